@@ -1,0 +1,196 @@
+"""Reading and writing: images, tables and sidecars, with faults that say what is wrong in one line.
+
+A series that cannot be measured must not stop the others. Its outputs are then *placeholders*:
+small text files that hold the reason. Every reader of this module recognises a placeholder and
+raises the same reason again, so it travels from the first job that met the fault to
+``excluded.tsv`` without any further bookkeeping.
+"""
+
+import gzip
+import json
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+PLACEHOLDER = b"glymflow: not measured: "
+MISSING = "n/a"
+
+
+class InputFault(ValueError):
+    """Data that cannot be used; the message is one line that names the file and the fault."""
+
+
+def write_placeholder(path, reason):
+    """Write a file that stands for an output that could not be made, and says why."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_bytes(PLACEHOLDER + " ".join(str(reason).split()).encode() + b"\n")
+
+
+def require(path):
+    """Return `path` if it is a readable file that is no placeholder.
+
+    Raises
+    ------
+    InputFault
+        If there is no such file, it cannot be read, or it is a placeholder (its reason).
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(len(PLACEHOLDER) + 4000)
+    except OSError as error:
+        raise InputFault(f"{path}: {error.strerror or error}") from None
+    if head.startswith(PLACEHOLDER):
+        raise InputFault(head[len(PLACEHOLDER) :].decode(errors="replace").strip())
+    if not head:
+        raise InputFault(f"{path}: the file is empty")
+    return path
+
+
+def load_image(path, *, ndim=None):
+    """Open a NIfTI image; the header is checked, the data are read when asked for.
+
+    Parameters
+    ----------
+    path : path-like
+        `.nii` or `.nii.gz` (MRIcron's `.voi` is a gzipped NIfTI and is read too).
+    ndim : int, optional
+        Number of dimensions that the image must have; trailing axes of length 1 do not count.
+
+    Returns
+    -------
+    nibabel.Nifti1Image
+
+    Raises
+    ------
+    InputFault
+        If the file is missing, no NIfTI, has another number of dimensions or a broken affine.
+    """
+    import nibabel as nib
+
+    require(path)
+    try:
+        if str(path).endswith(".voi"):
+            with gzip.open(path) as file:
+                image = nib.Nifti1Image.from_bytes(file.read())
+        else:
+            image = nib.load(path)
+    except Exception as error:  # nibabel raises many kinds for a broken header
+        raise InputFault(f"{path}: not a readable NIfTI image ({_short(error)})") from None
+    if not np.all(np.isfinite(image.affine)) or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
+        raise InputFault(f"{path}: the affine is not invertible")
+    shape = image.shape
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    if ndim is not None and len(shape) != ndim:
+        raise InputFault(f"{path}: {len(shape)}-D image, {ndim}-D expected (shape {image.shape})")
+    return image
+
+
+def image_data(image, dtype=np.float32):
+    """Return the voxel data of an image, scale slope applied.
+
+    Raises
+    ------
+    InputFault
+        If the file ends early or its compressed stream is damaged.
+    """
+    try:
+        return np.asarray(image.dataobj, dtype=dtype)
+    except Exception as error:  # gzip, zlib, EOF and OS errors alike mean a damaged file
+        raise InputFault(
+            f"{image.get_filename()}: the image data are truncated or damaged ({_short(error)})"
+        ) from None
+
+
+def save_image(data, affine, path, *, intent=None):
+    """Write a NIfTI image, the same bytes for the same data; sform and qform both scanner space.
+
+    Parameters
+    ----------
+    data : ndarray
+        Voxel data; the type on disk is the type of the array (bool is stored as uint8).
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    path : path-like
+        `.nii` or `.nii.gz`; the folder is made if need be.
+    intent : {"rgb", "symmetric matrix"}, optional
+        "rgb": `data` is (..., 3) uint8 and stored as RGB24.
+    """
+    import nibabel as nib
+
+    data = np.asarray(data)
+    if data.dtype == bool:
+        data = data.astype(np.uint8)
+    if intent == "rgb":
+        rgb = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+        data = np.ascontiguousarray(data, dtype=np.uint8).view(rgb)[..., 0]
+    image = nib.Nifti1Image(data, affine)
+    image.set_sform(affine, 1)
+    image.set_qform(affine, 1)
+    image.header.set_xyzt_units("mm")
+    if intent == "symmetric matrix":
+        image.header.set_intent("symmetric matrix", (3,))
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    nib.save(image, path)
+
+
+def read_tsv(path, *, text=("participant_id", "session_id")):
+    """Read a BIDS table; ``n/a`` and empty cells become NaN, the `text` columns stay strings."""
+    require(path)
+    try:
+        return pd.read_csv(
+            path,
+            sep="\t",
+            na_values=[MISSING, ""],
+            keep_default_na=False,
+            dtype=dict.fromkeys(text, "object"),
+            encoding="utf-8-sig",
+        )
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputFault(f"{path}: not a readable TSV table ({_short(error)})") from None
+
+
+def write_tsv(table, path):
+    """Write a BIDS table: full precision, missing is ``n/a``, Unix line ends."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, sep="\t", index=False, na_rep=MISSING, lineterminator="\n")
+
+
+def read_json(path):
+    """Read a JSON file into a dict."""
+    require(path)
+    try:
+        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise InputFault(f"{path}: not readable as JSON ({_short(error)})") from None
+
+
+def write_json(content, path):
+    """Write a dict as JSON; NaN becomes null, NumPy scalars and arrays become plain numbers."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
+    Path(path).write_text(text + "\n", encoding="utf-8")
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, os.PathLike):
+        return str(value)
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def _short(error):
+    text = re.sub(r"\s+", " ", str(error)).strip() or type(error).__name__
+    return text if len(text) <= 160 else text[:157] + "..."

@@ -1,0 +1,60 @@
+"""What every workflow script does around its work: log, and turn faults into one clear line."""
+
+import contextlib
+import os
+import sys
+
+from glymflow.io import InputFault, write_placeholder
+
+
+@contextlib.contextmanager
+def subject_job(snakemake):
+    """Run one step of one subject: a fault of its data excludes it and stops nobody else.
+
+    Inside the ``with`` block, output goes to the job's log. An `InputFault` is written to the log
+    and, as a placeholder, to every output (see `glymflow.io`); the job then ends as done.
+    """
+    with _logged(snakemake):
+        try:
+            yield
+        except InputFault as fault:
+            print(f"not measured: {fault}", flush=True)
+            for path in snakemake.output:
+                write_placeholder(path, fault)
+
+
+@contextlib.contextmanager
+def cohort_job(snakemake):
+    """Run one step of the whole cohort: a fault ends the job with one line on the terminal."""
+    with _logged(snakemake) as terminal:
+        try:
+            yield
+        except InputFault as fault:
+            print(f"{snakemake.rule}: {fault}", flush=True)
+            terminal.write(f"{snakemake.rule}: {fault}\n")
+            sys.exit(1)
+
+
+@contextlib.contextmanager
+def _logged(snakemake):
+    """Send stdout and stderr, also those of compiled libraries, to the job's log file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    out, err = os.dup(1), os.dup(2)
+    with open(snakemake.log[0], "w") as log, os.fdopen(err, "w") as terminal:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        try:
+            yield terminal
+        except Exception:
+            import traceback
+
+            traceback.print_exc()
+            terminal.write(f"{snakemake.rule}: failed, see {snakemake.log[0]}\n")
+            raise
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os.dup2(out, 1)
+            os.dup2(terminal.fileno(), 2)
+            os.close(out)
