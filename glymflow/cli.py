@@ -1,0 +1,36 @@
+"""The ``glymflow`` command: what is not a workflow (see the Snakefile for what is)."""
+
+import argparse
+import importlib
+import sys
+
+from glymflow import __version__
+from glymflow.io import InputFault
+
+# command: the module that defines add_arguments(parser) and run(args), imported only when needed
+COMMANDS = {
+    "simulate": ("glymflow.simulate", "make a cohort with known ALPS (BIDS) and write its truth"),
+    "check": ("glymflow.check", "validate a config and its inputs; say what will run"),
+}
+
+
+def main(argv=None):
+    """Run one command; a fault of the input is one line on stderr and exit status 1."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="glymflow", description=__doc__.splitlines()[0])
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, text) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=text)
+        if argv[:1] == [name]:
+            importlib.import_module(module).add_arguments(command)
+    args = parser.parse_args(argv)
+    try:
+        return importlib.import_module(COMMANDS[args.command][0]).run(args)
+    except InputFault as fault:
+        print(f"glymflow {args.command}: {fault}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
