@@ -1,0 +1,471 @@
+"""Report pages: values and pictures in, one self-contained HTML page out; no statistics, no files.
+
+Pages hold everything they show (pictures as base64, styles, a few lines of script), refer to no
+outside resource and carry no date: the same inputs give the same bytes.
+"""
+
+import base64
+import math
+import re
+from functools import cache
+from pathlib import Path
+
+import pandas as pd
+
+import glymflow
+
+MISSING = "n/a"
+STATUSES = ("fail", "warn", "pass", "none")  # worst first; "none": not measured
+ROIS = ("association_left", "projection_left", "projection_right", "association_right")
+ALPS = ("mean", "left", "right", "ipsilateral", "contralateral")
+COMPONENTS = (
+    # column, label, whether it lies along the perivascular spaces (numerator of the index)
+    ("dxx_projection", "Dxx projection", True),
+    ("dxx_association", "Dxx association", True),
+    ("dyy_projection", "Dyy projection", False),
+    ("dzz_association", "Dzz association", False),
+)
+INK = "#1f2937"  # glymflow.figures draws text in it; a page's own text colour takes its place
+ROI_COLORS = {"projection": "#FFE45C", "association": "#FFFFFF"}
+CONTOUR_COLOR = "#FF9E1B"
+
+
+# ---------------------------------------------------------------- numbers and pictures as text
+
+
+def number(value, digits=2, scale=1.0, unit=""):
+    """Return a number with fixed decimals, or ``n/a`` where there is none.
+
+    Examples
+    --------
+    >>> number(1.4567), number(float("nan")), number(0.000712, 2, 1e3), number(-3.2, 1, 1, "°")
+    ('1.46', 'n/a', '0.71', '−3.2°')
+    """
+    if not _known(value):
+        return MISSING
+    text = f"{float(value) * scale:.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−") + unit
+
+
+def _known(value):
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _percent(value, full=1.0):
+    """Length of a bar in percent, 0 to 100."""
+    return f"{min(max(float(value) / full, 0), 1) * 100:.1f}" if _known(value) else "0"
+
+
+def _words(value):
+    """Return the text of a cell, ``n/a`` if it is missing."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return MISSING
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+def embed_picture(png):
+    """Return a PNG as {"source": data URI, "width", "height" in pixels}."""
+    width, height = (int.from_bytes(png[i : i + 4]) for i in (16, 20))
+    source = "data:image/png;base64," + base64.b64encode(png).decode()
+    return {"source": source, "width": width, "height": height}
+
+
+def embed_svg(svg, prefix):
+    """Return an SVG drawing for the inside of a page; its text takes the colour of the page's.
+
+    Parameters
+    ----------
+    svg : bytes
+    prefix : str
+        Put before every id, so that several drawings on a page do not meet.
+    """
+    from markupsafe import Markup
+
+    text = svg.decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = re.sub(r'(href="|url\()#', rf"\1#{prefix}-", text)
+    return Markup(text.replace(INK, "currentColor"))
+
+
+def explain(codes, reasons):
+    """Return [{"code", "words"}] for a cell of QC reason codes joined by ``;``."""
+    if not isinstance(codes, str):
+        return []
+    listed = [code.strip() for code in codes.split(";") if code.strip()]
+    return [{"code": code, "words": reasons.get(code, code.replace("_", " "))} for code in listed]
+
+
+def worst_status(statuses):
+    """Return the worst of some QC statuses; a series that was not measured counts least."""
+    present = {status if status in STATUSES else "none" for status in statuses}
+    return next((status for status in STATUSES if status in present), "none")
+
+
+# ---------------------------------------------------------------- the page of one subject
+
+
+def describe_series(name, table, *, roi_set, frame, reasons, pictures=None, faults=None):
+    """Collect what the page shows of one DWI series.
+
+    Parameters
+    ----------
+    name : str
+        The series, as in the file names.
+    table : pandas.DataFrame or None
+        Its rows of ``alps.tsv``, all ROI sets and frames; None if it was not measured.
+    roi_set, frame : str
+        The primary ones.
+    reasons : dict
+        QC reason code to sentence.
+    pictures : dict, optional
+        "rois" and "registration": dicts of PNG bytes by name of the view.
+    faults : dict, optional
+        Why "series", "rois" or "registration" is missing.
+
+    Returns
+    -------
+    dict
+        For `subject_page`.
+    """
+    faults = faults or {}
+    pictures = pictures or {}
+    shown = {
+        kind: {view: embed_picture(png) for view, png in pictures.get(kind, {}).items()}
+        for kind in ("rois", "registration")
+    }
+    section = {
+        "name": name,
+        "status": "none",
+        "fault": faults.get("series"),
+        "roi_fault": faults.get("rois") or _lacks(shown["rois"]),
+        "registration_fault": faults.get("registration") or _lacks(shown["registration"]),
+        "pictures": shown["rois"],
+        "registration": shown["registration"],
+    }
+    if table is None:
+        section["fault"] = section["fault"] or "no values were found"
+        return section
+    primary = table[(table["roi_set"] == roi_set) & (table["frame"] == frame)]
+    row = primary.iloc[0].to_dict() if len(primary) else {}
+    sides = [
+        key for key in ALPS[3:] if table.get(f"alps_{key}", pd.Series(dtype=float)).notna().any()
+    ]
+    names = [*ALPS[:3], *sides]
+    section |= {
+        "status": worst_status([row.get("qc_status")]),
+        "reasons": explain(row.get("qc_reasons"), reasons),
+        "radius": _words(row["roi_radius_mm"]) if _known(row.get("roi_radius_mm")) else "",
+        "alps": {key: number(row.get(f"alps_{key}")) for key in ALPS},
+        "rois": [_describe_roi(roi, row, shown["rois"]) for roi in ROIS],
+        "components": _component_bars(row),
+        "pose": [_angle(name, row.get(name)) for name in ("pitch", "roll", "yaw")],
+        "facts": _scan_facts(row),
+        "alps_names": names,
+        "rows": [_table_row(r, roi_set, frame, names) for r in table.to_dict("records")],
+    }
+    return section
+
+
+def _lacks(pictures):
+    return None if pictures else "the images were not given"
+
+
+def _describe_roi(roi, row, pictures):
+    kind, side = roi.split("_")
+    color = "blue" if kind == "projection" else "green"
+    texts = {"name": f"{side} {kind}", "color": color, "picture": pictures.get(roi)}
+    for measure in ("alignment", "fa", "coverage"):
+        value = row.get(f"{measure}_{roi}")
+        texts[measure] = number(value)
+        texts[f"{measure}_percent"] = _percent(value)
+    return texts
+
+
+def _component_bars(row):
+    values = {
+        side: {column: row.get(f"{column}_{side}") for column, *_ in COMPONENTS}
+        for side in ("left", "right")
+    }
+    known = [v for side in values.values() for v in side.values() if _known(v)]
+    longest = max([*known, 1e-9])
+    return [
+        {
+            "name": side,
+            "bars": [
+                {
+                    "name": label,
+                    "along": along,
+                    "text": number(values[side][column], 2, 1e3),
+                    "percent": _percent(values[side][column], longest),
+                }
+                for column, label, along in COMPONENTS
+            ],
+        }
+        for side in values
+    ]
+
+
+def _angle(name, degrees):
+    return {
+        "name": name,
+        "degrees": round(float(degrees), 1) if _known(degrees) else None,
+        "text": number(degrees, 1, unit="°"),
+    }
+
+
+def _scan_facts(row):
+    return [
+        {"name": "registration similarity", "text": number(row.get("registration_similarity"))},
+        {"name": "motion", "text": number(row.get("motion_mm"), 2, unit=" mm")},
+        {"name": "session", "text": _words(row.get("session_id"))},
+    ]
+
+
+def _table_row(row, roi_set, frame, names):
+    return {
+        "primary": row["roi_set"] == roi_set and row["frame"] == frame,
+        "roi_set": row["roi_set"],
+        "frame": row["frame"],
+        "radius": number(row.get("roi_radius_mm"), 1, unit=" mm"),
+        "alps": [number(row.get(f"alps_{key}")) for key in names],
+        "alignment": number(_lowest(row, "alignment")),
+        "fa": number(_lowest(row, "fa")),
+        "status": row.get("qc_status"),
+    }
+
+
+def _lowest(row, measure):
+    values = [row.get(f"{measure}_{roi}") for roi in ROIS]
+    return min((v for v in values if _known(v)), default=None)
+
+
+def subject_page(participant, sections, *, roi_set, frame):
+    """Return the page of one subject as HTML.
+
+    Parameters
+    ----------
+    participant : str
+    sections : list of dict
+        From `describe_series`, in the order to show.
+    roi_set, frame : str
+        The primary ones.
+    """
+    return _template("subject.html.j2").render(
+        participant=participant,
+        sections=sections,
+        status=worst_status(section["status"] for section in sections),
+        roi_set=roi_set,
+        frame=frame,
+        roi_colors=ROI_COLORS,
+        contour_color=CONTOUR_COLOR,
+        version=glymflow.__version__,
+    )
+
+
+# ---------------------------------------------------------------- the page of the cohort
+
+
+def cohort_page(alps, cohort, excluded, *, config, reasons, subjects=(), group_column=None, **more):
+    """Return the page of the whole cohort as HTML.
+
+    Parameters
+    ----------
+    alps : pandas.DataFrame
+        One row per DWI series, ROI set and frame.
+    cohort : pandas.DataFrame
+        Participants and their measures.
+    excluded : pandas.DataFrame
+        Who was left out of what, and why.
+    config : dict
+        `roi_set` and `frame`, the primary ones; optionally `title`, `methods` (text or list of
+        paragraphs), `versions` (dict), `group_labels` (dict); every other entry is listed.
+    reasons : dict
+        QC reason code to sentence.
+    subjects : sequence of str
+        Participants that have a page of their own.
+    group_column : str, optional
+        Column of `cohort` with the group.
+    **more
+        `charts`, `tables`, `figures`: lists of dicts from `embed_chart`, `embed_table` and
+        `embed_figure`.
+    """
+    primary = select_primary(alps, config["roi_set"], config["frame"])
+    groups = _groups(cohort, group_column, config.get("group_labels") or {})
+    rows = [_cohort_row(r, reasons, set(subjects), groups) for r in primary.to_dict("records")]
+    rows += _rows_without_values(cohort, excluded, rows, set(subjects), groups)
+    rows.sort(key=lambda row: row["rank"])
+    seen = set()
+    for row in rows:
+        row["anchor"] = row["participant"] not in seen
+        seen.add(row["participant"])
+    has_session = any(row["session"] for row in rows)
+    has_series = any(row["source"] not in (row["participant"], "–") for row in rows)
+    counts = {s: sum(row["status"] == s for row in rows) for s in ("pass", "warn", "fail", "none")}
+    methods = config.get("methods") or []
+    return _template("cohort.html.j2").render(
+        title=config.get("title") or "ALPS cohort report",
+        roi_set=config["roi_set"],
+        frame=config["frame"],
+        flow=_flow(rows, counts, excluded),
+        share=[{"status": status, "count": count} for status, count in counts.items()],
+        excluded=_excluded(excluded),
+        columns=_columns(has_session, has_series, bool(groups)),
+        rows=rows,
+        has_session=has_session,
+        has_series=has_series,
+        has_group=bool(groups),
+        methods=[methods] if isinstance(methods, str) else methods,
+        facts=_facts(config),
+        version=glymflow.__version__,
+        **more,
+    )
+
+
+def select_primary(alps, roi_set, frame):
+    """Return the rows of the primary ROI set and frame, sorted by participant and series."""
+    rows = alps[(alps["roi_set"] == roi_set) & (alps["frame"] == frame)]
+    return rows.sort_values(["participant_id", "source"], kind="stable")
+
+
+def link_pages(table, subjects):
+    """Return the table with a column `page`: the link to the subject's page, empty if none."""
+    known = set(subjects)
+    links = [f"{p}.html" if p in known else "" for p in table["participant_id"]]
+    return table.assign(page=links)
+
+
+def _groups(cohort, column, labels):
+    """Return {participant: group in words}; the first row of a participant counts."""
+    if column is None or column not in cohort:
+        return {}
+    from glymflow.study import level_text
+
+    labels = {level_text(key): str(text) for key, text in labels.items()}
+    first = cohort.drop_duplicates("participant_id")
+    texts = [level_text(value) or MISSING for value in first[column]]
+    return dict(zip(first["participant_id"], [labels.get(t, t) for t in texts], strict=True))
+
+
+def _cohort_row(row, reasons, subjects, groups):
+    participant, source = str(row["participant_id"]), _words(row.get("source"))
+    status = worst_status([row.get("qc_status")])
+    values = [row.get("alps_left"), row.get("alps_right"), row.get("alps_mean")]
+    values.append(_lowest(row, "alignment"))
+    session = row.get("session_id")
+    return {
+        "participant": participant,
+        "page": f"{participant}.html" if participant in subjects else "",
+        "session": session if isinstance(session, str) else "",
+        "source": source,
+        "group": groups.get(participant, MISSING),
+        "status": status,
+        "rank": STATUSES.index(status),
+        "numbers": [_sortable(value) for value in values],
+        "reasons": " ".join(r["words"] for r in explain(row.get("qc_reasons"), reasons)),
+    }
+
+
+def _sortable(value):
+    return {"text": number(value), "value": f"{value:.6g}" if _known(value) else ""}
+
+
+def _rows_without_values(cohort, excluded, rows, subjects, groups):
+    """Return table rows of the participants of whom nothing was measured, and why."""
+    measured = {row["participant"] for row in rows}
+    known = pd.concat([cohort["participant_id"], excluded["participant_id"]]).dropna()
+    blank = {"session_id": None, "source": "–", "qc_status": None}
+    absent = [
+        _cohort_row({"participant_id": participant, **blank}, {}, subjects, groups)
+        for participant in sorted(set(known) - measured)
+    ]
+    for row in absent:
+        why = excluded.loc[excluded["participant_id"] == row["participant"], "reason"]
+        row["reasons"] = "; ".join(dict.fromkeys(why.dropna()))
+    return absent
+
+
+def _columns(has_session, has_series, has_group):
+    optional = {"session": has_session, "series": has_series, "group": has_group}
+    names = ["subject", *(name for name, shown in optional.items() if shown), "QC"]
+    numbers = ["ALPS left", "ALPS right", "ALPS mean", "lowest alignment"]
+    columns = [{"name": name, "number": False} for name in names]
+    columns += [{"name": name, "number": True} for name in numbers]
+    return [*columns, {"name": "why", "number": False}]
+
+
+def _flow(rows, counts, excluded):
+    measured = [row for row in rows if row["status"] != "none"]
+    steps = {
+        "subjects": len({row["participant"] for row in rows}),
+        "subjects measured": len({row["participant"] for row in measured}),
+        "DWI series measured": len(measured),
+        "series pass": counts["pass"],
+        "series warn": counts["warn"],
+        "series fail": counts["fail"],
+        "left out, with reason": len(excluded),
+    }
+    return [{"name": name, "count": count} for name, count in steps.items()]
+
+
+def _excluded(excluded):
+    names = [name.replace("_", " ") for name in excluded.columns]
+    rows = [[_words(value) for value in row] for row in excluded.itertuples(index=False)]
+    return {"columns": names, "rows": rows}
+
+
+def _facts(config):
+    apart = ("title", "methods", "versions", "group_labels", "group_order")
+    facts = {key: value for key, value in config.items() if key not in apart}
+    facts |= config.get("versions") or {}
+    return [{"name": name.replace("_", " "), "text": _plain(v)} for name, v in facts.items()]
+
+
+def _plain(value):
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {_plain(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_plain(item) for item in value)
+    return _words(value)
+
+
+def embed_chart(name, svg, title, text, *, wide=False):
+    """Return a chart for `cohort_page` from the bytes of an SVG drawing."""
+    return {"svg": embed_svg(svg, name), "title": title, "text": text, "wide": wide}
+
+
+def embed_table(name, html):
+    """Return a printed table (an HTML page or a part of one) for `cohort_page`."""
+    from markupsafe import Markup
+
+    body = re.search(r"<body[^>]*>(.*)</body>", html, flags=re.DOTALL | re.IGNORECASE)
+    inner = body.group(1) if body else html
+    inner = re.sub(r"<(script|style)\b.*?</\1>", "", inner, flags=re.DOTALL | re.IGNORECASE)
+    return {"name": name, "html": Markup(inner)}
+
+
+def embed_figure(name, content, kind):
+    """Return a figure of the study plan (`kind` "svg" or "png") for `cohort_page`."""
+    if kind == "svg":
+        return {"name": name, "svg": embed_svg(content, f"plan-{name}")}
+    return {"name": name, "image": embed_picture(content)}
+
+
+@cache
+def _template(name):
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    folder = Path(__file__).parent / "templates"
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)

@@ -1,0 +1,103 @@
+"""Write the page of the whole cohort: who was measured, who was not, the values and their QC."""
+
+from pathlib import Path
+
+from glymflow import figures as plots
+from glymflow import report
+from glymflow.io import read_tsv
+
+
+def main(
+    *, alps, cohort, excluded, subjects, config, page,
+    tables=(), figures=(), group_column=None, reasons=None,
+):  # fmt: skip
+    """Write the page.
+
+    Parameters
+    ----------
+    alps, cohort, excluded : path
+        The tables in ``results/cohort``.
+    subjects : list of str
+        Participants that have a page beside this one.
+    config : dict
+        `roi_set`, `frame`; optionally `title`, `methods`, `versions`, `group_order`,
+        `group_labels`; every other entry is listed under "How this was made".
+    page : path
+        The HTML page to write.
+    tables : list of path
+        Printed tables (HTML) to show.
+    figures : list of path
+        Figures of the study plan (SVG, or PNG where there is no SVG of that name).
+    group_column : str, optional
+        Column of `cohort` with the group.
+    reasons : dict, optional
+        QC reason code to sentence; default: `glymflow.qc.REASONS`.
+    """
+    if reasons is None:
+        from glymflow.qc import REASONS as reasons
+    alps, cohort, excluded = read_tsv(alps), read_tsv(cohort), read_tsv(excluded)
+    html = report.cohort_page(
+        alps, cohort, excluded, config=config, reasons=reasons, subjects=subjects,
+        group_column=group_column,
+        charts=draw_charts(alps, cohort, subjects, config, group_column),
+        tables=[report.embed_table(p.stem, p.read_text("utf-8")) for p in map(Path, tables)],
+        figures=embed_figures(figures),
+    )  # fmt: skip
+    Path(page).parent.mkdir(parents=True, exist_ok=True)
+    Path(page).write_text(html, encoding="utf-8")
+    print(f"{page}: {len(subjects)} subjects", flush=True)
+
+
+def draw_charts(alps, cohort, subjects, config, group_column):
+    """Return the charts of the page."""
+    alps = report.link_pages(alps, subjects)
+    cohort = report.link_pages(cohort, subjects)
+    primary = report.select_primary(alps, config["roi_set"], config["frame"])
+    if primary.empty or "alps_mean" not in cohort:
+        return []
+    one_set = alps[alps["roi_set"] == config["roi_set"]]
+    order, labels = config.get("group_order"), config.get("group_labels")
+    grouped = {"column": group_column, "order": order, "labels": labels}
+    by_group = plots.plot_distribution(cohort, ["alps_mean"], **grouped)
+    drawn = [
+        ("groups", by_group, "ALPS by group" if group_column else "ALPS in the cohort",
+         "One point per subject and session; box: median, quartiles; whiskers: 1.5 box lengths."),
+        ("sides", plots.plot_sides(primary), "Left and right",
+         "One point per series. Far from the dashed line of equality: look at its page."),
+        ("frames", plots.plot_frames(one_set), "The same scans in each frame",
+         "Lines join one series. The frame shifts the index: compare only values of one frame."),
+        ("alignment", plots.plot_alignment(primary), "Are the ROIs on the right fibres?",
+         "1 = fibres run exactly along the axis that the index assumes."
+         " Marks: QC status, as above."),
+    ]  # fmt: skip
+    return [
+        report.embed_chart(name, plots.figure_bytes(figure, "svg", transparent=True), title, text)
+        for name, figure, title, text in drawn
+    ]
+
+
+def embed_figures(paths):
+    """Return the plan's figures; of one name the SVG is taken."""
+    best = {}
+    for path in sorted(map(Path, paths), key=lambda p: p.suffix):  # .png before .svg
+        best[path.stem] = path
+    return [
+        report.embed_figure(name, path.read_bytes(), path.suffix[1:]) for name, path in best.items()
+    ]
+
+
+if __name__ == "__main__":
+    from glymflow.jobs import cohort_job
+
+    with cohort_job(snakemake):
+        main(
+            alps=snakemake.input.alps,
+            cohort=snakemake.input.cohort,
+            excluded=snakemake.input.excluded,
+            subjects=snakemake.params.subjects,
+            config=snakemake.params.config,
+            page=snakemake.output.page,
+            tables=snakemake.input.get("tables", []),
+            figures=snakemake.input.get("figures", []),
+            group_column=snakemake.params.get("group_column"),
+        )

@@ -1,0 +1,69 @@
+"""The figures of a plan: as many points as rows that the plan lets in, the same bytes twice."""
+
+import pandas as pd
+import pytest
+from page_checks import load_script
+
+from glymflow.io import write_tsv
+
+script = load_script("render_figures")
+PLAN = """
+title: Small
+qc: [pass]
+groups: {column: group, order: [1, 2], labels: {2: Patients}}
+variables:
+  alps: {column: alps_mean, label: ALPS index, type: continuous}
+  age: {label: Age, unit: years, type: continuous, recode: {-99: null}}
+analyses: [{id: a, kind: compare_groups, variables: [age]}]
+figures:
+  - {id: figure1, kind: group_distribution, variables: [alps, age]}
+"""
+
+
+@pytest.fixture
+def files(tmp_path):
+    table = pd.DataFrame(
+        {
+            "participant_id": [f"sub-{i}" for i in range(12)],
+            "session_id": None,
+            "group": [1, 2] * 5 + [3, None],
+            "qc_status": ["fail"] + ["pass"] * 11,
+            "alps_mean": [1.3 + 0.02 * i for i in range(12)],
+            "age": [60, -99] + [50 + i for i in range(10)],
+        }
+    )
+    write_tsv(table, tmp_path / "cohort.tsv")
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    return {"cohort": tmp_path / "cohort.tsv", "plan": tmp_path / "plan.yaml"}
+
+
+def test_rows_and_labels_are_those_of_the_plan(files, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        script, "figure_bytes", lambda figure, *_, **__: drawn.append(figure) or b""
+    )
+    script.main(**files, figures=[tmp_path / "figure1.png"])
+    alps, age = drawn[0].axes
+    assert [text.get_text() for text in alps.texts] == ["1\nn = 4", "Patients\nn = 5"]
+    assert [text.get_text() for text in age.texts] == ["1\nn = 4", "Patients\nn = 4"]
+    assert (alps.get_ylabel(), age.get_ylabel()) == ("ALPS index", "Age (years)")
+
+
+def test_files_are_the_same_twice(files, tmp_path):
+    def render(folder):
+        paths = [tmp_path / folder / f"figure1.{kind}" for kind in ("png", "svg")]
+        script.main(**files, figures=paths)
+        return [path.read_bytes() for path in paths]
+
+    png, svg = render("first")
+    assert [png, svg] == render("second")
+    assert png.startswith(b"\x89PNG")
+    assert int.from_bytes(png[16:20]) > 1500  # pixels: 300 dpi
+    assert b"<svg" in svg
+
+
+def test_column_that_cannot_be_used_gives_an_empty_panel(files, tmp_path, capsys):
+    plan = files["plan"].read_text().replace("column: alps_mean", "column: absent")
+    files["plan"].write_text(plan)
+    script.main(**files, figures=[tmp_path / "figure1.svg"])
+    assert "figure1: the cohort table has no column 'absent'" in capsys.readouterr().out

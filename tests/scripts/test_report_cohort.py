@@ -1,0 +1,85 @@
+"""The page of the cohort, from files."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from page_checks import assert_good_page, load_script
+
+from glymflow.figures import figure_bytes, plot_distribution
+from glymflow.io import write_tsv
+from glymflow.report import ROIS
+
+script = load_script("report_cohort")
+STATUSES = ["pass", "pass", "warn", "pass", "fail", "pass", "pass", "pass"]
+
+
+@pytest.fixture
+def files(tmp_path):
+    rng = np.random.default_rng(3)
+    rows = []
+    for i, status in enumerate(STATUSES):
+        for frame, shift in (("scanner", -0.05), ("template", 0.0), ("fibre", 0.05)):
+            left, right = 1.4 + shift + rng.normal(0, 0.05, 2)
+            name = f"sub-{i + 1:02d}"
+            rows.append(
+                {
+                    "participant_id": name, "session_id": None, "source": name,
+                    "roi_set": "ad2025", "frame": frame, "alps_left": left, "alps_right": right,
+                    "alps_mean": (left + right) / 2, "qc_status": status,
+                    "qc_reasons": None if status == "pass" else "motion_high",
+                    **{f"alignment_{roi}": rng.uniform(0.9, 1) for roi in ROIS},
+                }
+            )  # fmt: skip
+    alps = pd.DataFrame(rows)
+    people = alps[alps["frame"] == "template"][["participant_id", "session_id", "alps_mean"]]
+    people = people.assign(group=["a", "b"] * 4)
+    lost = {"participant_id": "sub-99", "stage": "index", "reason": "no DWI"}
+    tables = {"alps": alps, "cohort": people, "excluded": pd.DataFrame([lost])}
+    paths = {name: tmp_path / f"{name}.tsv" for name in tables}
+    for name, table in tables.items():
+        write_tsv(table, paths[name])
+    figure = plot_distribution(people, ["alps_mean"])
+    for kind in ("svg", "png"):
+        (tmp_path / f"figure1.{kind}").write_bytes(figure_bytes(figure, kind, dpi=50))
+    (tmp_path / "table1.html").write_text("<body><table><caption>T 1</caption></table></body>")
+    return paths
+
+
+def make_page(files, page, **more):
+    config = {"roi_set": "ad2025", "frame": "template", "title": "Small & fine", **more}
+    folder = files["alps"].parent
+    script.main(
+        **files,
+        tables=[folder / "table1.html"],
+        figures=[folder / "figure1.svg", folder / "figure1.png"],
+        subjects=[f"sub-{i + 1:02d}" for i in range(len(STATUSES))],
+        config=config,
+        group_column="group",
+        page=page,
+        reasons={"motion_high": "The head moved."},
+    )
+    return page.read_text(encoding="utf-8")
+
+
+def test_page(files, tmp_path):
+    html = make_page(files, tmp_path / "report" / "index.html")
+    assert_good_page(html)
+    assert "<h1>Small &amp; fine</h1>" in html
+    assert html.count("<svg") == 4 + 1  # charts, and the plan's figure once
+    assert "<caption>T 1</caption>" in html
+    assert html.count('data-status="fail"') == 2  # button and row
+    assert "The head moved." in html
+    assert "no DWI" in html
+    assert html.count('href="sub-01.html"') == 1 + 1 + 1 + 3 + 4  # row, and a point per value
+
+
+def test_same_bytes_twice(files, tmp_path):
+    assert make_page(files, tmp_path / "a.html") == make_page(files, tmp_path / "b.html")
+
+
+def test_primary_frame_that_nobody_has(files, tmp_path):
+    html = make_page(files, tmp_path / "page.html", frame="other")
+    assert_good_page(html)
+    assert "The cohort at a glance" not in html
+    assert "<b>9</b><span>subjects</span>" in html
+    assert "<b>0</b><span>subjects measured</span>" in html
