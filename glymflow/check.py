@@ -1,0 +1,160 @@
+"""``glymflow check CONFIG``: validate a config and its inputs, say what will run and what not."""
+
+import importlib.util
+import os
+import sys
+
+from glymflow.cohort import index_cohort
+from glymflow.config import config_faults, load_config
+from glymflow.io import InputFault, load_image
+
+FRAMES = ("scanner", "template", "fibre")
+
+
+def add_arguments(parser):
+    """Declare the arguments of the command."""
+    parser.add_argument("config", metavar="CONFIG", help="the YAML file given as --configfile")
+
+
+def run(args):
+    """Print what a run of the config would do; return the exit status.
+
+    Returns
+    -------
+    int
+        0 if something can run; 1 if the config is refused or no series can be measured.
+    """
+    config = load_config(args.config)
+    faults = config_faults(config)
+    if not faults and config["study"] is not None:
+        faults = study_faults(config)
+    if faults:
+        print(f"{args.config}: refused, nothing would run")
+        print_list(faults)
+        return 1
+    series, excluded = index_cohort(
+        config["bids_dir"], config["derivatives_dir"], config["participants"]
+    )
+    broken = check_series(series, config["dwi"])
+    usable = series[~series.series.isin([name for name, _ in broken])]
+    print_plan(config, usable)
+    print_excluded(excluded, broken)
+    if usable.empty:
+        print("\nNothing can run: there is no series that can be measured.")
+        return 1
+    print(f"\nTo run it: snakemake --cores N --configfile {args.config}")
+    return 0
+
+
+def check_series(series, dwi_config):
+    """Check the header and the gradient table of each series; no voxel is read.
+
+    Parameters
+    ----------
+    series : DataFrame
+        As from `glymflow.cohort.index_cohort`.
+    dwi_config : dict
+        The section `dwi` of the config.
+
+    Returns
+    -------
+    list of (str, str)
+        Name and fault of each series that would not be measured.
+    """
+    faults = []
+    for number, row in enumerate(series.itertuples(), start=1):
+        if sys.stderr.isatty():
+            print(f"\rheaders: {number} of {len(series)}", end="", file=sys.stderr)
+        try:
+            _check_one(row, dwi_config)
+        except InputFault as fault:
+            faults.append((row.series, str(fault)))
+    if sys.stderr.isatty() and len(series):
+        print(file=sys.stderr)
+    return faults
+
+
+def _check_one(row, dwi_config):
+    from glymflow.dwi import read_gradients, select_volumes
+
+    image = load_image(row.dwi, ndim=4)
+    bvals, bvecs = read_gradients(row.bval, row.bvec, image.shape[3])
+    try:
+        select_volumes(
+            bvals,
+            bvecs,
+            b0_threshold=dwi_config["b0_threshold"],
+            shell_max=dwi_config["shell_max"],
+        )
+    except InputFault as fault:
+        raise InputFault(f"{row.bval}: {fault}") from None
+
+
+def study_faults(config):
+    """Compare the study plan with the columns of the participants table.
+
+    Returns
+    -------
+    list of str
+        One line per fault.
+    """
+    if importlib.util.find_spec("glymflow.study") is None:
+        return []
+    from glymflow.participants import read_participants
+    from glymflow.study import load_plan, plan_faults
+
+    path = config["participants"] or os.path.join(config["bids_dir"], "participants.tsv")
+    try:
+        table, _ = read_participants(path)
+        return plan_faults(load_plan(config["study"]), list(table.columns))
+    except InputFault as fault:
+        return [str(fault)]
+
+
+def print_plan(config, series):
+    """Print what will be measured, and where from."""
+    sessions = series[["participant_id", "session_id"]].drop_duplicates()
+    sets = [
+        f"{name} (primary)" if name == config["roi_set"] else name for name in config["roi_sets"]
+    ]
+    frames = [f"{name} (primary)" if name == config["frame"] else name for name in FRAMES]
+    n_t1w, n_made = series.t1w.notna().sum(), series.preprocessed.sum()
+    several = len(series) - len(sessions)
+    facts = {
+        "BIDS folder": config["bids_dir"],
+        "subjects": series.participant_id.nunique(),
+        "sessions": len(sessions),
+        "DWI series": f"{len(series)}, of which {n_made} already preprocessed",
+        "with a T1w": f"{n_t1w} of {len(series)}",
+        "ROI sets": ", ".join(sets),
+        "frames": ", ".join(frames),
+        "values": f"{len(series) * len(sets) * len(frames)} rows of alps.tsv",
+        "several series": f"{config['combine_series']} of a session" if several else "no session",
+        "study plan": config["study"] or "none: measures only, no statistics",
+    }
+    print("Will run")
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        print(f"  {name:<{width}}  {value}")
+
+
+def print_excluded(excluded, broken):
+    """Print who is left out of what and why, one aligned line each."""
+    rows = [("not measured", name, fault) for name, fault in broken]
+    for row in excluded.itertuples():
+        what = "not measured" if row.stage == "intake" else "no statistics"
+        name = row.series or "_".join(filter(None, (row.participant_id, row.session_id))) or "?"
+        rows.append((what, name, row.reason))
+    if not rows:
+        print("\nNothing is missing or excluded.")
+        return
+    print(f"\nMissing or excluded ({len(rows)})")
+    width = max(len(name) for _, name, _ in rows)
+    for what, name, reason in sorted(rows):
+        print(f"  {what:<13}  {name:<{width}}  {reason}")
+
+
+def print_list(lines):
+    """Print lines as a list."""
+    for line in lines:
+        print(f"  - {line}")

@@ -1,0 +1,285 @@
+"""Diffusion-weighted series: gradient tables, shells, checks, brain mask and motion.
+
+Gradient directions are rotated to world axes (RAS+) as soon as they are known, so nothing after
+`world_gradients` needs to know how the scanner stored the image.
+"""
+
+import numpy as np
+
+from glymflow.io import InputFault, require
+
+MIN_DIRECTIONS = 6
+
+
+def read_gradients(bval, bvec, n_volumes):
+    """Read a gradient table in FSL format.
+
+    Parameters
+    ----------
+    bval, bvec : path-like
+        b-values (s/mm^2) and directions; bvec has three rows (or three columns).
+    n_volumes : int
+        Number of volumes of the image that the table belongs to.
+
+    Returns
+    -------
+    bvals : (N,) float array
+    bvecs : (N, 3) float array
+        Unit vectors in the FSL convention (voxel axes, x flipped if the affine's determinant is
+        positive); zero where no direction is given.
+
+    Raises
+    ------
+    InputFault
+        If a file is missing, is not numeric, or does not fit the number of volumes.
+    """
+    bvals = _read_numbers(bval).ravel()
+    if bvals.size != n_volumes:
+        raise InputFault(f"{bval}: {bvals.size} b-values for {n_volumes} volumes")
+    if not np.all(np.isfinite(bvals)) or bvals.min() < 0:
+        raise InputFault(f"{bval}: a b-value is negative or not a number")
+    bvecs = _read_numbers(bvec)
+    if bvecs.shape != (3, n_volumes):
+        bvecs = bvecs.T
+    if bvecs.shape != (3, n_volumes):
+        shape = " x ".join(map(str, bvecs.T.shape))
+        raise InputFault(f"{bvec}: {shape} numbers, 3 x {n_volumes} expected")
+    bvecs = np.nan_to_num(bvecs.T)
+    length = np.linalg.norm(bvecs, axis=1, keepdims=True)
+    return bvals, np.divide(bvecs, length, out=np.zeros_like(bvecs), where=length > 0.1)
+
+
+def _read_numbers(path):
+    with open(require(path)) as file:
+        rows = [line.replace(",", " ").split() for line in file if line.strip()]
+    try:
+        return np.array([[float(item) for item in row] for row in rows])
+    except ValueError:
+        raise InputFault(f"{path}: not a table of numbers with rows of equal length") from None
+
+
+def rotation_of(affine):
+    """Return the orthogonal part of an affine (may include reflections), voxel to world axes."""
+    left, _, right = np.linalg.svd(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
+    return left @ right
+
+
+def world_gradients(bvecs, affine):
+    """Rotate FSL-convention gradient directions to world axes.
+
+    FSL keeps directions along the voxel axes of the stored image, with x flipped if the affine's
+    determinant is positive (a neurological image).
+
+    Parameters
+    ----------
+    bvecs : (N, 3) array
+        FSL convention.
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm) of the image they belong to; may be oblique or permuted.
+
+    Returns
+    -------
+    (N, 3) array
+        Directions in world axes (RAS+).
+    """
+    voxel = np.array(bvecs, dtype=float)
+    if np.linalg.det(affine[:3, :3]) > 0:
+        voxel[:, 0] *= -1
+    return voxel @ rotation_of(affine).T
+
+
+def fsl_gradients(directions, affine):
+    """Return world directions as FSL-convention bvecs: the inverse of `world_gradients`."""
+    voxel = np.asarray(directions) @ rotation_of(affine)
+    if np.linalg.det(affine[:3, :3]) > 0:
+        voxel[:, 0] *= -1
+    return voxel
+
+
+def select_volumes(bvals, bvecs, *, b0_threshold=50, shell_max=1500):
+    """Choose the volumes for the tensor fit: b0 and the shells up to `shell_max`.
+
+    When every shell lies above `shell_max`, the lowest is used (within 10 %). Weighted volumes
+    without a direction (a trace image that the scanner appended) are left out.
+
+    Parameters
+    ----------
+    bvals : (N,) array
+        s/mm^2. Vendors store 0 < b < 1 too, so b0 means ``b <= b0_threshold``.
+    bvecs : (N, 3) array
+        Unit vectors, any axes.
+
+    Returns
+    -------
+    keep : (N,) bool array
+
+    Raises
+    ------
+    InputFault
+        If there is no b0, no weighted volume, or fewer than six independent directions.
+    """
+    bvals = np.asarray(bvals, dtype=float)
+    b0 = bvals <= b0_threshold
+    weighted = ~b0 & (np.linalg.norm(bvecs, axis=1) > 0.5)
+    if not weighted.any():
+        raise InputFault(f"no diffusion-weighted volume: every b-value is {bvals.max():g} or less")
+    if not b0.any():
+        raise InputFault(f"no b0 volume: the smallest b-value is {bvals.min():g}")
+    limit = max(shell_max, 1.1 * bvals[weighted].min())
+    weighted &= bvals <= limit
+    directions = np.asarray(bvecs)[weighted]
+    dyads = np.einsum("ni,nj->nij", directions, directions).reshape(-1, 9)
+    rank = np.linalg.matrix_rank(dyads, tol=1e-2) if len(dyads) else 0
+    cosines = np.abs(directions @ directions.T)
+    n_unique = len({tuple(np.flatnonzero(row > 0.999)) for row in cosines})
+    if n_unique < MIN_DIRECTIONS or rank < MIN_DIRECTIONS:
+        raise InputFault(
+            f"{n_unique} different gradient directions at b <= {limit:g}, "
+            f"the tensor needs {MIN_DIRECTIONS} that do not lie on one cone"
+        )
+    return b0 | weighted
+
+
+def check_volumes(data):
+    """Refuse a series with volumes that hold no image.
+
+    Parameters
+    ----------
+    data : (X, Y, Z, N) array
+
+    Raises
+    ------
+    InputFault
+        If a volume is all zero, constant or contains NaN or infinity; volumes count from 0.
+    """
+    for number in range(data.shape[3]):
+        volume = data[..., number]
+        low, high = volume.min(), volume.max()
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise InputFault(f"volume {number} contains NaN or infinite values")
+        if low == high:
+            raise InputFault(f"volume {number} is {'all zero' if high == 0 else 'constant'}")
+
+
+def brain_mask(b0, affine):
+    """Find the brain in the mean b0 image (dipy's median Otsu), filled, largest piece.
+
+    An image that comes already stripped (most of it exactly 0) keeps its own outline.
+
+    Parameters
+    ----------
+    b0 : (X, Y, Z) array
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+
+    Returns
+    -------
+    (X, Y, Z) bool array
+
+    Raises
+    ------
+    InputFault
+        If what is found cannot be a brain (less than 200 mL or more than 3 L).
+    """
+    from dipy.segment.mask import median_otsu
+    from scipy import ndimage
+
+    if np.mean(b0 <= 0) > 0.5:
+        mask = ndimage.binary_opening(b0 > 0)
+    else:
+        _, mask = median_otsu(b0, median_radius=2, numpass=2)
+    labels, count = ndimage.label(mask)
+    if count > 1:
+        mask = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+    mask = ndimage.binary_fill_holes(mask)
+    volume = mask.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000
+    if not 200 <= volume <= 3000:
+        raise InputFault(f"no brain found in the b0 image (the mask has {volume:.0f} mL)")
+    return mask
+
+
+def denoise(data, mask):
+    """Remove noise with MP-PCA (Veraart et al., NeuroImage 142, 394-406, 2016), as in dipy."""
+    from dipy.denoise.localpca import mppca
+
+    return mppca(data, mask=mask, patch_radius=2)
+
+
+def estimate_motion(data, predicted, mask, affine, *, iterations=3):
+    """Estimate the rigid motion of each volume against what the tensor model predicts for it.
+
+    The predicted volume has the same contrast, so linear least squares on the image differences
+    (Gauss-Newton) is enough for the few millimetres that matter.
+
+    Parameters
+    ----------
+    data, predicted : (X, Y, Z, N) array
+        Measured and predicted signal.
+    mask : (X, Y, Z) bool array
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+
+    Returns
+    -------
+    (N,) array
+        Root mean square displacement of the brain's voxels, mm.
+    """
+    box = tuple(slice(max(low - 3, 0), high + 4) for low, high in _bounds(mask))
+    affine = affine @ _translation([part.start for part in box])
+    data, predicted, mask = data[box], predicted[box], mask[box]
+    voxels = np.argwhere(mask)
+    voxels = voxels[:: max(len(voxels) // 20_000, 1)]
+    world = voxels @ affine[:3, :3].T
+    centre = world.mean(axis=0)
+    return np.array(
+        [
+            _displacement(
+                _smooth(predicted[..., number]), _smooth(data[..., number]),
+                voxels, world - centre, centre, affine, iterations,
+            )
+            for number in range(data.shape[3])
+        ]
+    )  # fmt: skip
+
+
+def _displacement(target, source, voxels, centred, centre, affine, iterations):
+    from scipy import ndimage
+
+    at = tuple(voxels.T)
+    inverse = np.linalg.inv(affine[:3, :3])
+    gradient = np.stack([part[at] for part in np.gradient(target)], axis=1) @ inverse
+    # d/dp of target(x + t + w x r): shift, rotation about the brain's centre, and gain
+    design = np.column_stack([gradient, np.cross(centred, gradient), target[at]])
+    solve = np.linalg.pinv(design.T @ design) @ design.T
+    pose = np.eye(4)
+    for _ in range(iterations):
+        points = centred @ pose[:3, :3].T + pose[:3, 3] + centre
+        values = ndimage.map_coordinates(source, (points @ inverse.T).T, order=1, mode="nearest")
+        pose = _small_pose((solve @ (target[at] - values))[:6]) @ pose
+    shift = centred @ (pose[:3, :3] - np.eye(3)).T + pose[:3, 3]
+    return np.sqrt(np.mean(np.sum(shift**2, axis=1)))
+
+
+def _smooth(volume):
+    from scipy import ndimage
+
+    return ndimage.gaussian_filter(np.asarray(volume, dtype=np.float32), 1.0)
+
+
+def _bounds(mask):
+    return [(line.min(), line.max()) for line in np.nonzero(mask)]
+
+
+def _translation(shift):
+    matrix = np.eye(4)
+    matrix[:3, 3] = shift
+    return matrix
+
+
+def _small_pose(step):
+    from scipy.spatial.transform import Rotation
+
+    pose = np.eye(4)
+    pose[:3, :3] = Rotation.from_rotvec(step[3:]).as_matrix()
+    pose[:3, 3] = step[:3]
+    return pose

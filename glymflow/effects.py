@@ -1,0 +1,237 @@
+"""Effect sizes with confidence intervals; differences are the second group minus the first.
+
+Each function returns ``(estimate, low, high)``; a limit that cannot be had is NaN.
+"""
+
+import numpy as np
+from scipy import optimize, special, stats
+
+BOOTSTRAPS = 2000
+
+
+def hedges_g(first, second, *, equal_variances=True, confidence=0.95):
+    r"""Standardised mean difference, corrected for small samples, with its exact interval.
+
+    .. math:: g = J(f)\,\frac{\bar x_2 - \bar x_1}{s},\qquad
+              J(f) = \frac{\Gamma(f/2)}{\sqrt{f/2}\,\Gamma((f-1)/2)}
+
+    With equal variances s is the pooled SD and f = n1 + n2 - 2; without, s is the root of the mean
+    variance and f that of Delacre et al. The limits are those of the noncentrality of t.
+
+    Parameters
+    ----------
+    first, second : (n,) array
+        The values of the two groups, none missing.
+    equal_variances : bool
+        As in the t test that the effect size goes with.
+    confidence : float
+        Level of the interval.
+
+    References
+    ----------
+    Hedges LV. Distribution theory for Glass's estimator of effect size. J Educ Stat 1981;6:107-128.
+    Delacre M et al. Why Hedges' g*s based on the non-pooled standard deviation should be reported
+    with Welch's t-test. PsyArXiv 2021, doi:10.31234/osf.io/tu6mp.
+    """
+    n1, n2 = len(first), len(second)
+    v1, v2 = np.var(first, ddof=1), np.var(second, ddof=1)
+    difference = np.mean(second) - np.mean(first)
+    if equal_variances:
+        freedom = df = n1 + n2 - 2
+        variance = ((n1 - 1) * v1 + (n2 - 1) * v2) / df
+        error = np.sqrt(variance * (1 / n1 + 1 / n2))
+    else:
+        variance = (v1 + v2) / 2
+        error = np.sqrt(v1 / n1 + v2 / n2)
+        df = error**4 / ((v1 / n1) ** 2 / (n1 - 1) + (v2 / n2) ** 2 / (n2 - 1))
+        freedom = (n1 - 1) * (n2 - 1) * (v1 + v2) ** 2
+        freedom /= (n2 - 1) * v1**2 + (n1 - 1) * v2**2
+    log_j = special.gammaln(freedom / 2) - special.gammaln((freedom - 1) / 2)
+    unbias = np.exp(log_j - np.log(freedom / 2) / 2)
+    t = difference / error
+    low, high = _noncentrality(lambda nc: stats.nct.cdf(t, df, nc), t, confidence)
+    return tuple(unbias * ratio * error / np.sqrt(variance) for ratio in (t, low, high))
+
+
+def rank_biserial(first, second, *, confidence=0.95):
+    """P(second > first) - P(second < first): -1 to 1, 0 for no difference; Brunner-Munzel interval.
+
+    The limits are NaN where the groups do not overlap: nothing is known then about the spread.
+
+    References
+    ----------
+    Kerby DS. The simple difference formula. Comprehensive Psychology 2014;3:11.IT.3.1.
+    Brunner E, Munzel U. The nonparametric Behrens-Fisher problem. Biom J 2000;42:17-25.
+    """
+    from statsmodels.stats.nonparametric import rank_compare_2indep
+
+    with np.errstate(all="ignore"):
+        result = rank_compare_2indep(second, first)
+        low, high = result.conf_int(alpha=1 - confidence)
+    estimate = 2 * float(result.prob1) - 1
+    if min(second) > max(first) or max(second) < min(first) or not np.isfinite(low + high):
+        return estimate, np.nan, np.nan
+    return estimate, max(2 * float(low) - 1, -1.0), min(2 * float(high) - 1, 1.0)
+
+
+def hodges_lehmann(first, second, *, confidence=0.95):
+    """Median of all differences second - first; the interval inverts the Mann-Whitney test.
+
+    The limits are the differences whose ranks the normal approximation of U gives.
+
+    References
+    ----------
+    Hollander M, Wolfe DA, Chicken E. Nonparametric statistical methods. 3rd ed. 2014, section 4.3.
+    """
+    differences = np.sort(np.subtract.outer(np.asarray(second), np.asarray(first)), axis=None)
+    n1, n2 = len(first), len(second)
+    spread = np.sqrt(n1 * n2 * (n1 + n2 + 1) / 12)
+    rank = int(np.floor(n1 * n2 / 2 - stats.norm.ppf((1 + confidence) / 2) * spread))
+    estimate = float(np.median(differences))
+    if rank < 1:
+        return estimate, np.nan, np.nan
+    return estimate, float(differences[rank - 1]), float(differences[-rank])
+
+
+def eta_squared(statistic, df, df_error, *, confidence=0.95):
+    """Share of variance between the groups, from F; the interval from the noncentrality of F.
+
+    eta2 = F df / (F df + df_error), for a one-way analysis of variance SSB / SST; the limits are
+    L / (L + df + df_error + 1) at the limits L of the noncentrality.
+
+    References
+    ----------
+    Steiger JH. Beyond the F test. Psychol Methods 2004;9:164-182.
+    """
+    low, high = _noncentrality(
+        lambda nc: (
+            stats.ncf.cdf(statistic, df, df_error, nc) if nc else _f(statistic, df, df_error)
+        ),
+        statistic * df,
+        confidence,
+        lowest=0.0,
+    )
+    total = df + df_error + 1
+    return statistic * df / (statistic * df + df_error), low / (low + total), high / (high + total)
+
+
+def epsilon_squared(samples, *, confidence=0.95, seed=1):
+    """Share of the variance of the ranks between groups, H / (n - 1); bootstrap interval.
+
+    Parameters
+    ----------
+    samples : list of (n,) array
+        The values of the groups, none missing.
+    confidence : float
+        Level of the interval.
+    seed : int
+        Seed of the bootstrap: `BOOTSTRAPS` draws with replacement within each group.
+
+    References
+    ----------
+    Tomczak M, Tomczak E. The need to report effect size estimates revisited. Trends Sport Sci
+    2014;21:19-25.
+    """
+    samples = [np.sort(sample) for sample in samples]
+    rng = np.random.default_rng(seed)
+    draws = []
+    for _ in range(BOOTSTRAPS // 100):
+        resampled = [
+            sample[rng.integers(len(sample), size=(100, len(sample)))] for sample in samples
+        ]
+        draws.append(_rank_share(resampled))
+    low, high = np.quantile(np.concatenate(draws), [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(_rank_share([sample[None] for sample in samples])[0]), float(low), float(high)
+
+
+def odds_ratio(table, *, confidence=0.95):
+    """Conditional maximum likelihood odds ratio of a 2 x 2 table, with its exact interval.
+
+    Parameters
+    ----------
+    table : (2, 2) array of int
+        Rows: first group, second group; columns: event, no event. The odds of the event in the
+        second group are divided by those in the first.
+
+    References
+    ----------
+    Fisher RA. The logic of inductive inference. J R Stat Soc 1935;98:39-82.
+    """
+    result = stats.contingency.odds_ratio(np.asarray(table)[::-1], kind="conditional")
+    low, high = result.confidence_interval(confidence)
+    return float(result.statistic), float(low), float(high)
+
+
+def risk_difference(table, *, confidence=0.95):
+    """Difference of the proportions, second group minus first, with Newcombe's score interval.
+
+    References
+    ----------
+    Newcombe RG. Interval estimation for the difference between independent proportions. Stat Med
+    1998;17:873-890 (method 10).
+    """
+    from statsmodels.stats.proportion import confint_proportions_2indep
+
+    (a, b), (c, d) = np.asarray(table)
+    low, high = confint_proportions_2indep(
+        c, c + d, a, a + b, method="newcomb", alpha=1 - confidence
+    )
+    return float(c / (c + d) - a / (a + b)), float(low), float(high)
+
+
+def cramers_v(table, *, confidence=0.95):
+    """Association in an r x c table, 0 to 1; the interval from the noncentrality of chi-square.
+
+    References
+    ----------
+    Cramer H. Mathematical methods of statistics. Princeton 1946, section 21.9.
+    Smithson M. Confidence intervals. Sage 2003, chapter 4 (here without adding df to the limits).
+    """
+    table = np.asarray(table)
+    chi2, _, df, _ = stats.chi2_contingency(table, correction=False)
+    scale = table.sum() * (min(table.shape) - 1)
+    low, high = _noncentrality(
+        lambda nc: stats.ncx2.cdf(chi2, df, nc) if nc else stats.chi2.cdf(chi2, df),
+        chi2,
+        confidence,
+        lowest=0.0,
+    )
+    return tuple(float(min(np.sqrt(value / scale), 1.0)) for value in (chi2, low, high))
+
+
+def _f(statistic, df, df_error):
+    return stats.f.cdf(statistic, df, df_error)
+
+
+def _noncentrality(cdf, start, confidence, lowest=-np.inf):
+    """Limits of the noncentrality under which the statistic is at the interval's two quantiles.
+
+    With `lowest` 0 there may be no such limit: the lower is then 0 and the upper NaN.
+    """
+    limits = []
+    for target in ((1 + confidence) / 2, (1 - confidence) / 2):
+        if lowest == 0 and cdf(0.0) <= target:
+            limits.append(0.0 if not limits else np.nan)
+            continue
+        step = 1 + abs(start) / 4
+        low, high = start - step, start + step
+        while low > lowest and cdf(low) < target:
+            low, step = low - step, step * 2
+        step = 1 + abs(start) / 4
+        while cdf(high) > target:
+            high, step = high + step, step * 2
+        limits.append(
+            optimize.brentq(lambda nc, t=target: cdf(nc) - t, max(low, lowest), high, xtol=1e-12)
+        )
+    return limits
+
+
+def _rank_share(samples):
+    """Between-group share of the sum of squares of the ranks, for each row of the samples."""
+    sizes = [sample.shape[1] for sample in samples]
+    ranks = stats.rankdata(np.concatenate(samples, axis=1), axis=1)
+    centred = ranks - ranks.mean(axis=1, keepdims=True)
+    parts = np.split(centred, np.cumsum(sizes)[:-1], axis=1)
+    between = sum(part.shape[1] * part.mean(axis=1) ** 2 for part in parts)
+    total = (centred**2).sum(axis=1)
+    return np.divide(between, total, out=np.zeros_like(between), where=total > 0)

@@ -1,0 +1,131 @@
+"""The four ALPS regions: spheres, masks or atlas labels, as points in the subject's world.
+
+A region is a cloud of points, finer than the voxels, so a 5 mm sphere keeps its size and place on
+any grid: the tensor is interpolated at the points and nothing is resampled.
+"""
+
+import numpy as np
+
+from glymflow.io import InputFault, image_data, load_image
+
+ROLES = ("projection_left", "projection_right", "association_left", "association_right")
+POINT_SPACING_MM = 0.5
+
+
+def sphere_points(centre, radius_mm, spacing_mm=POINT_SPACING_MM):
+    """Return the points of a regular lattice inside a sphere.
+
+    Parameters
+    ----------
+    centre : (3,) array
+        World, mm.
+    radius_mm, spacing_mm : float
+
+    Returns
+    -------
+    (K, 3) array
+        World, mm; the centre is one of them.
+    """
+    reach = np.floor(radius_mm / spacing_mm) * spacing_mm
+    line = np.arange(-reach, reach + spacing_mm / 2, spacing_mm)
+    lattice = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
+    inside = np.sum(lattice**2, axis=1) <= radius_mm**2 + 1e-9
+    return lattice[inside] + np.asarray(centre, dtype=float)
+
+
+def mask_points(mask, affine):
+    """Return the centres of a mask's voxels as (K, 3) world points in mm."""
+    return np.argwhere(mask) @ affine[:3, :3].T + affine[:3, 3]
+
+
+def roi_points(roi_set, to_subject, entities, roi_sets=None):
+    """Return the points of the four regions of a set in the subject's world.
+
+    Parameters
+    ----------
+    roi_set : dict
+        As in the config: ``shape`` is "sphere", "mask" or "atlas" (config/README.md).
+    to_subject : callable
+        Maps (K, 3) template points to the subject's world.
+    entities : dict
+        participant_id, session_id, series: filled into the paths of native masks.
+    roi_sets : dict, optional
+        All sets of the config, for ``within``.
+
+    Returns
+    -------
+    dict
+        Role (`ROLES`) to (K, 3) array, world (RAS+, mm).
+
+    Raises
+    ------
+    InputFault
+        If a mask or atlas cannot be read or a region is empty.
+    """
+    if roi_set["shape"] == "sphere":
+        points = {role: sphere_points(roi_set[role], roi_set["radius_mm"]) for role in ROLES}
+        return {role: to_subject(cloud) for role, cloud in points.items()}
+    if roi_set["shape"] == "atlas":
+        points = _atlas_points(roi_set, roi_sets or {})
+        return {role: to_subject(cloud) for role, cloud in points.items()}
+    points = {}
+    for role in ROLES:
+        path = str(roi_set[role])
+        if roi_set["space"] == "native":
+            path = path.format(**{key: value or "" for key, value in entities.items()})
+        image = load_image(path, ndim=3)
+        cloud = mask_points(image_data(image) > 0.5, image.affine)
+        if len(cloud) == 0:
+            raise InputFault(f"{path}: the mask of {role.replace('_', ' ')} is empty")
+        points[role] = to_subject(cloud) if roi_set["space"] == "template" else cloud
+    return points
+
+
+def _atlas_points(roi_set, roi_sets):
+    """Points of the labelled voxels, by label name; the side is that of the voxel's world x."""
+    from glymflow.io import read_tsv
+
+    image = load_image(roi_set["image"], ndim=3)
+    labels = np.rint(image_data(image)).astype(int)
+    table = read_tsv(roi_set["labels"], text=("name",))
+    points = {}
+    for part in ("projection", "association"):
+        names = roi_set[part] if isinstance(roi_set[part], list) else [roi_set[part]]
+        numbers = table.loc[table["name"].isin(names), "index"]
+        cloud = mask_points(np.isin(labels, numbers), image.affine)
+        for side, on_side in (("left", cloud[:, 0] < 0), ("right", cloud[:, 0] > 0)):
+            region = cloud[on_side]
+            sphere = roi_sets.get(roi_set.get("within"))
+            if sphere is not None:
+                distance = np.linalg.norm(region - sphere[f"{part}_{side}"], axis=1)
+                region = region[distance <= sphere["radius_mm"]]
+            if len(region) == 0:
+                raise InputFault(
+                    f"{roi_set['image']}: no voxel of {' + '.join(names)} on the {side}"
+                    + (f" within the sphere of {roi_set['within']}" if sphere is not None else "")
+                )
+            points[f"{part}_{side}"] = region
+    return points
+
+
+def label_image(points, shape, affine):
+    """Draw the regions on a grid: 1 to 4 in the order of `ROLES`, 0 elsewhere.
+
+    Parameters
+    ----------
+    points : dict
+        Role to (K, 3) world points.
+    shape, affine : tuple, (4, 4) array
+        The grid.
+
+    Returns
+    -------
+    uint8 array of `shape`
+    """
+    inverse = np.linalg.inv(affine)
+    labels = np.zeros(shape, dtype=np.uint8)
+    for number, role in enumerate(ROLES, start=1):
+        voxels = np.rint(points[role] @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)
+        inside = np.all((voxels >= 0) & (voxels < shape), axis=1)
+        labels[tuple(voxels[inside].T)] = number
+    return labels

@@ -1,0 +1,439 @@
+"""The analyses of a study plan: data frame in, tidy data frame at full precision out.
+
+`run_analysis` makes one analysis of a plan; each kind of analysis is a function of its own that
+needs no plan, such as `compare_groups`. What could not be computed is ``n/a`` and has a note.
+"""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from glymflow import effects
+from glymflow.io import InputFault
+from glymflow.selection import FLOW_COLUMNS, analysis_rows, column_levels, variable_values
+from glymflow.study import groups_of, level_text
+
+COLUMNS = [
+    *("variable", "row", "method", "group", "level", "n", "missing"),
+    *("mean", "sd", "median", "q1", "q3", "minimum", "maximum", "count", "percent"),
+    *("normality_test", "normality_statistic", "normality_p"),
+    *("test", "contrast", "statistic_name", "statistic", "df", "df_error", "p", "p_adjusted"),
+    *("correction", "estimate_name", "estimate", "estimate_low", "estimate_high"),
+    *("effect_name", "effect", "effect_low", "effect_high", "confidence", "note"),
+]
+EXACT_BELOW = 50  # Mann-Whitney: exact p if both groups are smaller and no value occurs twice
+LOW_EXPECTED = 5.0
+
+
+def run_analysis(table, plan, analysis):
+    """Make one analysis of a plan.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The rows that the plan lets in (`glymflow.selection.select_participants`).
+    plan : dict
+        From `glymflow.study.load_plan`.
+    analysis : dict
+        One of the plan's analyses.
+
+    Returns
+    -------
+    results : DataFrame
+        Tidy results; the columns depend on the kind of analysis.
+    flow : DataFrame
+        Who was left out of this analysis (`glymflow.selection.FLOW_COLUMNS`).
+    """
+    try:
+        rows, flow = analysis_rows(table, plan, analysis)
+        return _KINDS[analysis["kind"]](rows, plan, analysis), flow
+    except InputFault as fault:
+        rows = [
+            {"variable": name, "row": "test", "note": f"no test: {fault}"}
+            for name in analysis["variables"]
+        ]
+        return pd.DataFrame(rows, columns=COLUMNS), pd.DataFrame(columns=FLOW_COLUMNS)
+
+
+def _planned_groups(table, plan, analysis):
+    groups = groups_of(plan, analysis)
+    keys = ("normality", "normality_alpha", "choice", "equal_variances", "categorical")
+    options = {key: analysis[key] for key in (*keys, "correction", "confidence") if key in analysis}
+    results = compare_groups(
+        table,
+        variables={name: plan["variables"][name] for name in analysis["variables"]},
+        group=column_levels(table, plan, groups["column"]),
+        order=groups["order"],
+        seed=plan["seed"],
+        **options,
+    )
+    repeated = table["participant_id"].duplicated().sum()
+    if repeated:
+        note = f"{repeated} rows are repeated sessions: the rows are not independent"
+        tests = results["row"] == "test"
+        results.loc[tests, "note"] = [_joined(old, note) for old in results.loc[tests, "note"]]
+    return results
+
+
+# kind of analysis: function of (rows, plan, analysis)
+_KINDS = {"compare_groups": _planned_groups}
+
+
+def compare_groups(
+    table,
+    *,
+    variables,
+    group,
+    order,
+    normality="shapiro",
+    normality_alpha=0.05,
+    choice="auto",
+    equal_variances=True,
+    categorical="auto",
+    correction="none",
+    confidence=0.95,
+    seed=1,
+):
+    """Describe each variable in each group and test the difference.
+
+    Continuous, two groups: Student's or Welch's t test (mean difference; Hedges g), or
+    Mann-Whitney (Hodges-Lehmann shift; rank-biserial r). Three and more: one-way or Welch's
+    analysis of variance (eta squared), or Kruskal-Wallis (epsilon squared). Categorical: Fisher's
+    exact test or chi-square (2 x 2: risk difference and odds ratio; larger: Cramer's V).
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per participant.
+    variables : dict
+        Name: {"type": "continuous" or "categorical", "column", "levels", "event", "recode"}, as in
+        a study plan; `column` is the name if not given.
+    group : str or Series
+        Column of the group, or the group of each row.
+    order : list of str
+        The groups, the reference first; other rows are not looked at. Of two groups, differences
+        are the second minus the first, and ratios the second over the first.
+    normality : {"shapiro", "lilliefors", "none"}
+        Test of normality in each group.
+    normality_alpha : float
+        A group with a smaller p is not normal.
+    choice : {"auto", "parametric", "rank"}
+        Tests for continuous variables; "auto" takes the parametric ones if all groups are normal.
+    equal_variances : bool
+        Student and ANOVA, or Welch.
+    categorical : {"auto", "fisher", "chi2", "chi2_corrected"}
+        "auto" takes Fisher's test for 2 x 2 and the chi-square for larger tables.
+    correction : {"none", "bonferroni", "holm", "fdr_bh"}
+        Adjustment of p for the number of variables.
+    confidence : float
+        Level of the intervals.
+    seed : int
+        Seed of the bootstrap of epsilon squared.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`; for each variable rows "summary" (one per group, or per group and level) and one
+        row "test". Quartiles interpolate linearly (Hyndman and Fan's type 7).
+
+    References
+    ----------
+    Student, Biometrika 1908;6:1. Welch BL, Biometrika 1947;34:28 and 1951;38:330. Mann HB, Whitney
+    DR, Ann Math Stat 1947;18:50. Kruskal WH, Wallis WA, J Am Stat Assoc 1952;47:583. Fisher RA, J R
+    Stat Soc 1922;85:87. Pearson K, Philos Mag 1900;50:157. Yates F, Suppl J R Stat Soc 1934;1:217.
+    Shapiro SS, Wilk MB, Biometrika 1965;52:591. Lilliefors HW, J Am Stat Assoc 1967;62:399.
+    """
+    options = {
+        "normality": normality,
+        "normality_alpha": normality_alpha,
+        "choice": choice,
+        "equal_variances": equal_variances,
+        "categorical": categorical,
+        "confidence": confidence,
+        "seed": seed,
+    }
+    group = table[group].map(level_text) if isinstance(group, str) else group
+    rows = []
+    for name, variable in variables.items():
+        values, fault, note = variable_values(table, name, variable)
+        samples = [values[group == member] for member in order]
+        compare = _continuous if variable["type"] == "continuous" else _categorical
+        summaries, test = compare(samples, fault, variable, order, options)
+        test = {"row": "test", **test, "note": _joined(note, test.get("note", ""))}
+        summaries = [{"row": "summary", **summary} for summary in summaries]
+        rows += [{"variable": name, "method": test["method"], **row} for row in [*summaries, test]]
+    results = pd.DataFrame(rows, columns=COLUMNS)
+    results = results.astype(dict.fromkeys(("n", "missing", "count"), "Int64"))
+    results = results.astype(dict.fromkeys(("note", "correction"), "object"))
+    results["note"] = results["note"].where(results["note"] != "", None)
+    return _adjusted(results, correction)
+
+
+# --- Continuous variables ------------------------------------------------------------------------
+
+
+def _continuous(samples, fault, variable, order, options):
+    rank = options["choice"] == "rank"
+    if fault:
+        summaries = [{"group": member} for member in order]
+        return summaries, {"method": "rank" if rank else "parametric", "note": fault}
+    missing = [int(sample.isna().sum()) for sample in samples]
+    samples = [np.sort(sample.dropna().to_numpy(float)) for sample in samples]
+    normality = [_normality(sample, options["normality"]) for sample in samples]
+    if options["choice"] == "auto":
+        rank = not all(
+            result.get("normality_p", 0) >= options["normality_alpha"] for result in normality
+        )
+    summaries = [
+        {"group": member, "n": len(sample), "missing": gaps, **_description(sample), **normal}
+        for member, sample, gaps, normal in zip(order, samples, missing, normality, strict=True)
+    ]
+    test = {
+        "method": "rank" if rank else "parametric",
+        "n": sum(map(len, samples)),
+        "missing": sum(missing),
+    }
+    problem = _untestable(samples, order, rank)
+    if problem:
+        return summaries, {**test, "note": problem}
+    run = {
+        (True, False): _t_test,
+        (True, True): _mann_whitney,
+        (False, False): _anova,
+        (False, True): _kruskal,
+    }[len(order) == 2, rank]
+    return summaries, {**test, **_contrast(order), **_guarded(run, samples, options)}
+
+
+def _description(sample):
+    if not len(sample):
+        return {}
+    q1, median, q3 = np.quantile(sample, [0.25, 0.5, 0.75])
+    return {
+        "mean": sample.mean(),
+        "sd": sample.std(ddof=1) if len(sample) > 1 else np.nan,
+        "median": median,
+        "q1": q1,
+        "q3": q3,
+        "minimum": sample[0],
+        "maximum": sample[-1],
+    }
+
+
+def _normality(sample, test):
+    """Test one group; nothing where there is nothing to test (too few values, all the same)."""
+    if test == "none" or len(sample) < (3 if test == "shapiro" else 4) or np.ptp(sample) == 0:
+        return {}
+    if test == "shapiro":
+        name = "Shapiro-Wilk"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # more than 5000 values: p less exact
+            statistic, p = stats.shapiro(sample)
+    else:
+        from statsmodels.stats.diagnostic import lilliefors
+
+        name = "Kolmogorov-Smirnov, Lilliefors"
+        statistic, p = lilliefors(sample, dist="norm", pvalmethod="table")
+    return {"normality_test": name, "normality_statistic": statistic, "normality_p": p}
+
+
+def _untestable(samples, order, rank):
+    """Say why the groups cannot be compared; empty if they can."""
+    for sample, member in zip(samples, order, strict=True):
+        if len(sample) < 2:
+            count = "no values" if not len(sample) else "1 value"
+            return f"no test: group '{member}' has {count}"
+    if np.ptp(np.concatenate(samples)) == 0:
+        return "no test: all values are the same"
+    if not rank and all(np.ptp(sample) == 0 for sample in samples):
+        return "no test: no variation within the groups"
+    return ""
+
+
+def _t_test(samples, options):
+    first, second = samples
+    equal = options["equal_variances"]
+    result = stats.ttest_ind(second, first, equal_var=equal)
+    interval = result.confidence_interval(options["confidence"])
+    effect = effects.hedges_g(
+        first, second, equal_variances=equal, confidence=options["confidence"]
+    )
+    return {
+        "test": "Student t" if equal else "Welch t",
+        "statistic_name": "t",
+        "statistic": result.statistic,
+        "df": result.df,
+        "p": result.pvalue,
+        **_interval("estimate", "mean difference", (second.mean() - first.mean(), *interval)),
+        **_interval("effect", "Hedges g", effect),
+    }
+
+
+def _mann_whitney(samples, options):
+    first, second = samples
+    both = np.concatenate(samples)
+    exact = max(len(first), len(second)) < EXACT_BELOW and len(np.unique(both)) == len(both)
+    result = stats.mannwhitneyu(second, first, method="exact" if exact else "asymptotic")
+    shift = effects.hodges_lehmann(first, second, confidence=options["confidence"])
+    effect = effects.rank_biserial(first, second, confidence=options["confidence"])
+    separate = np.isnan(effect[1])
+    return {
+        "test": f"Mann-Whitney U ({'exact' if exact else 'normal approximation'})",
+        "statistic_name": "U",
+        "statistic": result.statistic,
+        "p": result.pvalue,
+        **_interval("estimate", "Hodges-Lehmann shift", shift),
+        **_interval("effect", "rank-biserial r", effect),
+        "note": "the groups do not overlap: no interval of r" if separate else "",
+    }
+
+
+def _anova(samples, options):
+    from statsmodels.stats.oneway import anova_oneway
+
+    equal = options["equal_variances"]
+    result = anova_oneway(samples, use_var="equal" if equal else "unequal", welch_correction=True)
+    df, df_error = map(float, result.df)
+    effect = effects.eta_squared(result.statistic, df, df_error, confidence=options["confidence"])
+    return {
+        "test": "one-way ANOVA" if equal else "Welch ANOVA",
+        "statistic_name": "F",
+        "statistic": float(result.statistic),
+        "df": df,
+        "df_error": df_error,
+        "p": float(result.pvalue),
+        **_interval("effect", "eta squared", effect),
+    }
+
+
+def _kruskal(samples, options):
+    result = stats.kruskal(*samples)
+    effect = effects.epsilon_squared(
+        samples, confidence=options["confidence"], seed=options["seed"]
+    )
+    return {
+        "test": "Kruskal-Wallis",
+        "statistic_name": "H",
+        "statistic": result.statistic,
+        "df": len(samples) - 1,
+        "p": result.pvalue,
+        **_interval("effect", "epsilon squared", effect),
+    }
+
+
+# --- Categorical variables -----------------------------------------------------------------------
+
+
+def _categorical(samples, fault, variable, order, options):
+    levels = variable["levels"]
+    if fault:
+        summaries = [{"group": g, "level": level} for level in levels for g in order]
+        return summaries, {"method": "categorical", "note": fault}
+    counts = np.array([[(sample == level).sum() for level in levels] for sample in samples])
+    missing = [int(sample.isna().sum()) for sample in samples]
+    totals = counts.sum(axis=1)
+    summaries = [
+        {
+            "group": member,
+            "level": level,
+            "n": int(totals[i]),
+            "missing": missing[i],
+            "count": int(counts[i, j]),
+            "percent": 100 * counts[i, j] / totals[i] if totals[i] else np.nan,
+        }
+        for j, level in enumerate(levels)
+        for i, member in enumerate(order)
+    ]
+    test = {"method": "categorical", "n": int(totals.sum()), "missing": sum(missing)}
+    event = variable.get("event", levels[-1])
+    found = counts.sum(axis=0) > 0
+    if not totals.all():
+        return summaries, {
+            **test,
+            "note": f"no test: group '{order[totals.argmin()]}' has no values",
+        }
+    if found.sum() < 2:
+        return summaries, {**test, "note": "no test: all values are the same"}
+    if len(levels) == 2:
+        counts = counts if event == levels[0] else counts[:, ::-1]  # the event first
+        test |= {"level": event}
+    result = _guarded(_contingency, counts[:, found] if len(levels) > 2 else counts, options)
+    if not found.all():
+        empty = ", ".join(str(levels[j]) for j in np.flatnonzero(~found))
+        result["note"] = _joined(result.get("note", ""), f"levels nobody has: {empty}")
+    return summaries, {**test, **_contrast(order), **result}
+
+
+def _contingency(counts, options):
+    """Test groups (rows) x levels (columns); every column and row has a count."""
+    two_by_two = counts.shape == (2, 2)
+    wanted = options["categorical"]
+    fisher = two_by_two and wanted in ("auto", "fisher")
+    corrected = two_by_two and wanted == "chi2_corrected"
+    notes = []
+    if fisher:
+        result = {"test": "Fisher exact", "p": stats.fisher_exact(counts).pvalue}
+    else:
+        chi2, p, df, expected = stats.chi2_contingency(counts, correction=corrected)
+        name = "chi-square, Yates corrected" if corrected else "chi-square"
+        result = {"test": name, "statistic_name": "chi2", "statistic": chi2, "df": df, "p": p}
+        low = int((expected < LOW_EXPECTED).sum())
+        if low > 0.2 * expected.size:
+            notes.append(
+                f"{low} of {expected.size} expected counts are below 5: chi-square is rough"
+            )
+        if wanted == "fisher":
+            notes.append("Fisher's test is made for 2 x 2 only")
+    confidence = options["confidence"]
+    if two_by_two:
+        difference = effects.risk_difference(counts, confidence=confidence)
+        result |= _interval("estimate", "risk difference", difference)
+        effect = _interval(
+            "effect", "odds ratio", effects.odds_ratio(counts, confidence=confidence)
+        )
+    else:
+        effect = _interval("effect", "Cramer's V", effects.cramers_v(counts, confidence=confidence))
+    return {**result, **effect, "note": _joined(*notes)}
+
+
+# --- Common to both ------------------------------------------------------------------------------
+
+
+def _guarded(run, samples, options):
+    """Run a test; one that fails gives a note instead of numbers, and the others go on."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = run(samples, options)
+    except (ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError) as error:
+        return {"note": f"no test: {' '.join(str(error).split())}"}
+    if not np.isfinite(result["p"]):
+        return {"note": f"no test: {result['test']} gave no p value"}
+    return {**result, "confidence": options["confidence"]}
+
+
+def _contrast(order):
+    return {"contrast": f"{order[1]} - {order[0]}" if len(order) == 2 else "all groups"}
+
+
+def _interval(part, name, values):
+    keys = (part, f"{part}_low", f"{part}_high")
+    return {f"{part}_name": name, **dict(zip(keys, map(float, values), strict=True))}
+
+
+def _joined(*notes):
+    return "; ".join(note for note in notes if isinstance(note, str) and note)
+
+
+def _adjusted(results, correction):
+    """Adjust the p values for their number; those that could not be had do not count."""
+    tests = results["p"].notna()
+    if correction == "none" or not tests.any():
+        return results
+    from statsmodels.stats.multitest import multipletests
+
+    results.loc[tests, "p_adjusted"] = multipletests(results.loc[tests, "p"], method=correction)[1]
+    results.loc[tests, "correction"] = correction
+    return results

@@ -1,0 +1,84 @@
+"""Measure ALPS of one series: every ROI set in every frame, with quality control."""
+
+from functools import partial
+
+import numpy as np
+
+from glymflow import alps as index
+from glymflow import qc, rois
+from glymflow.io import image_data, load_image, read_json, require, save_image, write_tsv
+from glymflow.pose import rotation_part
+from glymflow.registration import map_points
+
+
+def main(
+    *, tensor, mask, affine, warp, registration, fit, participant_id, session_id, series,
+    roi_sets, roi_set, thresholds, alps, regions,
+):  # fmt: skip
+    """Write the series' rows of ``alps.tsv`` and the primary regions as a label image.
+
+    Parameters
+    ----------
+    tensor, mask : path-like
+        On the series' own grid; nothing is resampled.
+    affine, warp : path-like
+        Transforms of `register_template`.
+    registration, fit : path-like
+        Sidecars of `register_template` and `fit_tensor`.
+    participant_id, session_id, series : str or None
+    roi_sets, roi_set, thresholds
+        The config's `roi_sets`, `roi_set` and `qc`.
+    alps, regions : path-like
+        Written.
+    """
+    image = load_image(tensor, ndim=4)
+    triangle, brain = image_data(image), image_data(load_image(mask, ndim=3)) > 0
+    found, fitted = read_json(registration), read_json(fit)
+    to_subject = partial(map_points, transforms={"affine": require(affine), "warp": require(warp)})
+    entities = {"participant_id": participant_id, "session_id": session_id, "series": series}
+    series_values = {
+        **{name: found[name] for name in ("pitch", "roll", "yaw")},
+        "registration_similarity": found["similarity"],
+        "motion_mm": fitted["motion_mm"],
+        "gradient_margin": np.nan
+        if fitted["gradient_margin"] is None
+        else fitted["gradient_margin"],
+    }
+    rows = []
+    for name, definition in roi_sets.items():
+        points = rois.roi_points(definition, to_subject, entities, roi_sets)
+        if name == roi_set:
+            save_image(rois.label_image(points, brain.shape, image.affine), image.affine, regions)
+        sampled = {
+            role: index.sample_region(triangle, brain, image.affine, cloud)
+            for role, cloud in points.items()
+        }
+        inside = {role: region["inside_image"] for role, region in sampled.items()}
+        for row in index.measure_set(sampled, rotation_part(np.array(found["pose"]))):
+            row |= {"roi_set": name, "roi_radius_mm": definition.get("radius_mm")} | series_values
+            row["qc_status"], row["qc_reasons"] = qc.judge(row, inside, thresholds)
+            rows.append(row)
+    identity = {"participant_id": participant_id, "session_id": session_id, "source": series}
+    write_tsv(index.alps_table([identity | row for row in rows]), alps)
+
+
+if __name__ == "__main__":
+    from glymflow.jobs import subject_job
+
+    with subject_job(snakemake):
+        main(
+            tensor=snakemake.input.tensor,
+            mask=snakemake.input.mask,
+            affine=snakemake.input.affine,
+            warp=snakemake.input.warp,
+            registration=snakemake.input.registration,
+            fit=snakemake.input.fit,
+            participant_id=snakemake.params.participant_id,
+            session_id=snakemake.params.session_id,
+            series=snakemake.wildcards.series,
+            roi_sets=snakemake.params.roi_sets,
+            roi_set=snakemake.params.roi_set,
+            thresholds=snakemake.params.thresholds,
+            alps=snakemake.output.alps,
+            regions=snakemake.output.rois,
+        )

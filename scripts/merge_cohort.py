@@ -1,0 +1,41 @@
+"""Join participants and measures: one row per subject and session."""
+
+import pandas as pd
+
+from glymflow.cohort import merge_cohort
+from glymflow.io import read_tsv, write_tsv
+from glymflow.participants import read_participants
+
+
+def main(*, alps, participants, roi_set, frame, combine, cohort):
+    """Write ``cohort.tsv``; without a participants table it holds the measures only.
+
+    Parameters
+    ----------
+    alps : path-like
+    participants : path-like or None
+    roi_set, frame, combine : str
+        The config's `roi_set`, `frame` and `combine_series`.
+    cohort : path-like
+        Written.
+    """
+    table = pd.DataFrame(columns=["participant_id"], dtype=object)
+    if participants:
+        table, _ = read_participants(participants)
+    merged = merge_cohort(read_tsv(alps), table, roi_set=roi_set, frame=frame, combine=combine)
+    write_tsv(merged, cohort)
+    print(f"{len(merged)} rows")
+
+
+if __name__ == "__main__":
+    from glymflow.jobs import cohort_job
+
+    with cohort_job(snakemake):
+        main(
+            alps=snakemake.input.alps,
+            participants=snakemake.input.participants or None,
+            roi_set=snakemake.params.roi_set,
+            frame=snakemake.params.frame,
+            combine=snakemake.params.combine,
+            cohort=snakemake.output.cohort,
+        )

@@ -1,0 +1,74 @@
+"""Register a series to the template: the head's pose, then the deformation."""
+
+import shutil
+
+import numpy as np
+
+from glymflow import pose, registration
+from glymflow.io import image_data, load_image, save_image, write_json
+from glymflow.template import SPACE
+
+
+def main(*, fa, md, mask, wm, brain, seed, affine, warp, inverse_warp, warped_wm, sidecar):
+    """Write ANTs' transforms, the template's white matter on the subject's grid, and the pose.
+
+    Parameters
+    ----------
+    fa, md, mask : path-like
+        The subject's maps.
+    wm, brain : path-like
+        White-matter probability and brain mask of the template.
+    seed : int
+    affine, warp, inverse_warp, warped_wm, sidecar : path-like
+        Written. `affine` and `warp` take an image to the template and template points to the
+        subject; the sidecar holds the pose (template to subject world) and the similarity.
+    """
+    image = load_image(fa, ndim=3)
+    values, inside = image_data(image), image_data(load_image(mask, ndim=3)) > 0
+    white = registration.white_matter_image(values, image_data(load_image(md, ndim=3)), inside)
+    template = load_image(wm, ndim=3)
+    target, target_mask = image_data(template), image_data(load_image(brain, ndim=3))
+    head, score = pose.find_pose(white, image.affine, target, template.affine, target_mask)
+    found = registration.register(white, image.affine, target, template.affine, head, seed=seed)
+    try:
+        grid = (values.shape, image.affine)
+        warped = registration.warp_to_subject(target, template.affine, *grid, found)
+        shutil.copyfile(found["affine"], affine)
+        shutil.copyfile(found["warp"], warp)
+        shutil.copyfile(found["inverse_warp"], inverse_warp)
+    finally:
+        shutil.rmtree(found["folder"])
+    save_image(np.clip(warped, 0, 1).astype(np.float32), image.affine, warped_wm)
+    pitch, roll, yaw = pose.head_angles(head)
+    facts = {
+        "Sources": [str(fa), str(wm)],
+        "Template": SPACE,
+        "pose": head,
+        "pose_score": score,
+        "similarity": registration.similarity(white, warped, inside),
+        "pitch": pitch,
+        "roll": roll,
+        "yaw": yaw,
+    }
+    write_json(facts, sidecar)
+    print(f"pose {score:.2f}, similarity {facts['similarity']:.2f}, "
+          f"pitch {pitch:.0f}, roll {roll:.0f}, yaw {yaw:.0f} degrees")  # fmt: skip
+
+
+if __name__ == "__main__":
+    from glymflow.jobs import subject_job
+
+    with subject_job(snakemake):
+        main(
+            fa=snakemake.input.fa,
+            md=snakemake.input.md,
+            mask=snakemake.input.mask,
+            wm=snakemake.input.wm,
+            brain=snakemake.input.brain,
+            seed=snakemake.params.seed,
+            affine=snakemake.output.affine,
+            warp=snakemake.output.warp,
+            inverse_warp=snakemake.output.inverse_warp,
+            warped_wm=snakemake.output.wm,
+            sidecar=snakemake.output.sidecar,
+        )
