@@ -1,0 +1,33 @@
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: workflow.basedir + "/config/config.yaml"
+
+
+# everything that a run writes is under results/
+pathvars:
+    logs="<results>/logs",
+    benchmarks="<results>/benchmarks",
+    resources="<results>/resources",
+    derivatives="<results>/derivatives",
+    cohort="<results>/cohort",
+
+
+include: "rules/common.smk"
+include: "rules/cohort.smk"
+include: "rules/dwi.smk"
+include: "rules/registration.smk"
+include: "rules/alps.smk"
+include: "rules/stats.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    default_target: True
+    input:
+        rules.alps.input,
+        rules.stats.input,
+        rules.tables.input,
+        rules.qc.input,

@@ -1,0 +1,63 @@
+rule measure_alps:
+    """Measure the ALPS index (Taoka 2017) of a series in every ROI set and frame, with its QC."""
+    input:
+        tensor="<derivatives>/{folder}/dwi/{series}_model-tensor_param-tensor_dwimap.nii.gz",
+        fit="<derivatives>/{folder}/dwi/{series}_model-tensor_dwimap.json",
+        mask="<derivatives>/{folder}/dwi/{series}_desc-brain_mask.nii.gz",
+        affine="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-affine_xfm.mat",
+        warp="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",
+        registration="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_xfm.json",
+    output:
+        alps="<derivatives>/{folder}/dwi/{series}_alps.tsv",
+        rois="<derivatives>/{folder}/dwi/{series}_desc-alps_dseg.nii.gz",
+    params:
+        participant_id=of_series("participant_id"),
+        session_id=of_series("session_id"),
+        roi_sets=config["roi_sets"],
+        roi_set=config["roi_set"],
+        thresholds=config["qc"],
+        code=code_hash("measure_alps"),
+    log:
+        "<logs>/measure_alps/{folder}/{series}.log",
+    benchmark:
+        "<benchmarks>/measure_alps/{folder}/{series}.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(1500),
+        runtime=10,
+    script:
+        "../scripts/measure_alps.py"
+
+
+rule collect_alps:
+    """Collect the rows of all series, and list the series that could not be measured."""
+    input:
+        tables=of_cohort("<derivatives>/{folder}/dwi/{series}_alps.tsv"),
+    output:
+        alps="<cohort>/alps.tsv",
+        excluded="<cohort>/excluded/alps.tsv",
+    params:
+        series=[
+            {key: row[key] for key in ("participant_id", "session_id", "series")}
+            for row in SERIES.values()
+        ],
+        code=code_hash("collect_alps"),
+    log:
+        "<logs>/collect_alps.log",
+    benchmark:
+        "<benchmarks>/collect_alps.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=20,
+    script:
+        "../scripts/collect_alps.py"
+
+
+rule alps:
+    """Target: the ALPS table of the cohort, and who is not in it."""
+    input:
+        "<cohort>/alps.tsv",
+        "<cohort>/excluded.tsv",
+        "<cohort>/cohort.tsv",
+        "<derivatives>/dataset_description.json",

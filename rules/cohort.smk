@@ -1,0 +1,83 @@
+rule index_cohort:
+    """List the DWI series of the BIDS folder, and who is left out at the door and why."""
+    output:
+        series="<cohort>/series.tsv",
+        excluded="<cohort>/excluded/intake.tsv",
+    params:
+        bids_dir=config["bids_dir"],
+        derivatives_dir=config["derivatives_dir"],
+        participants=config["participants"],
+        sheet=SHEET,
+        code=code_hash("index_cohort"),
+    log:
+        "<logs>/index_cohort.log",
+    benchmark:
+        "<benchmarks>/index_cohort.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=10,
+    script:
+        "../scripts/index_cohort.py"
+
+
+rule merge_cohort:
+    """Join participants and measures: one row per subject and session."""
+    input:
+        alps="<cohort>/alps.tsv",
+        participants=branch(exists(PARTICIPANTS), then=PARTICIPANTS, otherwise=[]),
+    output:
+        cohort="<cohort>/cohort.tsv",
+    params:
+        roi_set=config["roi_set"],
+        frame=config["frame"],
+        combine=config["combine_series"],
+        code=code_hash("merge_cohort"),
+    log:
+        "<logs>/merge_cohort.log",
+    benchmark:
+        "<benchmarks>/merge_cohort.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=10,
+    script:
+        "../scripts/merge_cohort.py"
+
+
+rule list_excluded:
+    """Say who was left out of what and why, from the intake to the last measure."""
+    input:
+        parts=["<cohort>/excluded/intake.tsv", "<cohort>/excluded/alps.tsv"],
+    output:
+        excluded="<cohort>/excluded.tsv",
+    params:
+        code=code_hash("list_excluded"),
+    log:
+        "<logs>/list_excluded.log",
+    benchmark:
+        "<benchmarks>/list_excluded.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+        runtime=5,
+    script:
+        "../scripts/list_excluded.py"
+
+
+rule describe_derivatives:
+    """Write the dataset description that makes the derivatives folder a BIDS data set."""
+    output:
+        description="<derivatives>/dataset_description.json",
+    params:
+        code=code_hash("describe_derivatives"),
+    log:
+        "<logs>/describe_derivatives.log",
+    benchmark:
+        "<benchmarks>/describe_derivatives.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(500),
+        runtime=5,
+    script:
+        "../scripts/describe_derivatives.py"

@@ -1,0 +1,47 @@
+rule prepare_template:
+    """Write the packaged MNI152 maps at the registration's resolution, once for the cohort."""
+    output:
+        wm="<resources>/template/space-MNI152NLin2009aSym_label-WM_probseg.nii.gz",
+        mask="<resources>/template/space-MNI152NLin2009aSym_desc-brain_mask.nii.gz",
+    params:
+        resolution_mm=config["registration"]["resolution_mm"],
+        code=code_hash("prepare_template"),
+    log:
+        "<logs>/prepare_template.log",
+    benchmark:
+        "<benchmarks>/prepare_template.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=10,
+    script:
+        "../scripts/prepare_template.py"
+
+
+rule register_template:
+    """Register FA to the template's white matter: head pose, affine, SyN (Avants 2008)."""
+    input:
+        fa="<derivatives>/{folder}/dwi/{series}_model-tensor_param-fa_dwimap.nii.gz",
+        md="<derivatives>/{folder}/dwi/{series}_model-tensor_param-md_dwimap.nii.gz",
+        mask="<derivatives>/{folder}/dwi/{series}_desc-brain_mask.nii.gz",
+        wm="<resources>/template/space-MNI152NLin2009aSym_label-WM_probseg.nii.gz",
+        brain="<resources>/template/space-MNI152NLin2009aSym_desc-brain_mask.nii.gz",
+    output:
+        affine="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-affine_xfm.mat",
+        warp="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",
+        inverse_warp="<derivatives>/{folder}/dwi/{series}_from-MNI152NLin2009aSym_to-dwi_mode-image_desc-warp_xfm.nii.gz",
+        wm="<derivatives>/{folder}/dwi/{series}_label-WM_desc-template_probseg.nii.gz",
+        sidecar="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_xfm.json",
+    params:
+        seed=config["registration"]["seed"],
+        code=code_hash("register_template"),
+    log:
+        "<logs>/register_template/{folder}/{series}.log",
+    benchmark:
+        "<benchmarks>/register_template/{folder}/{series}.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=20,
+    script:
+        "../scripts/register_template.py"

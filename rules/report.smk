@@ -1,0 +1,62 @@
+rule report_subject:
+    """Write a subject's page: ROIs on colour FA, registration, values and QC in words."""
+    input:
+        alps=of_subject("<derivatives>/{folder}/dwi/{series}_alps.tsv"),
+        fa=of_subject("<derivatives>/{folder}/dwi/{series}_model-tensor_param-fa_dwimap.nii.gz"),
+        colorfa=of_subject(
+            "<derivatives>/{folder}/dwi/{series}_model-tensor_param-colorfa_dwimap.nii.gz"
+        ),
+        rois=of_subject("<derivatives>/{folder}/dwi/{series}_desc-alps_dseg.nii.gz"),
+        wm=of_subject("<derivatives>/{folder}/dwi/{series}_label-WM_desc-template_probseg.nii.gz"),
+    output:
+        page="<results>/report/{subject}.html",
+    params:
+        participant="{subject}",
+        series=lambda wildcards: SUBJECTS[wildcards.subject],
+        roi_set=config["roi_set"],
+        frame=config["frame"],
+        code=code_hash("report_subject"),
+    log:
+        "<logs>/report_subject/{subject}.log",
+    benchmark:
+        "<benchmarks>/report_subject/{subject}.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(1500),
+        runtime=15,
+    script:
+        "../scripts/report_subject.py"
+
+
+rule report_cohort:
+    """Write the cohort's page: counts, QC, distributions, the study's tables and figures."""
+    input:
+        alps="<cohort>/alps.tsv",
+        cohort="<cohort>/cohort.tsv",
+        excluded="<cohort>/excluded.tsv",
+        tables=collect("<results>/tables/{id}.html", id=STUDY["tables"]),
+        figures=collect("<results>/figures/{id}.svg", id=STUDY["figures"]),
+    output:
+        page="<results>/report/index.html",
+    params:
+        subjects=list(SUBJECTS),
+        config=REPORT,
+        group_column=PLAN.get("groups", {}).get("column"),
+        code=code_hash("report_cohort"),
+    log:
+        "<logs>/report_cohort.log",
+    benchmark:
+        "<benchmarks>/report_cohort.tsv"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=20,
+    script:
+        "../scripts/report_cohort.py"
+
+
+rule qc:
+    """Target: the report, one page for the cohort and one per subject."""
+    input:
+        "<results>/report/index.html",
+        collect("<results>/report/{subject}.html", subject=SUBJECTS),
