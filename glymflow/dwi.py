@@ -9,6 +9,7 @@ import numpy as np
 from glymflow.io import InputFault, require
 
 MIN_DIRECTIONS = 6
+STRIPPED_ML = 2200  # no brain is larger, every head is
 
 
 def read_gradients(bval, bvec, n_volumes):
@@ -164,7 +165,8 @@ def check_volumes(data):
 def brain_mask(b0, affine):
     """Find the brain in the mean b0 image (dipy's median Otsu), filled, largest piece.
 
-    An image that comes already stripped (most of it exactly 0) keeps its own outline.
+    An image that comes already stripped (what is not exactly 0 has the size of a brain, not of a
+    head) keeps its own outline.
 
     Parameters
     ----------
@@ -184,7 +186,8 @@ def brain_mask(b0, affine):
     from dipy.segment.mask import median_otsu
     from scipy import ndimage
 
-    if np.mean(b0 <= 0) > 0.5:
+    voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
+    if (b0 > 0).sum() * voxel_ml < STRIPPED_ML:
         mask = ndimage.binary_opening(b0 > 0)
     else:
         _, mask = median_otsu(b0, median_radius=2, numpass=2)
@@ -192,7 +195,7 @@ def brain_mask(b0, affine):
     if count > 1:
         mask = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
     mask = ndimage.binary_fill_holes(mask)
-    volume = mask.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000
+    volume = mask.sum() * voxel_ml
     if not 200 <= volume <= 3000:
         raise InputFault(f"no brain found in the b0 image (the mask has {volume:.0f} mL)")
     return mask

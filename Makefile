@@ -1,0 +1,53 @@
+# make env    the environment, from requirements.lock
+# make demo   simulated cohort -> whole workflow -> report
+# make test   all tests        make lint   all linters
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+BIN := .venv/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& echo $$p && break; done)
+CORES ?= 2
+# one thread per job: several would only wait for each other, and change the last digits
+export OMP_NUM_THREADS = 1
+export OPENBLAS_NUM_THREADS = 1
+export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS = 1
+
+.PHONY: help env demo test lint lock clean
+
+help:
+	@sed -n 's/^# //p' $(MAKEFILE_LIST) | head -4
+
+env: .venv/.done
+
+.venv/.done: requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make env: no Python >= 3.11 found; set PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: env
+	test -f demo/bids/participants.tsv || $(BIN)/glymflow simulate demo/bids --jobs $(CORES)
+	$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml --directory demo
+	@echo
+	@echo "Report:  demo/results/report/index.html"
+	@echo "Tables:  demo/results/tables/   Values: demo/results/cohort/alps.tsv"
+	@echo "Truth:   demo/bids/derivatives/truth/alps.tsv"
+
+test: env
+	$(BIN)/python -m pytest -n $(CORES) --dist worksteal
+
+lint: env
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint --configfile tests/workflow/lint.yaml
+	$(BIN)/lint-imports
+
+lock:
+	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes \
+	  --no-header --upgrade pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf demo results .snakemake
