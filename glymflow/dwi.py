@@ -51,9 +51,10 @@ def read_gradients(bval, bvec, n_volumes):
 
 
 def _read_numbers(path):
-    with open(require(path)) as file:
-        rows = [line.replace(",", " ").split() for line in file if line.strip()]
+    require(path)
     try:
+        with open(path, encoding="utf-8-sig") as file:
+            rows = [line.replace(",", " ").split() for line in file if line.strip()]
         return np.array([[float(item) for item in row] for row in rows])
     except ValueError:
         raise InputFault(f"{path}: not a table of numbers with rows of equal length") from None
@@ -122,8 +123,10 @@ def select_volumes(bvals, bvecs, *, b0_threshold=50, shell_max=1500):
     bvals = np.asarray(bvals, dtype=float)
     b0 = bvals <= b0_threshold
     weighted = ~b0 & (np.linalg.norm(bvecs, axis=1) > 0.5)
-    if not weighted.any():
+    if b0.all():
         raise InputFault(f"no diffusion-weighted volume: every b-value is {bvals.max():g} or less")
+    if not weighted.any():
+        raise InputFault("no diffusion-weighted volume has a gradient direction")
     if not b0.any():
         raise InputFault(f"no b0 volume: the smallest b-value is {bvals.min():g}")
     limit = max(shell_max, 1.1 * bvals[weighted].min())

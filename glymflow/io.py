@@ -6,6 +6,7 @@ raises the same reason again, so it travels from the first job that met the faul
 ``excluded.tsv`` without any further bookkeeping.
 """
 
+import csv
 import gzip
 import json
 import os
@@ -75,6 +76,7 @@ def load_image(path, *, ndim=None):
         if str(path).endswith(".voi"):
             with gzip.open(path) as file:
                 image = nib.Nifti1Image.from_bytes(file.read())
+            image.file_map["image"].filename = str(path)  # for the messages of `image_data`
         else:
             image = nib.load(path)
     except Exception as error:  # nibabel raises many kinds for a broken header
@@ -90,7 +92,7 @@ def load_image(path, *, ndim=None):
 
 
 def image_data(image, dtype=np.float32):
-    """Return the voxel data of an image, scale slope applied.
+    """Return the voxel data of an image, scale slope applied, without trailing axes of length 1.
 
     Raises
     ------
@@ -98,11 +100,14 @@ def image_data(image, dtype=np.float32):
         If the file ends early or its compressed stream is damaged.
     """
     try:
-        return np.asarray(image.dataobj, dtype=dtype)
+        data = np.asarray(image.dataobj, dtype=dtype)
     except Exception as error:  # gzip, zlib, EOF and OS errors alike mean a damaged file
         raise InputFault(
             f"{image.get_filename()}: the image data are truncated or damaged ({_short(error)})"
         ) from None
+    while data.ndim > 3 and data.shape[-1] == 1:
+        data = data[..., 0]
+    return data
 
 
 def save_image(data, affine, path, *, intent=None):
@@ -138,19 +143,40 @@ def save_image(data, affine, path, *, intent=None):
 
 
 def read_tsv(path, *, text=("participant_id", "session_id")):
-    """Read a BIDS table; ``n/a`` and empty cells become NaN, the `text` columns stay strings."""
+    """Read a BIDS table; ``n/a`` and empty cells become NaN, the `text` columns stay strings.
+
+    Raises
+    ------
+    InputFault
+        If the file cannot be read as a table, or a row has more cells than the header.
+    """
     require(path)
     try:
+        _check_width(path)
         return pd.read_csv(
             path,
             sep="\t",
+            index_col=False,
             na_values=[MISSING, ""],
             keep_default_na=False,
             dtype=dict.fromkeys(text, "object"),
             encoding="utf-8-sig",
         )
-    except (ValueError, UnicodeDecodeError) as error:
+    except (ValueError, csv.Error) as error:
         raise InputFault(f"{path}: not a readable TSV table ({_short(error)})") from None
+
+
+def _check_width(path):
+    """Refuse rows wider than the header: pandas would drop their last cell or shift all of them."""
+    with open(path, encoding="utf-8-sig", newline="") as file:
+        rows = csv.reader(file, delimiter="\t")
+        width = len(next(filter(None, rows), []))
+        for row in rows:
+            if len(row) > width:
+                raise ValueError(
+                    f"line {rows.line_num} has more cells than the header: "
+                    f"{len(row)} instead of {width}"
+                )
 
 
 def write_tsv(table, path):

@@ -44,9 +44,6 @@ def read_participants(path, subjects=None, *, required=True, text=()):
     if not required and not os.path.lexists(path):
         return pd.DataFrame(columns=["participant_id"], dtype=object), nobody
     table = read_tsv(path, text=tuple({*KEYS, *text}))
-    if not isinstance(table.index, pd.RangeIndex):
-        # pandas takes the first column for row names then, and every value moves by one column
-        raise InputFault(f"{path}: the rows have more cells than the header")
     if "participant_id" not in table:
         columns = ", ".join(map(str, table.columns))
         hint = "; is it separated by tabs?" if len(table.columns) == 1 else ""

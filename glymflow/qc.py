@@ -19,6 +19,7 @@ CODES = {
     "gradient_table_suspect": ("warn", "Another gradient table fits the fibres better."),
     "motion_high": ("warn", "The head moved much between volumes."),
     "alps_implausible": ("warn", "ALPS is outside the plausible range."),
+    "roi_unavailable": ("fail", "The ROI masks of this set cannot be read (the log says why)."),
     "alps_undefined": ("fail", "ALPS cannot be computed: a ROI holds no data."),
 }
 REASONS = {code: sentence for code, (_, sentence) in CODES.items()}
@@ -61,6 +62,7 @@ def judge(row, inside_image, thresholds):
         "gradient_table_suspect": row["gradient_margin"] < -GRADIENT_MARGIN,
         "motion_high": row["motion_mm"] > thresholds["max_motion_mm"],
         "alps_implausible": np.nanmin([*sides, low]) < low or np.nanmax([*sides, high]) > high,
+        "roi_unavailable": False,  # known before anything is measured: `unavailable`
         "alps_undefined": not np.all(np.isfinite(sides)),
     }
     codes = [code for code in CODES if found[code]]
@@ -68,6 +70,11 @@ def judge(row, inside_image, thresholds):
         codes.remove("roi_off_axis")  # the stronger word says it
     status = max((CODES[code][0] for code in codes), key=_ORDER.index, default="pass")
     return status, ";".join(codes)
+
+
+def unavailable():
+    """Return status and reasons of a ROI set that a series does not have."""
+    return CODES["roi_unavailable"][0], "roi_unavailable"
 
 
 _PER_ROI = ("fa", "alignment", "coverage", "voxels")

@@ -10,6 +10,7 @@ Avants B. et al. Symmetric diffeomorphic image registration with cross-correlati
 Medical Image Analysis 12, 26-41 (2008).
 """
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -91,6 +92,7 @@ def register(fa, affine, wm, wm_affine, pose, *, seed=1):
         raise InputFault("registration to the template failed: the FA map is empty")
     folder = Path(tempfile.mkdtemp(prefix="glymflow-"))
     start = folder / "pose.mat"
+    os.environ["ANTS_RANDOM_SEED"] = str(seed)  # antspyx ignores its own argument random_seed
     ants.write_transform(_ants_affine(pose), str(start))
     try:
         result = ants.registration(
@@ -98,7 +100,6 @@ def register(fa, affine, wm, wm_affine, pose, *, seed=1):
             to_ants(fa, affine),
             type_of_transform="SyN",
             initial_transform=str(start),
-            random_seed=seed,
             outprefix=str(folder / "syn_"),
         )
     except (RuntimeError, ValueError) as error:

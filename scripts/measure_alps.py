@@ -6,7 +6,16 @@ import numpy as np
 
 from glymflow import alps as index
 from glymflow import qc, rois
-from glymflow.io import image_data, load_image, read_json, require, save_image, write_tsv
+from glymflow.frames import FRAMES
+from glymflow.io import (
+    InputFault,
+    image_data,
+    load_image,
+    read_json,
+    require,
+    save_image,
+    write_tsv,
+)
 from glymflow.pose import rotation_part
 from glymflow.registration import map_points
 
@@ -36,6 +45,7 @@ def main(
     found, fitted = read_json(registration), read_json(fit)
     to_subject = partial(map_points, transforms={"affine": require(affine), "warp": require(warp)})
     entities = {"participant_id": participant_id, "session_id": session_id, "series": series}
+    margin = fitted["gradient_margin"]
     series_values = {
         **{name: found[name] for name in ("pitch", "roll", "yaw")},
         "registration_similarity": found["similarity"],
@@ -46,7 +56,17 @@ def main(
     }
     rows = []
     for name, definition in roi_sets.items():
-        points = rois.roi_points(definition, to_subject, entities, roi_sets)
+        about = {"roi_set": name, "roi_radius_mm": definition.get("radius_mm")} | series_values
+        try:
+            points = rois.roi_points(definition, to_subject, entities, roi_sets)
+        except InputFault as fault:  # of this set only, unless it is the primary one
+            if name == roi_set:
+                raise
+            print(f"{name}: {fault}")
+            status, reasons = qc.unavailable()
+            about |= {"qc_status": status, "qc_reasons": reasons}
+            rows += [{"frame": frame} | about for frame in FRAMES]
+            continue
         if name == roi_set:
             save_image(rois.label_image(points, brain.shape, image.affine), image.affine, regions)
         sampled = {
@@ -55,7 +75,7 @@ def main(
         }
         inside = {role: region["inside_image"] for role, region in sampled.items()}
         for row in index.measure_set(sampled, rotation_part(np.array(found["pose"]))):
-            row |= {"roi_set": name, "roi_radius_mm": definition.get("radius_mm")} | series_values
+            row |= about
             row["qc_status"], row["qc_reasons"] = qc.judge(row, inside, thresholds)
             rows.append(row)
     identity = {"participant_id": participant_id, "session_id": session_id, "source": series}

@@ -129,7 +129,6 @@ class TestLoad:
         ),
         ("frame", None, "frame: null is not allowed; allowed: scanner, template, fibre"),
         ("dwi.denoise", True, "dwi.denoise: true is not allowed; allowed: none, mppca"),
-        ("dwi.motion_correction", "oui", "dwi.motion_correction: oui is not true or false"),
         ("dwi.shell_max", "1500 s", "dwi.shell_max: 1500 s is not a number"),
         ("dwi.shell_max", 100, "dwi.shell_max: 100 is out of bounds; allowed: 300 to 20000"),
         ("dwi", None, "dwi: null is not a mapping (key: value)"),
