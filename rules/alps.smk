@@ -10,13 +10,6 @@ rule measure_alps:
     output:
         alps="<derivatives>/{folder}/dwi/{series}_alps.tsv",
         rois="<derivatives>/{folder}/dwi/{series}_desc-alps_dseg.nii.gz",
-    params:
-        participant_id=of_series("participant_id"),
-        session_id=of_series("session_id"),
-        roi_sets=config["roi_sets"],
-        roi_set=config["roi_set"],
-        thresholds=config["qc"],
-        code=code_hash("measure_alps"),
     log:
         "<logs>/measure_alps/{folder}/{series}.log",
     benchmark:
@@ -25,6 +18,15 @@ rule measure_alps:
     resources:
         mem_mb=growing(1500),
         runtime=10,
+    params:
+        participant_id=of_series("participant_id"),
+        session_id=of_series("session_id"),
+        roi_sets=config["roi_sets"],
+        roi_set=config["roi_set"],
+        thresholds=config["qc"],
+        code=code_hash("measure_alps"),
+    message:
+        "Measure ALPS of {wildcards.series}"
     script:
         "../scripts/measure_alps.py"
 
@@ -36,12 +38,6 @@ rule collect_alps:
     output:
         alps="<cohort>/alps.tsv",
         excluded="<cohort>/excluded/alps.tsv",
-    params:
-        series=[
-            {key: row[key] for key in ("participant_id", "session_id", "series")}
-            for row in SERIES.values()
-        ],
-        code=code_hash("collect_alps"),
     log:
         "<logs>/collect_alps.log",
     benchmark:
@@ -50,6 +46,14 @@ rule collect_alps:
     resources:
         mem_mb=growing(2000),
         runtime=20,
+    params:
+        series=[
+            {key: row[key] for key in ("participant_id", "session_id", "series")}
+            for row in SERIES.values()
+        ],
+        code=code_hash("collect_alps"),
+    message:
+        "Collect the ALPS values of the cohort"
     script:
         "../scripts/collect_alps.py"
 

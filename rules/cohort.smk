@@ -3,12 +3,6 @@ rule index_cohort:
     output:
         series="<cohort>/series.tsv",
         excluded="<cohort>/excluded/intake.tsv",
-    params:
-        bids_dir=config["bids_dir"],
-        derivatives_dir=config["derivatives_dir"],
-        participants=config["participants"],
-        sheet=SHEET,
-        code=code_hash("index_cohort"),
     log:
         "<logs>/index_cohort.log",
     benchmark:
@@ -17,6 +11,14 @@ rule index_cohort:
     resources:
         mem_mb=growing(1000),
         runtime=10,
+    params:
+        bids_dir=config["bids_dir"],
+        derivatives_dir=config["derivatives_dir"],
+        participants=config["participants"],
+        sheet=SHEET,
+        code=code_hash("index_cohort"),
+    message:
+        "List the series of the cohort"
     script:
         "../scripts/index_cohort.py"
 
@@ -28,11 +30,6 @@ rule merge_cohort:
         participants=branch(exists(PARTICIPANTS), then=PARTICIPANTS, otherwise=[]),
     output:
         cohort="<cohort>/cohort.tsv",
-    params:
-        roi_set=config["roi_set"],
-        frame=config["frame"],
-        combine=config["combine_series"],
-        code=code_hash("merge_cohort"),
     log:
         "<logs>/merge_cohort.log",
     benchmark:
@@ -41,6 +38,13 @@ rule merge_cohort:
     resources:
         mem_mb=growing(1000),
         runtime=10,
+    params:
+        roi_set=config["roi_set"],
+        frame=config["frame"],
+        combine=config["combine_series"],
+        code=code_hash("merge_cohort"),
+    message:
+        "Join participants and measures"
     script:
         "../scripts/merge_cohort.py"
 
@@ -51,8 +55,6 @@ rule list_excluded:
         parts=["<cohort>/excluded/intake.tsv", "<cohort>/excluded/alps.tsv"],
     output:
         excluded="<cohort>/excluded.tsv",
-    params:
-        code=code_hash("list_excluded"),
     log:
         "<logs>/list_excluded.log",
     benchmark:
@@ -61,6 +63,10 @@ rule list_excluded:
     resources:
         mem_mb=growing(500),
         runtime=5,
+    params:
+        code=code_hash("list_excluded"),
+    message:
+        "List who was left out and why"
     script:
         "../scripts/list_excluded.py"
 
@@ -69,8 +75,6 @@ rule describe_derivatives:
     """Write the dataset description that makes the derivatives folder a BIDS data set."""
     output:
         description="<derivatives>/dataset_description.json",
-    params:
-        code=code_hash("describe_derivatives"),
     log:
         "<logs>/describe_derivatives.log",
     benchmark:
@@ -79,5 +83,9 @@ rule describe_derivatives:
     resources:
         mem_mb=growing(500),
         runtime=5,
+    params:
+        code=code_hash("describe_derivatives"),
+    message:
+        "Describe the derivatives"
     script:
         "../scripts/describe_derivatives.py"

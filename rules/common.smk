@@ -35,9 +35,13 @@ except InputFault as fault:
 
 # the sheet: series name -> its row, and subject -> its series
 SERIES = {row["series"]: row for row in _series.to_dict("records")}
-SUBJECTS = {subject: list(rows) for subject, rows in _series.groupby("participant_id").series}
+SUBJECTS = {
+    subject: list(rows) for subject, rows in _series.groupby("participant_id").series
+}
 SHEET = fingerprint(_series, _excluded)
-PARTICIPANTS = config["participants"] or os.path.join(config["bids_dir"], "participants.tsv")
+PARTICIPANTS = config["participants"] or os.path.join(
+    config["bids_dir"], "participants.tsv"
+)
 PLAN = load_plan(config["study"]) if config["study"] else {}
 STUDY = study_outputs(PLAN) if PLAN else {"stats": [], "tables": [], "figures": []}
 
@@ -66,7 +70,9 @@ def of_series(column):
 
 def of_subject(path):
     """Give the path of each of a subject's series, in the order of the sheet."""
-    return lambda wildcards: [path.format(**SERIES[name]) for name in SUBJECTS[wildcards.subject]]
+    return lambda wildcards: [
+        path.format(**SERIES[name]) for name in SUBJECTS[wildcards.subject]
+    ]
 
 
 def of_cohort(path):

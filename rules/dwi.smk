@@ -10,11 +10,6 @@ rule preprocess_dwi:
         bvec="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.bvec",
         sidecar="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.json",
         mask="<derivatives>/{folder}/dwi/{series}_desc-brain_mask.nii.gz",
-    params:
-        b0_threshold=config["dwi"]["b0_threshold"],
-        shell_max=config["dwi"]["shell_max"],
-        denoise=config["dwi"]["denoise"],
-        code=code_hash("preprocess_dwi"),
     log:
         "<logs>/preprocess_dwi/{folder}/{series}.log",
     benchmark:
@@ -23,6 +18,13 @@ rule preprocess_dwi:
     resources:
         mem_mb=growing(3000),
         runtime=20,
+    params:
+        b0_threshold=config["dwi"]["b0_threshold"],
+        shell_max=config["dwi"]["shell_max"],
+        denoise=config["dwi"]["denoise"],
+        code=code_hash("preprocess_dwi"),
+    message:
+        "Check and preprocess {wildcards.series}"
     script:
         "../scripts/preprocess_dwi.py"
 
@@ -40,9 +42,6 @@ rule fit_tensor:
         md="<derivatives>/{folder}/dwi/{series}_model-tensor_param-md_dwimap.nii.gz",
         colorfa="<derivatives>/{folder}/dwi/{series}_model-tensor_param-colorfa_dwimap.nii.gz",
         sidecar="<derivatives>/{folder}/dwi/{series}_model-tensor_dwimap.json",
-    params:
-        method=config["tensor"]["fit"],
-        code=code_hash("fit_tensor"),
     log:
         "<logs>/fit_tensor/{folder}/{series}.log",
     benchmark:
@@ -51,5 +50,10 @@ rule fit_tensor:
     resources:
         mem_mb=growing(3000),
         runtime=20,
+    params:
+        method=config["tensor"]["fit"],
+        code=code_hash("fit_tensor"),
+    message:
+        "Fit the tensor of {wildcards.series}"
     script:
         "../scripts/fit_tensor.py"

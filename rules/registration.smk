@@ -3,9 +3,6 @@ rule prepare_template:
     output:
         wm="<resources>/template/space-MNI152NLin2009aSym_label-WM_probseg.nii.gz",
         mask="<resources>/template/space-MNI152NLin2009aSym_desc-brain_mask.nii.gz",
-    params:
-        resolution_mm=config["registration"]["resolution_mm"],
-        code=code_hash("prepare_template"),
     log:
         "<logs>/prepare_template.log",
     benchmark:
@@ -14,6 +11,11 @@ rule prepare_template:
     resources:
         mem_mb=growing(1000),
         runtime=10,
+    params:
+        resolution_mm=config["registration"]["resolution_mm"],
+        code=code_hash("prepare_template"),
+    message:
+        "Prepare the template"
     script:
         "../scripts/prepare_template.py"
 
@@ -32,9 +34,6 @@ rule register_template:
         inverse_warp="<derivatives>/{folder}/dwi/{series}_from-MNI152NLin2009aSym_to-dwi_mode-image_desc-warp_xfm.nii.gz",
         wm="<derivatives>/{folder}/dwi/{series}_label-WM_desc-template_probseg.nii.gz",
         sidecar="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_xfm.json",
-    params:
-        seed=config["registration"]["seed"],
-        code=code_hash("register_template"),
     log:
         "<logs>/register_template/{folder}/{series}.log",
     benchmark:
@@ -43,5 +42,10 @@ rule register_template:
     resources:
         mem_mb=growing(2000),
         runtime=20,
+    params:
+        seed=config["registration"]["seed"],
+        code=code_hash("register_template"),
+    message:
+        "Register {wildcards.series} to the template"
     script:
         "../scripts/register_template.py"

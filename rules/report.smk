@@ -2,20 +2,18 @@ rule report_subject:
     """Write a subject's page: ROIs on colour FA, registration, values and QC in words."""
     input:
         alps=of_subject("<derivatives>/{folder}/dwi/{series}_alps.tsv"),
-        fa=of_subject("<derivatives>/{folder}/dwi/{series}_model-tensor_param-fa_dwimap.nii.gz"),
+        fa=of_subject(
+            "<derivatives>/{folder}/dwi/{series}_model-tensor_param-fa_dwimap.nii.gz"
+        ),
         colorfa=of_subject(
             "<derivatives>/{folder}/dwi/{series}_model-tensor_param-colorfa_dwimap.nii.gz"
         ),
         rois=of_subject("<derivatives>/{folder}/dwi/{series}_desc-alps_dseg.nii.gz"),
-        wm=of_subject("<derivatives>/{folder}/dwi/{series}_label-WM_desc-template_probseg.nii.gz"),
+        wm=of_subject(
+            "<derivatives>/{folder}/dwi/{series}_label-WM_desc-template_probseg.nii.gz"
+        ),
     output:
         page="<results>/report/{subject}.html",
-    params:
-        participant="{subject}",
-        series=lambda wildcards: SUBJECTS[wildcards.subject],
-        roi_set=config["roi_set"],
-        frame=config["frame"],
-        code=code_hash("report_subject"),
     log:
         "<logs>/report_subject/{subject}.log",
     benchmark:
@@ -24,6 +22,14 @@ rule report_subject:
     resources:
         mem_mb=growing(1500),
         runtime=15,
+    params:
+        participant="{subject}",
+        series=lambda wildcards: SUBJECTS[wildcards.subject],
+        roi_set=config["roi_set"],
+        frame=config["frame"],
+        code=code_hash("report_subject"),
+    message:
+        "Write the page of {wildcards.subject}"
     script:
         "../scripts/report_subject.py"
 
@@ -38,11 +44,6 @@ rule report_cohort:
         figures=collect("<results>/figures/{id}.svg", id=STUDY["figures"]),
     output:
         page="<results>/report/index.html",
-    params:
-        subjects=list(SUBJECTS),
-        config=REPORT,
-        group_column=PLAN.get("groups", {}).get("column"),
-        code=code_hash("report_cohort"),
     log:
         "<logs>/report_cohort.log",
     benchmark:
@@ -51,6 +52,13 @@ rule report_cohort:
     resources:
         mem_mb=growing(2000),
         runtime=20,
+    params:
+        subjects=list(SUBJECTS),
+        config=REPORT,
+        group_column=PLAN.get("groups", {}).get("column"),
+        code=code_hash("report_cohort"),
+    message:
+        "Write the page of the cohort"
     script:
         "../scripts/report_cohort.py"
 

@@ -5,8 +5,6 @@ rule run_study:
         plan=config["study"] or [],
     output:
         stats=collect("<results>/stats/{id}.tsv", id=STUDY["stats"] or "none"),
-    params:
-        code=code_hash("run_study"),
     log:
         "<logs>/run_study.log",
     benchmark:
@@ -15,6 +13,10 @@ rule run_study:
     resources:
         mem_mb=growing(2000),
         runtime=30,
+    params:
+        code=code_hash("run_study"),
+    message:
+        "Make the analyses of the study plan"
     script:
         "../scripts/run_study.py"
 
@@ -30,8 +32,6 @@ rule render_tables:
             id=STUDY["tables"] or "none",
             kind=["tsv", "html", "tex"],
         ),
-    params:
-        code=code_hash("render_tables"),
     log:
         "<logs>/render_tables.log",
     benchmark:
@@ -40,6 +40,10 @@ rule render_tables:
     resources:
         mem_mb=growing(1000),
         runtime=10,
+    params:
+        code=code_hash("render_tables"),
+    message:
+        "Print the tables of the study plan"
     script:
         "../scripts/render_tables.py"
 
@@ -55,8 +59,6 @@ rule render_figures:
             id=STUDY["figures"] or "none",
             kind=["png", "svg"],
         ),
-    params:
-        code=code_hash("render_figures"),
     log:
         "<logs>/render_figures.log",
     benchmark:
@@ -65,6 +67,10 @@ rule render_figures:
     resources:
         mem_mb=growing(1000),
         runtime=10,
+    params:
+        code=code_hash("render_figures"),
+    message:
+        "Draw the figures of the study plan"
     script:
         "../scripts/render_figures.py"
 
@@ -78,5 +84,11 @@ rule stats:
 rule tables:
     """Target: the study plan's printed tables and figures."""
     input:
-        collect("<results>/tables/{id}.{kind}", id=STUDY["tables"], kind=["tsv", "html", "tex"]),
-        collect("<results>/figures/{id}.{kind}", id=STUDY["figures"], kind=["png", "svg"]),
+        collect(
+            "<results>/tables/{id}.{kind}",
+            id=STUDY["tables"],
+            kind=["tsv", "html", "tex"],
+        ),
+        collect(
+            "<results>/figures/{id}.{kind}", id=STUDY["figures"], kind=["png", "svg"]
+        ),
