@@ -1,9 +1,11 @@
+import os
+
 from snakemake.utils import min_version
 
 min_version("9.20")
 
 
-configfile: workflow.basedir + "/config/config.yaml"
+configfile: os.path.join(workflow.basedir, "config/config.yaml")
 
 
 # everything that a run writes is under results/

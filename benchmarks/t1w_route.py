@@ -7,6 +7,7 @@ the alignment of each region's principal direction (1 is perfect) and the index.
 rigid T1w to b0 (Mattes), brain mask taken over from the DWI, N4, SyN of T1w to the template's T1.
 """
 
+import os
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +23,8 @@ from glymflow.pose import rotation_part
 from glymflow.rois import ROLES, sphere_points
 from glymflow.template import SPACE, load_template
 
+os.environ["ANTS_RANDOM_SEED"] = "1"
+os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 CENTRES = {
     "projection_left": (-26, -16, 27),
     "projection_right": (26, -16, 27),

@@ -1,9 +1,8 @@
 """The head's pose: rotation, shift and size that lay a subject's white matter on the template's.
 
 Seven numbers fitted to heavily smoothed maps, from a grid of starting rotations: a turned head is
-found from any start, and the rotation is not bent by the shears and stretches that a full affine
-takes from EPI distortion (on one re-scanned head the affine's pitch differs by 5 degrees between
-opposite phase-encoding directions, this one by 1).
+found from any start, and the rotation is not bent by the shears and stretches that an affine takes
+from EPI distortion (docs/registration.md has the numbers for opposite phase encodings).
 """
 
 from itertools import product
@@ -16,7 +15,8 @@ from scipy.spatial.transform import Rotation
 SMOOTHING_MM = 8.0  # full width at half maximum; wide, so that the basin of attraction is wide
 SPACING_MM = 6.0  # of the template points that are compared
 _STARTS = tuple(product((-40, -20, 0, 20, 40), (-30, -15, 0, 15, 30), (-30, -15, 0, 15, 30)))
-_BOUNDS = [(-60, 60)] * 3 + [(-40, 40)] * 3 + [(-0.3, 0.3)]
+# degrees, mm, and the logarithm of the scale in percent: one tolerance fits all three
+_BOUNDS = [(-60, 60)] * 3 + [(-40, 40)] * 3 + [(-30, 30)]
 
 
 def find_pose(fa, affine, wm, wm_affine, mask):
@@ -67,7 +67,14 @@ def find_pose(fa, affine, wm, wm_affine, mask):
         )
         for start in starts[order[:3]]
     ]
-    best = min(fits, key=lambda fit: fit.fun)
+    # the coarse fits only find the right valley; fitted on, every start ends at the same bottom
+    best = minimize(
+        disagreement,
+        min(fits, key=lambda fit: fit.fun).x,
+        method="Powell",
+        bounds=_BOUNDS,
+        options={"xtol": 1e-4, "ftol": 1e-7, "maxiter": 20},
+    )
     return _similarity(best.x, target_centre, centre), float(-best.fun)
 
 
@@ -97,7 +104,8 @@ def head_angles(matrix):
 
 
 def _similarity(numbers, target_centre, centre):
-    linear = np.exp(numbers[6]) * Rotation.from_euler("xyz", numbers[:3], degrees=True).as_matrix()
+    rotation = Rotation.from_euler("xyz", numbers[:3], degrees=True).as_matrix()
+    linear = np.exp(numbers[6] / 100) * rotation
     matrix = np.eye(4)
     matrix[:3, :3] = linear
     matrix[:3, 3] = centre + numbers[3:6] - linear @ target_centre

@@ -11,6 +11,11 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+# module: the folder of files that it reads and that decide what it does
+DATA = {
+    "glymflow/report.py": "glymflow/templates",
+    "glymflow/study.py": "config/schemas",
+}
 
 
 def modules_of(path):
@@ -24,7 +29,7 @@ def modules_of(path):
     Returns
     -------
     list of pathlib.Path
-        Sorted; with the templates beside `glymflow.report` if it is among them.
+        Sorted; with the `DATA` files of the modules among them.
     """
     found, waiting = set(), [Path(path).resolve()]
     while waiting:
@@ -32,8 +37,9 @@ def modules_of(path):
             if module not in found:
                 found.add(module)
                 waiting.append(module)
-    if ROOT / "glymflow" / "report.py" in found:
-        found |= set((ROOT / "glymflow" / "templates").iterdir())
+    for module, folder in DATA.items():
+        if ROOT / module in found:
+            found |= {file for file in (ROOT / folder).rglob("*") if file.is_file()}
     return sorted(found)
 
 

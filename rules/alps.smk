@@ -14,6 +14,8 @@ rule measure_alps:
         "<logs>/measure_alps/{folder}/{series}.log",
     benchmark:
         "<benchmarks>/measure_alps/{folder}/{series}.tsv"
+    conda:
+        "../envs/glymflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(1500),
@@ -42,6 +44,8 @@ rule collect_alps:
         "<logs>/collect_alps.log",
     benchmark:
         "<benchmarks>/collect_alps.tsv"
+    conda:
+        "../envs/glymflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(2000),

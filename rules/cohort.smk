@@ -7,6 +7,8 @@ rule index_cohort:
         "<logs>/index_cohort.log",
     benchmark:
         "<benchmarks>/index_cohort.tsv"
+    conda:
+        "../envs/glymflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(1000),
@@ -34,6 +36,8 @@ rule merge_cohort:
         "<logs>/merge_cohort.log",
     benchmark:
         "<benchmarks>/merge_cohort.tsv"
+    conda:
+        "../envs/glymflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(1000),
@@ -59,6 +63,8 @@ rule list_excluded:
         "<logs>/list_excluded.log",
     benchmark:
         "<benchmarks>/list_excluded.tsv"
+    conda:
+        "../envs/glymflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(500),
@@ -79,6 +85,8 @@ rule describe_derivatives:
         "<logs>/describe_derivatives.log",
     benchmark:
         "<benchmarks>/describe_derivatives.tsv"
+    conda:
+        "../envs/glymflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(500),

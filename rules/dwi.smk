@@ -14,6 +14,8 @@ rule preprocess_dwi:
         "<logs>/preprocess_dwi/{folder}/{series}.log",
     benchmark:
         "<benchmarks>/preprocess_dwi/{folder}/{series}.tsv"
+    conda:
+        "../envs/glymflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(3000),
@@ -46,6 +48,8 @@ rule fit_tensor:
         "<logs>/fit_tensor/{folder}/{series}.log",
     benchmark:
         "<benchmarks>/fit_tensor/{folder}/{series}.tsv"
+    conda:
+        "../envs/glymflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(3000),

@@ -7,6 +7,8 @@ rule prepare_template:
         "<logs>/prepare_template.log",
     benchmark:
         "<benchmarks>/prepare_template.tsv"
+    conda:
+        "../envs/glymflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(1000),
@@ -38,6 +40,8 @@ rule register_template:
         "<logs>/register_template/{folder}/{series}.log",
     benchmark:
         "<benchmarks>/register_template/{folder}/{series}.tsv"
+    conda:
+        "../envs/glymflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(2000),

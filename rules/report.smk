@@ -18,6 +18,8 @@ rule report_subject:
         "<logs>/report_subject/{subject}.log",
     benchmark:
         "<benchmarks>/report_subject/{subject}.tsv"
+    conda:
+        "../envs/glymflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(1500),
@@ -48,6 +50,8 @@ rule report_cohort:
         "<logs>/report_cohort.log",
     benchmark:
         "<benchmarks>/report_cohort.tsv"
+    conda:
+        "../envs/glymflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(2000),

@@ -2,6 +2,7 @@ rule run_study:
     """Make the analyses of the study plan; one table of full precision for each."""
     input:
         cohort="<cohort>/cohort.tsv",
+        alps="<cohort>/alps.tsv",
         plan=config["study"] or [],
     output:
         stats=collect("<results>/stats/{id}.tsv", id=STUDY["stats"] or "none"),
@@ -9,11 +10,14 @@ rule run_study:
         "<logs>/run_study.log",
     benchmark:
         "<benchmarks>/run_study.tsv"
+    conda:
+        "../envs/glymflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(2000),
         runtime=30,
     params:
+        combine=config["combine_series"],
         code=code_hash("run_study"),
     message:
         "Make the analyses of the study plan"
@@ -36,6 +40,8 @@ rule render_tables:
         "<logs>/render_tables.log",
     benchmark:
         "<benchmarks>/render_tables.tsv"
+    conda:
+        "../envs/glymflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(1000),
@@ -63,6 +69,8 @@ rule render_figures:
         "<logs>/render_figures.log",
     benchmark:
         "<benchmarks>/render_figures.tsv"
+    conda:
+        "../envs/glymflow.yaml"
     threads: 1
     resources:
         mem_mb=growing(1000),

@@ -46,40 +46,43 @@ def main(
     to_subject = partial(map_points, transforms={"affine": require(affine), "warp": require(warp)})
     entities = {"participant_id": participant_id, "session_id": session_id, "series": series}
     margin = fitted["gradient_margin"]
-    series_values = {
+    about = {
+        "participant_id": participant_id,
+        "session_id": session_id,
+        "source": series,
         **{name: found[name] for name in ("pitch", "roll", "yaw")},
         "registration_similarity": found["similarity"],
         "motion_mm": fitted["motion_mm"],
-        "gradient_margin": np.nan
-        if fitted["gradient_margin"] is None
-        else fitted["gradient_margin"],
+        "gradient_margin": np.nan if margin is None else margin,
     }
+    data = (triangle, brain, image.affine)
+    rotation = rotation_part(np.array(found["pose"]))
     rows = []
     for name, definition in roi_sets.items():
-        about = {"roi_set": name, "roi_radius_mm": definition.get("radius_mm")} | series_values
+        known = about | {"roi_set": name, "roi_radius_mm": definition.get("radius_mm")}
         try:
             points = rois.roi_points(definition, to_subject, entities, roi_sets)
         except InputFault as fault:  # of this set only, unless it is the primary one
             if name == roi_set:
                 raise
             print(f"{name}: {fault}")
-            status, reasons = qc.unavailable()
-            about |= {"qc_status": status, "qc_reasons": reasons}
-            rows += [{"frame": frame} | about for frame in FRAMES]
+            judged = dict(zip(("qc_status", "qc_reasons"), qc.unavailable(), strict=True))
+            rows += [{"frame": frame} | known | judged for frame in FRAMES]
             continue
         if name == roi_set:
             save_image(rois.label_image(points, brain.shape, image.affine), image.affine, regions)
-        sampled = {
-            role: index.sample_region(triangle, brain, image.affine, cloud)
-            for role, cloud in points.items()
-        }
-        inside = {role: region["inside_image"] for role, region in sampled.items()}
-        for row in index.measure_set(sampled, rotation_part(np.array(found["pose"]))):
-            row |= about
-            row["qc_status"], row["qc_reasons"] = qc.judge(row, inside, thresholds)
-            rows.append(row)
-    identity = {"participant_id": participant_id, "session_id": session_id, "source": series}
-    write_tsv(index.alps_table([identity | row for row in rows]), alps)
+        rows += measure_set(points, data, rotation, known, thresholds)
+    write_tsv(index.alps_table(rows), alps)
+
+
+def measure_set(points, data, rotation, known, thresholds):
+    """Return the rows of one ROI set, one per frame, judged."""
+    sampled = {role: index.sample_region(*data, cloud) for role, cloud in points.items()}
+    inside = {role: region["inside_image"] for role, region in sampled.items()}
+    rows = [row | known for row in index.measure_set(sampled, rotation)]
+    for row in rows:
+        row["qc_status"], row["qc_reasons"] = qc.judge(row, inside, thresholds)
+    return rows
 
 
 if __name__ == "__main__":

@@ -1,0 +1,206 @@
+"""What the documents say is there: commands, files, config keys, codes, columns, dependencies."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from glymflow import alps, cohort, participants, qc
+from glymflow.cli import COMMANDS
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")]
+DOCS += sorted((ROOT / "docs").glob("*.md"))
+IDS = [str(path.relative_to(ROOT)) for path in DOCS]
+
+
+def rule_names(text):
+    return re.findall(r"^rule (\w+):", text, re.MULTILINE)
+
+
+RULES = [
+    name
+    for path in (ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk")))
+    for name in rule_names(path.read_text())
+]
+SCRIPTS = {path.stem for path in (ROOT / "scripts").glob("*.py")}
+METADATA = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+
+def tracked_files():
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+            cwd=ROOT, capture_output=True, check=True,
+        )  # fmt: skip
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no git checkout: the tracked files are not known")
+    paths = [ROOT / name for name in listed.stdout.decode().split("\0") if name]
+    return [path for path in paths if path.is_file()]
+
+
+def heading_anchors(text):
+    """The anchors that a rendered page has: of its headings, and of <a id>."""
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    slugs = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
+    return {*slugs, *re.findall(r'<a id="([^"]+)">', text)}
+
+
+# ------------------------------------------------------------------ links, paths and commands
+
+
+@pytest.mark.parametrize("path", DOCS, ids=IDS)
+def test_links_lead_somewhere(path):
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+        file, _, anchor = target.partition("#")
+        linked = (path.parent / file).resolve() if file else path
+        assert linked.is_file(), f"{path.name}: {target}"
+        if anchor:
+            assert anchor in heading_anchors(linked.read_text()), f"{path.name}: {target}"
+
+
+@pytest.mark.parametrize("path", DOCS, ids=IDS)
+def test_named_files_exist(path):
+    """`glymflow/alps.py`, `rules/` and the like; `<kind>` and the lesions are examples."""
+    folders = "config|docs|envs|glymflow|rules|scripts|tests|benchmarks|profiles|.ci"
+    found = re.findall(rf"(?<![\w./<])(?:{folders})/[\w./-]*(?![\w./<-])", path.read_text())
+    named = {name.rstrip(".") for name in found if "lesions" not in name}
+    missing = {name for name in named if not (ROOT / name).exists()}
+    assert missing == set()
+
+
+@pytest.mark.parametrize("path", DOCS, ids=IDS)
+def test_make_targets_and_subcommands_exist(path):
+    text = path.read_text()
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)) <= set(targets)
+    assert set(re.findall(r"(?:`|^)glymflow ([a-z]+)", text, re.MULTILINE)) <= set(COMMANDS)
+
+
+def test_the_readme_graph_names_every_rule_with_a_script():
+    graph = re.search(r"```mermaid\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    named = set(re.findall(r"\b([a-z]+_[a-z]+)\b", graph))
+    assert named == SCRIPTS
+    assert set(RULES) >= SCRIPTS
+
+
+def test_every_output_table_of_the_readme_is_in_a_rule():
+    text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    for name in re.findall(r"`results/(\w+/[\w.]+)`", (ROOT / "README.md").read_text()):
+        folder, file = name.split("/")
+        assert f"<{folder}>/{file}" in text or f"<results>/{name}" in text, name
+
+
+# ------------------------------------------------------------------ config, codes, columns
+
+
+def dotted_keys(section, prefix=""):
+    for key, value in section.items():
+        if isinstance(value, dict) and key != "roi_sets":
+            yield from dotted_keys(value, f"{prefix}{key}.")
+        else:
+            yield prefix + key
+
+
+def test_every_config_key_is_documented():
+    defaults = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    text = (ROOT / "config" / "README.md").read_text()
+    missing = [key for key in dotted_keys(defaults) if f"`{key}`" not in text]
+    assert missing == []
+
+
+def test_every_roi_set_is_documented():
+    defaults = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    for path in ("config/README.md", "docs/alps.md"):
+        text = (ROOT / path).read_text()
+        assert [name for name in defaults["roi_sets"] if f"| `{name}`" not in text] == []
+
+
+def test_every_reason_code_is_documented_with_its_status():
+    text = (ROOT / "docs" / "alps.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| (pass|warn|fail) \|", text, re.MULTILINE))
+    assert rows == {code: status for code, (status, _) in qc.CODES.items()}
+
+
+def spelled_out(text):
+    """Names in backticks, with `<roi>` and a following `_right` written out."""
+    names = set()
+    for name in re.findall(r"`([\w<>]+)`", text):
+        roles = alps.ROLES if "<roi>" in name else [""]
+        names |= {name.replace("<roi>", role) for role in roles}
+    return names | {name.removesuffix("_left") + "_right" for name in names}
+
+
+def test_every_column_of_the_cohort_tables_is_documented():
+    named = spelled_out((ROOT / "docs" / "outputs.md").read_text())
+    columns = [*alps.COLUMNS, *participants.EXCLUDED_COLUMNS, *cohort.SERIES_COLUMNS, "n_series"]
+    assert [column for column in columns if column not in named] == []
+
+
+def test_every_derivative_is_documented():
+    text = (ROOT / "docs" / "outputs.md").read_text()
+    rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
+    for name in set(re.findall(r'"<derivatives>/\{folder\}/dwi/\{series\}_([^"]+)"', rules)):
+        stem, _, ending = name.partition(".")
+        assert f"`{name}`" in text or (stem in text and f"`.{ending}`" in text), name
+
+
+# ------------------------------------------------------------------ dependencies
+
+
+def requirement_name(requirement):
+    return re.match(r"[A-Za-z0-9._-]+", requirement)[0].lower()
+
+
+def locked_versions():
+    text = (ROOT / "requirements.lock").read_text()
+    return dict(re.findall(r"^([a-z0-9._-]+)==([^\s;\\]+)", text, re.MULTILINE))
+
+
+def test_every_dependency_is_explained():
+    project = METADATA["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    text = (ROOT / "docs" / "dependencies.md").read_text()
+    explained = re.findall(r"^\| `([a-z0-9-]+)` \|", text, re.MULTILINE)
+    assert sorted(explained) == sorted(map(requirement_name, wanted))
+
+
+def test_the_conda_environment_has_the_locked_versions():
+    environment = yaml.safe_load((ROOT / "envs" / "glymflow.yaml").read_text())
+    pinned = next(part["pip"] for part in environment["dependencies"] if isinstance(part, dict))
+    locked = locked_versions()
+    names = map(requirement_name, METADATA["project"]["dependencies"])
+    assert sorted(pinned) == sorted(f"{name}=={locked.get(name, 'not locked')}" for name in names)
+
+
+def test_the_citation_has_the_version_of_the_package():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    project = METADATA["project"]
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
+    assert f"## {project['version']}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+# ------------------------------------------------------------------ nothing of this machine
+
+
+def test_no_tracked_file_names_a_registry_or_a_place_on_a_machine():
+    hosts = r"(?:pypi|pythonhosted|anaconda|npmjs)\.(?:org|com)"
+    places = r"(?<![\w.<>\-}~])/(?:root|work|home/\w+|Users/\w+|opt/\w+)/"
+    forbidden = re.compile(f"{hosts}|{places}")
+    found = []
+    for path in tracked_files():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue  # a picture
+        found += [f"{path.relative_to(ROOT)}: {hit[0]}" for hit in forbidden.finditer(text)]
+    assert found == []
+
+
+def test_pictures_are_light():
+    pictures = list((ROOT / "docs" / "images").glob("*"))
+    assert pictures
+    assert max(path.stat().st_size for path in pictures) < 250_000
