@@ -84,7 +84,8 @@ def sample_region(triangle, mask, affine, points):
     if not covered.any():
         tensor, fa = np.full((3, 3), np.nan), np.nan
     else:
-        tensor = full_tensors(sums[covered].sum(axis=0) / weight[covered].sum())
+        mean = sums[covered].sum(axis=0, dtype=float) / weight[covered].sum(dtype=float)
+        tensor = full_tensors(mean)
         fa = float(np.mean(scalars(sums[covered] / weight[covered, None])[0]))
     return {
         "tensor": tensor,

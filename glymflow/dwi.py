@@ -215,7 +215,8 @@ def estimate_motion(data, predicted, mask, affine, *, iterations=3):
     """Estimate the rigid motion of each volume against what the tensor model predicts for it.
 
     The predicted volume has the same contrast, so linear least squares on the image differences
-    (Gauss-Newton) is enough for the few millimetres that matter.
+    (Gauss-Newton) is enough for the few millimetres that matter. What is compared stays clear of
+    the mask's edge, which does not move with the head.
 
     Parameters
     ----------
@@ -230,17 +231,20 @@ def estimate_motion(data, predicted, mask, affine, *, iterations=3):
     (N,) array
         Root mean square displacement of the brain's voxels, mm.
     """
+    from scipy import ndimage
+
     box = tuple(slice(max(low - 3, 0), high + 4) for low, high in _bounds(mask))
     affine = affine @ _translation([part.start for part in box])
     data, predicted, mask = data[box], predicted[box], mask[box]
-    voxels = np.argwhere(mask)
+    inner = ndimage.binary_erosion(mask, iterations=2, border_value=1)
+    voxels = np.argwhere(inner if inner.any() else mask)
     voxels = voxels[:: max(len(voxels) // 20_000, 1)]
     world = voxels @ affine[:3, :3].T
     centre = world.mean(axis=0)
     return np.array(
         [
             _displacement(
-                _smooth(predicted[..., number]), _smooth(data[..., number]),
+                _smooth(predicted[..., number], mask), _smooth(data[..., number], mask),
                 voxels, world - centre, centre, affine, iterations,
             )
             for number in range(data.shape[3])
@@ -266,10 +270,13 @@ def _displacement(target, source, voxels, centred, centre, affine, iterations):
     return np.sqrt(np.mean(np.sum(shift**2, axis=1)))
 
 
-def _smooth(volume):
+def _smooth(volume, mask):
+    """Smooth within the mask: nothing of what lies outside comes in."""
     from scipy import ndimage
 
-    return ndimage.gaussian_filter(np.asarray(volume, dtype=np.float32), 1.0)
+    inside = ndimage.gaussian_filter(np.where(mask, volume, 0).astype(np.float32), 1.0)
+    share = ndimage.gaussian_filter(mask.astype(np.float32), 1.0)
+    return np.divide(inside, share, out=np.zeros_like(inside), where=share > 1e-3)
 
 
 def _bounds(mask):

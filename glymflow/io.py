@@ -161,6 +161,7 @@ def read_tsv(path, *, text=("participant_id", "session_id")):
             keep_default_na=False,
             dtype=dict.fromkeys(text, "object"),
             encoding="utf-8-sig",
+            float_precision="round_trip",
         )
     except (ValueError, csv.Error) as error:
         raise InputFault(f"{path}: not a readable TSV table ({_short(error)})") from None

@@ -104,7 +104,8 @@ def register(fa, affine, wm, wm_affine, pose, *, seed=1):
         )
     except (RuntimeError, ValueError) as error:
         shutil.rmtree(folder, ignore_errors=True)
-        raise InputFault(f"registration to the template failed: {error}") from None
+        words = " ".join(str(error).split())
+        raise InputFault(f"registration to the template failed: {words}") from None
     warp, linear = result["fwdtransforms"]
     inverse = next(path for path in result["invtransforms"] if path.endswith(".nii.gz"))
     return {"affine": linear, "warp": warp, "inverse_warp": inverse, "folder": folder}

@@ -88,6 +88,8 @@ def _atlas_points(roi_set, roi_sets):
     image = load_image(roi_set["image"], ndim=3)
     labels = np.rint(image_data(image)).astype(int)
     table = read_tsv(roi_set["labels"], text=("name",))
+    if not {"index", "name"} <= set(table):
+        raise InputFault(f"{roi_set['labels']}: the columns index and name are needed")
     points = {}
     for part in ("projection", "association"):
         names = roi_set[part] if isinstance(roi_set[part], list) else [roi_set[part]]

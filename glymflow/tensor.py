@@ -67,8 +67,8 @@ def fit_tensor(signal, bvals, directions, *, method="WLS"):
     Veraart J. et al. NeuroImage 81, 335-346 (2013).
     """
     design = design_matrix(bvals, directions)
-    scaled = design / np.linalg.norm(design, axis=0)
-    if np.linalg.cond(scaled) > 1e5:
+    length = np.linalg.norm(design, axis=0)
+    if len(design) < 7 or length.min() == 0 or np.linalg.cond(design / length) > 1e5:
         raise InputFault("the gradient table does not determine a tensor (directions too alike)")
     inverse = np.linalg.pinv(design)
     outer = np.einsum("ni,nj->nij", design, design).reshape(len(design), 49)

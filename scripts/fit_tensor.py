@@ -5,7 +5,7 @@ import numpy as np
 from glymflow import tensor as dti
 from glymflow.dwi import estimate_motion, read_gradients, world_gradients
 from glymflow.gradient_check import check_gradients
-from glymflow.io import image_data, load_image, save_image, write_json
+from glymflow.io import InputFault, image_data, load_image, save_image, write_json
 
 
 def main(*, dwi, bval, bvec, mask, method, tensor, fa, md, colorfa, sidecar):
@@ -23,7 +23,10 @@ def main(*, dwi, bval, bvec, mask, method, tensor, fa, md, colorfa, sidecar):
     data, brain = image_data(image), image_data(load_image(mask, ndim=3)) > 0
     bvals, bvecs = read_gradients(bval, bvec, image.shape[3])
     directions = world_gradients(bvecs, image.affine)
-    triangles, s0 = dti.fit_tensor(data[brain], bvals, directions, method=method)
+    try:
+        triangles, s0 = dti.fit_tensor(data[brain], bvals, directions, method=method)
+    except InputFault as fault:
+        raise InputFault(f"{bvec}: {fault}") from None
     values, diffusivity, v1 = dti.scalars(triangles)
 
     def fill(inside):

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 
 from glymflow import pose, registration
-from glymflow.io import image_data, load_image, save_image, write_json
+from glymflow.io import InputFault, image_data, load_image, save_image, write_json
 from glymflow.template import SPACE
 
 
@@ -29,7 +29,10 @@ def main(*, fa, md, mask, wm, brain, seed, affine, warp, inverse_warp, warped_wm
     template = load_image(wm, ndim=3)
     target, target_mask = image_data(template), image_data(load_image(brain, ndim=3))
     head, score = pose.find_pose(white, image.affine, target, template.affine, target_mask)
-    found = registration.register(white, image.affine, target, template.affine, head, seed=seed)
+    try:
+        found = registration.register(white, image.affine, target, template.affine, head, seed=seed)
+    except InputFault as fault:
+        raise InputFault(f"{fa}: {fault}") from None
     try:
         grid = (values.shape, image.affine)
         warped = registration.warp_to_subject(target, template.affine, *grid, found)

@@ -212,14 +212,14 @@ def test_table_round_trip_with_missing_values(tmp_path):
         {
             "participant_id": ["sub-01", "sub-Ä", "sub-3"],
             "session_id": ["01", np.nan, "2"],
-            "value": [1 / 3, np.nan, 1e-300],
+            "value": [7 / 3, np.nan, 1e-300],
             "count": [1, 2, 3],
             "words": ["None", np.nan, "NA"],
         }
     )
     path = tmp_path / "new" / "a.tsv"
     io.write_tsv(table, path)
-    pd.testing.assert_frame_equal(io.read_tsv(path), table)
+    pd.testing.assert_frame_equal(io.read_tsv(path), table, check_exact=True)
     content = path.read_bytes()
     assert b"\r" not in content
     assert content.splitlines()[2] == "sub-Ä\tn/a\tn/a\t2\tn/a".encode()

@@ -1,4 +1,4 @@
-"""The code's fingerprint changes for the scripts that depend on an edited module, and only those."""
+"""The fingerprint changes for the scripts that depend on an edited module, and only those."""
 
 import pandas as pd
 import pytest

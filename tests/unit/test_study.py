@@ -99,8 +99,8 @@ class TestLoadPlan:
                 "analyses[0]: unknown key 'equal_varianses' (did you mean 'equal_variances'?)",
             ),
             (
-                lambda p: p["analyses"][0].update(kind="compare"),
-                "analyses[0].kind: 'compare' is not allowed (did you mean 'compare_groups'?)",
+                lambda p: p["analyses"][0].update(kind="compare_group"),
+                "analyses[0].kind: 'compare_group' is not allowed (did you mean 'compare_groups'?)",
             ),
             (
                 lambda p: p["variables"]["age"].update(type="number"),

@@ -1,0 +1,105 @@
+"""The scripts of one series, run one after the other on a small phantom."""
+
+import runpy
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import yaml
+
+from glymflow.io import save_image
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+
+
+@pytest.fixture(scope="session")
+def load_main():
+    """Return the `main` of a script, as a job runs it."""
+    return lambda script: runpy.run_path(ROOT / "scripts" / f"{script}.py")["main"]
+
+
+@pytest.fixture(scope="session")
+def walk(tmp_path_factory, phantom_scan, load_main):
+    """One series' walk through the scripts: the folder and the arguments of each `main`."""
+    folder = tmp_path_factory.mktemp("walk") / "ordner mit leerzeichen ä"
+    folder.mkdir()
+    path = {
+        name: str(folder / f"{name}.{extension}")
+        for extension, names in {
+            "nii.gz": "dwi preproc mask tensor fa md colorfa wm brain warp inverse_warp warped_wm "
+            "regions",
+            "json": "preproc_sidecar fit registration",
+            "tsv": "alps",
+            "mat": "affine",
+        }.items()
+        for name in names.split()
+    }
+    path |= {name: str(folder / name) for name in ("raw.bval", "raw.bvec", "sel.bval", "sel.bvec")}
+    # as a scanner has it: a trace volume at the end, and a second shell that is not fitted
+    scan = phantom_scan
+    extra = np.stack([scan["dwi"][..., 3], scan["dwi"][..., 4]], axis=-1)
+    save_image(np.concatenate([scan["dwi"], extra], axis=-1), scan["affine"], path["dwi"])
+    bvals = np.r_[scan["bvals"], 3000, 1000]
+    bvecs = np.vstack([scan["bvecs"], [[0, 0.6, 0.8], [0, 0, 0]]])
+    np.savetxt(path["raw.bval"], bvals[None], fmt="%g")
+    np.savetxt(path["raw.bvec"], bvecs.T, fmt="%.6f")
+    arguments = {
+        "prepare_template": {"resolution_mm": 4, "wm": path["wm"], "mask": path["brain"]},
+        "preprocess_dwi": {
+            "dwi": path["dwi"], "bval": path["raw.bval"], "bvec": path["raw.bvec"],
+            "b0_threshold": 50, "shell_max": 1500, "denoise": "none",
+            "preproc": path["preproc"], "bvals": path["sel.bval"], "bvecs": path["sel.bvec"],
+            "mask": path["mask"], "sidecar": path["preproc_sidecar"],
+        },
+        "fit_tensor": {
+            "dwi": path["preproc"], "bval": path["sel.bval"], "bvec": path["sel.bvec"],
+            "mask": path["mask"], "method": "WLS", "tensor": path["tensor"], "fa": path["fa"],
+            "md": path["md"], "colorfa": path["colorfa"], "sidecar": path["fit"],
+        },
+        "register_template": {
+            "fa": path["fa"], "md": path["md"], "mask": path["mask"], "wm": path["wm"],
+            "brain": path["brain"], "seed": 1, "affine": path["affine"], "warp": path["warp"],
+            "inverse_warp": path["inverse_warp"], "warped_wm": path["warped_wm"],
+            "sidecar": path["registration"],
+        },
+        "measure_alps": {
+            "tensor": path["tensor"], "mask": path["mask"], "affine": path["affine"],
+            "warp": path["warp"], "registration": path["registration"], "fit": path["fit"],
+            "participant_id": "sub-01", "session_id": None, "series": "sub-01_dir-AP",
+            "roi_sets": CONFIG["roi_sets"], "roi_set": "barisano2025",
+            "thresholds": CONFIG["qc"], "alps": path["alps"], "regions": path["regions"],
+        },
+    }  # fmt: skip
+    for script, given in arguments.items():
+        load_main(script)(**given)
+    return SimpleNamespace(folder=folder, path=path, arguments=arguments)
+
+
+@pytest.fixture
+def rerun(walk, load_main, tmp_path):
+    """Run one script again with some arguments changed; what it writes goes to `tmp_path`."""
+    written = {
+        "prepare_template": {"wm": "wm.nii.gz", "mask": "brain.nii.gz"},
+        "preprocess_dwi": {
+            "preproc": "p.nii.gz", "bvals": "p.bval", "bvecs": "p.bvec", "mask": "m.nii.gz",
+            "sidecar": "p.json",
+        },
+        "fit_tensor": {
+            "tensor": "t.nii.gz", "fa": "fa.nii.gz", "md": "md.nii.gz", "colorfa": "c.nii.gz",
+            "sidecar": "t.json",
+        },
+        "register_template": {
+            "affine": "a.mat", "warp": "w.nii.gz", "inverse_warp": "iw.nii.gz",
+            "warped_wm": "wm.nii.gz", "sidecar": "r.json",
+        },
+        "measure_alps": {"alps": "alps.tsv", "regions": "rois.nii.gz"},
+    }  # fmt: skip
+
+    def run(script, **changed):
+        outputs = {key: str(tmp_path / name) for key, name in written[script].items()}
+        load_main(script)(**walk.arguments[script] | outputs | changed)
+        return SimpleNamespace(**outputs)
+
+    return run

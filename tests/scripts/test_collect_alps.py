@@ -1,0 +1,70 @@
+"""scripts/collect_alps.py: all series in one table, and who is not in it."""
+
+import pandas as pd
+import pytest
+
+from glymflow.alps import COLUMNS, alps_table
+from glymflow.io import InputFault, read_tsv, write_placeholder, write_tsv
+from glymflow.participants import EXCLUDED_COLUMNS
+
+
+@pytest.fixture
+def series(tmp_path):
+    """Three measured series (two rows each) and one excluded among them."""
+    who = []
+    for number, name in enumerate(("sub-01", "sub-02", "sub-03", "sub-04")):
+        identity = {"participant_id": name, "session_id": "ses-1" if number else None}
+        rows = [
+            identity | {"source": f"{name}_dwi", "frame": frame, "alps_left": (1 + 3 * number) / 3}
+            for frame in ("scanner", "fibre")
+        ]
+        write_tsv(alps_table(rows), tmp_path / f"{name}.tsv")
+        who.append(identity | {"series": f"{name}_dwi"})
+    write_placeholder(tmp_path / "sub-02.tsv", "/data/sub-02_dwi.nii.gz: truncated")
+    return who
+
+
+@pytest.fixture
+def collect(load_main, tmp_path, series):
+    def run():
+        load_main("collect_alps")(
+            tables=[tmp_path / f"{who['participant_id']}.tsv" for who in series],
+            series=series,
+            alps=tmp_path / "alps.tsv",
+            excluded=tmp_path / "excluded.tsv",
+        )
+
+    return run
+
+
+def test_measured_series_in_order_and_others_with_their_reason(collect, tmp_path):
+    collect()
+    table = read_tsv(tmp_path / "alps.tsv")
+    assert list(table) == COLUMNS
+    assert table.participant_id.tolist() == ["sub-01"] * 2 + ["sub-03"] * 2 + ["sub-04"] * 2
+    assert table.alps_left.tolist() == [1 / 3, 1 / 3, 7 / 3, 7 / 3, 10 / 3, 10 / 3]
+    excluded = read_tsv(tmp_path / "excluded.tsv")
+    assert list(excluded) == list(EXCLUDED_COLUMNS)
+    assert excluded.iloc[0].to_dict() == {
+        "participant_id": "sub-02",
+        "session_id": "ses-1",
+        "series": "sub-02_dwi",
+        "stage": "measurement",
+        "reason": "/data/sub-02_dwi.nii.gz: truncated",
+    }
+
+
+def test_nobody_excluded_gives_an_empty_table(collect, tmp_path):
+    write_tsv(pd.DataFrame({"participant_id": ["sub-02"]}), tmp_path / "sub-02.tsv")
+    collect()
+    assert len(read_tsv(tmp_path / "alps.tsv")) == 7
+    assert read_tsv(tmp_path / "excluded.tsv").empty
+
+
+def test_nobody_measured_is_a_fault_that_names_the_first_reason(collect, tmp_path):
+    for name in ("sub-01", "sub-03", "sub-04"):
+        write_placeholder(tmp_path / f"{name}.tsv", f"{name}: broken")
+    with pytest.raises(InputFault) as fault:
+        collect()
+    assert str(fault.value) == ("no series could be measured; the first fault is: sub-01: broken")
+    assert len(read_tsv(tmp_path / "excluded.tsv")) == 4

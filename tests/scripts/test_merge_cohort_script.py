@@ -1,0 +1,54 @@
+"""scripts/merge_cohort.py: participants and measures in one table."""
+
+import pandas as pd
+import pytest
+
+from glymflow.alps import alps_table
+from glymflow.io import InputFault, read_tsv, write_tsv
+
+
+@pytest.fixture
+def merge(load_main, tmp_path):
+    rows = [
+        {
+            "participant_id": f"sub-0{n}", "source": f"sub-0{n}_dwi", "roi_set": roi_set,
+            "frame": frame, "alps_mean": n + len(frame) / 10, "qc_status": "pass",
+        }
+        for n in (1, 2)
+        for roi_set in ("barisano2025", "ad2025")
+        for frame in ("template", "fibre")
+    ]  # fmt: skip
+    write_tsv(alps_table(rows), tmp_path / "alps.tsv")
+
+    def run(participants):
+        load_main("merge_cohort")(
+            alps=tmp_path / "alps.tsv",
+            participants=participants,
+            roi_set="barisano2025",
+            frame="fibre",
+            combine="mean",
+            cohort=tmp_path / "cohort.tsv",
+        )
+        return read_tsv(tmp_path / "cohort.tsv")
+
+    return run
+
+
+def test_primary_set_and_frame_beside_the_participants(merge, tmp_path):
+    table = pd.DataFrame({"participant_id": ["01", "sub-02", "sub-09"], "age": [60, None, 70]})
+    write_tsv(table, tmp_path / "participants.tsv")
+    cohort = merge(tmp_path / "participants.tsv")
+    assert cohort.participant_id.tolist() == ["sub-01", "sub-02"]
+    assert cohort.alps_mean.tolist() == [1.5, 2.5]
+    assert cohort.age.fillna(-1).tolist() == [60, -1]
+    assert set(cohort.frame) == {"fibre"}
+
+
+def test_without_participants_it_holds_the_measures(merge):
+    assert merge(None).alps_mean.tolist() == [1.5, 2.5]
+
+
+def test_table_that_cannot_be_read_is_named(merge, tmp_path):
+    (tmp_path / "p.tsv").write_text("participant_id\tage\nsub-01\t4\t5\n")
+    with pytest.raises(InputFault, match=r"p\.tsv: .*line 2 has more cells than the header"):
+        merge(tmp_path / "p.tsv")

@@ -1,0 +1,130 @@
+"""Known poses are found again, and the angles have the signs that are documented."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from glymflow import pose
+from glymflow.template import load_template
+
+
+@cache
+def template():
+    wm, affine = load_template("wm", 4)
+    return wm, affine, load_template("mask", 4)[0]
+
+
+def turned_head(angles, shift=(0, 0, 0), scale=1.0, *, voxel=(4, 4.5, 5), tilt=(0, 0, 0)):
+    """Return the template's white matter as another head's: map, affine, template to subject."""
+    wm, wm_affine, _ = template()
+    matrix = np.eye(4)
+    matrix[:3, :3] = scale * Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+    matrix[:3, 3] = shift
+    shape = np.ceil(230 / np.array(voxel)).astype(int)
+    affine = np.eye(4)
+    affine[:3, :3] = Rotation.from_euler("xyz", tilt, degrees=True).as_matrix() * voxel
+    affine[:3, :3] @= np.diag([-1, 1, 1])
+    centre = matrix @ [0, -17, 10, 1]
+    affine[:3, 3] = centre[:3] - affine[:3, :3] @ ((shape - 1) / 2)
+    back = np.linalg.inv(wm_affine) @ np.linalg.inv(matrix) @ affine
+    head = ndimage.affine_transform(wm, back[:3, :3], back[:3, 3], tuple(shape), order=1)
+    return head, affine, matrix
+
+
+def angle_between(one, other):
+    turn = pose.rotation_part(one).T @ pose.rotation_part(other)
+    return np.degrees(np.linalg.norm(Rotation.from_matrix(turn).as_rotvec()))
+
+
+@pytest.mark.parametrize(
+    ("angles", "options"),
+    [
+        ((0, 0, 0), {}),
+        ((40, 0, 0), {}),
+        ((-40, 0, 0), {}),
+        ((0, 40, 0), {}),
+        ((0, -40, 0), {}),
+        ((0, 0, 40), {}),
+        ((0, 0, -40), {}),
+        ((12, -9, 17), {"shift": (15, -20, 25)}),
+        ((-25, 20, 15), {"scale": 0.85}),
+        ((10, 10, 10), {"scale": 1.12, "tilt": (25, -15, 30)}),
+        ((30, -20, 25), {"voxel": (3, 3, 6)}),
+    ],
+)
+def test_known_pose_is_found_again(angles, options):
+    head, affine, truth = turned_head(angles, **options)
+    found, score = pose.find_pose(head, affine, *template())
+    assert angle_between(found, truth) < 1
+    assert score > 0.97
+    size = np.linalg.det(found[:3, :3]) / np.linalg.det(truth[:3, :3])
+    assert np.cbrt(size) == pytest.approx(1, abs=0.01)
+    middle = np.array([0, -17, 20, 1])
+    assert np.linalg.norm((found - truth) @ middle) < 1
+
+
+def test_result_is_a_similarity_and_the_same_twice():
+    head, affine, _ = turned_head((15, -10, 20))
+    found, score = pose.find_pose(head, affine, *template())
+    linear = found[:3, :3] / np.cbrt(np.linalg.det(found[:3, :3]))
+    np.testing.assert_allclose(linear @ linear.T, np.eye(3), atol=1e-9)
+    again, score_again = pose.find_pose(head, affine, *template())
+    np.testing.assert_array_equal(found, again)
+    assert score == score_again
+
+
+def test_phantoms_pose_is_found(phantom_scan, phantom_fit):
+    """Noise, tensor fit, a deformation of 3 mm and another size: pitch 10, roll -8, yaw 12."""
+    from glymflow.registration import white_matter_image
+
+    white = white_matter_image(phantom_fit["fa_map"], phantom_fit["md_map"], phantom_scan["mask"])
+    found, _ = pose.find_pose(white, phantom_scan["affine"], *template())
+    truth = np.eye(4)
+    truth[:3, :3] = phantom_scan["head"].rotation
+    assert angle_between(found, truth) < 2
+    np.testing.assert_allclose(pose.head_angles(found), (10, -8, 12), atol=2)
+
+
+NOSE, RIGHT_EAR, CROWN = np.array([0, 1, 0]), np.array([1, 0, 0]), np.array([0, 0, 1])
+
+
+def turned(pitch=0, roll=0, yaw=0):
+    matrix = np.eye(4)
+    matrix[:3, :3] = 1.1 * Rotation.from_euler("xyz", (pitch, roll, yaw), degrees=True).as_matrix()
+    matrix[:3, 3] = (5, 6, 7)
+    return matrix
+
+
+def test_positive_pitch_lifts_the_nose():
+    assert pose.head_angles(turned(pitch=20)) == pytest.approx((20, 0, 0), abs=1e-9)
+    assert (turned(pitch=20)[:3, :3] @ NOSE)[2] > 0
+
+
+def test_positive_roll_lowers_the_right_ear():
+    assert pose.head_angles(turned(roll=20)) == pytest.approx((0, 20, 0), abs=1e-9)
+    assert (turned(roll=20)[:3, :3] @ RIGHT_EAR)[2] < 0
+
+
+def test_positive_yaw_turns_the_nose_to_the_left():
+    assert pose.head_angles(turned(yaw=20)) == pytest.approx((0, 0, 20), abs=1e-9)
+    assert (turned(yaw=20)[:3, :3] @ NOSE)[0] < 0
+
+
+def test_angles_are_applied_in_the_documented_order():
+    angles = (11.0, -7.0, 23.0)
+    assert pose.head_angles(turned(*angles)) == pytest.approx(angles)
+    step_by_step = np.eye(3)
+    for axis, angle in zip("xyz", angles, strict=True):
+        step_by_step = Rotation.from_euler(axis, angle, degrees=True).as_matrix() @ step_by_step
+    np.testing.assert_allclose(pose.rotation_part(turned(*angles)), step_by_step, atol=1e-12)
+
+
+def test_rotation_part_ignores_size_and_stretch():
+    rotation = Rotation.from_euler("xyz", (10, 20, 30), degrees=True).as_matrix()
+    stretch = np.array([[1.2, 0.1, 0], [0.1, 0.9, 0], [0, 0, 1.05]])
+    matrix = np.eye(4)
+    matrix[:3, :3] = rotation @ stretch
+    np.testing.assert_allclose(pose.rotation_part(matrix), rotation, atol=1e-12)
