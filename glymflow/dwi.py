@@ -10,6 +10,7 @@ from glymflow.io import InputFault, require
 
 MIN_DIRECTIONS = 6
 STRIPPED_ML = 2200  # no brain is larger, every head is
+SHELL_WIDTH = 1.05  # scanners store 1505 where 1500 was asked for
 
 
 def read_gradients(bval, bvec, n_volumes):
@@ -101,7 +102,8 @@ def fsl_gradients(directions, affine):
 def select_volumes(bvals, bvecs, *, b0_threshold=50, shell_max=1500):
     """Choose the volumes for the tensor fit: b0 and the shells up to `shell_max`.
 
-    When every shell lies above `shell_max`, the lowest is used (within 10 %). Weighted volumes
+    A shell may exceed `shell_max` by 5 %. When every shell lies above it, the lowest is used
+    (within 10 %). Weighted volumes
     without a direction (a trace image that the scanner appended) are left out.
 
     Parameters
@@ -129,7 +131,7 @@ def select_volumes(bvals, bvecs, *, b0_threshold=50, shell_max=1500):
         raise InputFault("no diffusion-weighted volume has a gradient direction")
     if not b0.any():
         raise InputFault(f"no b0 volume: the smallest b-value is {bvals.min():g}")
-    limit = max(shell_max, 1.1 * bvals[weighted].min())
+    limit = max(SHELL_WIDTH * shell_max, 1.1 * bvals[weighted].min())
     weighted &= bvals <= limit
     directions = np.asarray(bvecs)[weighted]
     dyads = np.einsum("ni,nj->nij", directions, directions).reshape(-1, 9)
@@ -138,7 +140,7 @@ def select_volumes(bvals, bvecs, *, b0_threshold=50, shell_max=1500):
     n_unique = len({tuple(np.flatnonzero(row > 0.999)) for row in cosines})
     if n_unique < MIN_DIRECTIONS or rank < MIN_DIRECTIONS:
         raise InputFault(
-            f"{n_unique} different gradient directions at b <= {limit:g}, "
+            f"{n_unique} different gradient directions at b <= {bvals[weighted].max():g}, "
             f"the tensor needs {MIN_DIRECTIONS} that do not lie on one cone"
         )
     return b0 | weighted
@@ -190,7 +192,8 @@ def brain_mask(b0, affine):
     from scipy import ndimage
 
     voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
-    if (b0 > 0).sum() * voxel_ml < STRIPPED_ML:
+    # a slab of a head is small too, but has little that is exactly 0
+    if (b0 > 0).sum() * voxel_ml < STRIPPED_ML and np.mean(b0 == 0) > 0.2:
         mask = ndimage.binary_opening(b0 > 0)
     else:
         _, mask = median_otsu(b0, median_radius=2, numpass=2)
