@@ -199,6 +199,88 @@ def cramers_v(table, *, confidence=0.95):
     return tuple(float(min(np.sqrt(value / scale), 1.0)) for value in (chi2, low, high))
 
 
+def cohen_dz(differences, *, confidence=0.95):
+    """Mean of paired differences over their SD; the interval from the noncentrality of t.
+
+    References
+    ----------
+    Cohen J. Statistical power analysis for the behavioral sciences. 2nd ed. 1988, section 2.3.5.
+    """
+    n = len(differences)
+    estimate = np.mean(differences) / np.std(differences, ddof=1)
+    t = estimate * np.sqrt(n)
+    low, high = _noncentrality(lambda nc: stats.nct.cdf(t, n - 1, nc), t, confidence)
+    return tuple(float(value / np.sqrt(n)) for value in (t, low, high))
+
+
+def matched_rank_biserial(differences, *, confidence=0.95, seed=1):
+    """Share of the ranks of positive differences minus that of negative ones; bootstrap interval.
+
+    Differences of 0 are left out, as in Wilcoxon's test.
+
+    References
+    ----------
+    Kerby DS. The simple difference formula. Comprehensive Psychology 2014;3:11.IT.3.1.
+    """
+    differences = np.sort(np.asarray(differences, dtype=float))
+    rng = np.random.default_rng(seed)
+    draws = np.concatenate(
+        [
+            _signed_rank_share(
+                differences[rng.integers(len(differences), size=(100, len(differences)))]
+            )
+            for _ in range(BOOTSTRAPS // 100)
+        ]
+    )
+    low, high = np.nanquantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return float(_signed_rank_share(differences[None])[0]), float(low), float(high)
+
+
+def pseudomedian(differences, *, confidence=0.95, exact=True):
+    """Median of the means of all pairs of differences; the interval inverts the signed-rank test.
+
+    With `exact` the limits are those of the exact distribution of the signed-rank sum, else of its
+    normal approximation.
+
+    References
+    ----------
+    Hollander M, Wolfe DA, Chicken E. Nonparametric statistical methods. 3rd ed. 2014, section 3.2.
+    """
+    values, n = np.asarray(differences, dtype=float), len(differences)
+    walsh = np.sort(np.concatenate([(values[i] + values[i:]) / 2 for i in range(n)]))
+    if exact:
+        counts = np.ones(1)
+        for rank in range(1, n + 1):
+            counts = np.pad(counts, (0, rank)) + np.pad(counts, (rank, 0))
+        cumulated = np.cumsum(counts) / counts.sum()
+        rank = max(int(np.searchsorted(cumulated, (1 - confidence) / 2)), 1)
+    else:
+        spread = np.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+        rank = int(np.floor(n * (n + 1) / 4 - stats.norm.ppf((1 + confidence) / 2) * spread))
+    estimate = float(np.median(walsh))
+    if rank < 1:
+        return estimate, np.nan, np.nan
+    return estimate, float(walsh[rank - 1]), float(walsh[-rank])
+
+
+def fisher_z(r, n, *, covariates=0, rank=False, confidence=0.95):
+    """Correlation with the interval of Fisher's z; of ranks with Bonett and Wright's variance.
+
+    z = artanh(r), variance 1 / (n - 3 - k), of ranks (1 + r^2 / 2) / (n - 3 - k), for k covariates
+    partialled out. The limits are NaN where n is too small or |r| is 1.
+
+    References
+    ----------
+    Fisher RA. Metron 1921;1:3-32. Bonett DG, Wright TA. Psychometrika 2000;65:23-28.
+    """
+    freedom = n - 3 - covariates
+    if freedom <= 0 or abs(r) >= 1:
+        return r, np.nan, np.nan
+    error = np.sqrt((1 + r**2 / 2 if rank else 1) / freedom)
+    half = stats.norm.ppf((1 + confidence) / 2) * error
+    return r, float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half))
+
+
 def _f(statistic, df, df_error):
     return stats.f.cdf(statistic, df, df_error)
 
@@ -235,3 +317,12 @@ def _rank_share(samples):
     between = sum(part.shape[1] * part.mean(axis=1) ** 2 for part in parts)
     total = (centred**2).sum(axis=1)
     return np.divide(between, total, out=np.zeros_like(between), where=total > 0)
+
+
+def _signed_rank_share(samples):
+    """(R+ - R-) / (R+ + R-) of each row of the samples; NaN where all differences are 0."""
+    ranks = np.full(samples.shape, np.nan)
+    ranks[samples != 0] = np.abs(samples[samples != 0])
+    ranks = stats.rankdata(ranks, axis=1, nan_policy="omit")
+    with np.errstate(invalid="ignore"):
+        return np.nansum(np.sign(samples) * ranks, axis=1) / np.nansum(ranks, axis=1)

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 
 from glymflow.io import MISSING, InputFault
-from glymflow.study import groups_of, level_text
+from glymflow.study import groups_of, level_text, natural_key
 
+SYNTHETIC = "Synthetic data: invented from published summary statistics; nobody was measured."
 FLOW_COLUMNS = ["analysis", "step", "criterion", "group", "excluded", "missing", "left"]
 
 
@@ -43,14 +44,17 @@ def variable_values(table, name, variable):
         return nothing, str(fault), ""
     column = variable.get("column", name)
     note = f"{changed.sum()} values recoded" if changed.any() else ""
+    if "instead" in variable:
+        note = "; ".join(part for part in (note, _instead_note(variable)) if part)
     if variable["type"] == "categorical":
         unseen = _listed(text[text.notna() & ~text.isin(variable["levels"])])
         if unseen:
             return nothing, f"'{column}' has values that are no level of the plan: {unseen}", note
         return text, "", note
     numbers = text.map(_number).astype(float)
-    if pd.api.types.is_float_dtype(table[column]):
-        numbers = numbers.where(changed, table[column])  # the very bits
+    source = _source(table, variable, column)
+    if pd.api.types.is_float_dtype(source):
+        numbers = numbers.where(changed, source)  # the very bits
     wrong = _listed(text[text.notna() & ~np.isfinite(numbers)])
     if wrong:
         return nothing, f"'{column}' has values that are not numbers: {wrong}", note
@@ -68,13 +72,30 @@ def column_levels(table, plan, name):
     return _recoded(table, name, plan["variables"].get(name, {}))[0]
 
 
+def _source(table, variable, column):
+    """Return the column, with the values of another one for those whom `instead` names."""
+    other = variable.get("instead")
+    if not other:
+        return table[column]
+    for needed in (other["column"], other["where"]):
+        if needed not in table:
+            raise InputFault(f"the cohort table has no column '{needed}'")
+    meant = pd.Series([level_text(value) for value in table[other["where"]]], index=table.index)
+    return table[column].where(~meant.isin(other["values"]), table[other["column"]])
+
+
+def _instead_note(variable):
+    other = variable["instead"]
+    return f"{other['column']} where {other['where']} is {' or '.join(other['values'])}"
+
+
 def _recoded(table, name, variable):
     """Return the column as text (`level_text`), and in which rows it was recoded."""
     column = variable.get("column", name)
     if column not in table:
         raise InputFault(f"the cohort table has no column '{column}'")
     recode = {key: level_text(value) for key, value in variable.get("recode", {}).items()}
-    text = [level_text(value) for value in table[column]]
+    text = [level_text(value) for value in _source(table, variable, column)]
     changed = pd.Series([value in recode for value in text], index=table.index, dtype=bool)
     text = [recode.get(value, value) for value in text]
     return pd.Series(text, index=table.index, dtype=object), changed
@@ -99,7 +120,10 @@ def select_participants(table, plan):
         how many rows the step excluded, in how many the value was missing, how many are left.
     """
     flow = _Flow("plan", table, plan, groups_of(plan))
-    flow.count("cohort", "rows of the cohort table", table)
+    text = "rows of the cohort table"
+    if "synthetic" in table and (table["synthetic"] == "yes").any():
+        text += f": {SYNTHETIC}"
+    flow.count("cohort", text, table)
     table = flow.keep("session", f"session: {plan['session']}", table, *_session_mask(table, plan))
     table = _group_step(flow, table, plan, groups_of(plan))
     if "qc" in plan:
@@ -109,6 +133,11 @@ def select_participants(table, plan):
         table = flow.keep("qc", criterion, table, mask, status.isna())
     table = _criteria_steps(flow, table, plan, plan)
     return table, flow.table()
+
+
+def is_synthetic(flow):
+    """Say whether the flow is that of an invented cohort (`glymflow reconstruct`)."""
+    return flow["criterion"].astype(str).str.endswith(SYNTHETIC).any()
 
 
 def analysis_rows(table, plan, analysis):
@@ -148,16 +177,12 @@ def _session_mask(table, plan):
     if label == "all":
         mask = pd.Series(True, index=table.index)
     elif label == "first":
-        order = sorted(range(len(table)), key=lambda row: _natural(labels.iloc[row]))
+        order = sorted(range(len(table)), key=lambda row: natural_key(labels.iloc[row]))
         first = table.iloc[order].drop_duplicates("participant_id").index
         mask = table.index.to_series().isin(first)
     else:
         mask = labels == re.sub("^ses-", "", label)
     return mask, (labels == "") & (labels != "").any()  # no labels at all: one session each
-
-
-def _natural(text):
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
 
 
 def _meets(table, plan, criterion):

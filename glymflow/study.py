@@ -8,13 +8,15 @@ makes its analyses.
 import difflib
 import fnmatch
 import re
+from functools import cache
 from pathlib import Path
 
 import yaml
 
 from glymflow.io import MISSING, InputFault
 
-SCHEMA = Path(__file__).resolve().parents[1] / "config" / "schemas" / "study.schema.yaml"
+SCHEMAS = Path(__file__).resolve().parents[1] / "config" / "schemas"
+KINDS = ("analyses", "tables", "figures")  # the parts of a plan that are of several kinds
 
 # The measures that cohort.tsv may have, beside the columns of participants.tsv (shell patterns)
 MEASURE_COLUMNS = [
@@ -109,6 +111,12 @@ def plan_faults(plan, participants_columns):
     used = [
         (f"variables.{name}", variable.get("column", name)) for name, variable in variables.items()
     ]
+    used += [
+        (f"variables.{name}.instead", variable["instead"][key])
+        for name, variable in variables.items()
+        if "instead" in variable
+        for key in ("column", "where")
+    ]
     places = [("", plan)] + [(f"analyses.{item['id']}.", item) for item in plan["analyses"]]
     for place, part in places:
         named = [("groups", part["groups"])] if "groups" in part else []
@@ -124,6 +132,42 @@ def plan_faults(plan, participants_columns):
     ]
 
 
+def variable_names(item, part="analyses"):
+    """Return the plan's variables that an analysis or a figure names, each once.
+
+    They stand where its kind's schema refers to ``#/$defs/variable_name`` or ``variable_names``, as
+    values or as `propertyNames`.
+
+    Examples
+    --------
+    >>> variable_names({"id": "one", "kind": "compare_groups", "variables": ["age", "sex"]})
+    ['age', 'sex']
+    """
+    return list(dict.fromkeys(_names_in(item, plan_schema()["$defs"][part][item["kind"]])))
+
+
+def _names_in(value, schema):
+    reference = schema.get("$ref", "").removeprefix("#/$defs/")
+    if reference == "variable_name":
+        yield value
+    elif reference:
+        yield from _names_in(value, plan_schema()["$defs"][reference])
+    elif isinstance(value, list):
+        for item in value:
+            yield from _names_in(item, schema.get("items", {}))
+    elif isinstance(value, dict):
+        if "propertyNames" in schema:
+            yield from _names_in(list(value), {"items": schema["propertyNames"]})
+        for key, inner in schema.get("properties", {}).items():
+            if key in value and isinstance(inner, dict):
+                yield from _names_in(value[key], inner)
+
+
+def natural_key(text):
+    """Sort key under which ses-2 stands before ses-10."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
+
+
 def groups_of(plan, analysis=None):
     """Return the groups of an analysis, its own or else the plan's; None without any."""
     return (analysis or {}).get("groups", plan.get("groups"))
@@ -134,6 +178,7 @@ def text_columns(plan):
     levels = [v for v in plan["variables"].items() if v[1]["type"] == "categorical"]
     groups = [part["groups"]["column"] for part in (plan, *plan["analyses"]) if "groups" in part]
     columns = [variable.get("column", name) for name, variable in levels] + groups
+    columns += [v["instead"]["where"] for v in plan["variables"].values() if "instead" in v]
     return tuple(dict.fromkeys(["participant_id", "session_id", *columns]))
 
 
@@ -190,16 +235,63 @@ _PlanLoader.add_constructor(
 )
 
 
+@cache
+def plan_schema():
+    """Return the JSON Schema of a plan: the frame, and the definitions of all kinds put into it.
+
+    ``analyses/<kind>.schema.yaml`` becomes ``$defs: {analyses: {<kind>: ...}}``; the tables' kinds
+    are those of the analyses that they print.
+    """
+    schema = yaml.safe_load((SCHEMAS / "study.schema.yaml").read_text(encoding="utf-8"))
+    for part in KINDS:
+        schema["$defs"][part] = {
+            path.name.removesuffix(".schema.yaml"): yaml.safe_load(path.read_text(encoding="utf-8"))
+            for path in sorted((SCHEMAS / part).glob("*.schema.yaml"))
+        }
+    for part, frame in (("analyses", "analysis"), ("figures", "figure")):
+        schema["$defs"][frame]["properties"]["kind"]["enum"] = list(schema["$defs"][part])
+        schema["$defs"][frame]["allOf"] = [
+            {
+                "if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]},
+                "then": {"$ref": f"#/$defs/{part}/{kind}"},
+            }
+            for kind in schema["$defs"][part]
+        ]
+    return schema
+
+
 def _schema_faults(plan):
     from jsonschema import Draft202012Validator
 
-    schema = yaml.safe_load(SCHEMA.read_text(encoding="utf-8"))
-    errors = Draft202012Validator(schema).iter_errors(plan)
-    return [_error_text(error) for error in sorted(errors, key=lambda e: str(list(e.path)))]
+    errors = Draft202012Validator(plan_schema()).iter_errors(plan)
+    return [error_text(error) for error in sorted(errors, key=lambda e: str(list(e.path)))]
 
 
-def _error_text(error):
+def _table_faults(plan):
+    """Check the keys of each table, which are those that its analysis' kind of table has."""
+    from jsonschema import Draft202012Validator
+
+    kinds = {analysis["id"]: analysis["kind"] for analysis in plan["analyses"]}
+    faults = []
+    for table in plan.get("tables", []):
+        kind = kinds.get(table["analysis"])
+        if kind is None:
+            near = _suggestion(table["analysis"], list(kinds))
+            faults.append(f"tables.{table['id']}: no analysis '{table['analysis']}'{near}")
+        elif kind not in plan_schema()["$defs"]["tables"]:
+            faults.append(f"tables.{table['id']}: there is no table of a {kind}")
+        else:
+            schema = {**plan_schema(), "$ref": f"#/$defs/tables/{kind}"}
+            schema = {key: schema[key] for key in ("$schema", "$ref", "$defs")}
+            errors = Draft202012Validator(schema).iter_errors(table)
+            faults += [error_text(error, f"tables.{table['id']}") for error in errors]
+    return faults
+
+
+def error_text(error, part=""):
+    """Return a fault that jsonschema found as one line: place, value, and what is allowed."""
     path = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in error.path)
+    path = part + path
     place = path.lstrip(".") or "plan"
     value = error.instance
     if error.validator == "additionalProperties":
@@ -212,7 +304,8 @@ def _error_text(error):
         near = _suggestion(str(value), options, all_known=True)
         return f"{place}: '{value}' is not allowed{near}"
     if error.validator == "anyOf":
-        return f"{place}: give at least one of values, min, max, above, below, missing"
+        options = [name for part in error.validator_value for name in part["required"]]
+        return f"{place}: give at least one of {', '.join(options)}"
     if error.validator == "type":
         kind = error.validator_value
         kind = kind if isinstance(kind, str) else " or ".join(kind)
@@ -235,9 +328,14 @@ def _normalise(plan):
         for key in ("levels", "event"):
             if key in variable:
                 variable[key] = _texts(variable[key])
+        if "instead" in variable:
+            variable["instead"]["values"] = _texts(variable["instead"]["values"])
     for part in (plan, *plan["analyses"]):
         if "groups" in part:
             part["groups"]["order"] = _texts(part["groups"]["order"])
+        for key in ("within", "sessions"):
+            if key in part:
+                part[key] = _texts(part[key])
         for criterion in part.get("include", []) + part.get("exclude", []):
             if "values" in criterion:
                 criterion["values"] = _texts(criterion["values"])
@@ -251,7 +349,7 @@ def _texts(value):
 def _reference_faults(plan):
     """Find names that refer to nothing, ids that stand twice, and settings that contradict."""
     faults, variables = [], plan["variables"]
-    for part in ("analyses", "tables", "figures"):
+    for part in (*KINDS, "families"):
         ids = [item["id"] for item in plan.get(part, [])]
         faults += [
             f"{part}: the id '{i}' stands twice" for i in dict.fromkeys(ids) if ids.count(i) > 1
@@ -259,30 +357,69 @@ def _reference_faults(plan):
     for name, variable in variables.items():
         if "event" in variable and variable["event"] not in variable.get("levels", []):
             faults.append(f"variables.{name}.event: '{variable['event']}' is none of the levels")
-    for item in plan["analyses"] + plan.get("figures", []):
-        faults += [
-            f"{item['id']}: no variable '{name}'{_suggestion(name, variables)}"
-            for name in item["variables"]
-            if name not in variables
-        ]
-        if groups_of(plan, item) is None:
-            faults.append(f"{item['id']}: a {item['kind']} needs groups")
+    for part in ("analyses", "figures"):
+        for item in plan.get(part, []):
+            faults += [
+                f"{item['id']}: no variable '{name}'{_suggestion(name, variables)}"
+                for name in variable_names(item, part)
+                if name not in variables
+            ]
+            needs_groups = plan_schema()["$defs"][part][item["kind"]].get("x-needs-groups")
+            if needs_groups and groups_of(plan, item) is None:
+                faults.append(f"{item['id']}: a {item['kind']} needs groups")
+            order = (groups_of(plan, item) or {}).get("order", [])
+            faults += [
+                f"{item['id']}.within: '{member}' is none of the groups"
+                for member in item.get("within", [])
+                if member not in order
+            ]
     for analysis in plan["analyses"]:
         if analysis["id"] == FLOW:
             faults.append(f"analyses: the id '{FLOW}' is taken by the flow of participants")
-        if analysis.get("normality") == "none" and analysis.get("choice", "auto") == "auto":
-            faults.append(f"{analysis['id']}: choice auto needs a normality test; name a choice")
-    corrected = {item["id"]: item.get("correction", "none") for item in plan["analyses"]}
-    faults += [
+        if "of" in analysis:
+            kinds = {item["id"]: item["kind"] for item in plan["analyses"]}
+            if kinds.get(analysis["of"]) in (None, analysis["kind"]):
+                near = _suggestion(analysis["of"], list(kinds))
+                name = f"'{analysis['of']}'"
+                faults.append(f"{analysis['id']}: {name} is no analysis to repeat{near}")
+        key = "method" if analysis["kind"] == "correlate" else "choice"
+        if analysis.get("normality") == "none" and analysis.get(key, "auto") == "auto":
+            faults.append(f"{analysis['id']}: {key} auto needs a normality test; name a {key}")
+    return faults + _family_faults(plan) + _table_faults(plan) + _figure_faults(plan)
+
+
+def _figure_faults(plan):
+    """Check that the analysis that a figure draws is there, and of a kind that can be drawn so."""
+    kinds, faults = {item["id"]: item["kind"] for item in plan["analyses"]}, []
+    for figure in plan.get("figures", []):
+        allowed = plan_schema()["$defs"]["figures"][figure["kind"]].get("x-analysis")
+        if not allowed:
+            continue
+        name, place = figure["analysis"], f"figures.{figure['id']}"
+        if name not in kinds:
+            faults.append(f"{place}: no analysis '{name}'{_suggestion(name, list(kinds))}")
+        elif kinds[name] not in allowed:
+            faults.append(
+                f"{place}: a {figure['kind']} draws a {' or '.join(allowed)}, '{name}' is a"
+                f" {kinds[name]}"
+            )
+    return faults
+
+
+def _family_faults(plan):
+    """Check that each analysis is corrected once at most, and where p_adjusted is printed."""
+    faults, corrected = [], {a["id"]: a.get("correction", "none") for a in plan["analyses"]}
+    for family in plan.get("families", []):
+        for name in family["analyses"]:
+            place = f"families.{family['id']}"
+            if name not in corrected:
+                faults.append(f"{place}: no analysis '{name}'{_suggestion(name, list(corrected))}")
+            elif corrected[name] != "none":
+                faults.append(f"{place}: analysis '{name}' is corrected already")
+            else:
+                corrected[name] = family["method"]
+    return faults + [
         f"tables.{table['id']}: p_adjusted needs a correction in analysis '{table['analysis']}'"
         for table in plan.get("tables", [])
         if "p_adjusted" in table.get("columns", []) and corrected.get(table["analysis"]) == "none"
     ]
-    ids = list(corrected)
-    faults += [
-        f"tables.{table['id']}: no analysis '{table['analysis']}'"
-        + _suggestion(table["analysis"], ids)
-        for table in plan.get("tables", [])
-        if table["analysis"] not in ids
-    ]
-    return faults

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 from glymflow.io import read_tsv
-from glymflow.study import load_plan, paths_by_id
+from glymflow.methods import methods_text
+from glymflow.selection import SYNTHETIC, is_synthetic
+from glymflow.study import FLOW, load_plan, paths_by_id
 from glymflow.tables import RENDERERS, planned_table
 
 
-def main(*, plan, stats, tables):
+def main(*, plan, stats, tables, methods=None):
     """Write each table in each format asked for; the file's ending names the format.
 
     Parameters
@@ -17,17 +19,29 @@ def main(*, plan, stats, tables):
     stats : list of path-like
         The results of the analyses, `<analysis>.tsv`; others are not looked at.
     tables : list of path-like
-        The tables to write: `<table>.tsv`, `<table>.html`, `<table>.tex`, all or some of them.
+        The tables to write: `<table>.tsv`, `.html`, `.docx`, `.tex`, all or some of them.
+    methods : path-like, optional
+        Where to write what was done, as a paragraph; needs all results and flow.tsv.
     """
     plan, stats = load_plan(plan), paths_by_id(stats)
+    known = FLOW in stats and stats[FLOW].is_file()
+    synthetic = known and is_synthetic(read_tsv(stats[FLOW], text=("group",)))
     planned = {table["id"]: table for table in plan.get("tables", [])}
     for path in map(Path, [tables] if isinstance(tables, (str, Path)) else tables):
         table = planned[path.stem]
         results = read_tsv(stats[table["analysis"]], text=("group", "level"))
         printed = planned_table(results, plan, table)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(RENDERERS[path.suffix[1:]](printed), encoding="utf-8")
+        if synthetic:
+            printed.footnotes.append(("", SYNTHETIC))
+        content = RENDERERS[path.suffix[1:]](printed)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
         print(f"{path}: {len(printed.rows)} rows")
+    if methods is not None:
+        results = {item["id"]: read_tsv(stats[item["id"]]) for item in plan["analyses"]}
+        text = methods_text(plan, results, read_tsv(stats[FLOW], text=("group",)))
+        Path(methods).parent.mkdir(parents=True, exist_ok=True)
+        Path(methods).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
@@ -38,4 +52,5 @@ if __name__ == "__main__":
             plan=snakemake.input.plan,
             stats=snakemake.input.stats,
             tables=snakemake.output.tables,
+            methods=snakemake.output.methods,
         )

@@ -4,11 +4,12 @@ import pandas as pd
 
 from glymflow.io import read_tsv, write_tsv
 from glymflow.selection import select_participants
-from glymflow.stats import run_analysis
-from glymflow.study import FLOW, load_plan, paths_by_id, text_columns
+from glymflow.stats import adjust_families, run_analysis
+from glymflow.stats.sensitivity import cohort_tables
+from glymflow.study import FLOW, load_plan, paths_by_id, text_columns, variable_names
 
 
-def main(*, cohort, plan, stats):
+def main(*, cohort, plan, stats, alps=None, combine="mean"):
     """Write one TSV per analysis, named for its id, and flow.tsv: who was left out, and why.
 
     Parameters
@@ -19,16 +20,27 @@ def main(*, cohort, plan, stats):
         The study plan.
     stats : list of path-like
         The results to write: `<id>.tsv` of analyses, `flow.tsv`; all or some of them.
+    alps : path-like, optional
+        alps.tsv, for analyses under other ROI sets and frames.
+    combine : str
+        The config's `combine_series`.
     """
     plan = load_plan(plan)
-    table, flow = select_participants(read_tsv(cohort, text=text_columns(plan)), plan)
-    paths, flows = paths_by_id(stats), [flow]
+    cohort = read_tsv(cohort, text=text_columns(plan))
+    specifications = None
+    if alps and any(analysis["kind"] == "sensitivity" for analysis in plan["analyses"]):
+        specifications = cohort_tables(cohort, read_tsv(alps), combine=combine)
+    table, flow = select_participants(cohort, plan)
+    paths, flows, results = paths_by_id(stats), [flow], {}
     for analysis in plan["analyses"]:
-        print(f"{analysis['id']}: {analysis['kind']} of {', '.join(analysis['variables'])}")
-        results, flow = run_analysis(table, plan, analysis)
+        names = ", ".join(variable_names(analysis)) or analysis.get("of")
+        print(f"{analysis['id']}: {analysis['kind']} of {names}")
+        results[analysis["id"]], flow = run_analysis(table, plan, analysis, specifications)
         flows.append(flow)
-        if analysis["id"] in paths:
-            write_tsv(results, paths[analysis["id"]])
+    adjust_families(results, plan)
+    for name, result in results.items():
+        if name in paths:
+            write_tsv(result, paths[name])
     if FLOW in paths:
         flows = [flow for flow in flows if len(flow)]
         write_tsv(pd.concat(flows, ignore_index=True), paths[FLOW])
@@ -42,4 +54,6 @@ if __name__ == "__main__":
             cohort=snakemake.input.cohort,
             plan=snakemake.input.plan,
             stats=snakemake.output.stats,
+            alps=snakemake.input.alps,
+            combine=snakemake.params.combine,
         )

@@ -1,23 +1,31 @@
-"""The analyses of a study plan: data frame in, tidy data frame at full precision out.
-
-`run_analysis` makes one analysis of a plan; each kind of analysis is a function of its own that
-needs no plan, such as `compare_groups`. What could not be computed is ``n/a`` and has a note.
-"""
-
-import warnings
+"""Describe variables in groups and test the differences (`kind: compare_groups`)."""
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
 from glymflow import effects
 from glymflow.io import InputFault
-from glymflow.selection import FLOW_COLUMNS, analysis_rows, column_levels, variable_values
+from glymflow.selection import column_levels, variable_values
+from glymflow.stats.ancova import ancova
+from glymflow.stats.common import (
+    FAILURES,
+    adjusted,
+    description,
+    guarded,
+    interval,
+    joined,
+    normality_test,
+    note_repeated,
+    tidy,
+)
+from glymflow.stats.design import read_variables
+from glymflow.stats.post_hoc import post_hoc_rows
 from glymflow.study import groups_of, level_text
 
 COLUMNS = [
     *("variable", "row", "method", "group", "level", "n", "missing"),
     *("mean", "sd", "median", "q1", "q3", "minimum", "maximum", "count", "percent"),
+    *("adjusted_mean", "adjusted_se", "adjusted_low", "adjusted_high"),
     *("normality_test", "normality_statistic", "normality_p"),
     *("test", "contrast", "statistic_name", "statistic", "df", "df_error", "p", "p_adjusted"),
     *("correction", "estimate_name", "estimate", "estimate_low", "estimate_high"),
@@ -27,58 +35,22 @@ EXACT_BELOW = 50  # Mann-Whitney: exact p if both groups are smaller and no valu
 LOW_EXPECTED = 5.0
 
 
-def run_analysis(table, plan, analysis):
-    """Make one analysis of a plan.
-
-    Parameters
-    ----------
-    table : DataFrame
-        The rows that the plan lets in (`glymflow.selection.select_participants`).
-    plan : dict
-        From `glymflow.study.load_plan`.
-    analysis : dict
-        One of the plan's analyses.
-
-    Returns
-    -------
-    results : DataFrame
-        Tidy results; the columns depend on the kind of analysis.
-    flow : DataFrame
-        Who was left out of this analysis (`glymflow.selection.FLOW_COLUMNS`).
-    """
-    try:
-        rows, flow = analysis_rows(table, plan, analysis)
-        return _KINDS[analysis["kind"]](rows, plan, analysis), flow
-    except InputFault as fault:
-        rows = [
-            {"variable": name, "row": "test", "note": f"no test: {fault}"}
-            for name in analysis["variables"]
-        ]
-        return pd.DataFrame(rows, columns=COLUMNS), pd.DataFrame(columns=FLOW_COLUMNS)
-
-
-def _planned_groups(table, plan, analysis):
+def run(table, plan, analysis):
+    """Make a planned comparison."""
     groups = groups_of(plan, analysis)
     keys = ("normality", "normality_alpha", "choice", "equal_variances", "categorical")
-    options = {key: analysis[key] for key in (*keys, "correction", "confidence") if key in analysis}
+    keys = (*keys, "post_hoc", "correction", "confidence")
+    options = {key: analysis[key] for key in keys if key in analysis}
     results = compare_groups(
         table,
         variables={name: plan["variables"][name] for name in analysis["variables"]},
         group=column_levels(table, plan, groups["column"]),
         order=groups["order"],
+        covariates={name: plan["variables"][name] for name in analysis.get("covariates", [])},
         seed=plan["seed"],
         **options,
     )
-    repeated = table["participant_id"].duplicated().sum()
-    if repeated:
-        note = f"{repeated} rows are repeated sessions: the rows are not independent"
-        tests = results["row"] == "test"
-        results.loc[tests, "note"] = [_joined(old, note) for old in results.loc[tests, "note"]]
-    return results
-
-
-# kind of analysis: function of (rows, plan, analysis)
-_KINDS = {"compare_groups": _planned_groups}
+    return note_repeated(results, table)
 
 
 def compare_groups(
@@ -92,6 +64,8 @@ def compare_groups(
     choice="auto",
     equal_variances=True,
     categorical="auto",
+    covariates=None,
+    post_hoc="none",
     correction="none",
     confidence=0.95,
     seed=1,
@@ -101,7 +75,8 @@ def compare_groups(
     Continuous, two groups: Student's or Welch's t test (mean difference; Hedges g), or
     Mann-Whitney (Hodges-Lehmann shift; rank-biserial r). Three and more: one-way or Welch's
     analysis of variance (eta squared), or Kruskal-Wallis (epsilon squared). Categorical: Fisher's
-    exact test or chi-square (2 x 2: risk difference and odds ratio; larger: Cramer's V).
+    exact test or chi-square (2 x 2: risk difference and odds ratio; larger: Cramer's V). With
+    covariates the parametric test is the analysis of covariance (`glymflow.stats.ancova`).
 
     Parameters
     ----------
@@ -125,6 +100,10 @@ def compare_groups(
         Student and ANOVA, or Welch.
     categorical : {"auto", "fisher", "chi2", "chi2_corrected"}
         "auto" takes Fisher's test for 2 x 2 and the chi-square for larger tables.
+    covariates : dict, optional
+        Entries like those of `variables`: what parametric comparisons are adjusted for.
+    post_hoc : {"none", "tukey", "bonferroni", "holm"}
+        Comparison of all pairs of three and more groups (`glymflow.stats.post_hoc`).
     correction : {"none", "bonferroni", "holm", "fdr_bh"}
         Adjustment of p for the number of variables.
     confidence : float
@@ -135,8 +114,9 @@ def compare_groups(
     Returns
     -------
     DataFrame
-        `COLUMNS`; for each variable rows "summary" (one per group, or per group and level) and one
-        row "test". Quartiles interpolate linearly (Hyndman and Fan's type 7).
+        `COLUMNS`; for each variable rows "summary" (one per group, or per group and level), one
+        row "test", and rows "covariate" and "post_hoc" where there are any. Quartiles interpolate
+        linearly (Hyndman and Fan's type 7).
 
     References
     ----------
@@ -151,24 +131,27 @@ def compare_groups(
         "choice": choice,
         "equal_variances": equal_variances,
         "categorical": categorical,
+        "post_hoc": post_hoc,
         "confidence": confidence,
         "seed": seed,
     }
     group = table[group].map(level_text) if isinstance(group, str) else group
+    adjust = _Covariates(table, covariates) if covariates else None
     rows = []
     for name, variable in variables.items():
         values, fault, note = variable_values(table, name, variable)
         samples = [values[group == member] for member in order]
         compare = _continuous if variable["type"] == "continuous" else _categorical
         summaries, test = compare(samples, fault, variable, order, options)
-        test = {"row": "test", **test, "note": _joined(note, test.get("note", ""))}
         summaries = [{"row": "summary", **summary} for summary in summaries]
-        rows += [{"variable": name, "method": test["method"], **row} for row in [*summaries, test]]
-    results = pd.DataFrame(rows, columns=COLUMNS)
-    results = results.astype(dict.fromkeys(("n", "missing", "count"), "Int64"))
-    results = results.astype(dict.fromkeys(("note", "correction"), "object"))
-    results["note"] = results["note"].where(results["note"] != "", None)
-    return _adjusted(results, correction)
+        if adjust and not fault:
+            summaries, test, more = adjust(values, group, summaries, test, order, options)
+        else:
+            more = _post_hoc(samples, test, order, options)
+        test = {"row": "test", **test, "note": joined(note, test.get("note", ""))}
+        method = {"variable": name, "method": test["method"]}
+        rows += [method | row for row in [*summaries, test, *more]]
+    return adjusted(tidy(rows, COLUMNS), correction)
 
 
 # --- Continuous variables ------------------------------------------------------------------------
@@ -181,13 +164,13 @@ def _continuous(samples, fault, variable, order, options):
         return summaries, {"method": "rank" if rank else "parametric", "note": fault}
     missing = [int(sample.isna().sum()) for sample in samples]
     samples = [np.sort(sample.dropna().to_numpy(float)) for sample in samples]
-    normality = [_normality(sample, options["normality"]) for sample in samples]
+    normality = [normality_test(sample, options["normality"]) for sample in samples]
     if options["choice"] == "auto":
         rank = not all(
             result.get("normality_p", 0) >= options["normality_alpha"] for result in normality
         )
     summaries = [
-        {"group": member, "n": len(sample), "missing": gaps, **_description(sample), **normal}
+        {"group": member, "n": len(sample), "missing": gaps, **description(sample), **normal}
         for member, sample, gaps, normal in zip(order, samples, missing, normality, strict=True)
     ]
     test = {
@@ -204,39 +187,11 @@ def _continuous(samples, fault, variable, order, options):
         (False, False): _anova,
         (False, True): _kruskal,
     }[len(order) == 2, rank]
-    return summaries, {**test, **_contrast(order), **_guarded(run, samples, options)}
-
-
-def _description(sample):
-    if not len(sample):
-        return {}
-    q1, median, q3 = np.quantile(sample, [0.25, 0.5, 0.75])
-    return {
-        "mean": sample.mean(),
-        "sd": sample.std(ddof=1) if len(sample) > 1 else np.nan,
-        "median": median,
-        "q1": q1,
-        "q3": q3,
-        "minimum": sample[0],
-        "maximum": sample[-1],
+    return summaries, {
+        **test,
+        **_contrast(order),
+        **guarded(run, samples, options, confidence=options["confidence"]),
     }
-
-
-def _normality(sample, test):
-    """Test one group; nothing where there is nothing to test (too few values, all the same)."""
-    if test == "none" or len(sample) < (3 if test == "shapiro" else 4) or np.ptp(sample) == 0:
-        return {}
-    if test == "shapiro":
-        name = "Shapiro-Wilk"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # more than 5000 values: p less exact
-            statistic, p = stats.shapiro(sample)
-    else:
-        from statsmodels.stats.diagnostic import lilliefors
-
-        name = "Kolmogorov-Smirnov, Lilliefors"
-        statistic, p = lilliefors(sample, dist="norm", pvalmethod="table")
-    return {"normality_test": name, "normality_statistic": statistic, "normality_p": p}
 
 
 def _untestable(samples, order, rank):
@@ -256,7 +211,7 @@ def _t_test(samples, options):
     first, second = samples
     equal = options["equal_variances"]
     result = stats.ttest_ind(second, first, equal_var=equal)
-    interval = result.confidence_interval(options["confidence"])
+    limits = result.confidence_interval(options["confidence"])
     effect = effects.hedges_g(
         first, second, equal_variances=equal, confidence=options["confidence"]
     )
@@ -266,8 +221,8 @@ def _t_test(samples, options):
         "statistic": result.statistic,
         "df": result.df,
         "p": result.pvalue,
-        **_interval("estimate", "mean difference", (second.mean() - first.mean(), *interval)),
-        **_interval("effect", "Hedges g", effect),
+        **interval("estimate", "mean difference", (second.mean() - first.mean(), *limits)),
+        **interval("effect", "Hedges g", effect),
     }
 
 
@@ -284,8 +239,8 @@ def _mann_whitney(samples, options):
         "statistic_name": "U",
         "statistic": result.statistic,
         "p": result.pvalue,
-        **_interval("estimate", "Hodges-Lehmann shift", shift),
-        **_interval("effect", "rank-biserial r", effect),
+        **interval("estimate", "Hodges-Lehmann shift", shift),
+        **interval("effect", "rank-biserial r", effect),
         "note": "the groups do not overlap: no interval of r" if separate else "",
     }
 
@@ -304,7 +259,7 @@ def _anova(samples, options):
         "df": df,
         "df_error": df_error,
         "p": float(result.pvalue),
-        **_interval("effect", "eta squared", effect),
+        **interval("effect", "eta squared", effect),
     }
 
 
@@ -319,8 +274,71 @@ def _kruskal(samples, options):
         "statistic": result.statistic,
         "df": len(samples) - 1,
         "p": result.pvalue,
-        **_interval("effect", "epsilon squared", effect),
+        **interval("effect", "epsilon squared", effect),
     }
+
+
+def _post_hoc(samples, test, order, options):
+    """Compare pairs of groups after a test that was made; rows of results, perhaps none."""
+    made = np.isfinite(test.get("p", np.nan)) and test["method"] != "categorical"
+    if options["post_hoc"] == "none" or len(order) < 3 or not made:
+        return []
+    rows = post_hoc_rows(
+        [np.sort(sample.dropna().to_numpy(float)) for sample in samples],
+        order,
+        method=options["post_hoc"],
+        rank=test["method"] == "rank",
+        equal_variances=options["equal_variances"],
+        confidence=options["confidence"],
+    )
+    return [{"row": "post_hoc", **row} for row in rows]
+
+
+class _Covariates:
+    """Puts the analysis of covariance in the place of the parametric test."""
+
+    def __init__(self, table, variables):
+        self.variables, self.fault, self.notes = variables, "", {}
+        try:
+            self.values, self.notes = read_variables(table, variables, list(variables))
+        except InputFault as fault:
+            self.fault = f"no test: {fault}"
+
+    def __call__(self, values, group, summaries, test, order, options):
+        if test["method"] != "parametric":
+            note = "not adjusted for the covariates"
+            samples = (
+                [values[group == member] for member in order] if test["method"] == "rank" else []
+            )
+            more = _post_hoc(samples, test, order, options)
+            return summaries, {**test, "note": joined(test.get("note", ""), note)}, more
+        rows = group.isin(order)
+        kept = {key: test[key] for key in ("method", "contrast") if key in test}
+        if self.fault or "p" not in test:
+            return summaries, {**kept, "note": joined(self.fault or test.get("note", ""))}, []
+        complete = rows & values.notna() & self.values.notna().all(axis=1)
+        kept |= {"n": int(complete.sum()), "missing": int((rows & ~complete).sum())}
+        try:
+            result, means, more = ancova(
+                values[complete],
+                group[complete],
+                self.values[complete],
+                order=self._present(group[complete], order),
+                variables=self.variables,
+                post_hoc=options["post_hoc"],
+                confidence=options["confidence"],
+            )
+        except (InputFault, *FAILURES) as fault:
+            return summaries, {**kept, "note": f"no test: {' '.join(str(fault).split())}"}, []
+        result["note"] = joined(*self.notes.values(), result["note"])
+        summaries = [row | mean for row, mean in zip(summaries, means, strict=True)]
+        return summaries, {**kept, **result}, more
+
+    def _present(self, group, order):
+        for member in order:
+            if (group == member).sum() < 2:
+                raise InputFault(f"group '{member}' has fewer than 2 complete rows")
+        return order
 
 
 # --- Categorical variables -----------------------------------------------------------------------
@@ -359,10 +377,11 @@ def _categorical(samples, fault, variable, order, options):
     if len(levels) == 2:
         counts = counts if event == levels[0] else counts[:, ::-1]  # the event first
         test |= {"level": event}
-    result = _guarded(_contingency, counts[:, found] if len(levels) > 2 else counts, options)
+    counts = counts[:, found] if len(levels) > 2 else counts
+    result = guarded(_contingency, counts, options, confidence=options["confidence"])
     if not found.all():
         empty = ", ".join(str(levels[j]) for j in np.flatnonzero(~found))
-        result["note"] = _joined(result.get("note", ""), f"levels nobody has: {empty}")
+        result["note"] = joined(result.get("note", ""), f"levels nobody has: {empty}")
     return summaries, {**test, **_contrast(order), **result}
 
 
@@ -389,51 +408,12 @@ def _contingency(counts, options):
     confidence = options["confidence"]
     if two_by_two:
         difference = effects.risk_difference(counts, confidence=confidence)
-        result |= _interval("estimate", "risk difference", difference)
-        effect = _interval(
-            "effect", "odds ratio", effects.odds_ratio(counts, confidence=confidence)
-        )
+        result |= interval("estimate", "risk difference", difference)
+        effect = interval("effect", "odds ratio", effects.odds_ratio(counts, confidence=confidence))
     else:
-        effect = _interval("effect", "Cramer's V", effects.cramers_v(counts, confidence=confidence))
-    return {**result, **effect, "note": _joined(*notes)}
-
-
-# --- Common to both ------------------------------------------------------------------------------
-
-
-def _guarded(run, samples, options):
-    """Run a test; one that fails gives a note instead of numbers, and the others go on."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            result = run(samples, options)
-    except (ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError) as error:
-        return {"note": f"no test: {' '.join(str(error).split())}"}
-    if not np.isfinite(result["p"]):
-        return {"note": f"no test: {result['test']} gave no p value"}
-    return {**result, "confidence": options["confidence"]}
+        effect = interval("effect", "Cramer's V", effects.cramers_v(counts, confidence=confidence))
+    return {**result, **effect, "note": joined(*notes)}
 
 
 def _contrast(order):
     return {"contrast": f"{order[1]} - {order[0]}" if len(order) == 2 else "all groups"}
-
-
-def _interval(part, name, values):
-    keys = (part, f"{part}_low", f"{part}_high")
-    return {f"{part}_name": name, **dict(zip(keys, map(float, values), strict=True))}
-
-
-def _joined(*notes):
-    return "; ".join(note for note in notes if isinstance(note, str) and note)
-
-
-def _adjusted(results, correction):
-    """Adjust the p values for their number; those that could not be had do not count."""
-    tests = results["p"].notna()
-    if correction == "none" or not tests.any():
-        return results
-    from statsmodels.stats.multitest import multipletests
-
-    results.loc[tests, "p_adjusted"] = multipletests(results.loc[tests, "p"], method=correction)[1]
-    results.loc[tests, "correction"] = correction
-    return results

@@ -1,0 +1,139 @@
+"""What the kinds of analysis share: descriptions, tests that may fail, notes, adjusted p values."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+FAILURES = (ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError)
+
+
+def guarded(run, *arguments, confidence=None):
+    """Run a test; one that fails gives a note instead of numbers, and the others go on.
+
+    Parameters
+    ----------
+    run : function
+        Returns a dict with "test" and "p", and whatever else the results hold.
+    arguments : objects
+        What it is called with.
+    confidence : float, optional
+        Level of the intervals, put into the result.
+
+    Returns
+    -------
+    dict
+        The result; only ``{"note": ...}`` if `run` raised or gave no p value.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            result = run(*arguments)
+    except FAILURES as error:
+        return {"note": f"no test: {' '.join(str(error).split())}"}
+    if not np.isfinite(result["p"]):
+        return {"note": f"no test: {result['test']} gave no p value"}
+    return result if confidence is None else {**result, "confidence": confidence}
+
+
+def interval(part, name, values):
+    """Return ``{part_name, part, part_low, part_high}`` of (value, low, high)."""
+    keys = (part, f"{part}_low", f"{part}_high")
+    return {f"{part}_name": name, **dict(zip(keys, map(float, values), strict=True))}
+
+
+def joined(*notes):
+    """Join notes with semicolons; whatever is no text or empty is left out."""
+    return "; ".join(note for note in notes if isinstance(note, str) and note)
+
+
+def tidy(rows, columns):
+    """Make the frame of results: counts are integers, notes are text or missing."""
+    results = pd.DataFrame(rows, columns=columns)
+    counts = [name for name in ("n", "missing", "count") if name in columns]
+    texts = [name for name in ("note", "correction") if name in columns]
+    results = results.astype({**dict.fromkeys(counts, "Int64"), **dict.fromkeys(texts, "object")})
+    if "note" in columns:
+        results["note"] = results["note"].where(results["note"] != "", None)
+    return results
+
+
+def adjusted(results, correction):
+    """Adjust the p values of the tests for their number; those that could not be had do not count.
+
+    Parameters
+    ----------
+    results : DataFrame
+        With the columns p, p_adjusted and correction; the two are filled in, in place. With a
+        column row, only the rows "test" count.
+    correction : {"none", "bonferroni", "holm", "fdr_bh"}
+
+    References
+    ----------
+    Holm S. Scand J Stat 1979;6:65-70. Benjamini Y, Hochberg Y. J R Stat Soc B 1995;57:289-300.
+    """
+    tests = results["p"].notna()
+    if "row" in results:
+        tests &= results["row"] == "test"
+    if correction == "none" or not tests.any():
+        return results
+    from statsmodels.stats.multitest import multipletests
+
+    results.loc[tests, "p_adjusted"] = multipletests(results.loc[tests, "p"], method=correction)[1]
+    results.loc[tests, "correction"] = correction
+    return results
+
+
+def note_repeated(results, table):
+    """Note on every test that a participant has several rows in the table, if so; in place."""
+    repeated = table["participant_id"].duplicated().sum()
+    if repeated:
+        note = f"{repeated} rows are repeated sessions: the rows are not independent"
+        tests = results["row"] == "test"
+        results.loc[tests, "note"] = [joined(old, note) for old in results.loc[tests, "note"]]
+    return results
+
+
+def description(sample):
+    """Describe sorted values: mean, SD, median, quartiles (type 7), range; {} if there are none."""
+    if not len(sample):
+        return {}
+    q1, median, q3 = np.quantile(sample, [0.25, 0.5, 0.75])
+    return {
+        "mean": sample.mean(),
+        "sd": sample.std(ddof=1) if len(sample) > 1 else np.nan,
+        "median": median,
+        "q1": q1,
+        "q3": q3,
+        "minimum": sample[0],
+        "maximum": sample[-1],
+    }
+
+
+def normality_test(sample, test):
+    """Test one group; nothing where there is nothing to test (too few values, all the same).
+
+    Parameters
+    ----------
+    sample : (n,) array
+    test : {"shapiro", "lilliefors", "none"}
+
+    Returns
+    -------
+    dict
+        normality_test, normality_statistic, normality_p; or empty.
+    """
+    if test == "none" or len(sample) < (3 if test == "shapiro" else 4) or np.ptp(sample) == 0:
+        return {}
+    if test == "shapiro":
+        name = "Shapiro-Wilk"
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # more than 5000 values: p less exact
+            statistic, p = stats.shapiro(sample)
+    else:
+        from statsmodels.stats.diagnostic import lilliefors
+
+        name = "Kolmogorov-Smirnov, Lilliefors"
+        statistic, p = lilliefors(sample, dist="norm", pvalmethod="table")
+    return {"normality_test": name, "normality_statistic": statistic, "normality_p": p}

@@ -1,0 +1,87 @@
+"""Compare variables between the levels of each of several factors (`kind: compare_by_factors`)."""
+
+import pandas as pd
+
+from glymflow.io import InputFault
+from glymflow.selection import variable_values
+from glymflow.stats import compare_groups
+from glymflow.stats.common import adjusted, note_repeated
+
+COLUMNS = ["factor", *compare_groups.COLUMNS]
+
+
+def run(table, plan, analysis):
+    """Make a planned comparison."""
+    keys = ("normality", "normality_alpha", "choice", "equal_variances", "correction", "confidence")
+    results = compare_by_factors(
+        table,
+        variables={name: plan["variables"][name] for name in analysis["variables"]},
+        factors={name: plan["variables"][name] for name in analysis["factors"]},
+        seed=plan["seed"],
+        **{key: analysis[key] for key in keys if key in analysis},
+    )
+    return note_repeated(results, table)
+
+
+def compare_by_factors(table, *, variables, factors, correction="none", **options):
+    """Compare each variable between the levels of each factor, one factor at a time.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per participant.
+    variables : dict
+        As in `glymflow.stats.compare_groups.compare_groups`.
+    factors : dict
+        Categorical variables. Of two levels the event (else the last) is compared with the other.
+    correction : {"none", "bonferroni", "holm", "fdr_bh"}
+        Adjustment of p for the number of all tests.
+    options : dict
+        normality, normality_alpha, choice, equal_variances, confidence, seed: as there.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`: as there, with the factor of each row.
+    """
+    parts = []
+    for name, factor in factors.items():
+        try:
+            part = _compared(table, variables, name, factor, options)
+        except InputFault as fault:
+            rows = [
+                {"variable": key, "row": "test", "note": f"no test: {fault}"} for key in variables
+            ]
+            part = pd.DataFrame(rows, columns=compare_groups.COLUMNS)
+        parts.append(part.assign(factor=name))
+    results = pd.concat([part.astype(object) for part in parts], ignore_index=True)[COLUMNS]
+    texts = ("factor", "variable", "row", "method", "group", "level", "normality_test", "test")
+    texts = (
+        *texts,
+        "contrast",
+        "statistic_name",
+        "correction",
+        "estimate_name",
+        "effect_name",
+        "note",
+    )
+    counts = ("n", "missing", "count")
+    for column in COLUMNS:
+        if column not in texts:
+            kind = "Int64" if column in counts else float
+            results[column] = pd.to_numeric(results[column]).astype(kind)
+    return adjusted(results, correction)
+
+
+def _compared(table, variables, name, factor, options):
+    if factor["type"] != "categorical":
+        raise InputFault(f"the factor '{name}' is not categorical")
+    group, fault, _ = variable_values(table, name, factor)
+    if fault:
+        raise InputFault(fault)
+    levels = list(factor["levels"])
+    if len(levels) == 2 and factor.get("event") == levels[0]:
+        levels.reverse()
+    return compare_groups.compare_groups(
+        table, variables=variables, group=group, order=levels, **options
+    )

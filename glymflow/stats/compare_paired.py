@@ -1,0 +1,190 @@
+"""Compare two variables of the same participants (`kind: compare_paired`), such as two sides."""
+
+import numpy as np
+from scipy import stats
+
+from glymflow import effects
+from glymflow.selection import variable_values
+from glymflow.stats.common import (
+    adjusted,
+    description,
+    guarded,
+    interval,
+    joined,
+    normality_test,
+    note_repeated,
+    tidy,
+)
+
+COLUMNS = [
+    *("variable", "reference", "row", "method", "group", "n", "missing"),
+    *("mean", "sd", "median", "q1", "q3", "minimum", "maximum"),
+    *("normality_test", "normality_statistic", "normality_p"),
+    *("test", "contrast", "statistic_name", "statistic", "df", "p", "p_adjusted", "correction"),
+    *("estimate_name", "estimate", "estimate_low", "estimate_high"),
+    *("effect_name", "effect", "effect_low", "effect_high", "confidence", "note"),
+]
+EXACT_BELOW = 50  # Wilcoxon: exact p with fewer pairs, if no difference is 0 or occurs twice
+
+
+def run(table, plan, analysis):
+    """Make a planned comparison."""
+    keys = ("normality", "normality_alpha", "choice", "correction", "confidence")
+    results = compare_paired(
+        table,
+        variables=plan["variables"],
+        pairs=[(pair["first"], pair["second"]) for pair in analysis["pairs"]],
+        seed=plan["seed"],
+        **{key: analysis[key] for key in keys if key in analysis},
+    )
+    return note_repeated(results, table)
+
+
+def compare_paired(
+    table,
+    *,
+    variables,
+    pairs,
+    normality="shapiro",
+    normality_alpha=0.05,
+    choice="auto",
+    correction="none",
+    confidence=0.95,
+    seed=1,
+):
+    """Test whether two variables of the same rows differ: second minus first.
+
+    Paired t test (mean difference; Cohen's dz), or Wilcoxon's signed-rank test (pseudomedian;
+    matched-pairs rank-biserial r). Rows that miss one of the two are left out, and counted.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per participant.
+    variables : dict
+        As in a study plan; both of a pair are continuous.
+    pairs : list of (str, str)
+        First and second variable.
+    normality : {"shapiro", "lilliefors", "none"}
+        Test of normality of the differences.
+    normality_alpha : float
+        Differences with a smaller p are not normal.
+    choice : {"auto", "parametric", "rank"}
+        "auto" takes the t test if the differences are normal.
+    correction : {"none", "bonferroni", "holm", "fdr_bh"}
+        Adjustment of p for the number of pairs.
+    confidence : float
+        Level of the intervals.
+    seed : int
+        Seed of the bootstrap of the rank-biserial r.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`; for each pair rows "summary" (of the two variables, named in `group`) and one row
+        "test", whose normality is that of the differences. The statistic V of Wilcoxon's test is
+        the sum of the ranks of the positive differences.
+
+    References
+    ----------
+    Student, Biometrika 1908;6:1. Wilcoxon F, Biometrics Bulletin 1945;1:80-83.
+    """
+    options = {
+        "normality": normality,
+        "normality_alpha": normality_alpha,
+        "choice": choice,
+        "confidence": confidence,
+        "seed": seed,
+    }
+    rows = []
+    for first, second in pairs:
+        frame, notes = {}, []
+        for name in (first, second):
+            frame[name], fault, note = _numbers(table, name, variables[name])
+            notes += [fault and f"no test: {fault}", note]
+        complete = np.logical_and(*(frame[name].notna() for name in frame))
+        values = [frame[name][complete].to_numpy(float) for name in (first, second)]
+        counts = {"n": int(complete.sum()), "missing": int((~complete).sum())}
+        test = (
+            _test(*values, options) if not any(text.startswith("no test") for text in notes) else {}
+        )
+        common = {"variable": second, "reference": first, "contrast": f"{second} - {first}"}
+        common["method"] = test.get("method", "rank" if choice == "rank" else "parametric")
+        test["note"] = joined(*notes, test.get("note", ""))
+        described = [description(np.sort(sample)) for sample in values]
+        rows += [
+            {**common, "contrast": None, "row": "summary", "group": name, **counts, **described[i]}
+            for i, name in enumerate((first, second))
+        ]
+        rows.append({**common, "row": "test", **counts, **test})
+    return adjusted(tidy(rows, COLUMNS), correction)
+
+
+def _numbers(table, name, variable):
+    if variable["type"] != "continuous":
+        return (
+            *variable_values(table, name, {**variable, "type": "continuous"})[:1],
+            (f"'{name}' is not continuous"),
+            "",
+        )
+    return variable_values(table, name, variable)
+
+
+def _test(first, second, options):
+    differences = second - first
+    if len(differences) < 2:
+        return {"note": f"no test: {len(differences)} complete pairs"}
+    scale = np.abs(np.concatenate([first, second])).max()
+    differences[np.abs(differences) < 8 * np.finfo(float).eps * scale] = 0.0
+    if not differences.any():
+        return {"note": "no test: all differences are 0"}
+    normal = normality_test(np.sort(differences), options["normality"])
+    rank = options["choice"] == "rank" or (
+        options["choice"] == "auto"
+        and not normal.get("normality_p", 0) >= options["normality_alpha"]
+    )
+    test = {"method": "rank" if rank else "parametric", **normal}
+    if not rank and np.ptp(differences) <= 1e-12 * np.abs(differences).max():
+        return {**test, "note": "no test: all differences are the same"}
+    run = _wilcoxon if rank else _t_test
+    return {**test, **guarded(run, differences, options, confidence=options["confidence"])}
+
+
+def _t_test(differences, options):
+    result = stats.ttest_1samp(differences, 0)
+    limits = result.confidence_interval(options["confidence"])
+    effect = effects.cohen_dz(differences, confidence=options["confidence"])
+    return {
+        "test": "paired t",
+        "statistic_name": "t",
+        "statistic": result.statistic,
+        "df": result.df,
+        "p": result.pvalue,
+        **interval("estimate", "mean difference", (differences.mean(), *limits)),
+        **interval("effect", "Cohen dz", effect),
+    }
+
+
+def _wilcoxon(differences, options):
+    """Test as R does: without zeros; exact, or normal with corrections for ties and continuity."""
+    used = differences[differences != 0]
+    zeros = len(differences) - len(used)
+    ties = len(np.unique(np.abs(used))) < len(used)
+    exact = len(used) < EXACT_BELOW and not ties and not zeros
+    method = {"method": "exact"} if exact else {"method": "asymptotic", "correction": True}
+    p = stats.wilcoxon(used, **method).pvalue
+    ranks = stats.rankdata(np.abs(used))
+    shift = effects.pseudomedian(used, confidence=options["confidence"], exact=exact)
+    effect = effects.matched_rank_biserial(
+        differences, confidence=options["confidence"], seed=options["seed"]
+    )
+    how = "exact" if exact else "normal approximation"
+    return {
+        "test": f"Wilcoxon signed rank ({how})",
+        "statistic_name": "V",
+        "statistic": ranks[used > 0].sum(),
+        "p": p,
+        **interval("estimate", "pseudomedian", shift),
+        **interval("effect", "matched-pairs rank-biserial r", effect),
+        "note": f"{zeros} differences of 0 left out" if zeros else "",
+    }

@@ -1,0 +1,204 @@
+"""Correlations, plain and partial, in all rows or within groups (`kind: correlate`)."""
+
+import itertools
+
+import numpy as np
+from scipy import stats
+
+from glymflow import effects
+from glymflow.io import InputFault
+from glymflow.selection import column_levels
+from glymflow.stats.common import (
+    adjusted,
+    guarded,
+    interval,
+    joined,
+    normality_test,
+    note_repeated,
+    tidy,
+)
+from glymflow.stats.design import build_design, read_variables
+from glymflow.study import groups_of
+
+COLUMNS = [
+    *("variable", "other", "group", "covariates", "row", "method", "n", "missing"),
+    *("normality_test", "normality_p", "normality_p_other"),
+    *("test", "statistic_name", "statistic", "df", "p", "p_adjusted", "correction"),
+    *("estimate_name", "estimate", "estimate_low", "estimate_high"),
+    *("effect_name", "effect", "effect_low", "effect_high", "confidence", "note"),
+]
+FEW = 10  # with fewer values the t approximation of the rank correlation's p is noted as rough
+
+
+def run(table, plan, analysis):
+    """Make the planned correlations."""
+    keys = ("y", "covariates", "method", "normality", "normality_alpha", "correction", "confidence")
+    groups, within = groups_of(plan, analysis), analysis.get("within")
+    if within is not None and groups is None:
+        raise InputFault("`within` needs groups")
+    results = correlate(
+        table,
+        variables=plan["variables"],
+        x=analysis["x"],
+        group=column_levels(table, plan, groups["column"]) if within else None,
+        within=within,
+        **{key: analysis[key] for key in keys if key in analysis},
+    )
+    return note_repeated(results, table)
+
+
+def correlate(
+    table,
+    *,
+    variables,
+    x,
+    y=None,
+    covariates=(),
+    group=None,
+    within=None,
+    method="auto",
+    normality="shapiro",
+    normality_alpha=0.05,
+    correction="none",
+    confidence=0.95,
+):
+    """Correlate variables, with covariates partialled out if there are any.
+
+    Pearson's r, or Spearman's: that of the ranks. The partial correlation is that of the residuals
+    of both (of their ranks) on the covariates (on their ranks). p from t = r sqrt(df / (1 - r^2)),
+    df = n - 2 - k. Intervals: `glymflow.effects.fisher_z`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per participant.
+    variables : dict
+        As in a study plan.
+    x, y : list of str
+        Continuous variables; each of x with each of y, or without y all pairs of x.
+    covariates : list of str
+        Continuous or categorical.
+    group : Series, optional
+        The group of each row.
+    within : list of str, optional
+        Groups; the correlations are made in each of them instead of in all rows.
+    method : {"auto", "pearson", "spearman"}
+        "auto" takes Pearson's if both variables are normal.
+    normality : {"shapiro", "lilliefors", "none"}
+    normality_alpha : float
+        A variable with a smaller p is not normal.
+    correction : {"none", "bonferroni", "holm", "fdr_bh"}
+        Adjustment of p for the number of correlations.
+    confidence : float
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`, a row "test" for each pair (and group); the estimate is r, the effect r^2.
+
+    References
+    ----------
+    Pearson K. Philos Trans R Soc A 1896;187:253-318. Spearman C. Am J Psychol 1904;15:72-101.
+    Fisher RA. Metron 1924;3:329-332.
+    """
+    options = {
+        "method": method,
+        "normality": normality,
+        "normality_alpha": normality_alpha,
+        "confidence": confidence,
+    }
+    pairs = itertools.product(x, y) if y else itertools.combinations(x, 2)
+    pairs = [pair for pair in pairs if pair[0] != pair[1]]
+    rows = []
+    for member in within or [None]:
+        part = table if member is None else table[group == member]
+        for first, second in pairs:
+            names = [first, second, *covariates]
+            rows.append(
+                {
+                    "variable": first,
+                    "other": second,
+                    "group": "all" if member is None else member,
+                    "covariates": ", ".join(covariates) or None,
+                    "row": "test",
+                    **_correlation(part, variables, names, options),
+                }
+            )
+    return adjusted(tidy(rows, COLUMNS), correction)
+
+
+def _correlation(table, variables, names, options):
+    """Correlate the first two variables; the others are covariates."""
+    try:
+        for name in names[:2]:
+            if variables[name]["type"] != "continuous":
+                raise InputFault(f"'{name}' is not continuous")
+        values, notes = read_variables(table, variables, names)
+    except InputFault as fault:
+        return {"note": f"no test: {fault}"}
+    complete = values.dropna()
+    counts = {"n": len(complete), "missing": len(values) - len(complete)}
+    try:
+        pair = complete[names[:2]].to_numpy(float)
+        _check(pair, names)
+        z = np.empty((len(pair), 0))
+        if names[2:]:
+            z = build_design(complete, variables, names[2:]).x
+        chosen, normal = _chosen(pair, options)
+        result = guarded(_partial, pair, z, chosen, options, confidence=options["confidence"])
+    except InputFault as fault:
+        return {**counts, "note": joined(f"no test: {fault}", *notes.values())}
+    note = joined(*notes.values(), result.get("note", ""))
+    return {**counts, "method": chosen, **normal, **result, "note": note}
+
+
+def _check(pair, names):
+    if len(pair) < 3:
+        raise InputFault(f"{len(pair)} complete rows")
+    for column, name in zip(pair.T, names, strict=False):
+        if np.ptp(column) == 0:
+            raise InputFault(f"all values of '{name}' are the same")
+
+
+def _chosen(pair, options):
+    tests = [normality_test(np.sort(column), options["normality"]) for column in pair.T]
+    found = [test.get("normality_p", np.nan) for test in tests]
+    normal = dict(zip(("normality_p", "normality_p_other"), found, strict=True))
+    normal["normality_test"] = tests[0].get("normality_test")
+    if options["method"] != "auto":
+        return options["method"], normal
+    parametric = all(p >= options["normality_alpha"] for p in found)
+    return "pearson" if parametric else "spearman", normal
+
+
+def _partial(pair, z, method, options):
+    rank, k = method == "spearman", z.shape[1]
+    if rank:
+        pair, z = stats.rankdata(pair, axis=0), stats.rankdata(z, axis=0) if k else z
+    df = len(pair) - 2 - k
+    if df < 1:
+        raise ValueError(f"{len(pair)} complete rows are too few")
+    z = np.column_stack([np.ones(len(pair)), (z - z.mean(axis=0)) / z.std(axis=0)])
+    left = pair - z @ np.linalg.lstsq(z, pair, rcond=None)[0]
+    spread = np.sqrt((left**2).sum(axis=0))
+    if (spread <= 1e-10 * np.sqrt(((pair - pair.mean(axis=0)) ** 2).sum(axis=0))).any():
+        raise ValueError("the covariates explain a variable completely")
+    r = float(np.clip((left / spread).prod(axis=1).sum(), -1, 1))
+    t = r * np.sqrt(df / (1 - r**2)) if abs(r) < 1 - 1e-15 else np.sign(r) * np.inf
+    name = f"{'partial ' if k else ''}{'Spearman' if rank else 'Pearson'}"
+    limits = effects.fisher_z(
+        r, len(pair), covariates=k, rank=rank, confidence=options["confidence"]
+    )
+    squares = sorted(value**2 for value in limits[1:])
+    if limits[1] < 0 < limits[2]:
+        squares[0] = 0.0
+    return {
+        "test": name,
+        "statistic_name": "t",
+        "statistic": t,
+        "df": df,
+        "p": float(2 * stats.t.sf(abs(t), df)),
+        **interval("estimate", f"{name} r", limits),
+        **interval("effect", "r squared", (r**2, *squares)),
+        "note": f"p of ranks is rough with {len(pair)} values" if rank and len(pair) < FEW else "",
+    }

@@ -1,0 +1,262 @@
+"""From variables of the plan to the columns of a regression; what cannot be fitted is a fault."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from glymflow.io import InputFault
+from glymflow.selection import variable_values
+from glymflow.stats.common import adjusted
+from glymflow.study import level_text
+
+COLLINEAR = 1e-8  # share of a column's variance that the others leave, below which it is theirs
+VIF_HIGH = 10.0
+
+
+@dataclass(frozen=True)
+class Term:
+    """A column of the design: a continuous variable, or one level against the reference."""
+
+    variable: str
+    level: str | None = None
+    reference: str | None = None
+
+    def __str__(self):
+        return self.variable if self.level is None else f"{self.variable} = {self.level}"
+
+
+@dataclass
+class Design:
+    """The columns of a regression.
+
+    Attributes
+    ----------
+    x : (n, k) array
+        One column per term, no constant.
+    terms : list of Term
+    notes : dict of str to str
+        What was done to a variable, by its name.
+    """
+
+    x: np.ndarray
+    terms: list
+    notes: dict = field(default_factory=dict)
+
+    def columns_of(self, name):
+        """Return the numbers of the columns of a variable."""
+        return [i for i, term in enumerate(self.terms) if term.variable == name]
+
+
+def read_variables(table, variables, names):
+    """Return the values of variables, missing ones included, and what was done to them.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The rows of the analysis.
+    variables : dict
+        The plan's variables.
+    names : list of str
+        Which of them.
+
+    Returns
+    -------
+    values : DataFrame
+        One column per variable: float, or text with None for missing.
+    notes : dict of str to str
+
+    Raises
+    ------
+    InputFault
+        If a column cannot be used.
+    """
+    columns, notes = {}, {}
+    for name in dict.fromkeys(names):
+        if name not in variables:
+            raise InputFault(f"the plan has no variable '{name}'")
+        columns[name], fault, note = variable_values(table, name, variables[name])
+        if fault:
+            raise InputFault(fault)
+        if columns[name].isna().all():
+            raise InputFault(f"'{name}' has no values")
+        notes |= {name: note} if note else {}
+    return pd.DataFrame(columns, index=table.index), notes
+
+
+def about(notes, *names):
+    """Return the notes of variables, each after its name."""
+    return [f"{name}: {notes[name]}" for name in names if name in notes]
+
+
+def adjust_rows(results, rows, correction):
+    """Adjust the p values of some rows for their number, in place.
+
+    Parameters
+    ----------
+    results : DataFrame
+    rows : (n,) array of bool
+    correction : {"none", "bonferroni", "holm", "fdr_bh"}
+    """
+    part = adjusted(results.loc[rows, ["p", "p_adjusted", "correction"]].copy(), correction)
+    results.loc[rows, ["p_adjusted", "correction"]] = part[["p_adjusted", "correction"]]
+
+
+def check_named(settings, names, what):
+    """Refuse a setting for a variable that has no part in the analysis.
+
+    Raises
+    ------
+    InputFault
+    """
+    wrong = [name for name in settings or {} if name not in names]
+    if wrong:
+        raise InputFault(f"{what} of '{wrong[0]}', which has no part in the analysis")
+
+
+def reference_of(name, variable, references=None):
+    """Return the reference level: the named one; of two levels the non-event; else the first.
+
+    Raises
+    ------
+    InputFault
+        If the named reference is none of the variable's levels.
+    """
+    levels = variable["levels"]
+    named = level_text((references or {}).get(name))
+    if named is not None:
+        if named not in levels:
+            raise InputFault(f"the reference '{named}' is no level of '{name}'")
+        return named
+    if len(levels) == 2 and variable.get("event") == levels[0]:
+        return levels[1]
+    return levels[0]
+
+
+def build_design(values, variables, names, references=None):
+    """Code the predictors of a model: numbers as they are, levels as indicators (treatment coding).
+
+    Parameters
+    ----------
+    values : DataFrame
+        Complete rows, from `read_variables`.
+    variables : dict
+        The plan's variables.
+    names : list of str
+        The predictors.
+    references : dict, optional
+        Reference level by variable; else `reference_of`.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    InputFault
+        If a predictor is constant, nobody has its reference level, predictors are collinear, or
+        there are not more rows than coefficients.
+    """
+    columns, terms, notes = [], [], {}
+    for name in names:
+        variable, column = variables[name], values[name]
+        if column.nunique() < 2:
+            raise InputFault(f"'{name}' is constant in the {len(values)} complete rows")
+        if variable["type"] == "continuous":
+            columns.append(column.to_numpy(float))
+            terms.append(Term(name))
+            continue
+        reference = reference_of(name, variable, references)
+        counts = {level: int((column == level).sum()) for level in variable["levels"]}
+        if not counts[reference]:
+            raise InputFault(f"nobody has the reference level '{reference}' of '{name}'")
+        empty = [level for level, count in counts.items() if not count]
+        if empty:
+            notes[name] = f"levels nobody has: {', '.join(empty)}"
+        for level in variable["levels"]:
+            if level != reference and counts[level]:
+                columns.append((column == level).to_numpy(float))
+                terms.append(Term(name, level, reference))
+    design = Design(np.column_stack(columns), terms, notes)
+    _check_columns(design)
+    return design
+
+
+def _check_columns(design):
+    rows, k = design.x.shape
+    if rows <= k + 1:
+        raise InputFault(f"{rows} complete rows are too few for {k + 1} coefficients")
+    left = 1 / variance_inflation(design.x)
+    if (left < COLLINEAR).any():
+        names = ", ".join(
+            str(t) for t, share in zip(design.terms, left, strict=True) if share < COLLINEAR
+        )
+        raise InputFault(f"predictors are collinear: {names}")
+
+
+def standardised(x):
+    """Return the columns with mean 0 and SD 1, the means and the SDs."""
+    mean, sd = x.mean(axis=0), x.std(axis=0, ddof=1)
+    return (x - mean) / sd, mean, sd
+
+
+def variance_inflation(x):
+    """Variance inflation factor of each column: 1 / (1 - R2) of its regression on the others.
+
+    Parameters
+    ----------
+    x : (n, k) array
+        Without the constant, which is one of the others.
+
+    Returns
+    -------
+    (k,) array
+        Infinite for a column that the others determine.
+
+    References
+    ----------
+    Marquardt DW. Technometrics 1970;12:591-612.
+    """
+    z = standardised(x)[0]
+    factors = np.ones(z.shape[1])
+    for i in range(z.shape[1]):
+        others = np.delete(z, i, axis=1)
+        if others.shape[1]:
+            fitted = others @ np.linalg.lstsq(others, z[:, i], rcond=None)[0]
+            left = ((z[:, i] - fitted) ** 2).sum() / (z[:, i] ** 2).sum()
+            factors[i] = 1 / left if left > 1e-15 else np.inf
+    return factors
+
+
+def generalised_vif(x, columns):
+    """Generalised variance inflation factor of a set of columns (the levels of one variable).
+
+    References
+    ----------
+    Fox J, Monette G. Generalized collinearity diagnostics. J Am Stat Assoc 1992;87:178-183.
+    """
+    correlation = np.corrcoef(x, rowvar=False).reshape(x.shape[1], -1)
+    rest = [i for i in range(x.shape[1]) if i not in columns]
+    if not rest:
+        return 1.0
+    one = np.linalg.det(correlation[np.ix_(columns, columns)])
+    other = np.linalg.det(correlation[np.ix_(rest, rest)])
+    return float(one * other / np.linalg.det(correlation))
+
+
+def outcome_event(variables, outcome, event=None):
+    """Return the level of the outcome whose odds are modelled, and the other one.
+
+    Raises
+    ------
+    InputFault
+        If the outcome is not a variable of two levels, or the event is none of them.
+    """
+    variable = variables[outcome]
+    levels = variable.get("levels", [])
+    if variable["type"] != "categorical" or len(levels) != 2:
+        raise InputFault(f"the outcome '{outcome}' is not a categorical variable of two levels")
+    event = level_text(event) or variable.get("event", levels[-1])
+    if event not in levels:
+        raise InputFault(f"the event '{event}' is no level of '{outcome}'")
+    return event, levels[1 - levels.index(event)]

@@ -1,0 +1,255 @@
+"""Multiple linear regression (`kind: linear_regression`)."""
+
+import numpy as np
+from scipy import stats
+
+from glymflow import effects
+from glymflow.io import InputFault
+from glymflow.stats.common import interval, joined, note_repeated, tidy
+from glymflow.stats.design import (
+    VIF_HIGH,
+    about,
+    adjust_rows,
+    build_design,
+    check_named,
+    generalised_vif,
+    read_variables,
+    variance_inflation,
+)
+
+COLUMNS = [
+    *("variable", "row", "method", "outcome", "level", "reference", "n", "missing", "test"),
+    *("statistic_name", "statistic", "df", "df_error", "p", "p_adjusted", "correction"),
+    *("estimate_name", "estimate", "estimate_low", "estimate_high", "se", "vif", "effect_name"),
+    *("effect", "effect_low", "effect_high", "r2_adjusted", "selected", "confidence", "note"),
+]
+SCREENED = "chosen by p < {} in the same data: intervals and p of the model do not account for it"
+
+
+def run(table, plan, analysis):
+    """Make a planned regression."""
+    keys = ("predictors", "candidates", "screening", "univariable", "references")
+    options = {key: analysis[key] for key in (*keys, "correction", "confidence") if key in analysis}
+    results = linear_regression(
+        table, variables=plan["variables"], outcome=analysis["outcome"], **options
+    )
+    return note_repeated(results, table)
+
+
+def linear_regression(
+    table,
+    *,
+    variables,
+    outcome,
+    predictors=(),
+    candidates=(),
+    screening=0.1,
+    univariable=False,
+    references=None,
+    correction="none",
+    confidence=0.95,
+):
+    r"""Regress a continuous outcome on numbers and levels by ordinary least squares.
+
+    Levels are compared with a reference (`glymflow.stats.design.reference_of`). The standardised
+    coefficient is :math:`\beta_j = B_j s_{x_j} / s_y`, of an indicator too (as in SPSS).
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per participant.
+    variables : dict
+        The plan's variables.
+    outcome : str
+        A continuous variable.
+    predictors : list of str
+        In the model whatever their p.
+    candidates : list of str
+        In the model if their p in a regression of their own is below `screening`.
+    screening : float
+        The limit.
+    univariable : bool
+        Print a regression of its own for every predictor, not only for the candidates.
+    references : dict, optional
+        Reference level by variable.
+    correction : {"none", "bonferroni", "holm", "fdr_bh"}
+        Adjustment of p for the number of variables in the model.
+    confidence : float
+        Level of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`. Rows "univariable" (one per candidate); "model" (F, R squared); "test", one per
+        variable: B with t, or for a variable of more levels F and partial eta squared, followed by
+        rows "level" with the B of each; "constant"; "diagnostic" (normality of the residuals,
+        equal variances). A model that cannot be fitted has a note and no numbers.
+
+    References
+    ----------
+    Fox J. Applied regression analysis and generalized linear models. 3rd ed. Sage 2016.
+    Breusch TS, Pagan AR. Econometrica 1979;47:1287; Koenker R. J Econom 1981;17:107.
+    """
+    check_named(references, [*predictors, *candidates], "reference")
+    settings = {"outcome": outcome, "references": references, "confidence": confidence}
+    predictors, candidates = list(predictors), [c for c in candidates if c not in predictors]
+    alone = [*predictors, *candidates] if univariable else candidates
+    single = {name: _fitted(table, variables, [name], settings, "univariable") for name in alone}
+    chosen = [name for name in candidates if (p := _overall_p(single[name])) and p[0] < screening]
+    rows = []
+    for name in alone:
+        row = next(row for row in single[name] if row["row"] == "test")
+        levels = [row for row in single[name] if row["row"] == "level"]
+        kept = name in predictors or name in chosen
+        rows += [{**r, "row": "univariable", "selected": kept} for r in (row, *levels)]
+    names = [*predictors, *chosen]
+    if names:
+        model = _fitted(table, variables, names, settings, "multivariable")
+        if chosen:
+            note = f"{', '.join(chosen)}: {SCREENED.format(screening)}"
+            model[0]["note"] = joined(model[0].get("note"), note)
+        rows += model
+    else:
+        note = f"no model: no candidate has p < {screening}"
+        rows.append({"row": "model", "method": "multivariable", "note": note})
+    results = tidy([{"outcome": outcome, **row} for row in rows], COLUMNS)
+    adjust_rows(results, results["row"] == "test", correction)
+    return results
+
+
+def _overall_p(rows):
+    return [row["p"] for row in rows if row["row"] == "test" and "p" in row]
+
+
+def _fitted(table, variables, names, settings, method):
+    """Return the rows of one model; if it cannot be fitted, notes."""
+    try:
+        rows = _model(table, variables, names, settings)
+    except (InputFault, ArithmeticError, ValueError) as fault:
+        note = f"no model: {' '.join(str(fault).split())}"
+        rows = [{"row": "model", "note": note}]
+        rows += [{"row": "test", "variable": name, "note": note} for name in names]
+    return [{"method": method, **row} for row in rows]
+
+
+def _model(table, variables, names, settings):
+    import statsmodels.api as sm
+
+    outcome, confidence = settings["outcome"], settings["confidence"]
+    if variables[outcome]["type"] != "continuous":
+        raise InputFault(f"the outcome '{outcome}' is not continuous")
+    if outcome in names:
+        raise InputFault(f"'{outcome}' is outcome and predictor")
+    values, notes = read_variables(table, variables, [outcome, *names])
+    complete = values.dropna()
+    if len(complete) < 3:
+        raise InputFault(f"{len(complete)} complete rows")
+    design = build_design(complete, variables, names, settings["references"])
+    y = complete[outcome].to_numpy(float)
+    if np.ptp(y) == 0:
+        raise InputFault(f"the outcome '{outcome}' is constant")
+    fit = sm.OLS(y, sm.add_constant(design.x, has_constant="add")).fit()
+    if fit.rsquared > 1 - 1e-12:
+        raise InputFault("the predictors determine the outcome: nothing is left to test")
+    common = {"n": len(y), "confidence": confidence}
+    gaps = values.isna().sum()
+    rows = [{**_model_row(fit, design, confidence), **common, "missing": len(values) - len(y)}]
+    for name in names:
+        note = joined(notes.get(name), design.notes.get(name))
+        for row in _variable_rows(fit, design, y, name, confidence):
+            row = {**row, **common, "missing": int(gaps[name])}
+            rows.append({**row, "note": joined(note if row["row"] == "test" else "")})
+    rows.append({"row": "constant", **common, **_coefficient(fit, 0, confidence)})
+    rows[0]["note"] = joined(rows[0]["note"], *about(notes, outcome))
+    return [*rows, *_diagnostics(fit)]
+
+
+def _model_row(fit, design, confidence):
+    df = len(design.terms)
+    f = float(fit.fvalue)
+    effect = effects.eta_squared(f, df, fit.df_resid, confidence=confidence)
+    notes = []
+    high = [
+        str(term)
+        for term, factor in zip(design.terms, variance_inflation(design.x), strict=True)
+        if factor > VIF_HIGH
+    ]
+    if high:
+        notes.append(f"variance inflation above {VIF_HIGH:g}: {', '.join(high)}")
+    if fit.nobs < 10 * df:
+        notes.append(f"{fit.nobs / df:.1f} rows per coefficient: fewer than 10 are few")
+    return {
+        "row": "model",
+        "test": "F test of the model, ordinary least squares",
+        "statistic_name": "F",
+        "statistic": f,
+        "df": df,
+        "df_error": fit.df_resid,
+        "p": float(fit.f_pvalue),
+        **interval("effect", "R squared", (fit.rsquared, *effect[1:])),
+        "r2_adjusted": fit.rsquared_adj,
+        "note": joined(*notes),
+    }
+
+
+def _coefficient(fit, column, confidence):
+    low, high = fit.conf_int(1 - confidence)[column]
+    return {
+        "test": "t test of the coefficient, ordinary least squares",
+        "statistic_name": "t",
+        "statistic": fit.tvalues[column],
+        "df": fit.df_resid,
+        "p": fit.pvalues[column],
+        "se": fit.bse[column],
+        **interval("estimate", "B", (fit.params[column], low, high)),
+    }
+
+
+def _variable_rows(fit, design, y, name, confidence):
+    """One row "test"; for a variable with more than two levels rows "level" after it."""
+    columns = design.columns_of(name)
+    factors = variance_inflation(design.x)
+    rows = []
+    for column in columns:
+        term = design.terms[column]
+        row = _coefficient(fit, column + 1, confidence)
+        scale = design.x[:, column].std(ddof=1) / y.std(ddof=1)
+        beta = [row[key] * scale for key in ("estimate", "estimate_low", "estimate_high")]
+        row |= {"level": term.level, "reference": term.reference, "vif": factors[column]}
+        rows.append({"row": "test", "variable": name, **row, **interval("effect", "beta", beta)})
+    if len(columns) == 1:
+        return rows
+    contrast = np.zeros((len(columns), len(fit.params)))
+    contrast[range(len(columns)), [column + 1 for column in columns]] = 1
+    result = fit.f_test(contrast)
+    f = float(np.squeeze(result.fvalue))
+    effect = effects.eta_squared(f, len(columns), fit.df_resid, confidence=confidence)
+    overall = {
+        "row": "test",
+        "variable": name,
+        "reference": design.terms[columns[0]].reference,
+        "test": "F test of the variable (type III), ordinary least squares",
+        "statistic_name": "F",
+        "statistic": f,
+        "df": len(columns),
+        "df_error": fit.df_resid,
+        "p": float(result.pvalue),
+        "vif": generalised_vif(design.x, columns),
+        **interval("effect", "partial eta squared", effect),
+    }
+    return [overall, *({**row, "row": "level"} for row in rows)]
+
+
+def _diagnostics(fit):
+    from statsmodels.stats.diagnostic import het_breuschpagan
+
+    rows = []
+    if 3 <= fit.nobs <= 5000:
+        w, p = stats.shapiro(fit.resid)
+        name = "Shapiro-Wilk test of the residuals"
+        rows.append({"test": name, "statistic_name": "W", "statistic": w, "p": p})
+    lm, p, _, _ = het_breuschpagan(fit.resid, fit.model.exog)
+    name = "Breusch-Pagan test of equal variances (Koenker)"
+    rows.append({"test": name, "statistic_name": "chi2", "statistic": lm, "p": p})
+    rows[-1]["df"] = fit.df_model
+    return [{"row": "diagnostic", "n": int(fit.nobs), **row} for row in rows]

@@ -1,0 +1,199 @@
+"""Sample size and power of a planned comparison or correlation (`kind: power`)."""
+
+import math
+
+import numpy as np
+from scipy import optimize, stats
+
+from glymflow import effects
+from glymflow.io import InputFault
+from glymflow.selection import column_levels
+from glymflow.stats.common import FAILURES, tidy
+from glymflow.stats.design import read_variables
+from glymflow.study import groups_of
+
+COLUMNS = [
+    *("variable", "row", "test", "n", "n_first", "n_second", "missing", "alpha", "power"),
+    *("estimate_name", "estimate", "effect_name", "effect", "effect_low", "effect_high"),
+    *("p", "p_adjusted", "correction", "confidence", "note"),
+]
+TESTS = {"two_groups": "Student t", "paired": "paired t", "correlation": "Pearson"}
+NAMES = {"two_groups": "Cohen d", "paired": "Cohen dz", "correlation": "Pearson r"}
+OBSERVED = "effect observed in these data: the power says no more than their p"
+
+
+def run(table, plan, analysis):
+    """Make the planned computation for the rows of the plan, or for a given effect alone."""
+    names, design = analysis.get("variables", []), analysis["design"]
+    label = {"variable": ", ".join(names) or None}
+    options = {key: analysis[key] for key in ("alpha", "power", "ratio") if key in analysis}
+    sizes, effect, limits, missing = None, analysis.get("effect"), (np.nan, np.nan), None
+    try:
+        if names:
+            samples, missing = _samples(table, plan, analysis, names, design)
+            sizes = [len(sample) for sample in samples]
+            if effect is None:
+                effect, *limits = _observed(samples, design)
+        if effect is None:
+            raise InputFault("give an effect, or variables to take it from")
+        rows = power(design, effect, sizes=sizes, **options)
+    except (InputFault, *FAILURES) as fault:
+        return tidy([{**label, "row": "power", "note": f"no result: {fault}"}], COLUMNS)
+    if "effect" not in analysis:
+        for row in rows:
+            if row["row"] != "detectable":
+                row |= {"effect_low": limits[0], "effect_high": limits[1], "confidence": 0.95}
+            row["note"] = OBSERVED if row["row"] == "power" else None
+    return tidy([{**label, "missing": missing, **row} for row in rows], COLUMNS)
+
+
+def _samples(table, plan, analysis, names, design):
+    if len(names) != (1 if design == "two_groups" else 2):
+        count = "one variable" if design == "two_groups" else "two variables"
+        raise InputFault(f"design {design} needs {count}")
+    for name in names:
+        if plan["variables"][name]["type"] != "continuous":
+            raise InputFault(f"'{name}' is not continuous")
+    values, _ = read_variables(table, plan["variables"], names)
+    groups = groups_of(plan, analysis)
+    if design != "two_groups":
+        complete = values.dropna()
+        samples = [complete[name].to_numpy(float) for name in names]
+    elif groups is None or len(groups["order"]) != 2:
+        raise InputFault("design two_groups needs two groups")
+    else:
+        group = column_levels(table, plan, groups["column"])
+        values = values[group.isin(groups["order"])]
+        complete = values.dropna()
+        samples = [
+            complete[names[0]][group[complete.index] == member].to_numpy(float)
+            for member in groups["order"]
+        ]
+    if min(map(len, samples)) < 2:
+        raise InputFault("a group has fewer than 2 values")
+    return samples, len(values) - len(complete)
+
+
+def _observed(samples, design):
+    """Return the effect in the data, with its interval; bias is not corrected for (Cohen's d)."""
+    first, second = samples
+    if design == "paired":
+        if np.ptp(second - first) == 0:
+            raise InputFault("all differences are the same")
+        return effects.cohen_dz(second - first)
+    if not all(np.ptp(sample) for sample in samples):
+        raise InputFault("a group or variable is constant")
+    if design == "correlation":
+        return effects.fisher_z(float(stats.pearsonr(first, second).statistic), len(first))
+    df = len(first) + len(second) - 2
+    log_j = math.lgamma(df / 2) - math.lgamma((df - 1) / 2) - math.log(df / 2) / 2
+    return tuple(value / math.exp(log_j) for value in effects.hedges_g(first, second))
+
+
+def power(design, effect, *, sizes=None, alpha=0.05, power=0.8, ratio=None):
+    """Compute the power at the size of a study, the size that is needed, the effect it can see.
+
+    Two-sided tests. t tests: noncentral t; correlation: Fisher's z with its correction for bias, as
+    in R's package pwr.
+
+    Parameters
+    ----------
+    design : {"two_groups", "paired", "correlation"}
+    effect : float
+        Cohen's d, dz, or r.
+    sizes : (int, int), optional
+        Values in the two groups (paired, correlation: in both the same); without them only the
+        sample size is computed.
+    alpha : float
+        Level of the test.
+    power : float
+        What is aimed at.
+    ratio : float, optional
+        Size of the second group by that of the first; default as in `sizes`, else 1.
+
+    Returns
+    -------
+    list of dict
+        Rows "power" (estimate: the power), "sample_size" (estimate: values in the first group, not
+        rounded; n_first, n_second, n rounded up), "detectable" (estimate: the smallest effect).
+
+    Raises
+    ------
+    InputFault
+        If the effect is 0 (no size is enough), or r is not inside -1 to 1.
+
+    References
+    ----------
+    Cohen J. Statistical power analysis for the behavioral sciences. 2nd ed. 1988. Hoenig JM, Heisey
+    DM. The abuse of power. Am Stat 2001;55:19-24.
+    """
+    if not np.isfinite(effect) or effect == 0 or (design == "correlation" and abs(effect) >= 1):
+        raise InputFault(f"no sample size for an effect of {effect:g}")
+    if ratio is None:
+        ratio = sizes[1] / sizes[0] if sizes and design == "two_groups" else 1.0
+    solve = _solver(design, alpha, ratio)
+    common = {"test": TESTS[design], "alpha": alpha, "effect_name": NAMES[design]}
+    needed = solve(effect=abs(effect), power=power)
+    first = math.ceil(needed - 1e-9)
+    second = math.ceil(needed * ratio - 1e-9) if design == "two_groups" else None
+    rows = [
+        {
+            **common,
+            "row": "sample_size",
+            "power": power,
+            "effect": effect,
+            **{"estimate_name": "sample size, first group" if second else "sample size"},
+            **{"estimate": needed, "n_first": first, "n_second": second},
+            "n": first + (second or 0),
+        }
+    ]
+    if sizes:
+        two = design == "two_groups"
+        size = {"n_first": sizes[0], "n_second": sizes[1] if two else None}
+        common |= size | {"n": sum(sizes) if two else sizes[0]}
+        solve = _solver(design, alpha, sizes[1] / sizes[0])
+        found = solve(effect=abs(effect), n=sizes[0])
+        row = {"row": "power", "effect": effect, "estimate_name": "power", "estimate": found}
+        rows.insert(0, {**common, **row, "power": found})
+        smallest = solve(n=sizes[0], power=power)
+        row = {"row": "detectable", "estimate_name": f"detectable {NAMES[design]}", "power": power}
+        rows.append({**common, **row, "estimate": smallest, "effect_name": None})
+    return rows
+
+
+def _solver(design, alpha, ratio):
+    """Return a function of two of effect, n, power that gives the third."""
+    if design == "correlation":
+        from pingouin import power_corr
+
+        def solve(effect=None, n=None, power=None):
+            return float(power_corr(r=effect, n=n, power=power, alpha=alpha))
+
+        return solve
+    from statsmodels.stats.power import TTestIndPower, TTestPower
+
+    def reached(effect, n):
+        if design == "two_groups":
+            return float(TTestIndPower().power(effect, n, alpha, ratio))
+        return float(TTestPower().power(effect, n, alpha))
+
+    def solve(effect=None, n=None, power=None):  # statsmodels' own solver stops at 1e-6
+        if power is None:
+            return reached(effect, n)
+        if n is None:
+            return _root(lambda size: reached(effect, size) - power, max(2.0, 2.0 / ratio))
+        return _root(lambda size: reached(size, n) - power, 1e-9)
+
+    return solve
+
+
+def _root(rising, low):
+    """Return where a rising function is 0; `low` if it is not negative there."""
+    if rising(low) >= 0:
+        return low
+    high = 2 * low + 1
+    while not rising(high) >= 0:
+        high *= 2
+        if high > 1e9:
+            raise ValueError("no sample size could be found")
+    return optimize.brentq(rising, low, high, xtol=1e-12, rtol=1e-14)

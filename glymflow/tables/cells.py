@@ -1,0 +1,142 @@
+"""Cells of tables: numbers, p values, signs of effect sizes, names of tests, footnote marks."""
+
+import math
+
+import pandas as pd
+
+MISSING = "n/a"
+DASH = "–"
+
+# test: how the footnote calls it
+TESTS = {
+    "Student t": "Student's t test",
+    "Welch t": "Welch's t test",
+    "Mann-Whitney U (exact)": "Mann-Whitney U test (exact)",
+    "Mann-Whitney U (normal approximation)": "Mann-Whitney U test (normal approximation)",
+    "one-way ANOVA": "one-way analysis of variance",
+    "Welch ANOVA": "Welch's analysis of variance",
+    "Kruskal-Wallis": "Kruskal-Wallis test",
+    "Fisher exact": "Fisher's exact test",
+    "chi-square": "Pearson's chi-square test",
+    "ANCOVA": "analysis of covariance",
+    "paired t": "paired t test",
+    "Wilcoxon signed rank (exact)": "Wilcoxon signed-rank test (exact)",
+    "Wilcoxon signed rank (normal approximation)": (
+        "Wilcoxon signed-rank test (normal approximation)"
+    ),
+    "Pearson": "Pearson's correlation",
+    "Spearman": "Spearman's rank correlation",
+    "partial Pearson": "partial Pearson's correlation",
+    "partial Spearman": "partial Spearman's rank correlation",
+    "chi-square, Yates corrected": "chi-square test with Yates' correction",
+}
+# effect size or estimate: sign in the cell, meaning in the footnote
+SIGNS = {
+    "Hedges g": ("g", "Hedges' g"),
+    "rank-biserial r": ("r", "rank-biserial correlation"),
+    "odds ratio": ("OR", "odds ratio"),
+    "Cramer's V": ("V", "Cramér's V"),
+    "eta squared": ("η²", "eta squared"),
+    "epsilon squared": ("ε²", "epsilon squared of the ranks"),
+    "partial eta squared": ("η²p", "partial eta squared"),
+    "Cohen dz": ("dz", "Cohen's dz"),
+    "matched-pairs rank-biserial r": ("r", "matched-pairs rank-biserial correlation"),
+    "r squared": ("r²", "share of variance"),
+    "pseudomedian": ("PM", "pseudomedian of the differences"),
+    "adjusted mean difference": ("aMD", "mean difference adjusted for the covariates"),
+    "mean difference": ("MD", "mean difference"),
+    "Hodges-Lehmann shift": ("HL", "Hodges-Lehmann shift"),
+    "risk difference": ("RD", "risk difference, in percentage points"),
+}
+STATISTICS = {"t": "t", "U": "U", "F": "F", "H": "H", "V": "V", "chi2": "χ²"}
+CORRECTIONS = {"bonferroni": "Bonferroni", "holm": "Holm", "fdr_bh": "Benjamini-Hochberg"}
+
+
+def format_p(p):
+    """Write a p value with three decimals; smaller ones as <0.001.
+
+    Examples
+    --------
+    >>> format_p(0.0462), format_p(0.0001), format_p(float("nan"))
+    ('0.046', '<0.001', 'n/a')
+    """
+    if not there(p):
+        return MISSING
+    return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def there(value):
+    """Say whether there is a value: neither None nor NaN."""
+    return not (value is None or pd.isna(value))
+
+
+def common_decimals(sds):
+    """Return decimals that give the smallest SD two digits: 0.22, 7.3, 15."""
+    sds = sds.dropna()
+    sds = sds[sds > 0]
+    return 1 if sds.empty else min(max(1 - math.floor(math.log10(sds.min())), 0), 8)
+
+
+def number(value, decimals):
+    """Write a number with a true minus sign; n/a where there is none."""
+    if not there(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−")
+
+
+def label_of(name, variables):
+    """Return how the plan calls a variable."""
+    return variables.get(name, {}).get("label", name)
+
+
+def with_interval(row, part, decimals, scale=1):
+    """Write the estimate or effect of a row with its limits: 0.41 (0.12, 0.63)."""
+    if not there(row[part]):
+        return MISSING
+    value, *limits = (
+        number(scale * row[key], decimals) for key in (part, f"{part}_low", f"{part}_high")
+    )
+    return f"{value} ({', '.join(limits)})"
+
+
+def interval_title(results, name):
+    """Write the header of a column of estimates: name (95% CI)."""
+    level = results["confidence"].dropna()
+    return f"{name} ({100 * level.iloc[0]:g}% CI)" if len(level) else f"{name} (CI)"
+
+
+def fault_notes(tests, variables, name=lambda row, label: label):
+    """Return the footnotes that say what the tests' notes say."""
+    rows = [row for _, row in tests[tests["note"].notna()].iterrows()]
+    texts = [f"{name(row, label_of(row['variable'], variables))}: {row['note']}." for row in rows]
+    return [("", text) for text in dict.fromkeys(texts)]
+
+
+def correction_note(tests):
+    """Return the footnote that names how p was adjusted; none if it was not."""
+    if not tests["correction"].notna().any():
+        return []
+    method = CORRECTIONS[tests["correction"].dropna().iloc[0]]
+    return [("", f"Adjusted p: {method}, {tests['p_adjusted'].notna().sum()} comparisons.")]
+
+
+class Marks:
+    """Letters for the tests of a table, in the order in which they come."""
+
+    def __init__(self):
+        self.texts = []
+
+    def of(self, text):
+        """Return the letter of a footnote, a new one for a new text."""
+        if text not in self.texts:
+            self.texts.append(text)
+        return "abcdefghijklmnopqrstuvwxyz"[self.texts.index(text)]
+
+    def footnotes(self):
+        """Return the footnotes, (letter, text)."""
+        return [(self.of(text), f"{text}.") for text in self.texts]

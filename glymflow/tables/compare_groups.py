@@ -1,0 +1,271 @@
+"""The table of a comparison of groups: a column per group, then effect size, p and the like."""
+
+from glymflow.tables.cells import (
+    CORRECTIONS,
+    DASH,
+    MISSING,
+    SIGNS,
+    STATISTICS,
+    TESTS,
+    Marks,
+    common_decimals,
+    format_p,
+    label_of,
+    number,
+    there,
+)
+from glymflow.tables.render import Table
+
+DEFAULT_COLUMNS = ("effect", "p")
+
+
+def planned(results, plan, analysis, table):
+    """Format a planned table."""
+    groups = analysis.get("groups", plan.get("groups"))
+    return group_table(
+        results,
+        variables=plan["variables"],
+        order=groups["order"],
+        labels=groups.get("labels", {}),
+        title=table.get("title", table["id"]),
+        columns=table.get("columns", DEFAULT_COLUMNS),
+        values=table.get("values", "observed"),
+        covariates=analysis.get("covariates", ()),
+        footnote=table.get("footnote", ""),
+    )
+
+
+def group_table(
+    results,
+    *,
+    variables,
+    order,
+    labels=None,
+    title="",
+    columns=DEFAULT_COLUMNS,
+    values="observed",
+    covariates=(),
+    footnote="",
+):
+    """Format a comparison of groups: one column per group, then effect size, p and the like.
+
+    Means ± SD where the test is parametric, median [Q1, Q3] where it is a rank test, n (%) of
+    levels. Footnotes name the tests, abbreviations, missing values, and what could not be done.
+
+    Parameters
+    ----------
+    results : DataFrame
+        From `glymflow.stats.compare_groups`.
+    variables : dict
+        Name: {"label", "unit", "decimals", "labels", "event"}, all optional, as in a study plan.
+    order : list of str
+        The groups, as columns.
+    labels : dict, optional
+        How the groups are called.
+    title, footnote : str
+        Caption, and a note added to those that the table writes itself.
+    columns : sequence of {"estimate", "effect", "statistic", "p", "p_adjusted", "post_hoc"}
+        The columns after the groups.
+    values : {"observed", "adjusted"}
+        With "adjusted" the adjusted mean ± SE where there is one (ANCOVA).
+    covariates : sequence of str
+        What the analysis was adjusted for; a footnote names them.
+
+    Returns
+    -------
+    Table
+    """
+    labels = labels or {}
+    names = {member: labels.get(member, member) for member in order}
+    sizes = {member: _group_size(results, member) for member in order}
+    header = ["Characteristic", *(f"{names[m]} (n = {sizes[m]})" for m in order)]
+    table = Table(title, header + [column_title(column, results) for column in columns])
+    marks = Marks()
+    for name in results["variable"].unique():
+        rows = results[results["variable"] == name]
+        summaries, test = rows[rows["row"] == "summary"], rows[rows["row"] == "test"].iloc[0]
+        mark = marks.of(TESTS.get(test["test"], test["test"])) if there(test["test"]) else ""
+        variable = variables.get(name, {})
+        decimals = variable.get("decimals", common_decimals(summaries["sd"]))
+        cells = [
+            _post_hoc_cell(rows) if column == "post_hoc" else test_cell(test, column, decimals)
+            for column in columns
+        ]
+        printed = _variable_rows(summaries, test, variable, name, order, decimals, values)
+        for i, (indent, label, groups) in enumerate(printed):
+            tail = cells if i == 0 else [""] * len(cells)
+            table.rows.append((indent, label, mark if i == 0 else "", [*groups, *tail]))
+    table.footnotes = marks.footnotes() + _notes(results, variables, order, names, columns)
+    table.footnotes += _more_notes(results, variables, order, names, columns, values, covariates)
+    if footnote:
+        table.footnotes.append(("", footnote))
+    return table
+
+
+def _group_size(results, member):
+    """All of the group, missing values included; the same for every variable."""
+    rows = results[(results["row"] == "summary") & (results["group"].astype(str) == member)]
+    sizes = (rows["n"] + rows["missing"]).dropna()
+    return int(sizes.iloc[0]) if len(sizes) else MISSING
+
+
+def column_title(column, results):
+    """Return the header of a column after the groups."""
+    level = results["confidence"].dropna()
+    interval = f"({100 * level.iloc[0]:g}% CI)" if len(level) else "(CI)"
+    return {
+        "estimate": f"Difference {interval}",
+        "effect": f"Effect size {interval}",
+        "statistic": "Statistic",
+        "p": "p",
+        "p_adjusted": "adjusted p",
+        "post_hoc": "pairwise p",
+    }[column]
+
+
+def _variable_rows(summaries, test, variable, name, order, decimals, values):
+    """Return (indent, label, cells of the groups) of each printed row of a variable."""
+    label = variable.get("label", name)
+    if test["method"] != "categorical":
+        label += f", {variable['unit']}" if "unit" in variable else ""
+        by_group = {str(row["group"]): row for _, row in summaries.iterrows()}
+        rank = test["method"] == "rank"
+        cells = [summary_cell(by_group.get(member), rank, decimals, values) for member in order]
+        return [(0, label, cells)]
+    counts = {(str(row["level"]), str(row["group"])): row for _, row in summaries.iterrows()}
+    levels = dict.fromkeys(level for level, _ in counts)
+    names = variable.get("labels", {})
+    cells = {level: [_count(counts.get((level, member))) for member in order] for level in levels}
+    if variable.get("event") in cells and len(levels) == 2:
+        event = variable["event"]
+        return [(0, names.get(event, f"{label}: {event}"), cells[event])]
+    rows = [(1, names.get(level, level), cells[level]) for level in levels]
+    return [(0, label, [""] * len(order)), *rows]
+
+
+def summary_cell(row, rank, decimals, values="observed"):
+    """Write mean ± SD, or median [Q1, Q3]; adjusted mean ± SE if asked for and there is one."""
+    keys = ("median", "q1", "q3") if rank else ("mean", "sd")
+    if values == "adjusted" and row is not None and there(row.get("adjusted_mean")):
+        keys, rank = ("adjusted_mean", "adjusted_se"), False
+    if row is None or not there(row[keys[0]]):
+        return MISSING
+    values = [number(row[key], decimals) for key in keys]
+    return f"{values[0]} [{values[1]}, {values[2]}]" if rank else f"{values[0]} ± {values[1]}"
+
+
+def _count(row):
+    if row is None or not there(row["count"]):
+        return MISSING
+    percent = f"{row['percent']:.1f}%" if there(row["percent"]) else MISSING
+    return f"{int(row['count'])} ({percent})"
+
+
+def test_cell(test, column, decimals):
+    """Write p, statistic, estimate or effect size of a test."""
+    if column in ("p", "p_adjusted"):
+        return format_p(test[column])
+    if column == "statistic":
+        if not there(test["statistic"]):
+            return MISSING if not there(test["p"]) else DASH
+        df = [f"{test[key]:.4g}" for key in ("df", "df_error") if there(test.get(key))]
+        sign = STATISTICS[test["statistic_name"]]
+        freedom = f"({', '.join(df)})" if df else ""
+        return f"{sign}{freedom} = {number(test['statistic'], 2)}"
+    if not there(test[column]):
+        return DASH if there(test["p"]) else MISSING
+    sign = SIGNS[test[f"{column}_name"]][0]
+    scale = 100 if sign == "RD" else 1
+    digits = 1 if sign == "RD" else decimals if column == "estimate" else 2
+    digits += sign == "OR" and 0 < test[column] < 0.1
+    value, low, high = (
+        number(scale * test[key], digits) for key in (column, f"{column}_low", f"{column}_high")
+    )
+    return f"{sign} = {value} ({low}, {high})"
+
+
+def _post_hoc_cell(rows):
+    """Write the adjusted p of each pair, in the order of the pairs."""
+    pairs = rows[rows["row"] == "post_hoc"]
+    return ", ".join(format_p(p) for p in pairs["p_adjusted"]) if len(pairs) else DASH
+
+
+def _more_notes(results, variables, order, names, columns, values, covariates):
+    """Footnotes of post hoc comparisons and covariates."""
+    notes, adjusted = [], results["test"] == "ANCOVA"
+    if adjusted.any() and covariates:
+        listed = ", ".join(label_of(name, variables) for name in covariates)
+        text = f"Analysis of covariance: adjusted for {listed}; no interactions (type II and III "
+        notes.append(text + "sums of squares are the same).")
+    if adjusted.any() and values == "adjusted":
+        notes.append("Where it is made, values are adjusted mean ± SE (standard error).")
+    pairs = results[results["row"] == "post_hoc"]
+    if "post_hoc" in columns and len(pairs):
+        contrasts = [
+            f"{names[j]} vs. {names[i]}" for k, i in enumerate(order) for j in order[k + 1 :]
+        ]
+        used = pairs[["test", "correction"]].astype(str).drop_duplicates().itertuples(index=False)
+        how = [
+            test if correction == "tukey" else f"{test}, {CORRECTIONS.get(correction, correction)}"
+            for test, correction in used
+        ]
+        notes.append(f"Pairwise p: {', '.join(contrasts)} ({'; '.join(how)}).")
+    return [("", note) for note in notes]
+
+
+def _notes(results, variables, order, names, columns):
+    """Footnotes without a mark: kinds of cells, abbreviations, correction, missing, faults."""
+    tests = results[results["row"] == "test"]
+    shown = {
+        "parametric": "mean ± SD (standard deviation)",
+        "rank": "median [Q1, Q3] (quartiles)",
+        "categorical": "n (%)",
+    }
+    kinds = [shown[method] for method in shown if method in set(tests["method"])]
+    notes = [f"Values are {', '.join(kinds)}."] if kinds else []
+    meanings = _meanings(tests, columns)
+    if meanings and len(order) == 2:
+        first, second = (names[member] for member in order)
+        meanings.append(f"differences are {second} minus {first}, ratios {second} over {first}")
+    notes += [f"{'; '.join(meanings)}."] if meanings else []
+    if "p_adjusted" in columns and tests["correction"].notna().any():
+        method = CORRECTIONS[tests["correction"].dropna().iloc[0]]
+        count = tests["p_adjusted"].notna().sum()
+        notes.append(f"Adjusted p: {method}, {count} comparisons.")
+    missing = _missing_note(results, variables, order, names)
+    notes += [missing] if missing else []
+    for _, test in tests[tests["note"].notna()].iterrows():
+        notes.append(f"{label_of(test['variable'], variables)}: {test['note']}.")
+    return [("", note) for note in notes]
+
+
+def _meanings(tests, columns):
+    """Say what the signs of the estimates and effects mean that the columns show."""
+    used = [
+        tests[f"{column}_name"].dropna() for column in ("estimate", "effect") if column in columns
+    ]
+    signs = [SIGNS[name] for name in dict.fromkeys(name for part in used for name in part)]
+    meanings = [f"{sign}: {meaning}" for sign, meaning in signs]
+    return [*meanings, "CI: confidence interval"] if signs else []
+
+
+def signs_note(tests, columns):
+    """Return the footnote of the signs of estimates and effects; none without any."""
+    meanings = _meanings(tests, columns)
+    return [("", f"{'; '.join(meanings)}.")] if meanings else []
+
+
+def plain_decimals(variable, sds):
+    """Return the decimals that the plan gives a variable, else those that its SD asks for."""
+    return variable.get("decimals", common_decimals(sds))
+
+
+def _missing_note(results, variables, order, names):
+    parts = []
+    summaries = results[(results["row"] == "summary") & (results["missing"] > 0)]
+    for name in summaries["variable"].unique():
+        rows = summaries[summaries["variable"] == name].drop_duplicates("group")
+        gaps = {str(row["group"]): int(row["missing"]) for _, row in rows.iterrows()}
+        counts = ", ".join(f"{names[member]} {gaps[member]}" for member in order if member in gaps)
+        parts.append(f"{label_of(name, variables)} ({counts})")
+    return f"Missing values: {'; '.join(parts)}." if parts else ""

@@ -1,0 +1,130 @@
+"""The table of a linear regression: B, its error and interval, beta, t, p, inflation."""
+
+from glymflow.tables.cells import DASH, MISSING, format_p, label_of, number, there
+from glymflow.tables.regression import (
+    correction_note,
+    missing_note,
+    noted,
+    p_text,
+    percent_ci,
+    significant,
+    term_rows,
+    with_interval,
+)
+from glymflow.tables.render import Table
+
+COLUMNS = ("estimate", "se", "beta", "statistic", "p", "vif")
+STATISTICS = {"t": "t", "F": "F"}
+
+
+def planned(results, plan, analysis, table):
+    """Format a planned table."""
+    return regression_table(
+        results,
+        variables=plan["variables"],
+        title=table.get("title", table["id"]),
+        columns=table.get("columns", COLUMNS),
+        footnote=table.get("footnote", ""),
+    )
+
+
+def regression_table(results, *, variables, title="", columns=COLUMNS, footnote=""):
+    """Format a linear regression.
+
+    Parameters
+    ----------
+    results : DataFrame
+        From `glymflow.stats.linear_regression`.
+    variables : dict
+        The plan's variables.
+    title, footnote : str
+    columns : sequence of {"estimate", "se", "beta", "statistic", "p", "p_adjusted", "vif"}
+
+    Returns
+    -------
+    Table
+    """
+    if results["p_adjusted"].notna().any() and "p_adjusted" not in columns:
+        columns = (*columns, "p_adjusted")
+    single = results[results["row"] == "univariable"]
+    model = results[(results["method"] == "multivariable")]
+    terms = model[model["row"].isin(["test", "level"])]
+    header = ["Predictor"]
+    if len(single):
+        header += [f"Univariable B ({percent_ci(results)})", "univariable p"]
+    titles = {
+        "estimate": f"B ({percent_ci(results)})",
+        "se": "SE",
+        "beta": "β",
+        "statistic": "t or F" if (terms["statistic_name"] == "F").any() else "t",
+        "p": "p",
+        "p_adjusted": "adjusted p",
+        "vif": "VIF",
+    }
+    table = Table(title, header + [titles[column] for column in columns])
+    alone = {label: row for _, label, row in term_rows(single, variables)}
+    inside = {label: row for _, label, row in term_rows(terms, variables)}
+    lines = [*term_rows(single, variables), *term_rows(terms, variables)]
+    for indent, label in dict.fromkeys((indent, label) for indent, label, _ in lines):
+        cells = []
+        if len(single):
+            row = alone.get(label)
+            cells += [_cell(row, "estimate"), _cell(row, "p")]
+        cells += [_cell(inside.get(label), column) for column in columns]
+        table.rows.append((indent, label, "", cells))
+    table.footnotes = _notes(results, variables, single, model, terms)
+    if footnote:
+        table.footnotes.append(("", footnote))
+    return table
+
+
+def _cell(row, column):
+    if row is None:
+        return DASH
+    if column == "estimate":
+        return with_interval(row, "estimate", significant)
+    if column in ("p", "p_adjusted"):
+        return format_p(row[column]) if column == "p" or there(row[column]) else DASH
+    if column == "beta":
+        return number(row["effect"], 3) if row["effect_name"] == "beta" else DASH
+    if column == "statistic":
+        return number(row["statistic"], 2)
+    if not there(row[column]):
+        return DASH if there(row["p"]) else MISSING
+    return significant(row["se"]) if column == "se" else number(row["vif"], 2)
+
+
+def _notes(results, variables, single, model, terms):
+    notes = []
+    head = model[model["row"] == "model"].iloc[0]
+    if there(head["p"]):
+        outcome = label_of(head["outcome"], variables)
+        notes.append(
+            f"Multiple linear regression (ordinary least squares) of {outcome}: n = "
+            f"{int(head['n'])}, {int(head['missing'])} left out for missing values; "
+            f"F({head['df']:g}, {head['df_error']:g}) = {number(head['statistic'], 2)}, "
+            f"{p_text(head['p'])}; R² = {number(head['effect'], 3)}, adjusted R² = "
+            f"{number(head['r2_adjusted'], 3)}."
+        )
+        notes.append(
+            "B: coefficient per unit, of a level against the reference; SE: standard error; CI: "
+            "confidence interval; β: standardised coefficient; VIF: variance inflation factor."
+        )
+        if (terms["row"] == "level").any():
+            notes.append(
+                "A variable of several levels: F test of all; generalised VIF (Fox, Monette)."
+            )
+        for row in model[model["row"] == "diagnostic"].to_dict("records"):
+            notes.append(f"{row['test']}: {p_text(row['p'])}.")
+    printed = [("", note) for note in notes]
+    rest = results[results["row"].isin(["model", "test", "univariable"])]
+    # a model that failed says so once, not once for each variable
+    whole = f"{head['note']}." if there(head["note"]) else ""
+    rest = rest[(rest["row"] != "test") | (rest["note"] != head["note"])]
+    return [
+        *printed,
+        *correction_note(terms),
+        *missing_note(results[results["row"].isin(["test", "univariable"])], variables),
+        *([("", whole)] if whole else []),
+        *dict.fromkeys(noted(rest, variables, once=[whole])),
+    ]

@@ -1,0 +1,55 @@
+"""Word files: what stands in them, and the same bytes each time."""
+
+import io
+import time
+import zipfile
+
+from docx import Document
+
+from glymflow.tables.docx import to_docx
+from glymflow.tables.render import Table
+
+
+def example(columns=3):
+    return Table(
+        "Characteristics <&>",
+        ["Characteristic", "Controls (n = 3)", "p"] + ["more"] * (columns - 3),
+        [
+            (0, "Age, years", "a", ["58 ± 7", "0.916"] + ["−0.1"] * (columns - 3)),
+            (1, "Female", "", ["1 (33.3%)", "<0.001"] + [""] * (columns - 3)),
+        ],
+        [("a", "Student's t test."), ("", "χ², η²: effect sizes.")],
+    )
+
+
+def test_cells_caption_and_notes():
+    document = Document(io.BytesIO(to_docx(example())))
+    grid = document.tables[0]
+    assert [cell.text for cell in grid.rows[0].cells] == ["Characteristic", "Controls (n = 3)", "p"]
+    assert [cell.text for cell in grid.rows[1].cells] == ["Age, yearsa", "58 ± 7", "0.916"]
+    mark = grid.rows[1].cells[0].paragraphs[0].runs[1]
+    assert (mark.text, mark.font.superscript) == ("a", True)
+    indents = [row.cells[0].paragraphs[0].paragraph_format.left_indent for row in grid.rows[1:]]
+    assert indents[0] < indents[1]
+    texts = [paragraph.text for paragraph in document.paragraphs]
+    assert texts[0] == "Characteristics <&>"
+    assert texts[-2:] == ["aStudent's t test.", "χ², η²: effect sizes."]
+
+
+def test_same_bytes_each_time():
+    first = to_docx(example())
+    time.sleep(2.1)  # times in a zip file count in steps of two seconds
+    assert to_docx(example()) == first
+    with zipfile.ZipFile(io.BytesIO(first)) as parts:
+        assert {part.date_time for part in parts.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_wide_tables_turn_the_page():
+    for columns, wide in ((3, False), (9, True)):
+        section = Document(io.BytesIO(to_docx(example(columns)))).sections[0]
+        assert (section.page_width > section.page_height) == wide
+
+
+def test_a_table_without_rows():
+    document = Document(io.BytesIO(to_docx(Table("Nothing", ["a", "b"]))))
+    assert len(document.tables[0].rows) == 1
