@@ -13,7 +13,7 @@ export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS = 1
 
-.PHONY: help env demo test lint lock clean
+.PHONY: help env demo paper test lint lock clean
 
 help:
 	@sed -n 's/^# //p' $(MAKEFILE_LIST) | head -4
@@ -28,12 +28,16 @@ env: .venv/.done
 	@touch $@
 
 demo: env
-	test -f demo/bids/participants.tsv || $(BIN)/glymflow simulate demo/bids --jobs $(CORES)
+	test -f demo/bids/derivatives/truth/dataset_description.json || $(BIN)/glymflow simulate demo/bids --jobs $(CORES)
 	$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml --directory demo
 	@echo
 	@echo "Report:  demo/results/report/index.html"
 	@echo "Tables:  demo/results/tables/   Values: demo/results/cohort/alps.tsv"
 	@echo "Truth:   demo/bids/derivatives/truth/alps.tsv"
+
+# The three papers' statistics, tables and figures, from cohorts invented from their tables
+paper: env
+	$(BIN)/python benchmarks/paper_results.py --out paper
 
 test: env
 	$(BIN)/python -m pytest -n $(CORES) --dist worksteal

@@ -35,11 +35,16 @@ def build(paper, out):
     script("run_study").main(cohort=cohort, plan=plan, stats=stats)
     renderers = script("render_tables")
     tables = [
-        out / "tables" / f"{name}.{kind}" for name in names["tables"] for kind in renderers.RENDERERS
+        out / "tables" / f"{name}.{kind}"
+        for name in names["tables"]
+        for kind in renderers.RENDERERS
     ]
-    renderers.main(plan=plan, stats=stats, tables=tables)
-    figures = [out / "figures" / f"{name}.{kind}" for name in names["figures"] for kind in ("png", "svg")]
-    script("render_figures").main(cohort=cohort, plan=plan, figures=figures)
+    methods = out / "tables" / "methods.txt"
+    renderers.main(plan=plan, stats=stats, tables=tables, methods=methods)
+    figures = [
+        out / "figures" / f"{name}.{kind}" for name in names["figures"] for kind in ("png", "svg")
+    ]
+    script("render_figures").main(cohort=cohort, plan=plan, stats=stats, figures=figures)
 
 
 def run(argv=None):

@@ -10,6 +10,8 @@ from glymflow.io import InputFault
 # command: the module that defines add_arguments(parser) and run(args), imported only when needed
 COMMANDS = {
     "simulate": ("glymflow.simulate", "make a cohort with known ALPS (BIDS) and write its truth"),
+    "audit": ("glymflow.audit", "recompute the p values of a published table"),
+    "reconstruct": ("glymflow.reconstruct", "invent a cohort that has a paper's statistics"),
     "check": ("glymflow.check", "validate a config and its inputs; say what will run"),
 }
 

@@ -127,7 +127,7 @@ def _plot_groups(ax, members, variable):
         )  # fmt: skip
     ax.set_xticks([])
     ax.set_xlim(-0.6, len(members) - 0.4)
-    _soft_grid(ax, "y")
+    soft_grid(ax, "y")
 
 
 def _strip(ax, rows, variable, place, color):
@@ -175,7 +175,8 @@ def _points(ax, x, y, rows, **style):
     return points
 
 
-def _soft_grid(ax, axis="both"):
+def soft_grid(ax, axis="both"):
+    """Draw a faint grid without tick marks."""
     ax.grid(axis=axis, color="#9ca3af", alpha=0.3, linewidth=0.7)
     ax.tick_params(length=0)
 
@@ -215,7 +216,7 @@ def plot_sides(table):
         ax.set(xlim=span, ylim=span, xlabel="ALPS left", ylabel="ALPS right", aspect="equal")
         if len(table):
             ax.legend(loc="upper left", handletextpad=0.2, borderaxespad=0.2)
-        _soft_grid(ax)
+        soft_grid(ax)
     return figure
 
 
@@ -252,7 +253,7 @@ def plot_frames(table, frames=("scanner", "template", "fibre")):
         counts = [f"{frame}\nn = {wide[frame].notna().sum()}" for frame in present]
         ax.set_xticks(range(len(present)), counts)
         ax.set(xlim=(-0.6, max(len(present), 1) - 0.4), ylabel="ALPS index, mean of both sides")
-        _soft_grid(ax, "y")
+        soft_grid(ax, "y")
     return figure
 
 
@@ -283,5 +284,5 @@ def plot_alignment(table):
         ax.set_xticks(range(len(ROIS)), [roi.replace("_", "\n") for roi in ROIS])
         ax.set(xlim=(-0.6, len(ROIS) - 0.4), ylim=(lowest - 0.03, 1.02))
         ax.set_ylabel("alignment of the principal direction")
-        _soft_grid(ax, "y")
+        soft_grid(ax, "y")
     return figure

@@ -26,7 +26,7 @@ rule run_study:
 
 
 rule render_tables:
-    """Print the tables of the study plan: TSV, HTML and LaTeX."""
+    """Print the tables of the study plan: TSV, HTML, Word and LaTeX."""
     input:
         stats=collect("<results>/stats/{id}.tsv", id=STUDY["stats"] or "none"),
         plan=config["study"] or [],
@@ -34,8 +34,9 @@ rule render_tables:
         tables=collect(
             "<results>/tables/{id}.{kind}",
             id=STUDY["tables"] or "none",
-            kind=["tsv", "html", "tex"],
+            kind=["tsv", "html", "docx", "tex"],
         ),
+        methods="<results>/tables/methods.txt",
     log:
         "<logs>/render_tables.log",
     benchmark:
@@ -58,6 +59,7 @@ rule render_figures:
     """Draw the figures of the study plan: PNG (300 dpi) and SVG."""
     input:
         cohort="<cohort>/cohort.tsv",
+        stats=collect("<results>/stats/{id}.tsv", id=STUDY["stats"] or "none"),
         plan=config["study"] or [],
     output:
         figures=collect(
@@ -95,7 +97,7 @@ rule tables:
         collect(
             "<results>/tables/{id}.{kind}",
             id=STUDY["tables"],
-            kind=["tsv", "html", "tex"],
+            kind=["tsv", "html", "docx", "tex"],
         ),
         collect(
             "<results>/figures/{id}.{kind}", id=STUDY["figures"], kind=["png", "svg"]

@@ -31,6 +31,10 @@ def main(*, tables, series, alps, excluded):
         except InputFault as fault:
             faults.append(who | {"stage": "measurement", "reason": str(fault)})
     write_tsv(pd.DataFrame(faults, columns=EXCLUDED_COLUMNS), excluded)
+    if not tables:
+        raise InputFault(
+            "there is no DWI series to measure; results/cohort/excluded/intake.tsv says why"
+        )
     if not measured:
         raise InputFault(f"no series could be measured; the first fault is: {faults[0]['reason']}")
     write_tsv(alps_table(pd.concat(measured, ignore_index=True)), alps)

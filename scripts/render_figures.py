@@ -6,11 +6,19 @@ import pandas as pd
 
 from glymflow.figures import figure_bytes, plot_distribution
 from glymflow.io import read_tsv
-from glymflow.selection import column_levels, select_participants, variable_values
-from glymflow.study import load_plan, text_columns
+from glymflow.selection import (
+    SYNTHETIC,
+    analysis_rows,
+    column_levels,
+    is_synthetic,
+    select_participants,
+    variable_values,
+)
+from glymflow.study import groups_of, load_plan, paths_by_id, text_columns
+from glymflow.study_figures import plot_forest, plot_mediation, plot_roc, plot_scatter
 
 
-def main(*, cohort, plan, figures):
+def main(*, cohort, plan, figures, stats=()):
     """Draw figures of the plan from the same rows and values as its analyses.
 
     Parameters
@@ -21,18 +29,22 @@ def main(*, cohort, plan, figures):
         The study plan.
     figures : list of path-like
         The files to write, `<id>.png` and `<id>.svg`; all or some of the plan's figures.
+    stats : list of path-like
+        The results of the analyses, `<id>.tsv`: every number printed in a figure is from there.
     """
-    plan = load_plan(plan)
-    table, _ = select_participants(read_tsv(cohort, text=text_columns(plan)), plan)
+    plan, stats = load_plan(plan), paths_by_id(stats)
+    table, flow = select_participants(read_tsv(cohort, text=text_columns(plan)), plan)
     planned = {figure["id"]: figure for figure in plan.get("figures", [])}
     for path in map(Path, figures):
-        drawn = _KINDS[planned[path.stem]["kind"]](table, plan, planned[path.stem])
+        drawn = _KINDS[planned[path.stem]["kind"]](table, plan, planned[path.stem], stats)
+        if is_synthetic(flow):
+            drawn.supxlabel(SYNTHETIC, fontsize=6, color="#6b7280")
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(figure_bytes(drawn, path.suffix[1:], dpi=300))
         print(path, flush=True)
 
 
-def group_distribution(table, plan, figure):
+def group_distribution(table, plan, figure, stats):
     """Plot each variable of the figure by group; what cannot be used has no points."""
     columns, names = {}, {}
     for name in figure["variables"]:
@@ -57,8 +69,74 @@ def group_distribution(table, plan, figure):
     )
 
 
-# kind of figure: function of (rows, plan, figure)
-_KINDS = {"group_distribution": group_distribution}
+def scatter(table, plan, figure, stats):
+    """Plot the pairs of a correlation, from the same rows as its results."""
+    analysis = _analysis(plan, figure)
+    rows, _ = analysis_rows(table, plan, analysis)
+    names = [*analysis["x"], *analysis.get("y", []), *analysis.get("covariates", [])]
+    values = {}
+    for name in names:
+        column, _, _ = variable_values(rows, name, plan["variables"][name])
+        if plan["variables"][name]["type"] == "categorical":
+            levels = plan["variables"][name]["levels"]
+            column = column.map({level: place for place, level in enumerate(levels)})
+        values[name] = column.astype(float)
+    groups, colors = groups_of(plan, analysis), None
+    if groups is not None:
+        colors = column_levels(rows, plan, groups["column"])
+        places = {member: place for place, member in enumerate(groups["order"])}
+        colors = colors.sort_values(key=lambda column: column.map(places), kind="stable")
+    results = _results(stats, figure)
+    values = pd.DataFrame(values, index=rows.index)
+    return plot_scatter(
+        values if colors is None else values.loc[colors.index],
+        results[results["row"] == "test"],
+        names=_names(plan),
+        colors=colors,
+        covariates=analysis.get("covariates", []),
+    )
+
+
+def forest(table, plan, figure, stats):
+    """Plot the ratios or coefficients of a regression."""
+    results = _results(stats, figure)
+    return plot_forest(results[results["row"].isin(["test", "alternative"])], names=_names(plan))
+
+
+def roc(table, plan, figure, stats):
+    """Plot ROC curves."""
+    models = _analysis(plan, figure).get("models", [])
+    names = {model["id"]: model.get("label", model["id"]) for model in models}
+    return plot_roc(_results(stats, figure), names={**_names(plan), **names})
+
+
+def mediation(table, plan, figure, stats):
+    """Draw the paths of a mediation."""
+    return plot_mediation(_results(stats, figure), names=_names(plan))
+
+
+def _analysis(plan, figure):
+    return next(item for item in plan["analyses"] if item["id"] == figure["analysis"])
+
+
+def _results(stats, figure):
+    text = ("group", "level", "event", "against", "reference", "note")
+    return read_tsv(stats[figure["analysis"]], text=text)
+
+
+def _names(plan):
+    units = {k: f" ({v['unit']})" if "unit" in v else "" for k, v in plan["variables"].items()}
+    return {k: v.get("label", k.replace("_", " ")) + units[k] for k, v in plan["variables"].items()}
+
+
+# kind of figure: function of (rows, plan, figure, paths of the results)
+_KINDS = {
+    "group_distribution": group_distribution,
+    "scatter": scatter,
+    "forest": forest,
+    "roc": roc,
+    "mediation": mediation,
+}
 
 if __name__ == "__main__":
     from glymflow.jobs import cohort_job
@@ -67,5 +145,6 @@ if __name__ == "__main__":
         main(
             cohort=snakemake.input.cohort,
             plan=snakemake.input.plan,
+            stats=snakemake.input.stats,
             figures=snakemake.output,
         )

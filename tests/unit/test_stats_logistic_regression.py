@@ -107,6 +107,7 @@ class TestAgainstR:
         hl = fits[fits["test"] == "Hosmer-Lemeshow test"].iloc[0]
         assert hl["statistic"] == pytest.approx(6.0948236707550372, rel=R)
         assert hl["p"] == pytest.approx(0.6366109714790124, rel=R)
+        assert hl["df"] == 8
         values = fits.set_index("estimate_name")["estimate"]
         # mean((fitted(g) - GRADE)^2); of maximum likelihood slope 1, intercept 0 in the same data
         assert values["Brier score"] == pytest.approx(0.1295053381194503, rel=R)
@@ -220,6 +221,12 @@ class TestFirth:
         linear = firth.intercept_corrected(fit, endometrial[1])
         assert special.expit(linear).mean() == pytest.approx(endometrial[1].mean(), rel=1e-10)
         assert special.expit(fit.linear).mean() != pytest.approx(endometrial[1].mean(), rel=1e-4)
+
+    def test_risks_are_those_with_the_corrected_constant(self, spector):
+        results = model(spector, ["GPA", "PSI"], fits=["firth"])
+        fits = results[results["row"] == "fit"].set_index("estimate_name")["estimate"]
+        assert fits["calibration intercept"] == pytest.approx(0, abs=1e-8)
+        assert fits["calibration slope"] > 1.05  # Firth's coefficients are shrunken
 
 
 class TestSeparation:

@@ -73,10 +73,11 @@ def test_tables_are_those_of_the_cohort(cohort, alps):
     pd.testing.assert_frame_equal(
         tables["set1", "scanner"], cohort, check_like=True, check_dtype=False
     )
-    other = tables["set2", "scanner"]
-    assert list(other["age"]) == list(cohort["age"])
-    expected = alps[(alps["roi_set"] == "set2")].set_index("participant_id")["alps_mean"]
-    assert list(other["alps_mean"]) == list(expected[other["participant_id"]])
+    for (roi_set, frame), other in tables.items():
+        assert list(other["age"]) == list(cohort["age"])
+        rows = alps[(alps["roi_set"] == roi_set) & (alps["frame"] == frame)]
+        expected = rows.set_index("participant_id")["alps_mean"]
+        assert list(other["alps_mean"]) == list(expected[other["participant_id"]])
 
 
 def test_several_series_and_sessions(alps, cohort):
@@ -124,6 +125,17 @@ def test_odds_ratios_turn_at_one(cohort, alps):
     assert rows["estimate"].isna().iloc[1]
     assert "separates" in rows["note"].iloc[1]
     assert summary["count"] == 1
+
+
+def test_odds_ratio_below_one_is_the_other_direction(cohort, alps):
+    turned = alps.assign(
+        alps_mean=alps["alps_mean"].where(alps["frame"] == "scanner", -alps["alps_mean"])
+    )
+    results = curve(cohort, turned, of="odds", roi_sets=["set1"], qc=["plan"])
+    made = results.loc[results["row"] == "specification", "estimate"]
+    assert made.iloc[0] == pytest.approx(8.15, abs=0.01)
+    assert 0 < made.iloc[1] < 1
+    assert results.iloc[-1]["same_direction"] == 0.5
 
 
 def test_restricted(cohort, alps):
