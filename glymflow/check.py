@@ -39,6 +39,8 @@ def run(args):
     usable = series[~series.series.isin([name for name, _ in broken])]
     print_plan(config, usable)
     print_excluded(excluded, broken)
+    if config["study"] is not None:
+        print_warnings(study_warnings(config))
     if usable.empty:
         print("\nNothing can run: there is no series that can be measured.")
         return 1
@@ -109,6 +111,26 @@ def study_faults(config):
         return plan_faults(load_plan(config["study"]), list(table.columns))
     except InputFault as fault:
         return [str(fault)]
+
+
+def study_warnings(config):
+    """Return what participants.tsv lets expect of the study plan, as lines; see `plan_warnings`."""
+    from glymflow.participants import read_participants
+    from glymflow.plan_check import plan_warnings
+    from glymflow.study import load_plan, text_columns
+
+    plan = load_plan(config["study"])
+    path = config["participants"] or os.path.join(config["bids_dir"], "participants.tsv")
+    return plan_warnings(plan, read_participants(path, text=text_columns(plan))[0])
+
+
+def print_warnings(lines):
+    """Print what to know about the study plan before the run."""
+    if lines:
+        print(f"\nStudy plan ({len(lines)} {'warning' if len(lines) == 1 else 'warnings'})")
+        print_list(lines)
+    else:
+        print("\nStudy plan: no group too small, no logistic model with too few events.")
 
 
 def print_plan(config, series):

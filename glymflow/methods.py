@@ -13,6 +13,7 @@ KINDS = {
     "compare_by_factors": "Values were compared between the levels of each factor",
     "compare_paired": "Pairs of measurements were compared",
     "correlate": "Correlations were computed",
+    "describe": "Values were described",
     "linear_regression": "Linear regressions were fitted",
     "logistic_regression": "Logistic regressions were fitted",
     "mediation": "Mediation was analysed",
@@ -64,6 +65,8 @@ def _participants(flow):
 def _analysis(plan, analysis, table):
     """Name the tests that an analysis used, its covariates, correction and normality tests."""
     wanted = ["test", "alternative", "post_hoc"]
+    if "test" not in table and (table["row"] == "summary").all():
+        return f"{KINDS.get(analysis['kind'], analysis['kind'])} ({analysis['id']}) without a test."
     used = _used(table, "test", table["row"].isin(wanted)) if "test" in table else []
     if not used:
         return f"{analysis['id']}: no test could be made."

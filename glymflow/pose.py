@@ -12,6 +12,8 @@ from scipy import ndimage
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
+from glymflow.io import InputFault
+
 SMOOTHING_MM = 8.0  # full width at half maximum; wide, so that the basin of attraction is wide
 SPACING_MM = 6.0  # of the template points that are compared
 _STARTS = tuple(product((-40, -20, 0, 20, 40), (-30, -15, 0, 15, 30), (-30, -15, 0, 15, 30)))
@@ -39,7 +41,14 @@ def find_pose(fa, affine, wm, wm_affine, mask):
         Similarity transform, template world to subject world (RAS+, mm).
     score : float
         Correlation of the smoothed maps over the template's brain, -1 to 1.
+
+    Raises
+    ------
+    InputFault
+        If the FA map is empty.
     """
+    if not np.any(fa > 0):
+        raise InputFault("registration to the template failed: the FA map is empty")
     smooth = _smooth(fa, affine)
     points, target = _template_points(wm, wm_affine, mask)
     weight = np.clip(target, 0, None)

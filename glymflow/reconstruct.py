@@ -138,7 +138,11 @@ class _Cohort:
     def __init__(self, spec, table, rng):
         self.spec, self.categories = spec, table
         self.size, self.places, start = len(table), {}, []
+        self.fixed = {}
         for name, number in spec["numbers"].items():
+            if number.get("shape") == "quartiles":
+                self.fixed[name] = number
+                continue
             rows = np.flatnonzero(_mask(table, number.get("where", {})))
             self.places[name] = (len(start), rows)
             start += [self._free(name, value) for value in self._first(name, number, rows, rng)]
@@ -148,6 +152,9 @@ class _Cohort:
         sizes = [len(rows) for _, rows in self.places.values()]
         self.scale = np.repeat(np.maximum(spreads, 1e-6), sizes)
         self.masks = {}
+        if self.fixed:  # one order of the subjects for all of them
+            order = rng.permutation(self.size)
+            self.fixed = {name: self._laid_out(name, order) for name in self.fixed}
 
     def _bounds(self, name):
         number = self.spec["numbers"][name]
@@ -180,6 +187,20 @@ class _Cohort:
         low, high = self._bounds(name)
         margin = 0.01 * (high - low) if np.isfinite(high - low) else 1e-3 * self._unit(name)
         return np.clip(values[rows], low + margin, high - margin)
+
+    def _laid_out(self, name, order):
+        """Return values on lines between minimum, published quartiles and maximum."""
+        number = self.spec["numbers"][name]
+        low, high = self._bounds(name)
+        values = np.full(self.size, np.nan)
+        for fact in self.spec["facts"]:
+            if fact["of"] != name:
+                continue
+            rows = np.flatnonzero(_mask(self.categories, fact.get("where", {})))
+            rows = rows[np.argsort(order[rows])]
+            knots = [low, *(float(fact[key]) for key in ("q1", "median", "q3")), high]
+            values[rows] = np.interp(np.linspace(0, 4, len(rows)), range(5), knots)
+        return np.round(values, int(number.get("decimals", "3")))
 
     def _free(self, name, value):
         low, high = self._bounds(name)
@@ -215,6 +236,7 @@ class _Cohort:
             if decimals:
                 values = np.round(values, int(self.spec["numbers"][name].get("decimals", "3")))
             found[name] = (values, {name: slope})
+        found |= {name: (values, {}) for name, values in self.fixed.items()}
         for name, rule in self.spec.get("derived", {}).items():
             found[name] = facts.derived(rule, found)
         return found
@@ -224,6 +246,8 @@ class _Cohort:
         values = self.values(free)
         rows, slopes = [], []
         for item in self.items():
+            if item["fact"]["of"] in list(self.fixed):
+                continue
             statistic, parts = self.statistic(item, values)
             low, high = item["interval"]
             middle, half = (low + high) / 2, (high - low) / 2

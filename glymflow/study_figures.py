@@ -59,7 +59,7 @@ def plot_scatter(values, tests, *, names, colors=None, covariates=()):
     -------
     matplotlib.figure.Figure
     """
-    wide = min(WIDE, max(len(tests), 1))
+    tests, wide = _laid_out(tests)
     rows = -(-max(len(tests), 1) // wide)
     with rc_context(STYLE):
         figure = Figure(figsize=(3.1 * wide, 3.0 * rows), layout="constrained")
@@ -73,6 +73,16 @@ def plot_scatter(values, tests, *, names, colors=None, covariates=()):
             handles = axes[0].get_legend_handles_labels()
             figure.legend(*handles, loc="outside upper center", ncols=len(members))
     return figure
+
+
+def _laid_out(tests):
+    """Order the panels: where all of some are paired with all of others, a row for each other."""
+    firsts, others = tests["variable"].nunique(), tests["other"].nunique()
+    if firsts in (2, WIDE) and others > 1 and len(tests) == firsts * others:
+        places = {name: place for place, name in enumerate(dict.fromkeys(tests["other"]))}
+        order = tests["other"].map(places).sort_values(kind="stable").index
+        return tests.loc[order], firsts
+    return tests, 2 if len(tests) == 4 else min(WIDE, max(len(tests), 1))
 
 
 def _scatter_panel(ax, values, test, names, colors, covariates):

@@ -28,8 +28,8 @@ def main(*, fa, md, mask, wm, brain, seed, affine, warp, inverse_warp, warped_wm
     white = registration.white_matter_image(values, image_data(load_image(md, ndim=3)), inside)
     template = load_image(wm, ndim=3)
     target, target_mask = image_data(template), image_data(load_image(brain, ndim=3))
-    head, score = pose.find_pose(white, image.affine, target, template.affine, target_mask)
     try:
+        head, score = pose.find_pose(white, image.affine, target, template.affine, target_mask)
         found = registration.register(white, image.affine, target, template.affine, head, seed=seed)
     except InputFault as fault:
         raise InputFault(f"{fa}: {fault}") from None

@@ -30,6 +30,7 @@ def planned(results, plan, analysis, table):
         title=table.get("title", table["id"]),
         columns=table.get("columns", DEFAULT_COLUMNS),
         values=table.get("values", "observed"),
+        summary=table.get("summary", "test"),
         covariates=analysis.get("covariates", ()),
         footnote=table.get("footnote", ""),
     )
@@ -44,6 +45,7 @@ def group_table(
     title="",
     columns=DEFAULT_COLUMNS,
     values="observed",
+    summary="test",
     covariates=(),
     footnote="",
 ):
@@ -68,6 +70,8 @@ def group_table(
         The columns after the groups.
     values : {"observed", "adjusted"}
         With "adjusted" the adjusted mean ± SE where there is one (ANCOVA).
+    summary : {"test", "mean", "median"}
+        What is printed of numbers: what goes with the test, or the one named.
     covariates : sequence of str
         What the analysis was adjusted for; a footnote names them.
 
@@ -91,11 +95,11 @@ def group_table(
             _post_hoc_cell(rows) if column == "post_hoc" else test_cell(test, column, decimals)
             for column in columns
         ]
-        printed = _variable_rows(summaries, test, variable, name, order, decimals, values)
+        printed = _variable_rows(summaries, test, variable, name, order, decimals, values, summary)
         for i, (indent, label, groups) in enumerate(printed):
             tail = cells if i == 0 else [""] * len(cells)
             table.rows.append((indent, label, mark if i == 0 else "", [*groups, *tail]))
-    table.footnotes = marks.footnotes() + _notes(results, variables, order, names, columns)
+    table.footnotes = marks.footnotes() + _notes(results, variables, order, names, columns, summary)
     table.footnotes += _more_notes(results, variables, order, names, columns, values, covariates)
     if footnote:
         table.footnotes.append(("", footnote))
@@ -123,13 +127,13 @@ def column_title(column, results):
     }[column]
 
 
-def _variable_rows(summaries, test, variable, name, order, decimals, values):
+def _variable_rows(summaries, test, variable, name, order, decimals, values, summary):
     """Return (indent, label, cells of the groups) of each printed row of a variable."""
     label = variable.get("label", name)
     if test["method"] != "categorical":
         label += f", {variable['unit']}" if "unit" in variable else ""
         by_group = {str(row["group"]): row for _, row in summaries.iterrows()}
-        rank = test["method"] == "rank"
+        rank = _shown(test["method"], summary) == "rank"
         cells = [summary_cell(by_group.get(member), rank, decimals, values) for member in order]
         return [(0, label, cells)]
     counts = {(str(row["level"]), str(row["group"])): row for _, row in summaries.iterrows()}
@@ -141,6 +145,13 @@ def _variable_rows(summaries, test, variable, name, order, decimals, values):
         return [(0, names.get(event, f"{label}: {event}"), cells[event])]
     rows = [(1, names.get(level, level), cells[level]) for level in levels]
     return [(0, label, [""] * len(order)), *rows]
+
+
+def _shown(method, summary):
+    """Return the method whose summary is printed."""
+    if method == "categorical" or summary == "test":
+        return method
+    return {"mean": "parametric", "median": "rank"}[summary]
 
 
 def summary_cell(row, rank, decimals, values="observed"):
@@ -213,7 +224,7 @@ def _more_notes(results, variables, order, names, columns, values, covariates):
     return [("", note) for note in notes]
 
 
-def _notes(results, variables, order, names, columns):
+def _notes(results, variables, order, names, columns, summary):
     """Footnotes without a mark: kinds of cells, abbreviations, correction, missing, faults."""
     tests = results[results["row"] == "test"]
     shown = {
@@ -221,7 +232,8 @@ def _notes(results, variables, order, names, columns):
         "rank": "median [Q1, Q3] (quartiles)",
         "categorical": "n (%)",
     }
-    kinds = [shown[method] for method in shown if method in set(tests["method"])]
+    printed = {_shown(method, summary) for method in tests["method"]}
+    kinds = [shown[method] for method in shown if method in printed]
     notes = [f"Values are {', '.join(kinds)}."] if kinds else []
     meanings = _meanings(tests, columns)
     if meanings and len(order) == 2:

@@ -164,3 +164,17 @@ def test_real_scans(check):
     assert status == 0
     assert "12, of which 0 already preprocessed" in out
     assert "Missing or excluded (1)" in out
+
+
+def test_study_plan_warnings(root, check, tmp_path):
+    """They are no refusal; what is counted is tested in test_plan_check.py."""
+    rows = "sub-01\ta\t60\nsub-02\tb\t50\n" + "".join(f"sub-{i}\ta\t70\n" for i in range(10, 19))
+    (root / "participants.tsv").write_text("participant_id\tgroup\tage\n" + rows)
+    (tmp_path / "plan.yaml").write_text(
+        "title: t\ngroups: { column: group, order: [a, b] }\n"
+        "variables: { age: { type: continuous } }\n"
+        "analyses: [{ id: one, kind: compare_groups, variables: [age] }]\n"
+    )
+    status, out, _ = check(f"bids_dir: {root}\nstudy: {tmp_path / 'plan.yaml'}\n")
+    assert status == 0
+    assert "\nStudy plan (1 warning)\n  - groups: group 'b' has 1 usable member, its tests" in out

@@ -1,0 +1,52 @@
+"""Describe numbers in all participants together, without a test (`kind: describe`)."""
+
+import numpy as np
+
+from glymflow.selection import variable_values
+from glymflow.stats.common import description, joined, note_repeated, tidy
+from glymflow.study import variable_names
+
+COLUMNS = [
+    *("variable", "row", "n", "missing", "mean", "sd", "median", "q1", "q3"),
+    *("minimum", "maximum", "p", "p_adjusted", "correction", "note"),
+]
+
+
+def run(table, plan, analysis):
+    """Make a planned description."""
+    names = variable_names(analysis)
+    results = describe(table, variables={name: plan["variables"][name] for name in names})
+    return note_repeated(results, table)
+
+
+def describe(table, *, variables):
+    """Describe each variable.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per participant.
+    variables : dict
+        Name: {"type", "column", "recode"}, as in a study plan.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`, one row "summary" per variable; there is no test, p is always missing. Quartiles
+        interpolate linearly (Hyndman and Fan's type 7).
+    """
+    rows = []
+    for name, variable in variables.items():
+        row = {"variable": name, "row": "summary"}
+        if variable["type"] != "continuous":
+            rows.append({**row, "note": "no description: levels are not numbers"})
+            continue
+        values, fault, note = variable_values(table, name, variable)
+        if fault:
+            rows.append({**row, "note": fault})
+            continue
+        sample = np.sort(values.dropna().to_numpy(float))
+        empty = "" if len(sample) else "no description: no values"
+        row |= {"n": len(sample), "missing": int(values.isna().sum()), **description(sample)}
+        rows.append({**row, "note": joined(note, empty)})
+    return tidy(rows, COLUMNS)
