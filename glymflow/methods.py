@@ -56,8 +56,10 @@ def _participants(flow):
         if row["step"] != "cohort" and row["excluded"] > 0
     ]
     first, last = int(rows["left"].iloc[0]), int(rows["left"].iloc[-1])
-    text = f"Of {first} rows of the cohort table, {'; '.join(steps) or 'none was left out'};"
-    text += f" {last} entered the analyses."
+    text = (
+        f"Of {first} rows of the cohort table, {'; '.join(steps) or 'none was left out at first'};"
+    )
+    text += f" {last} went on to the analyses, some of which leave out more (flow.tsv counts them)."
     start = str(rows["criterion"].iloc[0])
     return text + (f" {start.partition(': ')[2]}" if ": " in start else "")
 
@@ -70,7 +72,7 @@ def _analysis(plan, analysis, table):
     used = _used(table, "test", table["row"].isin(wanted)) if "test" in table else []
     if not used:
         return f"{analysis['id']}: no test could be made."
-    text = f"{KINDS.get(analysis['kind'], analysis['kind'])} ({analysis['id']}) by {_listed(used)}"
+    text = f"{KINDS.get(analysis['kind'], analysis['kind'])} ({analysis['id']}): {_listed(used)}"
     labels = plan["variables"]
     if analysis.get("covariates"):
         names = [labels[name].get("label", name) for name in analysis["covariates"]]
