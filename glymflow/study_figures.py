@@ -256,7 +256,7 @@ def plot_roc(rows, *, names):
                     linewidth=1.6, label=label,
                 )  # fmt: skip
             ax.plot([0, 1], [0, 1], color="#9ca3af", linewidth=0.8, linestyle=(0, (4, 3)))
-            ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), box_aspect=1)
+            ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), box_aspect=1, anchor="N")
             ax.set(xlabel="1 − specificity", ylabel="sensitivity")
             ax.set_title(f"{event} against {line['against'].iloc[0]}", loc="left")
             ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7.5)

@@ -17,7 +17,9 @@ def planned(results, plan, analysis, table):
     rows += analysis.get("rows", [])
     wide = max(len(row["variables"]) for row in rows)
     heads = [*table.get("columns", ["Value"] if wide == 1 else [])][:wide]
-    printed = Table(table.get("title", table["id"]), ["Measure", *heads, *[""] * (wide - len(heads))])
+    printed = Table(
+        table.get("title", table["id"]), ["Measure", *heads, *[""] * (wide - len(heads))]
+    )
     found = {str(row["variable"]): row for _, row in results.iterrows()}
     for row in rows:
         cells = [_cell(found[name], variables[name], summary) for name in row["variables"]]

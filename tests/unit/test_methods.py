@@ -27,7 +27,7 @@ def example(**more):
 def test_paragraph():
     text = methods_text(*example())
     assert "Of 20 rows of the cohort table, 3 were left out (qc_status is pass); 17 went on" in text
-    assert "Groups were compared (one) by ANCOVA, with Age as covariates." in text
+    assert "Groups were compared (one): ANCOVA, with Age as covariates." in text
     assert "Normality was judged by Shapiro-Wilk at the level 0.05." in text
     assert "adjusted by holm" in text
     assert "5000 bootstrap resamples" in text

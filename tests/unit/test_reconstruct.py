@@ -13,7 +13,9 @@ from glymflow.cli import main
 from glymflow.io import InputFault, read_json, read_tsv
 from glymflow.reconstruct import NAME, load_reconstruction, reconstruct
 from glymflow.selection import SYNTHETIC
+from glymflow.stats import run_analysis
 from glymflow.study import load_plan
+from glymflow.tables import planned_table
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPERS = ROOT / "config" / "papers"
@@ -88,6 +90,51 @@ def test_everything_says_that_it_is_synthetic(built):
     assert any(
         SYNTHETIC in line for line in (built / "stats" / "flow.tsv").read_text().splitlines()
     )
+
+
+def test_table_2_of_the_ad_paper():
+    table, report = reconstruct(load_reconstruction(PAPERS / "ad.yaml"))
+    plan = load_plan(ROOT / "config" / "studies" / "ad.yaml")
+    analysis = next(item for item in plan["analyses"] if item["id"] == "segmentation")
+    results, _ = run_analysis(table, plan, analysis)
+    layout = next(item for item in plan["tables"] if item["id"] == "table2")
+    found = planned_table(results, plan, layout)
+    assert found.columns[1:] == [
+        f"AI vs. {name}" for name in ("reader 1", "reader 2", "union", "intersection")
+    ]
+    assert {label: cells for _, label, _, cells in found.rows} == {
+        "DSC": [
+            "0.969 [0.960, 1.000]",
+            "0.986 [0.956, 1.000]",
+            "0.961 [0.956, 1.000]",
+            "0.996 [0.960, 1.000]",
+        ],
+        "Recall": [
+            "0.960 [0.919, 1.000]",
+            "0.954 [0.934, 1.000]",
+            "0.934 [0.887, 1.000]",
+            "0.990 [0.960, 1.000]",
+        ],
+        "Precision": ["1.000 [0.960, 1.000]"] * 4,
+    }
+    assert set(results["n"]) == {145}
+    agreement = report[report["of"].str.match("(dsc|recall|precision)_")]
+    assert len(agreement) == 36
+    assert set(agreement["met"]) == {"yes"}
+
+
+def test_table_1_of_the_ad_paper():
+    """Means beside rank tests, in the paper's order of groups."""
+    table, _ = reconstruct(load_reconstruction(PAPERS / "ad.yaml"))
+    plan = load_plan(ROOT / "config" / "studies" / "ad.yaml")
+    results, _ = run_analysis(table, plan, plan["analyses"][0])
+    found = planned_table(results, plan, plan["tables"][0])
+    cells = {label: cells[:3] for _, label, _, cells in found.rows}
+    assert cells["Age, years"] == ["68.750 ± 9.292", "67.250 ± 9.317", "65.410 ± 7.551"]
+    assert cells["MMSE"] == ["17.270 ± 5.670", "25.920 ± 0.974", "28.590 ± 0.798"]
+    notes = " ".join(text for _, text in found.footnotes)
+    assert "Values are mean ± SD (standard deviation), n (%)." in notes
+    assert "Kruskal-Wallis" in notes
 
 
 @pytest.mark.parametrize(("paper", "least"), [("sich", 1.0), ("ad", 0.98), ("migraine", 1.0)])

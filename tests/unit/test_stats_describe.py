@@ -62,9 +62,7 @@ def test_values_and_table(made):
     assert "Values were described (one) without a test." in text
 
 
-@pytest.mark.parametrize(
-    ("summary", "cell"), [("mean", "4.00 ± 3.54"), ("range", "1.00 to 10.00")]
-)
+@pytest.mark.parametrize(("summary", "cell"), [("mean", "4.00 ± 3.54"), ("range", "1.00 to 10.00")])
 def test_other_summaries(made, summary, cell):
     _, table, _ = made(f"summary: {summary}")
     assert table.rows[0][3][0] == cell
