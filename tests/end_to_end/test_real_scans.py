@@ -1,0 +1,100 @@
+"""The real scans at hand: four vendors, tilts up to 36 degrees, a slab, AP and PA."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from workflow_runs import snakemake
+
+ROLES = [f"{part}_{side}" for part in ("projection", "association") for side in ("left", "right")]
+ALIGNMENTS = [f"alignment_{role}" for role in ROLES]
+
+
+@pytest.fixture(scope="module")
+def work(shared_data, once):
+    """The folder of a run on all of them, with a config of one line."""
+
+    def make(work):
+        config = work / "my.yaml"
+        config.write_text(f"bids_dir: {shared_data / 'real_bids'}\n")
+        snakemake(work, "--cores", 2, config=config)
+
+    return once("real", make)
+
+
+@pytest.fixture(scope="module")
+def alps(work):
+    return pd.read_csv(work / "results" / "cohort" / "alps.tsv", sep="\t", na_values="n/a")
+
+
+@pytest.fixture(scope="module")
+def primary(alps):
+    return alps[(alps.roi_set == "barisano2025") & (alps.frame == "template")]
+
+
+def test_rows_for_every_series_roi_set_and_frame(alps, shared_data):
+    files = (shared_data / "real_bids").glob("sub-*/**/dwi/*_dwi.nii.gz")
+    series = {path.name.removesuffix("_dwi.nii.gz") for path in files}
+    assert len(series) == 12
+    keys = alps[["source", "roi_set", "frame"]]
+    assert not keys.duplicated().any()
+    assert len(keys) == 12 * 2 * 3
+    assert set(alps.source) == series
+
+
+def test_subject_without_dwi_is_excluded_and_nobody_else(work):
+    excluded = pd.read_csv(work / "results" / "cohort" / "excluded.tsv", sep="\t")
+    assert excluded.participant_id.tolist() == ["sub-ms01"]
+    assert "no DWI" in excluded.reason.item()
+
+
+def test_ap_and_pa_become_one_row_of_the_cohort(work):
+    cohort = pd.read_csv(work / "results" / "cohort" / "cohort.tsv", sep="\t", na_values="n/a")
+    assert len(cohort) == 11
+    prisma = cohort[cohort.participant_id == "sub-prisma"]
+    assert prisma.n_series.item() == 2
+    assert prisma.source.item() == "sub-prisma_dir-AP;sub-prisma_dir-PA"
+
+
+def test_regions_lie_on_the_right_fibres(primary):
+    found = primary.set_index("source")[ALIGNMENTS]
+    assert found.to_numpy().mean() >= 0.90
+    assert found.to_numpy().min() >= 0.80, found.min(axis=1)
+
+
+def test_no_odd_value_without_a_code(alps):
+    odd = ~alps[["alps_left", "alps_right", "alps_mean"]].apply(lambda c: c.between(0.9, 2.2))
+    flagged = alps.qc_status.isin(["warn", "fail"]) & alps.qc_reasons.notna()
+    assert flagged[odd.any(axis=1)].all()
+
+
+def test_no_poorly_aligned_region_without_a_code(alps):
+    poor = (alps[ALIGNMENTS] < 0.9).any(axis=1)
+    assert alps[poor].qc_status.isin(["warn", "fail"]).all()
+    assert alps[poor].qc_reasons.notna().all()
+
+
+def test_tensors_in_the_regions_are_those_of_white_matter(alps, primary):
+    fa = primary[[f"fa_{role}" for role in ROLES]]
+    assert fa.to_numpy().min() > 0.2
+    assert fa.to_numpy().max() < 0.85
+    parts = primary.filter(regex="^d(xx|yy|zz)_")
+    assert parts.shape[1] == 8
+    assert parts.to_numpy().min() > 0.15e-3
+    assert parts.to_numpy().max() < 1.5e-3
+
+
+def test_repeated_scans_of_one_head_agree(primary):
+    """Slices tilted by up to 36 degrees: the frames of the head do not mind."""
+    galan = primary[primary.participant_id == "sub-galan"].alps_mean
+    assert len(galan) == 5
+    assert galan.std() / galan.mean() < 0.06
+
+
+def test_pose_is_that_of_a_lying_head(primary):
+    angles = primary[["pitch", "roll", "yaw"]].to_numpy()
+    assert np.abs(angles).max() < 40
+
+
+def test_a_page_per_measured_subject(work):
+    pages = {path.stem for path in (work / "results" / "report").glob("sub-*.html")}
+    assert pages == {"sub-elition", "sub-galan", "sub-prisma", "sub-umr"}

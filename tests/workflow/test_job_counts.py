@@ -1,0 +1,149 @@
+"""Which jobs a cohort of empty files would run: per rule, for each shape of cohort and target."""
+
+import pytest
+from workflow_runs import CHECKOUT, DEMO_PLAN, dry_run, empty_cohort, snakemake, subjects_of
+
+PARTICIPANTS = [
+    "participant_id\tgroup\tage\tsex\tscore",
+    "sub-01\tcontrol\t60\tF\t25",
+    "sub-02\tpatient\t61\tM\t22",
+]
+ONCE = {"index_cohort": 1, "prepare_template": 1, "collect_alps": 1, "list_excluded": 1,
+        "merge_cohort": 1, "describe_derivatives": 1}  # fmt: skip
+STUDY = {"run_study": 1, "render_tables": 1, "render_figures": 1}
+SERIES = ("preprocess_dwi", "fit_tensor", "register_template", "measure_alps")
+
+COHORTS = {
+    "one subject": (["sub-01/dwi/sub-01_dwi"], 1, 1),
+    "with a T1w": (["sub-01/dwi/sub-01_dwi", "sub-01/anat/sub-01_T1w.nii.gz"], 1, 1),
+    "two sessions": (
+        ["sub-01/ses-a/dwi/sub-01_ses-a_dwi", "sub-01/ses-b/dwi/sub-01_ses-b_dwi"], 2, 1,
+    ),
+    "AP and PA": (["sub-01/dwi/sub-01_dir-AP_dwi", "sub-01/dwi/sub-01_dir-PA_dwi"], 2, 1),
+    "two runs, and another subject": (
+        ["sub-01/dwi/sub-01_run-1_dwi", "sub-01/dwi/sub-01_run-2_dwi", "sub-02/dwi/sub-02_dwi"],
+        3, 2,
+    ),
+    "a subject without DWI": (
+        ["sub-01/dwi/sub-01_dwi", "sub-02/anat/sub-02_T1w.nii.gz"], 1, 1,
+    ),
+    "a session without DWI": (
+        ["sub-01/ses-a/dwi/sub-01_ses-a_dwi", "sub-01/ses-b/anat/sub-01_ses-b_T1w.nii.gz"], 1, 1,
+    ),
+    "more entities in the name": (["sub-x1/ses-24/dwi/sub-x1_ses-24_acq-b1000_dwi"], 1, 1),
+}  # fmt: skip
+
+
+def expected(n_series, n_subjects, *, target="all"):
+    """The jobs of a target."""
+    jobs = dict.fromkeys(SERIES, n_series) | ONCE
+    if target in ("all", "qc"):
+        jobs |= {"report_subject": n_subjects, "report_cohort": 1}
+    if target == "qc":
+        del jobs["describe_derivatives"]
+    return jobs
+
+
+@pytest.mark.parametrize("shape", COHORTS)
+def test_jobs_of_a_cohort_without_study_plan(tmp_path, shape):
+    names, n_series, n_subjects = COHORTS[shape]
+    bids = empty_cohort(tmp_path / "bids", *names)
+    assert dry_run(tmp_path, config={"bids_dir": str(bids)}) == expected(n_series, n_subjects)
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """Two subjects with participants.tsv, and the config of a study."""
+    bids = empty_cohort(
+        tmp_path / "bids",
+        "sub-01/dwi/sub-01_dwi",
+        "sub-02/dwi/sub-02_dwi",
+        participants=PARTICIPANTS,
+    )
+    return tmp_path, {"bids_dir": str(bids), "study": str(DEMO_PLAN)}
+
+
+@pytest.mark.parametrize("target", ["all", "alps", "stats", "tables", "qc"])
+def test_jobs_of_a_target_with_study_plan(pair, target):
+    work, config = pair
+    jobs = expected(2, 2, target=target)
+    if target == "all":
+        jobs |= STUDY
+    elif target == "stats":
+        jobs = dict.fromkeys(SERIES, 2) | {"prepare_template": 1, "collect_alps": 1}
+        jobs |= {"merge_cohort": 1, "run_study": 1}
+    elif target == "tables":
+        jobs = dict.fromkeys(SERIES, 2) | {"prepare_template": 1, "collect_alps": 1}
+        jobs |= {"merge_cohort": 1} | STUDY
+    elif target == "qc":
+        jobs |= STUDY
+    assert dry_run(work, target, config=config) == jobs
+
+
+@pytest.mark.parametrize("target", ["alps", "stats", "tables", "qc"])
+def test_jobs_of_a_target_without_study_plan(pair, target):
+    work, config = pair
+    jobs = {} if target in ("stats", "tables") else expected(2, 2, target=target)
+    assert dry_run(work, target, config=config | {"study": None}) == jobs
+
+
+def test_another_plan_and_another_roi_set_change_no_job_of_a_subject(pair):
+    work, config = pair
+    sets = {"mine": {"shape": "sphere", "radius_mm": 4, "projection_left": [-25, -15, 25],
+                     "projection_right": [25, -15, 25], "association_left": [-37, -15, 25],
+                     "association_right": [37, -15, 25]}}  # fmt: skip
+    jobs = dry_run(work, config=config | {"roi_sets": sets, "roi_set": "mine", "frame": "fibre"})
+    assert jobs == expected(2, 2) | STUDY
+
+
+def test_at_most_seven_jobs_per_subject(tmp_path):
+    """What a further subject costs on the whole ALPS path, its page included."""
+    few, many = (
+        sum(
+            dry_run(
+                tmp_path / f"{n}",
+                config={
+                    "bids_dir": str(
+                        empty_cohort(
+                            tmp_path / f"bids{n}",
+                            *(f"sub-{i:03}/dwi/sub-{i:03}_dwi" for i in range(n)),
+                        )
+                    )
+                },
+            ).values()
+        )
+        for n in (1, 11)
+    )
+    assert (many - few) / 10 <= 7
+
+
+def test_names_with_blanks_accents_and_other_scripts(tmp_path):
+    home = tmp_path / "Étude ALPS (größe) 脳"
+    bids = empty_cohort(
+        home / "données brutes", "sub-01/dwi/sub-01_dwi", participants=PARTICIPANTS[:2]
+    )
+    plan = home / "plan d'étude.yaml"
+    plan.write_text(DEMO_PLAN.read_text(encoding="utf-8"), encoding="utf-8")
+    config = {"bids_dir": str(bids), "study": str(plan)}
+    assert dry_run(home / "mon travail", config=config) == expected(1, 1) | STUDY
+
+
+def test_a_relative_bids_folder_is_that_of_the_run_directory(tmp_path):
+    empty_cohort(tmp_path / "here" / "bids", "sub-01/dwi/sub-01_dwi")
+    jobs = dry_run(tmp_path / "here", config={"bids_dir": "bids"}, cwd=tmp_path)
+    assert jobs == expected(1, 1)
+
+
+def test_dry_run_says_in_a_line_what_is_done_to_whom(pair):
+    work, config = pair
+    text = snakemake(work, "--dry-run", config=config)
+    assert subjects_of(text) == {"sub-01", "sub-02"}
+    assert "Fit the tensor of sub-02" in text
+
+
+def test_linter_has_no_finding():
+    """What `make lint` runs: all rules, a study plan included."""
+    lint = CHECKOUT / "tests" / "workflow" / "lint.yaml"
+    text = snakemake(CHECKOUT, "--lint", config=lint)
+    assert "Congratulations" in text, text

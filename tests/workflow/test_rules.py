@@ -1,0 +1,103 @@
+"""Every rule keeps the house rules: what is there to read, to log, to measure and to rerun."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from workflow_runs import CHECKOUT, TARGETS
+
+
+@pytest.fixture(scope="module")
+def rules(tmp_path_factory):
+    """The rules as Snakemake understands them, by name."""
+    out = tmp_path_factory.mktemp("rules") / "rules.json"
+    subprocess.run(
+        [sys.executable, Path(__file__).with_name("list_rules.py"), out], cwd=CHECKOUT, check=True
+    )
+    return {rule["name"]: rule for rule in json.loads(out.read_text())}
+
+
+@pytest.fixture(scope="module")
+def working(rules):
+    """The rules that do something."""
+    return {name: rule for name, rule in rules.items() if name not in TARGETS}
+
+
+def source_of(rule):
+    """The rule as it is written."""
+    text = (CHECKOUT / "rules" / rule["file"]).read_text()
+    return re.search(rf"^rule {rule['name']}:.*?(?=^\S|\Z)", text, re.DOTALL | re.MULTILINE)[0]
+
+
+def test_all_rules_are_here(rules, working):
+    assert set(TARGETS) <= set(rules)
+    scripts = {path.stem for path in (CHECKOUT / "scripts").glob("*.py")}
+    assert set(working) == scripts
+
+
+def test_names_of_rules_are_verb_noun(working):
+    for name in working:
+        assert re.fullmatch(r"[a-z]+_[a-z_]+", name), name
+
+
+def test_docstring_and_message(rules, working):
+    for name, rule in rules.items():
+        if name != "all":
+            assert rule["docstring"], name
+    for name, rule in working.items():
+        assert rule["message"], name
+
+
+def test_script_log_and_benchmark_carry_the_name(working):
+    for name, rule in working.items():
+        assert rule["script"] == f"../scripts/{name}.py", name
+        assert len(rule["log"]) == 1, name
+        assert re.match(rf"results/logs/{name}[./]", rule["log"][0]), name
+        assert re.match(rf"results/benchmarks/{name}[./]", rule["benchmark"]), name
+
+
+def test_memory_grows_with_attempts_and_time_is_limited(working):
+    for name, rule in working.items():
+        assert {"runtime", "mem_mb"} <= set(rule["resources"]), name
+        assert re.search(r"mem_mb=growing\(\d+\)", source_of(rule)), name
+
+
+def test_every_rule_reruns_when_its_code_changes(working):
+    for name, rule in working.items():
+        assert "code" in rule["params"], name
+        assert f'code=code_hash("{name}")' in source_of(rule), name
+
+
+def test_inputs_and_outputs_are_named(working):
+    for name, rule in working.items():
+        assert rule["unnamed"] == 0, name
+
+
+def test_snakefile_fits_a_screen():
+    assert len((CHECKOUT / "Snakefile").read_text().splitlines()) < 50
+
+
+def test_rules_files_hold_rules_and_common_holds_none():
+    for path in (CHECKOUT / "rules").glob("*.smk"):
+        text = path.read_text()
+        defines = re.search(r"^\s*(def|class) ", text, flags=re.MULTILINE)
+        rules = re.search(r"^(rule|checkpoint) ", text, flags=re.MULTILINE)
+        if path.name == "common.smk":
+            assert not rules
+        else:
+            assert rules, path.name
+            assert not defines, path.name
+            assert re.search(r"^\s*(import|from) ", text, flags=re.MULTILINE) is None, path.name
+
+
+def test_every_rules_file_is_included():
+    included = set(re.findall(r'include: "rules/(.+?)"', (CHECKOUT / "Snakefile").read_text()))
+    assert included == {path.name for path in (CHECKOUT / "rules").glob("*.smk")}
+
+
+def test_no_path_is_outside_the_run_directory(rules):
+    for path in (CHECKOUT / "rules").glob("*.smk"):
+        assert not re.search(r'"(/|~|results/)', path.read_text()), path.name
