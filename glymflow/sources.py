@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 # module: the folder of files that it reads and that decide what it does
 DATA = {
+    "glymflow/regions.py": "glymflow/data",
     "glymflow/report.py": "glymflow/templates",
     "glymflow/study.py": "config/schemas",
 }
