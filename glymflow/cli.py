@@ -12,6 +12,7 @@ COMMANDS = {
     "simulate": ("glymflow.simulate", "make a cohort with known ALPS (BIDS) and write its truth"),
     "audit": ("glymflow.audit", "recompute the p values of a published table"),
     "reconstruct": ("glymflow.reconstruct", "invent a cohort that has a paper's statistics"),
+    "repeatability": ("glymflow.repeatability", "test-retest study from a cohort's alps.tsv"),
     "check": ("glymflow.check", "validate a config and its inputs; say what will run"),
 }
 
