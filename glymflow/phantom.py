@@ -4,14 +4,16 @@ The anatomy is the packaged MNI152 template, the fibres are those of `phantom_fi
 template coordinates are RAS+ in mm (x < 0 is left). A `Head` says how one subject differs from the
 template: its ALPS on either side, size, shape and pose. ``x_template = y + u(y)`` with
 ``y = scale^-1 rotation^T (x_world - translation)``, where ``u`` is smooth, so that every tissue
-fraction and tensor is known exactly at any point of the scanner's world.
+fraction and tensor is known exactly at any point of the scanner's world. With a lesion, x_world is
+first pulled back to where its tissue was before (`phantom_lesion`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 
+from glymflow import phantom_lesion
 from glymflow.phantom_fibres import white_matter_tensors
 from glymflow.template import load_template
 
@@ -112,6 +114,7 @@ class Head:
     translation: np.ndarray  # (3,) mm
     scale: np.ndarray  # (3,) size relative to the template
     deformation: Deformation
+    lesion: phantom_lesion.Lesion | None = None
 
 
 def head_rotation(pitch, roll, yaw):
@@ -176,7 +179,9 @@ def displacement_gradient(points, field):
 
 
 def unposed(points, head):
-    """Take pose and size away: world points (n, 3) to the head's axes at template size, mm."""
+    """Take lesion, pose and size away: world points (n, 3) to head axes at template size, mm."""
+    if head.lesion is not None:
+        points = phantom_lesion.pull(points, head.lesion)
     return (np.asarray(points, dtype=float) - head.translation) @ (head.rotation / head.scale)
 
 
@@ -200,7 +205,8 @@ def to_world(points, head):
         step = target - displacement(plain, head.deformation) - plain
         plain += step
         if abs(step).max() < 1e-6:
-            return (plain * head.scale) @ head.rotation.T + head.translation
+            world = (plain * head.scale) @ head.rotation.T + head.translation
+            return world if head.lesion is None else phantom_lesion.push(world, head.lesion)
     raise ValueError("the deformation cannot be inverted: choose a smaller amplitude")
 
 
@@ -254,8 +260,95 @@ def true_tensors(points, head, blur_mm=(0.0, 0.0, 0.0)):
     fibres = white_matter_tensors(template_points[white], head.alps_left, head.alps_right)
     turn = local_rotations(points[white], head)
     fibres = np.swapaxes(turn, 1, 2) @ fibres @ turn
+    if head.lesion is not None:
+        fibres = phantom_lesion.bend(fibres, points[white], head.lesion)
     tensors[white] += fractions[white, 0][:, None, None] * fibres
+    if head.lesion is not None:
+        blood, oedema = lesion_shares(points, head, fractions, float(np.mean(blur_mm)))
+        tensors = phantom_lesion.damage(tensors, blood, oedema)
     return tensors
+
+
+# ---------------------------------------------------------------- lesion
+
+
+def lesion_shares(points, head, fractions, width_mm=0.0):
+    """Return the shares of haematoma and oedema at world points; CSF has no oedema.
+
+    Parameters
+    ----------
+    points : (n, 3) array
+        World, mm.
+    head : Head
+        With a lesion.
+    fractions : (n, 3) array
+        Tissue fractions there.
+    width_mm : float
+        See `phantom_lesion.fractions`.
+
+    Returns
+    -------
+    blood, oedema : (n,) arrays
+    """
+    blood, room = phantom_lesion.fractions(points, head.lesion, width_mm)
+    inside = fractions.sum(axis=1) > 1e-3
+    return blood * inside, room * inside * (1 - np.clip(fractions[:, 2], 0, 1))
+
+
+def place_lesion(head, *, centre, volume_ml, oedema_ratio, shape, mass_effect):
+    """Return the head with a haematoma and its oedema.
+
+    Parameters
+    ----------
+    head : Head
+        Without a lesion.
+    centre : (3,) array
+        Template world, mm.
+    volume_ml, oedema_ratio : float
+        Volume of the haematoma, and that of the oedema over it.
+    shape : (3, 3) array
+        In the head's axes; see `phantom_lesion.Lesion` and `phantom_lesion.random_shape`.
+    mass_effect : float
+        Share of the haematoma that pushes tissue away, 0 to 1; the rest replaces tissue.
+
+    Returns
+    -------
+    Head
+
+    Raises
+    ------
+    ValueError
+        If the haematoma leaves the brain, or the oedema finds no room around it.
+    """
+    lesion = phantom_lesion.Lesion(
+        centre=to_world(np.array([centre], dtype=float), head)[0],
+        radius=phantom_lesion.sphere_radius(volume_ml),
+        shape=head.rotation @ shape @ head.rotation.T,
+        mass_effect=mass_effect,
+        skull_centre=head.rotation @ (phantom_lesion.BRAIN_CENTRE * head.scale) + head.translation,
+        skull=(head.rotation / (phantom_lesion.BRAIN_RADII * head.scale)).T,
+    )
+    head = replace(head, lesion=lesion)
+    step = 1.5  # mm: of the points that measure the oedema
+    half = np.ceil(1.8 * lesion.radius * (1 + oedema_ratio) ** (1 / 3) / step)
+    steps = step * np.arange(-half, half + 1)
+    points = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    points += lesion.centre
+    tissue = tissue_fractions(to_template(points, head))
+    depth = phantom_lesion.depth(points, lesion)
+    blood = depth < 1
+    if np.mean(tissue[blood].sum(axis=1) > 0.5) < 0.99:
+        raise ValueError(f"a haematoma of {volume_ml:g} mL at {centre} leaves the brain")
+    order = np.argsort(depth[~blood], kind="stable")
+    _, oedema = lesion_shares(
+        points[~blood][order], replace(head, lesion=replace(lesion, rim=np.inf)),
+        tissue[~blood][order],
+    )  # fmt: skip
+    volume = np.cumsum(oedema) * step**3 / 1000
+    last = np.searchsorted(volume, volume_ml * oedema_ratio)
+    if last == len(volume):
+        raise ValueError(f"no room for the oedema of a haematoma of {volume_ml:g} mL at {centre}")
+    return replace(head, lesion=replace(lesion, rim=float(depth[~blood][order][last])))
 
 
 # ---------------------------------------------------------------- signal

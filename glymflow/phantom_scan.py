@@ -5,7 +5,7 @@ import math
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from glymflow import phantom
+from glymflow import phantom, phantom_lesion
 
 # Centres in template world (mm, x < 0 is left) and radius of the spheres; both published.
 # The simulator keeps its own copy so that a slip in the measured ROIs cannot hide in the truth.
@@ -25,6 +25,8 @@ ROI_SETS = {
 }
 ROI_RADIUS_MM = 2.5
 FRAMES = ("scanner", "template", "fibre")
+# voxel size (mm): slices thinner for SWI than for T2w, as in clinical protocols
+SWI_MM, T2W_MM = (1.0, 1.0, 3.0), (0.9, 0.9, 5.0)
 
 
 # ---------------------------------------------------------------- one subject
@@ -49,6 +51,7 @@ def simulate_subject(
     deformation_mm=3.0,
     b0_value=0.0,
     t1w_mm=1.5,
+    lesion=None,
 ):
     """Simulate the diffusion and T1-weighted scan of one head with known ALPS.
 
@@ -83,6 +86,8 @@ def simulate_subject(
         b-value of the volumes without diffusion weighting (some scanners store 5).
     t1w_mm : float
         Voxel size of the T1w.
+    lesion : dict, optional
+        One item of `phantom_lesion.draw_lesions`: a haematoma with oedema and mass effect.
 
     Returns
     -------
@@ -91,10 +96,19 @@ def simulate_subject(
         t1w (X', Y', Z') float32; t1w_affine; mask (X, Y, Z) bool, the true brain;
         tensor_truth (X, Y, Z, 3, 3) float32, mm^2/s, world axes, noise-free; head, the
         `phantom.Head` for `phantom.true_tensors`; truth, a dict of what was chosen, with the
-        lists `alps` (a row per ROI set and frame) and `rois` (a row per ROI).
+        lists `alps` (a row per ROI set and frame) and `rois` (a row per ROI). With a lesion also
+        what `scan_lesion` returns, and the dict `lesion` in truth.
+
+    Raises
+    ------
+    ValueError
+        If the lesion has no room (`phantom.place_lesion`).
     """
     streams = [np.random.default_rng(child) for child in np.random.SeedSequence(seed).spawn(4)]
     head = _draw_head(streams[:2], alps_left, alps_right, (pitch, roll, yaw), deformation_mm)
+    if lesion is not None:
+        model = ("centre", "volume_ml", "oedema_ratio", "shape", "mass_effect")
+        head = phantom.place_lesion(head, **{name: lesion[name] for name in model})
     voxel = tuple(np.broadcast_to(np.asarray(voxel_mm, dtype=float), 3).tolist())
     tilt = phantom.head_rotation(*oblique)
     bvals, directions = gradient_scheme(n_directions, bval, n_b0, b0_value)
@@ -106,7 +120,7 @@ def simulate_subject(
     )
     t1w_shape, t1w_affine = _fit_grid(head, (t1w_mm,) * 3, np.eye(3))
     store, stored_affine = _storage(shape, affine, orientation)
-    return {
+    scan = {
         "dwi": store(dwi),
         "affine": stored_affine,
         "bvals": bvals,
@@ -128,10 +142,16 @@ def simulate_subject(
             "snr": snr,
             "deformation_mm": deformation_mm,
             **dict(zip(("scale_x", "scale_y", "scale_z"), head.scale.tolist(), strict=True)),
-            "alps": true_alps(head),
+            "alps": true_alps(head, lesion),
             "rois": roi_centres(head),
         },
     }
+    if lesion is not None:
+        # a stream of its own: without a lesion nothing else changes
+        rng = np.random.default_rng([seed, 6])
+        scan |= scan_lesion(head, lesion, tilt, sigma, rng)
+        scan["truth"]["lesion"] = true_lesion(head, lesion)
+    return scan
 
 
 def _draw_head(streams, alps_left, alps_right, pose, deformation_mm):
@@ -213,7 +233,7 @@ def _inside(head, shape, affine, blur):
 def _scan_diffusion(head, shape, affine, voxel, bvals, directions, sigma, rng):
     where, points, fractions = _inside(head, shape, affine, voxel)
     local = phantom.true_tensors(points, head, voxel)
-    s0 = phantom.S0_WHITE * fractions @ np.array(phantom.B0_CONTRAST)
+    s0 = _signal(head, points, fractions, phantom.B0_CONTRAST, phantom_lesion.B0_LESION, voxel)
     dwi = np.zeros((math.prod(shape), len(bvals)), dtype=np.float32)
     dwi[where] = phantom.diffusion_signal(local, s0, bvals, directions)
     mask = np.zeros(math.prod(shape), dtype=bool)
@@ -225,13 +245,130 @@ def _scan_diffusion(head, shape, affine, voxel, bvals, directions, sigma, rng):
 
 
 def _scan_t1w(head, shape, affine, sigma, rng):
-    where, _, fractions = _inside(head, shape, affine, (0.0, 0.0, 0.0))
+    where, points, fractions = _inside(head, shape, affine, (0.0, 0.0, 0.0))
     image = np.zeros(math.prod(shape), dtype=np.float32)
-    image[where] = phantom.S0_WHITE * fractions @ np.array(phantom.T1_CONTRAST)
+    image[where] = _signal(
+        head, points, fractions, phantom.T1_CONTRAST, phantom_lesion.T1_LESION, (0.0,)
+    )
     return phantom.add_rician_noise(image, sigma, rng).reshape(shape)
 
 
+def _signal(head, points, fractions, contrast, lesion_contrast, voxel):
+    signal = phantom.S0_WHITE * fractions @ np.array(contrast)
+    if head.lesion is None:
+        return signal
+    blood, oedema = phantom.lesion_shares(points, head, fractions, float(np.mean(voxel)))
+    return _mix(signal, blood, oedema, *lesion_contrast)
+
+
+def _mix(signal, blood, oedema, blood_contrast, oedema_contrast):
+    lesion = phantom.S0_WHITE * (blood * blood_contrast + oedema * oedema_contrast)
+    return (1 - blood - oedema) * signal + lesion
+
+
+# ---------------------------------------------------------------- lesion
+
+
+def scan_lesion(head, lesion, tilt, sigma, rng):
+    """Scan SWI and T2w of a head with a lesion, and draw the lesion on each.
+
+    The masks are those of a rater whose volumes are right: of the haematoma on SWI, of haematoma
+    and oedema together on T2w, the voxels that are fullest of it, as many as make up its volume.
+
+    Parameters
+    ----------
+    head : phantom.Head
+    lesion : dict
+        See `simulate_subject`.
+    tilt : (3, 3) array
+        Rotation of the imaging grid.
+    sigma : float
+        SD of the noise.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    dict
+        swi, t2w: float32 arrays; swi_affine, t2w_affine; haematoma (on the grid of swi) and
+        lesion (on that of t2w): bool arrays.
+    """
+    blood_ml, oedema_ml = lesion["volume_ml"], lesion["volume_ml"] * lesion["oedema_ratio"]
+    wave = 2 * np.pi / 9 * phantom_lesion.random_shape(rng, 1.0)  # rad/mm: blotches of a few mm
+    scan = {}
+    for name, voxel, contrast, (dark, bright), volume in (
+        ("swi", SWI_MM, phantom_lesion.SWI_CONTRAST, phantom_lesion.SWI_LESION, blood_ml),
+        ("t2w", T2W_MM, phantom_lesion.T2_CONTRAST, phantom_lesion.T2_LESION, blood_ml + oedema_ml),
+    ):
+        shape, affine = _fit_grid(head, voxel, tilt)
+        where, points, fractions = _inside(head, shape, affine, voxel)
+        blood, oedema = _filled(head, points, fractions, affine)
+        if name == "t2w":
+            mixed = np.sin((points - head.lesion.centre) @ wave).mean(axis=1)
+            dark = dark + phantom_lesion.T2_MIXED * mixed
+        signal = phantom.S0_WHITE * fractions @ np.array(contrast)
+        image, full = np.zeros((2, math.prod(shape)))
+        image[where] = _mix(signal, blood, oedema, dark, bright)
+        full[where] = blood if name == "swi" else blood + oedema
+        count = round(1000 * volume / math.prod(voxel))
+        drawn = np.zeros(len(full), dtype=bool)
+        drawn[np.argsort(-full, kind="stable")[:count]] = True
+        scan[name] = phantom.add_rician_noise(image.reshape(shape), sigma, rng)
+        scan[f"{name}_affine"] = affine
+        scan["haematoma" if name == "swi" else "lesion"] = drawn.reshape(shape)
+    return scan
+
+
+def _filled(head, points, fractions, affine):
+    """Return the shares of haematoma and oedema in the voxels at (n, 3) world points."""
+    widths = np.linalg.norm(affine[:3, :3], axis=0)
+    counts = np.ceil(widths / 0.5).astype(int)
+    inside = (
+        np.stack(
+            np.meshgrid(*[(np.arange(n) + 0.5) / n - 0.5 for n in counts], indexing="ij"), axis=-1
+        ).reshape(-1, 3)
+        @ affine[:3, :3].T
+    )
+    shares = np.zeros((2, len(points)))
+    reach = np.linalg.norm(widths) / 2 + 1.8 * head.lesion.radius * np.cbrt(head.lesion.rim)
+    near = np.flatnonzero(np.sum((points - head.lesion.centre) ** 2, axis=1) < reach**2)
+    for step in inside:
+        shares[:, near] += phantom_lesion.fractions(points[near] + step, head.lesion)
+    blood, room = shares / len(inside)
+    return blood, room * (1 - np.clip(fractions[:, 2], 0, 1))
+
+
 # ---------------------------------------------------------------- truth
+
+
+def true_lesion(head, lesion):
+    """Return a lesion's volumes (mL), side, location, place, centre (mm), and the chosen ALPS."""
+    blood, oedema = lesion["volume_ml"], lesion["volume_ml"] * lesion["oedema_ratio"]
+    template = dict(zip(("template_x", "template_y", "template_z"), lesion["centre"], strict=True))
+    return {
+        "volume_lesion_ml": blood + oedema,
+        "volume_haematoma_ml": blood,
+        "volume_oedema_ml": oedema,
+        "relative_oedema_ratio": lesion["oedema_ratio"],
+        "side": lesion["side"],
+        "location": lesion["location"],
+        "place": lesion["place"],
+        "mass_effect": lesion["mass_effect"],
+        **template,
+        **dict(zip("xyz", head.lesion.centre.tolist(), strict=True)),
+        **_by_lesion_side({"alps_left": head.alps_left, "alps_right": head.alps_right}, lesion),
+    }
+
+
+def _by_lesion_side(row, lesion):
+    """Return ipsilateral and contralateral ALPS; nan where the lesion has no such side."""
+    sides = ("left", "right")
+    if lesion["location"] == "infratentorial" or lesion["side"] not in sides:
+        return {"alps_ipsilateral": math.nan, "alps_contralateral": math.nan}
+    other = sides[lesion["side"] == "left"]
+    return {
+        "alps_ipsilateral": row[f"alps_{lesion['side']}"],
+        "alps_contralateral": row[f"alps_{other}"],
+    }
 
 
 def _sphere(centre):
@@ -240,26 +377,31 @@ def _sphere(centre):
     return points[np.sum(points**2, axis=1) <= ROI_RADIUS_MM**2] + centre
 
 
-def true_alps(head):
+def true_alps(head, lesion=None):
     """Return the noise-free ALPS of a head as a list of rows, one per ROI set and frame.
 
     The analytic tensor field is averaged over points 0.5 mm apart in the template's sphere,
     carried into the head. ``scanner`` takes the mean tensors in world axes, ``template`` turns
     them back by the head's rotation. ``fibre``: x is the normal of the two ROIs' principal
     directions, and the other diffusivity is the one across both x and the ROI's own direction.
+    What haematoma has destroyed of a ROI is left out; oedema is not.
 
     Returns
     -------
     list of dict
         roi_set, frame, alps_left, alps_right, alps_mean, and per side dxx_projection,
-        dyy_projection, dxx_association, dzz_association in mm^2/s.
+        dyy_projection, dxx_association, dzz_association in mm^2/s; with a lesion also
+        alps_ipsilateral, alps_contralateral. nan where nothing of a ROI is left.
     """
     rows = []
     for roi_set, centres in ROI_SETS.items():
         means = {}
         for name, centre in centres.items():
             points = phantom.to_world(_sphere(centre), head)
-            means[name] = phantom.true_tensors(points, head).mean(axis=0)
+            if lesion is not None:
+                points = points[phantom_lesion.depth(points, head.lesion) >= 1]
+            tensors = phantom.true_tensors(points, head)
+            means[name] = tensors.mean(axis=0) if len(tensors) else np.full((3, 3), np.nan)
         for frame in FRAMES:
             row = {"roi_set": roi_set, "frame": frame}
             for side in ("left", "right"):
@@ -270,12 +412,16 @@ def true_alps(head):
                 names = ("dxx_projection", "dyy_projection", "dxx_association", "dzz_association")
                 row |= {f"{name}_{side}": part for name, part in zip(names, parts, strict=True)}
             row["alps_mean"] = (row["alps_left"] + row["alps_right"]) / 2
+            if lesion is not None:
+                row |= _by_lesion_side(row, lesion)
             rows.append(row)
     return rows
 
 
 def _components(projection, association, frame, rotation):
     """Return Dxx, Dyy of the projection and Dxx, Dzz of the association tensor in a frame."""
+    if not np.isfinite(projection + association).all():
+        return [math.nan] * 4
     if frame == "fibre":
         along = [np.linalg.eigh(tensor)[1][:, 2] for tensor in (projection, association)]
         x = np.cross(*along)
@@ -288,10 +434,18 @@ def _components(projection, association, frame, rotation):
 
 
 def roi_centres(head):
-    """Return the true ROI centres in the head's world (mm), one row per ROI set and ROI."""
+    """Return the true ROI centres in the head's world (mm), one row per ROI set and ROI.
+
+    With a lesion also the shares of the ROI that are haematoma and oedema.
+    """
     rows = []
     for roi_set, centres in ROI_SETS.items():
         world = phantom.to_world(np.array(list(centres.values()), dtype=float), head)
         for name, (x, y, z) in zip(centres, world.tolist(), strict=True):
             rows.append({"roi_set": roi_set, "roi": name, "x": x, "y": y, "z": z})
+            if head.lesion is not None:
+                points = phantom.to_world(_sphere(centres[name]), head)
+                tissue = phantom.tissue_fractions(phantom.to_template(points, head))
+                blood, oedema = phantom.lesion_shares(points, head, tissue)
+                rows[-1] |= {"haematoma": float(blood.mean()), "oedema": float(oedema.mean())}
     return rows

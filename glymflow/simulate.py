@@ -11,6 +11,7 @@ import pandas as pd
 
 from glymflow import __version__
 from glymflow.io import InputFault, read_json, read_tsv, save_image, write_json, write_tsv
+from glymflow.phantom_lesion import draw_lesions
 from glymflow.phantom_scan import simulate_subject
 
 # how the subjects of a mixed cohort are stored: axis codes and tilt of the imaging grid, degrees
@@ -22,6 +23,7 @@ MIXED = (
 )
 ALPS_LIMITS = (0.8, 2.4)  # draws beyond are cut
 MAKER = "glymflow simulate"
+LESIONS = "derivatives/lesions"
 
 
 # ---------------------------------------------------------------- a cohort
@@ -40,6 +42,8 @@ def simulate_cohort(
     score_correlation=0.6,
     max_rotation=25.0,
     orientation="mixed",
+    lesions=False,
+    lesion_group=None,
     jobs=1,
     progress=None,
     **scan,
@@ -65,6 +69,10 @@ def simulate_cohort(
         Largest head rotation, degrees; each subject is turned about a random axis.
     orientation : str
         Axis codes for all, or "mixed": straight, sagittal, oblique and oblique coronal in turn.
+    lesions : bool
+        Whether the heads have a haematoma with oedema and mass effect, with SWI, T2w and masks.
+    lesion_group : str, optional
+        Only this group has them.
     jobs : int
         Processes at a time.
     progress : callable, optional
@@ -80,8 +88,10 @@ def simulate_cohort(
     Raises
     ------
     InputFault
-        If `out` holds something else, or cannot be written.
+        If `out` holds something else, or cannot be written; if there is no such lesion group.
     """
+    if lesion_group is not None and lesion_group not in groups:
+        raise InputFault(f"lesion group {lesion_group!r}: the groups are {', '.join(groups)}")
     out = Path(out)
     plan, poses = draw_cohort(
         n_subjects=n_subjects,
@@ -95,6 +105,12 @@ def simulate_cohort(
         max_rotation=max_rotation,
         orientation=orientation,
     )
+    if lesions or lesion_group is not None:
+        ill = plan["group"].eq(lesion_group) | (lesion_group is None)
+        for pose, lesion in zip(
+            (poses[i] for i in np.flatnonzero(ill)), draw_lesions(ill.sum(), seed), strict=True
+        ):
+            pose["lesion"] = lesion
     _prepare(out)
     _write_dataset(out, plan, seed)
     work = partial(_write_subject, out, scan)
@@ -193,7 +209,10 @@ def _storage_of(number, orientation):
 
 def _write_subject(out, scan, subject, chosen):
     """Simulate and write one subject; return its truth."""
-    data = simulate_subject(**chosen, **scan)
+    try:
+        data = simulate_subject(**chosen, **scan)
+    except ValueError as error:  # a lesion or a deformation that this head has no room for
+        raise InputFault(f"{subject}: {error}; choose another seed") from None
     dwi = out / subject / "dwi" / f"{subject}_dwi"
     t1w = out / subject / "anat" / f"{subject}_T1w"
     save_image(_int16(data["dwi"]), data["affine"], f"{dwi}.nii.gz")
@@ -203,7 +222,27 @@ def _write_subject(out, scan, subject, chosen):
     write_json({**made, "EchoTime": 0.08, "RepetitionTime": 8.0}, f"{dwi}.json")
     save_image(_int16(data["t1w"]), data["t1w_affine"], f"{t1w}.nii.gz")
     write_json({**made, "SkullStripped": True}, f"{t1w}.json")
+    if "lesion" in data:
+        _write_lesion(out, subject, data, made)
     return data["truth"]
+
+
+def _write_lesion(out, subject, data, made):
+    """Write SWI and T2w (BIDS has no suffix for SWI: it is a T2starw), and a mask drawn on each."""
+    anat, drawn = (folder / subject / "anat" for folder in (out, out / LESIONS))
+    for image, name, mask, space in (
+        ("swi", "acq-SWI_T2starw", "haematoma", "SWI"),
+        ("t2w", "T2w", "lesion", "T2w"),
+    ):
+        affine, stem = data[f"{image}_affine"], f"{subject}_{name}"
+        save_image(_int16(data[image]), affine, anat / f"{stem}.nii.gz")
+        thickness = round(float(np.linalg.norm(affine[:3, 2])), 6)
+        facts = {**made, "SliceThickness": thickness, "SpacingBetweenSlices": thickness}
+        write_json(facts | {"SkullStripped": True}, anat / f"{stem}.json")
+        stem = f"{subject}_space-{space}_label-{mask}_mask"
+        save_image(data[mask].astype(np.uint8), affine, drawn / f"{stem}.nii.gz")
+        sources = [f"bids:raw:{subject}/anat/{subject}_{name}.nii.gz"]
+        write_json({"Type": "Lesion", "Sources": sources}, drawn / f"{stem}.json")
 
 
 def _int16(data):
@@ -226,9 +265,12 @@ def _prepare(out):
     made = read_json(description).get("GeneratedBy", []) if description.is_file() else []
     if not any(isinstance(item, dict) and item.get("Name") == MAKER for item in made):
         raise InputFault(f"{out}: not empty and not made by {MAKER}; choose a new folder")
-    table = out / "participants.tsv"
+    table, lesions = out / "participants.tsv", out / LESIONS
+    for file in (lesions / "dataset_description.json", out / "derivatives/truth/lesions.tsv"):
+        file.unlink(missing_ok=True)
     for subject in read_tsv(table)["participant_id"].dropna() if table.is_file() else ():
-        for folder in (out / subject / "dwi", out / subject / "anat", out / subject):
+        folders = [out / subject / "dwi", out / subject / "anat", out / subject]
+        for folder in (*folders, lesions / subject / "anat", lesions / subject):
             for file in folder.glob(f"{subject}_*"):
                 file.unlink()
             if folder.is_dir() and not any(folder.iterdir()):
@@ -270,25 +312,35 @@ def _write_truth(out, subjects, truths):
     """Write truth.tsv (a row per subject), alps.tsv (x ROI set x frame) and rois.tsv (x ROI)."""
     folder = out / "derivatives" / "truth"
     tables = {"truth": [], "alps": [], "rois": []}
+    if any("lesion" in truth for truth in truths):
+        tables["lesions"] = []
+        _describe_derivative(out / LESIONS, "Lesions of the simulated ALPS cohort")
     for subject, truth in zip(subjects, truths, strict=True):
         who = {"participant_id": subject}
         tables["truth"].append(
-            who | {key: value for key, value in truth.items() if key not in ("alps", "rois")}
+            who
+            | {key: value for key, value in truth.items() if key not in ("alps", "rois", "lesion")}
         )
         tables["alps"] += [who | row for row in truth["alps"]]
         tables["rois"] += [who | row for row in truth["rois"]]
+        if "lesion" in truth:
+            tables["lesions"].append(who | truth["lesion"])
     for name, rows in tables.items():
         write_tsv(pd.DataFrame(rows), folder / f"{name}.tsv")
+    _describe_derivative(folder, "Truth of the simulated ALPS cohort")
+    return pd.DataFrame(tables["truth"])
+
+
+def _describe_derivative(folder, name):
     write_json(
         {
-            "Name": "Truth of the simulated ALPS cohort",
+            "Name": name,
             "BIDSVersion": "1.10.0",
             "DatasetType": "derivative",
             "GeneratedBy": [{"Name": MAKER, "Version": __version__}],
         },
         folder / "dataset_description.json",
     )
-    return pd.DataFrame(tables["truth"])
 
 
 # ---------------------------------------------------------------- the command
@@ -314,6 +366,13 @@ def add_arguments(parser):
     _option(cohort, "--score-correlation", _number(-1, 1), 0.6, "of clinical score and true ALPS")
     _option(cohort, "--max-rotation", _number(0, 60), 25.0, "largest head rotation, degrees")
     _option(cohort, "--deformation-mm", _number(0, 6), 3.0, "RMS of the random deformation")
+    cohort.add_argument(
+        "--lesions", action="store_true",
+        help="every head has a haematoma with oedema and mass effect; adds SWI, T2w and masks",
+    )  # fmt: skip
+    cohort.add_argument(
+        "--lesion-group", metavar="GROUP", help="the same, but only for the heads of this group"
+    )
     _option(scan, "--voxel-mm", _number(1, 6), 2.5, "voxel size of the DWI")
     _option(scan, "--t1w-mm", _number(1, 4), 1.5, "voxel size of the T1w")
     _option(scan, "--directions", _whole(6), 20, "directions per shell")
@@ -347,6 +406,8 @@ def run(args):
             score_correlation=args.score_correlation,
             max_rotation=args.max_rotation,
             orientation=args.orientation,
+            lesions=args.lesions,
+            lesion_group=args.lesion_group,
             jobs=args.jobs,
             progress=partial(print, flush=True),
             voxel_mm=args.voxel_mm,

@@ -7,10 +7,12 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from glymflow import cli, phantom
 from glymflow.io import InputFault, read_tsv
+from glymflow.phantom_lesion import draw_lesions
 from glymflow.phantom_scan import fsl_bvecs, gradient_scheme
 from glymflow.simulate import draw_cohort, simulate_cohort, simulate_subject
 
@@ -277,6 +279,127 @@ def test_a_folder_of_others_is_left_alone(tmp_path, name):
     with pytest.raises(InputFault, match="not empty and not made by glymflow simulate"):
         simulate_cohort(tmp_path, n_subjects=1)
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+# ---------------------------------------------------------------- lesions
+
+
+@pytest.fixture(scope="module")
+def ill(tmp_path_factory):
+    """A cohort of which the second group has a lesion: sub-02 and sub-04."""
+    out = tmp_path_factory.mktemp("ill") / "cohort"
+    simulate_cohort(out, n_subjects=4, seed=7, lesion_group="patient", **COARSE)
+    return out
+
+
+def lesion_images(out, subject):
+    names = {
+        "swi": f"{subject}/anat/{subject}_acq-SWI_T2starw.nii.gz",
+        "t2w": f"{subject}/anat/{subject}_T2w.nii.gz",
+        "haematoma": f"derivatives/lesions/{subject}/anat/{subject}_space-SWI_label-haematoma_mask.nii.gz",  # noqa: E501
+        "lesion": f"derivatives/lesions/{subject}/anat/{subject}_space-T2w_label-lesion_mask.nii.gz",  # noqa: E501
+        "dwi": f"{subject}/dwi/{subject}_dwi.nii.gz",
+    }
+    return {name: nib.load(out / path) for name, path in names.items()}
+
+
+def world_centre(mask, affine):
+    return nib.affines.apply_affine(affine, np.argwhere(mask)).mean(axis=0)
+
+
+@pytest.mark.parametrize("subject", ["sub-02", "sub-04"])
+def test_masks_are_on_their_images_grid_with_the_true_volume(ill, subject):
+    truth = read_tsv(ill / "derivatives" / "truth" / "lesions.tsv").set_index("participant_id")
+    images = lesion_images(ill, subject)
+    for mask, image, thick in (("haematoma", "swi", 3.0), ("lesion", "t2w", 5.0)):
+        np.testing.assert_array_equal(images[mask].affine, images[image].affine)
+        assert images[mask].shape == images[image].shape
+        assert max(nib.affines.voxel_sizes(images[mask].affine)) == pytest.approx(thick)
+        assert set(np.unique(images[mask].dataobj)) == {0, 1}
+        volume = np.sum(images[mask].dataobj) * np.prod(images[mask].header.get_zooms()) / 1000
+        assert volume == pytest.approx(truth.loc[subject, f"volume_{mask}_ml"], rel=0.01)
+    row = truth.loc[subject]
+    assert row.volume_oedema_ml / row.volume_haematoma_ml == pytest.approx(
+        row.relative_oedema_ratio
+    )
+    assert row.volume_oedema_ml + row.volume_haematoma_ml == pytest.approx(row.volume_lesion_ml)
+
+
+@pytest.mark.parametrize("subject", ["sub-02", "sub-04"])
+def test_all_images_show_the_lesion_at_the_same_place(ill, subject):
+    truth = read_tsv(ill / "derivatives" / "truth" / "lesions.tsv").set_index("participant_id")
+    centre = truth.loc[subject, ["x", "y", "z"]].to_numpy(float)
+    images = lesion_images(ill, subject)
+    masks = {name: np.asarray(images[name].dataobj) > 0 for name in ("haematoma", "lesion")}
+    drawn = world_centre(masks["haematoma"], images["haematoma"].affine)
+    np.testing.assert_allclose(drawn, centre, atol=0.5)
+    np.testing.assert_allclose(
+        world_centre(masks["lesion"], images["lesion"].affine), centre, atol=4
+    )  # CSF has no oedema, so that the rim may be lopsided
+    swi, t2w = (np.asarray(images[name].dataobj, dtype=float) for name in ("swi", "t2w"))
+    assert swi[masks["haematoma"]].mean() < 350
+    rim = ndimage.binary_dilation(masks["haematoma"], np.ones((5, 5, 1))) & ~masks["haematoma"]
+    assert swi[rim].mean() > 750
+    at = nib.affines.apply_affine(
+        np.linalg.inv(images["haematoma"].affine) @ images["lesion"].affine,
+        np.argwhere(masks["lesion"]),
+    )
+    blood = masks["haematoma"][tuple(np.rint(at).astype(int).T)]
+    assert np.median(t2w[masks["lesion"]][~blood]) > 1700  # oedema; white matter has 1000
+    assert t2w[masks["lesion"]][blood].std() > 150  # mixed
+    b0 = np.asarray(images["dwi"].dataobj[..., 0], dtype=float)
+    voxel = np.linalg.inv(images["dwi"].affine) @ [*centre, 1]
+    assert b0[tuple(np.rint(voxel[:3]).astype(int))] < 600
+
+
+def test_lesion_truth_has_both_sides(ill):
+    folder = ill / "derivatives" / "truth"
+    lesions, alps, rois = (read_tsv(folder / f"{name}.tsv") for name in ("lesions", "alps", "rois"))
+    assert lesions["participant_id"].tolist() == ["sub-02", "sub-04"]
+    found = alps[alps["alps_ipsilateral"].notna()].merge(lesions, on="participant_id")
+    assert set(found["participant_id"]) == {"sub-02", "sub-04"}
+    for row in found.itertuples():
+        other = {"left": "right", "right": "left"}[row.side]
+        assert row.alps_ipsilateral_x == getattr(row, f"alps_{row.side}")
+        assert row.alps_contralateral_x == getattr(row, f"alps_{other}")
+    assert set(rois.query("haematoma.notna()")["participant_id"]) == {"sub-02", "sub-04"}
+
+
+def test_heads_without_a_lesion_are_the_same_bytes(cohort, ill):
+    for subject in ("sub-01", "sub-03"):
+        files = [path.relative_to(cohort) for path in (cohort / subject).rglob("*.*")]
+        assert len(files) == 6
+        assert filecmp.cmpfiles(cohort, ill, files, shallow=False)[0] == files
+        assert not list((ill / subject).rglob("*T2*"))
+    assert (cohort / "participants.tsv").read_bytes() == (ill / "participants.tsv").read_bytes()
+    truth = "derivatives/truth/truth.tsv"
+    one, other = (read_tsv(folder / truth).set_index("participant_id") for folder in (cohort, ill))
+    assert one.loc[["sub-01", "sub-03"]].equals(other.loc[["sub-01", "sub-03"]])
+    assert not (cohort / "derivatives" / "lesions").exists()
+
+
+def test_same_seed_same_bytes_with_lesions(tmp_path):
+    for name, jobs in (("one", 1), ("other", 2)):
+        simulate_cohort(tmp_path / name, n_subjects=2, seed=3, lesions=True, jobs=jobs, **COARSE)
+    one, other = tmp_path / "one", tmp_path / "other"
+    files = [path.relative_to(one) for path in one.rglob("*") if path.is_file()]
+    assert len(files) == 2 * 14 + 10
+    assert filecmp.cmpfiles(one, other, files, shallow=False)[1:] == ([], [])
+    simulate_cohort(one, n_subjects=1, seed=3, **COARSE)  # made anew without: none is left over
+    assert not list(one.rglob("*lesion*.*"))
+    assert not list(one.rglob("*T2*"))
+
+
+def test_an_unknown_lesion_group_is_refused(tmp_path):
+    with pytest.raises(InputFault, match="lesion group 'sich': the groups are control, patient"):
+        simulate_cohort(tmp_path, n_subjects=2, lesion_group="sich")
+
+
+def test_a_lesion_without_room_is_one_line(tmp_path, monkeypatch):
+    lesion = draw_lesions(1, 1)[0] | {"centre": (-66.0, -20.0, 0.0), "volume_ml": 60.0}
+    monkeypatch.setattr("glymflow.simulate.draw_lesions", lambda n, seed: [lesion])
+    with pytest.raises(InputFault, match=r"^sub-01: a haematoma of 60 mL .* choose another seed$"):
+        simulate_cohort(tmp_path, n_subjects=1, lesions=True, **COARSE)
 
 
 # ---------------------------------------------------------------- the command
