@@ -16,12 +16,13 @@ from glymflow.io import InputFault
 
 SMOOTHING_MM = 8.0  # full width at half maximum; wide, so that the basin of attraction is wide
 SPACING_MM = 6.0  # of the template points that are compared
+MIN_OVERLAP = 0.2  # share of these points that must lie in the image: a few always agree
 _STARTS = tuple(product((-40, -20, 0, 20, 40), (-30, -15, 0, 15, 30), (-30, -15, 0, 15, 30)))
 # degrees, mm, and the logarithm of the scale in percent: one tolerance fits all three
 _BOUNDS = [(-60, 60)] * 3 + [(-40, 40)] * 3 + [(-30, 30)]
 
 
-def find_pose(fa, affine, wm, wm_affine, mask):
+def find_pose(fa, affine, wm, wm_affine, mask, *, lesion=None):
     """Fit rotation, shift and one scale of the head to the template.
 
     Parameters
@@ -34,6 +35,8 @@ def find_pose(fa, affine, wm, wm_affine, mask):
         White-matter probability and brain mask of the template.
     wm_affine : (4, 4) array
         Voxel to template world (RAS+, mm).
+    lesion : (X, Y, Z) bool array, optional
+        Voxels of the subject that are not compared.
 
     Returns
     -------
@@ -45,11 +48,16 @@ def find_pose(fa, affine, wm, wm_affine, mask):
     Raises
     ------
     InputFault
-        If the FA map is empty.
+        If the FA map is empty (outside the lesion), or the image covers so little of the head
+        (`MIN_OVERLAP`) that no pose can be told from another.
     """
+    if lesion is not None:
+        fa = np.where(lesion, 0, fa)
     if not np.any(fa > 0):
         raise InputFault("registration to the template failed: the FA map is empty")
-    smooth = _smooth(fa, affine)
+    kept = np.ones(fa.shape, np.float32) if lesion is None else _smooth(~lesion, affine)
+    # beside a lesion, the mean of the neighbours that count
+    smooth = _smooth(fa, affine) / np.maximum(kept, 1e-3)
     points, target = _template_points(wm, wm_affine, mask)
     weight = np.clip(target, 0, None)
     target_centre = weight @ points / weight.sum()
@@ -61,11 +69,15 @@ def find_pose(fa, affine, wm, wm_affine, mask):
         matrix = inverse @ _similarity(numbers, target_centre, centre)
         voxels = matrix[:3, :3] @ points.T + matrix[:3, 3:]
         values = ndimage.map_coordinates(smooth, voxels, order=1, mode="constant")
-        values = values - values.mean()
-        return -(values @ target) / (len(target) * values.std() + 1e-9)
+        # beyond the image nothing is known: taken for empty, a slab would be laid on a whole head
+        weight = ndimage.map_coordinates(kept, voxels, order=1, mode="constant")
+        return -_weighted_correlation(values, target, weight)
 
     starts = np.array([(*angles, 0, 0, 0, 0) for angles in _STARTS], dtype=float)
-    order = np.argsort([disagreement(start) for start in starts], kind="stable")
+    found = [disagreement(start) for start in starts]
+    if min(found) >= 0:
+        raise InputFault("registration to the template failed: the image covers too little brain")
+    order = np.argsort(found, kind="stable")
     fits = [
         minimize(
             disagreement,
@@ -119,6 +131,15 @@ def _similarity(numbers, target_centre, centre):
     matrix[:3, :3] = linear
     matrix[:3, 3] = centre + numbers[3:6] - linear @ target_centre
     return matrix
+
+
+def _weighted_correlation(values, target, weight):
+    if weight.mean() < MIN_OVERLAP:
+        return 0.0
+    weight = weight / weight.sum()
+    values, target = values - weight @ values, target - weight @ target
+    spread = np.sqrt((weight @ values**2) * (weight @ target**2))
+    return (weight @ (values * target)) / (spread + 1e-9)
 
 
 def _smooth(volume, affine):

@@ -21,6 +21,9 @@ from glymflow.dwi import rotation_of
 from glymflow.io import InputFault
 
 TISSUE_MD = (0.2e-3, 1.6e-3)  # mm^2/s
+# left out round a lesion: about one voxel of DWI on the drawn border, where the voxels are mixed
+LESION_MARGIN_MM = 3.0
+FILL_MM = 8.0  # SD of the neighbourhood whose mean stands in for a lesion
 _LPS = np.diag([-1.0, -1.0, 1.0])
 
 
@@ -54,7 +57,37 @@ def white_matter_image(fa, md, mask):
     return np.where(ndimage.binary_erosion(mask) & (md > low) & (md < high), fa, 0)
 
 
-def register(fa, affine, wm, wm_affine, pose, *, seed=1):
+def lesion_on_grid(masks, shape, affine, *, margin_mm=LESION_MARGIN_MM):
+    """Put lesion masks together on one grid, with a margin.
+
+    Parameters
+    ----------
+    masks : list of (array, (4, 4) array)
+        3-D masks, each with its own voxel to world affine (RAS+, mm); all in one world.
+    shape, affine : tuple, (4, 4) array
+        The grid wanted.
+    margin_mm : float
+        How far the result reaches beyond the masks; at least one voxel, unless it is 0.
+
+    Returns
+    -------
+    bool array of `shape`
+    """
+    from scipy import ndimage
+
+    lesion = np.zeros(shape, dtype=bool)
+    for data, mask_affine in masks:
+        way = np.linalg.inv(mask_affine) @ affine
+        drawn = (np.asarray(data) > 0).astype(np.float32)
+        lesion |= ndimage.affine_transform(drawn, way[:3, :3], way[:3, 3], shape, order=1) > 0.5
+    if not lesion.any():
+        return lesion
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    reach = max(margin_mm, spacing.max()) if margin_mm > 0 else 0
+    return ndimage.distance_transform_edt(~lesion, sampling=spacing) <= reach
+
+
+def register(fa, affine, wm, wm_affine, pose, *, seed=1, lesion=None):
     """Find the deformation between a subject's FA and the template's white matter.
 
     Affine (Mattes mutual information), then SyN, starting from the head's pose.
@@ -73,6 +106,9 @@ def register(fa, affine, wm, wm_affine, pose, *, seed=1):
         Template world to subject world, where the search starts (`glymflow.pose.find_pose`).
     seed : int
         Of the metric's random sampling. One thread and one seed give the same bytes again.
+    lesion : (X, Y, Z) bool array, optional
+        Voxels of `fa` that are left out of the cost function, in the affine and in SyN
+        (Brett M. et al. NeuroImage 14, 486-500, 2001). See `lesion_on_grid`.
 
     Returns
     -------
@@ -94,6 +130,12 @@ def register(fa, affine, wm, wm_affine, pose, *, seed=1):
     start = folder / "pose.mat"
     os.environ["ANTS_RANDOM_SEED"] = str(seed)  # antspyx ignores its own argument random_seed
     ants.write_transform(_ants_affine(pose), str(start))
+    masked = {}
+    if lesion is not None and lesion.any():
+        # ANTs smooths before it masks: what is in the lesion would still leak out of it
+        fa = _without(lesion, fa, affine)
+        # the lesion is in the moving image; by default ANTs takes a mask for the last stage only
+        masked = {"moving_mask": to_ants(~lesion, affine), "mask_all_stages": True}
     try:
         result = ants.registration(
             to_ants(wm, wm_affine),
@@ -101,6 +143,7 @@ def register(fa, affine, wm, wm_affine, pose, *, seed=1):
             type_of_transform="SyN",
             initial_transform=str(start),
             outprefix=str(folder / "syn_"),
+            **masked,
         )
     except (RuntimeError, ValueError) as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -109,6 +152,16 @@ def register(fa, affine, wm, wm_affine, pose, *, seed=1):
     warp, linear = result["fwdtransforms"]
     inverse = next(path for path in result["invtransforms"] if path.endswith(".nii.gz"))
     return {"affine": linear, "warp": warp, "inverse_warp": inverse, "folder": folder}
+
+
+def _without(lesion, fa, affine):
+    """Return FA with the mean of the neighbours in place of the lesion."""
+    from scipy import ndimage
+
+    sigma = FILL_MM / np.linalg.norm(affine[:3, :3], axis=0)
+    kept = ndimage.gaussian_filter((~lesion).astype(np.float32), sigma)
+    near = ndimage.gaussian_filter(np.where(lesion, 0, fa).astype(np.float32), sigma)
+    return np.where(lesion, near / np.maximum(kept, 1e-3), fa)
 
 
 def map_points(points, transforms):
@@ -187,3 +240,27 @@ def _ants_affine(matrix):
         translation=_LPS @ matrix[:3, 3],
         center=np.zeros(3),
     )
+
+
+def map_points_to_template(points, transforms):
+    """Map points of the subject to the template: the inverse of `map_points`.
+
+    Parameters
+    ----------
+    points : (K, 3) array
+        Subject world (RAS+, mm).
+    transforms : dict
+        ``affine`` and ``inverse_warp``, paths as from `register`.
+
+    Returns
+    -------
+    (K, 3) array
+        Template world (RAS+, mm).
+    """
+    import ants
+    import pandas as pd
+
+    frame = pd.DataFrame(np.asarray(points, dtype=float) @ _LPS, columns=["x", "y", "z"])
+    chain = [str(transforms["affine"]), str(transforms["inverse_warp"])]
+    mapped = ants.apply_transforms_to_points(3, frame, chain, whichtoinvert=[True, False])
+    return mapped[["x", "y", "z"]].to_numpy() @ _LPS

@@ -9,7 +9,9 @@ from glymflow.io import InputFault, image_data, load_image, save_image, write_js
 from glymflow.template import SPACE
 
 
-def main(*, fa, md, mask, wm, brain, seed, affine, warp, inverse_warp, warped_wm, sidecar):
+def main(
+    *, fa, md, mask, wm, brain, seed, affine, warp, inverse_warp, warped_wm, sidecar, lesions=()
+):
     """Write ANTs' transforms, the template's white matter on the subject's grid, and the pose.
 
     Parameters
@@ -22,15 +24,20 @@ def main(*, fa, md, mask, wm, brain, seed, affine, warp, inverse_warp, warped_wm
     affine, warp, inverse_warp, warped_wm, sidecar : path-like
         Written. `affine` and `warp` take an image to the template and template points to the
         subject; the sidecar holds the pose (template to subject world) and the similarity.
+    lesions : sequence of path-like
+        Masks of lesions in the world of the series, each on its own grid; left out of all
+        comparisons with the template.
     """
     image = load_image(fa, ndim=3)
     values, inside = image_data(image), image_data(load_image(mask, ndim=3)) > 0
     white = registration.white_matter_image(values, image_data(load_image(md, ndim=3)), inside)
     template = load_image(wm, ndim=3)
     target, target_mask = image_data(template), image_data(load_image(brain, ndim=3))
+    lesion = _read_lesion(lesions, values.shape, image.affine)
+    fixed = (target, template.affine)
     try:
-        head, score = pose.find_pose(white, image.affine, target, template.affine, target_mask)
-        found = registration.register(white, image.affine, target, template.affine, head, seed=seed)
+        head, score = pose.find_pose(white, image.affine, *fixed, target_mask, lesion=lesion)
+        found = registration.register(white, image.affine, *fixed, head, seed=seed, lesion=lesion)
     except InputFault as fault:
         raise InputFault(f"{fa}: {fault}") from None
     try:
@@ -42,20 +49,33 @@ def main(*, fa, md, mask, wm, brain, seed, affine, warp, inverse_warp, warped_wm
     finally:
         shutil.rmtree(found["folder"])
     save_image(np.clip(warped, 0, 1).astype(np.float32), image.affine, warped_wm)
+    compared = inside if lesion is None else inside & ~lesion
     pitch, roll, yaw = pose.head_angles(head)
     facts = {
-        "Sources": [str(fa), str(wm)],
+        "Sources": [str(fa), str(wm), *map(str, lesions)],
         "Template": SPACE,
         "pose": head,
         "pose_score": score,
-        "similarity": registration.similarity(white, warped, inside),
+        "similarity": registration.similarity(white, warped, compared),
         "pitch": pitch,
         "roll": roll,
         "yaw": yaw,
     }
+    if lesion is not None:
+        facts["lesion_margin_mm"] = registration.LESION_MARGIN_MM
+        voxel_ml = abs(np.linalg.det(image.affine[:3, :3])) / 1000
+        facts["lesion_left_out_ml"] = (lesion & inside).sum() * voxel_ml
     write_json(facts, sidecar)
     print(f"pose {score:.2f}, similarity {facts['similarity']:.2f}, "
           f"pitch {pitch:.0f}, roll {roll:.0f}, yaw {yaw:.0f} degrees")  # fmt: skip
+
+
+def _read_lesion(paths, shape, affine):
+    """Return what is left out on the series' grid, or None."""
+    images = [load_image(path, ndim=3) for path in paths]
+    masks = [(image_data(image), image.affine) for image in images]
+    lesion = registration.lesion_on_grid(masks, shape, affine)
+    return lesion if lesion.any() else None
 
 
 if __name__ == "__main__":
@@ -68,6 +88,7 @@ if __name__ == "__main__":
             mask=snakemake.input.mask,
             wm=snakemake.input.wm,
             brain=snakemake.input.brain,
+            lesions=snakemake.input.get("lesions", ()),
             seed=snakemake.params.seed,
             affine=snakemake.output.affine,
             warp=snakemake.output.warp,

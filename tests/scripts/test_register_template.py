@@ -55,6 +55,35 @@ def test_same_bytes_twice_and_nothing_left_behind(walk, rerun, tmp_path, monkeyp
     assert not list(folder.glob("glymflow-*"))
 
 
+def test_a_lesion_is_left_out(rerun, walk, tmp_path, phantom_scan):
+    """A mask on a grid of its own, in the series' world; the sidecar says what was left out."""
+    middle = phantom.to_world(np.array([[-30.0, -30, 34]]), phantom_scan["head"])[0]
+    affine = np.diag([2.0, 2, 5, 1])
+    affine[:3, 3] = middle - affine[:3, :3] @ (15, 15, 6)
+    world = np.moveaxis(np.indices((31, 31, 13)), 0, -1) * (2, 2, 5) + affine[:3, 3]
+    paths = [str(tmp_path / f"{name}_mask.nii.gz") for name in ("haematoma", "lesion")]
+    for path, radius in zip(paths, (10, 16), strict=True):
+        ball = np.linalg.norm(world - middle, axis=-1) < radius
+        save_image(ball.astype(np.uint8), affine, path)
+    written = rerun("register_template", lesions=paths)
+    facts, plain = read_json(written.sidecar), read_json(walk.path["registration"])
+    assert facts["Sources"] == plain["Sources"] + paths
+    assert facts["lesion_margin_mm"] == 3
+    ball, margin = (4 / 3 * np.pi * radius**3 / 1000 for radius in (16, 16 + 5))
+    assert 1.2 * ball < facts["lesion_left_out_ml"] < margin  # one voxel more: 4 to 5 mm
+    assert "lesion_left_out_ml" not in plain
+    warp = "inverse_warp"
+    assert Path(getattr(written, warp)).read_bytes() != Path(walk.path[warp]).read_bytes()
+
+
+def test_an_empty_lesion_mask_changes_nothing(rerun, walk, tmp_path, phantom_scan):
+    path = str(tmp_path / "empty_mask.nii.gz")
+    save_image(np.zeros((5, 5, 5), np.uint8), np.eye(4), path)
+    written = rerun("register_template", lesions=[path])
+    for key in ("affine", "warp", "inverse_warp", "warped_wm"):
+        assert Path(getattr(written, key)).read_bytes() == Path(walk.path[key]).read_bytes(), key
+
+
 def test_fa_without_any_tissue_is_named(rerun, tmp_path, phantom_scan):
     path = tmp_path / "x_fa.nii.gz"
     save_image(np.zeros(phantom_scan["mask"].shape, np.float32), phantom_scan["affine"], path)

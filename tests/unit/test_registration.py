@@ -187,6 +187,119 @@ def test_same_seed_gives_the_same_bytes(registered):
             assert one.read() == other.read(), name
 
 
+# ---------------------------------------------------------------- lesions
+
+CENTRES = np.array([[-26, -16, 27], [26, -16, 27], [-38, -16, 27], [38, -16, 27.0]])
+
+
+def test_lesion_masks_of_several_grids_come_together():
+    """A box and a ball, on an oblique and a permuted grid, on a third one in the same world."""
+    grids = [
+        affine_of((1, 2, 0), (1, -1, 1), (20, 10, -15)),
+        affine_of((0, 1, 2), (-1, 1, 1), 3 * [0]),
+    ]
+    shape, spheres = (40, 36, 30), (((-28.0, 30, 30), 14.0), ((-60.0, 40, 50), 9.0))
+    drawn = []
+    for affine, (centre, radius) in zip(grids, spheres, strict=True):
+        affine[:3, 3] = centre - affine[:3, :3] @ (np.array(shape) / 2)
+        world = np.moveaxis(np.indices(shape), 0, -1) @ affine[:3, :3].T + affine[:3, 3]
+        drawn.append((np.linalg.norm(world - centre, axis=-1) <= radius, affine))
+    wanted = np.diag([2.0, 2, 3, 1])
+    wanted[:3, 3] = (-100, 0, 0)
+    found = registration.lesion_on_grid(drawn, (50, 40, 30), wanted, margin_mm=0)
+    world = np.moveaxis(np.indices(found.shape), 0, -1) * (2, 2, 3) + (-100, 0, 0)
+    distance = [np.linalg.norm(world - centre, axis=-1) - radius for centre, radius in spheres]
+    assert found[np.min(distance, axis=0) < -2].all()
+    assert not found[np.min(distance, axis=0) > 2].any()
+    wide = registration.lesion_on_grid(drawn, (50, 40, 30), wanted, margin_mm=6)
+    assert wide[np.min(distance, axis=0) < 3].all()
+    assert not wide[np.min(distance, axis=0) > 8].any()
+
+
+def test_margin_is_at_least_a_voxel():
+    one = np.zeros((9, 9, 9))
+    one[4, 4, 4] = 1
+    wide = registration.lesion_on_grid(
+        [(one, np.diag([4.0, 4, 4, 1]))], one.shape, np.diag([4.0, 4, 4, 1])
+    )
+    assert wide.sum() == 7
+
+
+def test_no_lesion_is_an_empty_mask():
+    empty = np.zeros((5, 5, 5))
+    for masks in ([], [(empty, np.eye(4))]):
+        assert not registration.lesion_on_grid(masks, (6, 6, 6), np.eye(4)).any()
+
+
+@pytest.mark.parametrize("lesion", [None, "empty", "drawn"])
+def test_ants_gets_a_mask_only_with_a_lesion(lesion, monkeypatch, phantom_scan):
+    """Without a lesion the call, and so every byte, is what it was."""
+    given = {}
+
+    def record(*args, **options):
+        given.update(options)
+        raise RuntimeError("enough")
+
+    monkeypatch.setattr(ants, "registration", record)
+    fa, affine = np.ones(phantom_scan["mask"].shape), phantom_scan["affine"]
+    if lesion is not None:
+        lesion = np.zeros(fa.shape, dtype=bool) if lesion == "empty" else fa.cumsum(axis=0) < 5
+    with pytest.raises(InputFault, match="enough"):
+        registration.register(fa, affine, fa, affine, np.eye(4), lesion=lesion)
+    plain = {"type_of_transform", "initial_transform", "outprefix"}
+    if lesion is None or not lesion.any():
+        assert set(given) == plain
+    else:
+        assert set(given) == plain | {"moving_mask", "mask_all_stages"}
+        assert given["mask_all_stages"] is True
+        np.testing.assert_array_equal(given["moving_mask"].numpy() > 0, ~lesion)
+
+
+@pytest.fixture(scope="module")
+def spoilt(phantom_scan, registered):
+    """Mapped points and poses with a ball of 16 mm near the left regions set to FA 0 or 0.9."""
+    white, affine = registered["white"], phantom_scan["affine"]
+    middle = phantom.to_world(np.array([[-30.0, -30, 42]]), phantom_scan["head"])[0]
+    world = np.moveaxis(np.indices(white.shape), 0, -1) @ affine[:3, :3].T + affine[:3, 3]
+    ball = np.linalg.norm(world - middle, axis=-1) < 16
+    lesion = registration.lesion_on_grid([(ball, affine)], white.shape, affine)
+    template = (registered["wm"], registered["wm_affine"])
+    points, poses = {}, {}
+    for way, left_out in (("ignored", None), ("masked", lesion)):
+        for value in (0.0, 0.9):
+            fa = np.where(ball, value, white)
+            brain = load_template("mask", 4)[0]
+            pose, _ = find_pose(fa, affine, *template, brain, lesion=left_out)
+            found = registration.register(fa, affine, *template, pose, lesion=left_out)
+            points[way, value] = registration.map_points(CENTRES, found)
+            poses[way, value] = pose
+    return points, poses
+
+
+def test_what_is_in_a_lesion_does_not_move_the_regions(spoilt, registered):
+    points, _ = spoilt
+    healthy = registration.map_points(CENTRES, registered["runs"][0])
+    apart, added = {}, {}
+    for way in ("ignored", "masked"):
+        apart[way] = np.linalg.norm(points[way, 0.0] - points[way, 0.9], axis=1).max()
+        added[way] = max(
+            np.linalg.norm(points[way, value] - healthy, axis=1).max() for value in (0.0, 0.9)
+        )
+    assert apart["masked"] == 0
+    assert apart["ignored"] > 1.5
+    assert added["masked"] < 0.7 * added["ignored"]
+
+
+def test_what_is_in_a_lesion_does_not_turn_the_head(spoilt):
+    _, poses = spoilt
+    masked = abs(poses["masked", 0.0] - poses["masked", 0.9])[:3, :3].max()
+    ignored = abs(poses["ignored", 0.0] - poses["ignored", 0.9])[:3, :3].max()
+    assert masked < 0.2 * ignored
+
+
+# ---------------------------------------------------------------- faults
+
+
 @pytest.mark.parametrize("value", [0.0, np.nan])
 def test_empty_fa_is_refused(value, phantom_scan):
     fa = np.full(phantom_scan["mask"].shape, value)
