@@ -22,6 +22,7 @@ include: "rules/cohort.smk"
 include: "rules/dwi.smk"
 include: "rules/registration.smk"
 include: "rules/alps.smk"
+include: "rules/lesions.smk"
 include: "rules/stats.smk"
 include: "rules/report.smk"
 
@@ -29,7 +30,8 @@ include: "rules/report.smk"
 rule all:
     default_target: True
     input:
-        rules.alps.input,
+        rules.alps.input if "alps" in MEASURES else [],
+        rules.lesions.input if "lesions" in MEASURES else [],
         rules.stats.input,
         rules.tables.input,
         rules.qc.input,

@@ -4,9 +4,9 @@ import importlib.util
 import os
 import sys
 
-from glymflow.cohort import index_cohort
 from glymflow.config import config_faults, load_config
 from glymflow.io import InputFault, load_image
+from glymflow.lesion_masks import index_measures
 
 FRAMES = ("scanner", "template", "fibre")
 
@@ -32,17 +32,21 @@ def run(args):
         print(f"{args.config}: refused, nothing would run")
         print_list(faults)
         return 1
-    series, excluded = index_cohort(
-        config["bids_dir"], config["derivatives_dir"], config["participants"]
+    series, masks, excluded = index_measures(
+        config["bids_dir"],
+        config["derivatives_dir"],
+        config["participants"],
+        settings=config["lesions"],
     )
     broken = check_series(series, config["dwi"])
     usable = series[~series.series.isin([name for name, _ in broken])]
-    print_plan(config, usable)
+    broken += check_masks(masks)
+    print_plan(config, usable, masks)
     print_excluded(excluded, broken)
     if config["study"] is not None:
         print_warnings(study_warnings(config))
-    if usable.empty:
-        print("\nNothing can run: there is no series that can be measured.")
+    if usable.empty and masks.empty:
+        print("\nNothing can run: there is no series that can be measured, and no lesion mask.")
         return 1
     print(f"\nTo run it: snakemake --cores N --configfile {args.config}")
     return 0
@@ -73,6 +77,28 @@ def check_series(series, dwi_config):
             faults.append((row.series, str(fault)))
     if sys.stderr.isatty() and len(series):
         print(file=sys.stderr)
+    return faults
+
+
+def check_masks(masks):
+    """Check the header of each lesion mask; no voxel is read.
+
+    Parameters
+    ----------
+    masks : DataFrame
+        As from `glymflow.lesion_masks.index_measures`.
+
+    Returns
+    -------
+    list of (str, str)
+        Folder of the session and fault of each mask that cannot be measured.
+    """
+    faults = []
+    for row in masks.itertuples():
+        try:
+            load_image(row.mask, ndim=3)
+        except InputFault as fault:
+            faults.append((row.folder, str(fault)))
     return faults
 
 
@@ -133,7 +159,7 @@ def print_warnings(lines):
         print("\nStudy plan: no group too small, no logistic model with too few events.")
 
 
-def print_plan(config, series):
+def print_plan(config, series, masks):
     """Print what will be measured, and where from."""
     sessions = series[["participant_id", "session_id"]].drop_duplicates()
     sets = [
@@ -152,12 +178,23 @@ def print_plan(config, series):
         "frames": ", ".join(frames),
         "values": f"{len(series) * len(sets) * len(frames)} rows of alps.tsv",
         "several series": f"{config['combine_series']} of a session" if several else "no session",
+        "lesion masks": count_masks(masks),
         "study plan": config["study"] or "none: measures only, no statistics",
     }
     print("Will run")
     width = max(map(len, facts))
     for name, value in facts.items():
         print(f"  {name:<{width}}  {value}")
+
+
+def count_masks(masks):
+    """Say in words how many lesion masks there are, of what, and in which space."""
+    if masks.empty:
+        return "none"
+    labels = ", ".join(f"{n} {label}" for label, n in masks.label.value_counts().items())
+    spaces = ", ".join(sorted(masks.space.fillna("not named").unique()))
+    who = f"{masks.participant_id.nunique()} subjects"
+    return f"{len(masks)} of {who} ({labels}; space {spaces})"
 
 
 def print_excluded(excluded, broken):

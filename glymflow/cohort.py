@@ -38,7 +38,7 @@ _DERIVED_ENTITIES = ("desc", "space", "res", "cohort")
 _DESC = (None, "preproc")  # any other desc- is a by-product of some pipeline
 
 
-def index_cohort(bids_dir, derivatives_dir=None, participants=None):
+def index_cohort(bids_dir, derivatives_dir=None, participants=None, *, measured_otherwise=()):
     """List the DWI series of a BIDS folder, and what cannot take part.
 
     Parameters
@@ -51,6 +51,9 @@ def index_cohort(bids_dir, derivatives_dir=None, participants=None):
         the same entities; one made of several raw series (AP and PA merged) replaces them all.
     participants : path-like, optional
         The participants table, by default ``<bids_dir>/participants.tsv`` if there is one.
+    measured_otherwise : iterable of str
+        Subjects of whom something else than DWI is measured (lesions). Where nobody has DWI, they
+        are not said to lack it.
 
     Returns
     -------
@@ -68,28 +71,31 @@ def index_cohort(bids_dir, derivatives_dir=None, participants=None):
     """
     bids_dir = os.fspath(bids_dir)
     subjects = list_subjects(bids_dir)
-    files, faults = _scan(bids_dir, subjects)
+    files, faults = scan_files(bids_dir, subjects)
     images = _images(files)
-    if derivatives_dir is not None and not _same_folder(bids_dir, derivatives_dir):
+    if derivatives_dir is not None and not same_folder(bids_dir, derivatives_dir):
         known = set(subjects)
         derived = [name for name in list_subjects(derivatives_dir) if name in known]
-        derived_files, derived_faults = _scan(derivatives_dir, derived)
+        derived_files, derived_faults = scan_files(derivatives_dir, derived)
         derived_images = _images(derived_files)
         preprocessed = derived_images.desc == "preproc"
         images = pd.concat([images, derived_images[preprocessed]], ignore_index=True)
         files = pd.concat([files, derived_files], ignore_index=True)
         faults += derived_faults
     series, more_faults = _select_series(images, files)
-    faults += more_faults + _without_dwi(bids_dir, subjects, files, images, faults)
+    nobody = not ((images.suffix == "dwi") & images.desc.isin(_DESC)).any()
+    expected = [s for s in subjects if s not in measured_otherwise] if nobody else subjects
+    faults += more_faults + _without_dwi(bids_dir, expected, files, images, faults)
     excluded = pd.DataFrame(faults, columns=EXCLUDED_COLUMNS, dtype=object)
 
     path = os.path.join(bids_dir, "participants.tsv") if participants is None else participants
     _, unmatched = read_participants(path, subjects, required=participants is not None)
-    measured = unmatched.participant_id.isin(series.participant_id) | (unmatched.stage == "intake")
+    measured = unmatched.participant_id.isin({*series.participant_id, *measured_otherwise})
+    measured |= unmatched.stage == "intake"
     excluded = pd.concat([excluded, unmatched[measured]], ignore_index=True)
     order = ["participant_id", "session_id", "series", "stage", "reason"]
     excluded = excluded.sort_values(order, na_position="first", ignore_index=True)
-    return series, _none_for_missing(excluded)
+    return series, none_for_missing(excluded)
 
 
 def list_subjects(bids_dir):
@@ -112,8 +118,25 @@ def list_subjects(bids_dir):
     return names
 
 
-def _scan(root, subjects):
-    """List the files of the subjects that may matter; a subject that cannot be read is a fault."""
+def scan_files(root, subjects, datatypes=_DATATYPES):
+    """List the files of the subjects that may matter; a subject that cannot be read is a fault.
+
+    Parameters
+    ----------
+    root : str
+    subjects : list of str
+        Folders of `root`.
+    datatypes : sequence of str
+        The folders to look into, beside those of subject and session.
+
+    Returns
+    -------
+    files : DataFrame
+        root, participant_id, session_id, folder (``sub-01/ses-1``), datatype, name, path, and
+        whether it is a broken link; sorted.
+    faults : list of tuple
+        As `EXCLUDED_COLUMNS`.
+    """
     rows, faults = [], []
     with os.scandir(root) as entries:
         # above the subjects only what all of them inherit matters
@@ -121,7 +144,7 @@ def _scan(root, subjects):
     rows += [(root, None, None, "", "", e.name, e.path, False) for e in shared]
     for subject in subjects:
         try:
-            rows += [(root, subject, *row) for row in _scan_subject(root, subject)]
+            rows += [(root, subject, *row) for row in _scan_subject(root, subject, datatypes)]
         except OSError as error:
             reason = f"{error.filename}: {_os_reason(error)}"
             faults.append((subject, None, None, "intake", reason))
@@ -130,7 +153,7 @@ def _scan(root, subjects):
     return files.sort_values(["folder", "datatype", "name"], ignore_index=True), faults
 
 
-def _scan_subject(root, subject):
+def _scan_subject(root, subject, datatypes):
     """Return (session, folder, datatype, name, path, broken link) per file of one subject."""
     rows = []
     pending = [(None, subject, "", os.path.join(root, subject))]
@@ -142,7 +165,7 @@ def _scan_subject(root, subject):
                 if name.startswith("."):
                     continue  # macOS leaves ._sub-01_dwi.nii.gz beside each file
                 if entry.is_dir():
-                    if name in _DATATYPES and not datatype:
+                    if name in datatypes and not datatype:
                         pending.append((session, folder, name, entry.path))
                     elif name.startswith("ses-") and session is None and not datatype:
                         pending.append((name, f"{subject}/{name}", "", entry.path))
@@ -164,7 +187,7 @@ def _images(files):
     )
     images = files[wanted].copy()
     images["stem"], images["suffix"] = match[0][wanted], match[1][wanted]
-    entities = [_entities(name) for name in images.name]
+    entities = [parse_entities(name) for name in images.name]
     images["entities"] = pd.Series(entities, index=images.index, dtype=object)
     images["desc"] = pd.Series([e.get("desc") for e in entities], index=images.index, dtype=object)
     in_template = [e.get("space", "").startswith("MNI") for e in entities]
@@ -172,7 +195,7 @@ def _images(files):
     return images.reset_index(drop=True)
 
 
-def _entities(name):
+def parse_entities(name):
     """Parse the entities of a file name; ``run-01`` and ``run-1`` are the same run."""
     from bids2table import parse_bids_entities
 
@@ -214,7 +237,7 @@ def _select_series(images, files):
     good = dwi[dwi.fault.isna()].rename(columns={"path": "dwi"})
     good["t1w"] = _find_t1w(good, images)
     series = good.sort_values(["folder", "series"], ignore_index=True)[SERIES_COLUMNS]
-    return _none_for_missing(series).astype({"preprocessed": bool}), faults
+    return none_for_missing(series).astype({"preprocessed": bool}), faults
 
 
 _NAME_COLUMNS = ["participant_id", "session_id", "entities", "broken", "in_template"]
@@ -256,7 +279,7 @@ def _find_sidecars(dwi, files):
             # gradients of sub-01_dwi are not for sub-01_run-2_dwi, though BIDS would inherit them
             owner = row.path.removesuffix(extension)
             owner = owner if owner in images else None
-            by_place.setdefault(place, []).append((_entities(row.name), row.path, owner))
+            by_place.setdefault(place, []).append((parse_entities(row.name), row.path, owner))
         found = [_nearest(row, by_place) for row in dwi.itertuples()]
         dwi[column] = pd.Series(found, index=dwi.index, dtype=object)
 
@@ -313,8 +336,9 @@ def merge_cohort(alps, participants, *, roi_set, frame, combine, others=None):
 
     Parameters
     ----------
-    alps : DataFrame
-        ``results/cohort/alps.tsv``: one row per series, ROI set and frame.
+    alps : DataFrame or None
+        ``results/cohort/alps.tsv``: one row per series, ROI set and frame; None where nobody has
+        DWI.
     participants : DataFrame
         As from `read_participants`.
     roi_set, frame : str
@@ -325,7 +349,7 @@ def merge_cohort(alps, participants, *, roi_set, frame, combine, others=None):
     others : dict of str to DataFrame, optional
         Measures of other domains by name ("lesions", "epvs"), one row per subject and session.
         Columns that are there already, and each `qc_*`, get the domain as prefix
-        (`lesions_qc_status`).
+        (`lesions_qc_status`). Without `alps`, `qc_status` is the worst of theirs.
 
     Returns
     -------
@@ -334,12 +358,18 @@ def merge_cohort(alps, participants, *, roi_set, frame, combine, others=None):
         names those that its value is made of. Subjects without any measure are not in it
         (``excluded.tsv`` says why).
     """
-    chosen = alps[(alps.roi_set == roi_set) & (alps.frame == frame)]
-    measures = _combine_series(chosen, combine)
+    measures = pd.DataFrame(columns=KEYS, dtype=object)
+    if alps is not None:
+        chosen = alps[(alps.roi_set == roi_set) & (alps.frame == frame)]
+        measures = _combine_series(chosen, combine)
     for domain, other in (others or {}).items():
         taken = [c for c in other if c not in KEYS and (c in measures or c.startswith("qc_"))]
         other = other.rename(columns={column: f"{domain}_{column}" for column in taken})
         measures = _join(measures, other, KEYS, how="outer")
+    if alps is None:
+        ranks = [measures[f"{domain}_qc_status"].map(STATUS_RANK) for domain in others or {}]
+        worst = pd.concat(ranks, axis=1).max(axis=1) if ranks else pd.Series(dtype=float)
+        measures["qc_status"] = worst.map({v: k for k, v in STATUS_RANK.items()})
     keys = [key for key in KEYS if key in participants]
     taken = [c for c in participants if c not in KEYS and c in measures]
     about = participants.rename(columns={column: f"participants_{column}" for column in taken})
@@ -401,12 +431,12 @@ def _how_to_combine(column):
     return listed
 
 
-def _none_for_missing(table):
+def none_for_missing(table):
     """Use None, not NaN, for what a text column does not have: the rules test it with `if`."""
     return table.astype(object).where(table.notna(), None)
 
 
-def _same_folder(one, other):
+def same_folder(one, other):
     """Whether two paths are the same folder, spelled differently or through a link."""
     return os.path.realpath(one) == os.path.realpath(other)
 

@@ -263,13 +263,14 @@ def _roi_faults(config):
     if config["roi_set"] not in sets:
         name = config["roi_set"]
         faults.append(f"roi_set: no set {name} in roi_sets; {_options(sets)}{_meant(name, sets)}")
-    check = {"sphere": _sphere_faults, "mask": _mask_faults, "atlas": _atlas_faults}
+    centred = dict.fromkeys(("sphere", "ellipsoid"), _centre_faults)
+    check = {**centred, "mask": _mask_faults, "atlas": _atlas_faults}
     for name, roi_set in sets.items():
         faults += check[roi_set["shape"]](f"roi_sets.{name}", roi_set, sets)
     return faults
 
 
-def _sphere_faults(key, roi_set, sets):
+def _centre_faults(key, roi_set, sets):
     """The side of a point is that of its x; some papers print left and right the other way."""
     faults = []
     for name in ROI_NAMES:

@@ -1,4 +1,4 @@
-"""Pictures of one DWI series: ROIs over colour FA, and the template's outline over FA.
+"""Pictures of the brain: ROIs over colour FA, the template's outline over FA, and lesions.
 
 Arrays in, matplotlib figures out. Slices are shown along the voxel axes that lie closest to the
 subject's axes, without any resampling: what is drawn are the voxels that were measured. The left
@@ -19,6 +19,7 @@ ROIS = {
 }  # label by name, in the order in which they lie from the subject's left to the right
 ROI_COLORS = {"projection": "#FFE45C", "association": "#FFFFFF"}
 CONTOUR_COLOR = "#FF9E1B"
+LESION_COLORS = {"oedema": "#56B4E9", "lesion": "#F0E442", "haematoma": "#FF5A4F"}
 # horizontal axis, vertical axis, normal axis; letters at the left and right edge
 PLANES = {
     "axial": (0, 1, 2, "L", "R"),
@@ -133,6 +134,103 @@ def draw_registration(fa, wm, affine, rois=None):
     return figures
 
 
+def draw_lesion(image, masks, affine):
+    """Draw the outlines of lesion masks in three planes, each where the lesion is largest.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array
+    masks : dict of str to (X, Y, Z) bool array
+        By label, a key of `LESION_COLORS`; on the grid of `image`.
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+
+    Returns
+    -------
+    dict of matplotlib.figure.Figure
+        "axial", "coronal" and "sagittal".
+    """
+    spacing, (image, *turned) = to_canonical(affine, image, *masks.values())
+    masks = dict(zip(masks, turned, strict=True))
+    union = np.any(list(masks.values()), axis=0)
+    seen = image[image > 0]
+    vmax = float(np.percentile(seen, 99.5)) if seen.size else 1.0
+    inside = np.argwhere(union | (image > 0.1 * vmax))
+    low, high = inside.min(0), inside.max(0)
+    center, size = (low + high) / 2, (high - low + 1) * spacing + 8
+    figures = {}
+    for plane, (h, v, normal, *_) in PLANES.items():
+        area = union.sum(axis=tuple(axis for axis in range(3) if axis != normal))
+        view = {
+            "center": center * spacing,
+            "window": (size[h], size[v]),
+            "inches": 3.0 * size[h] / size[v],
+        }
+        figures[plane] = _draw_slice(
+            image, spacing, plane, int(np.argmax(area)), lesions=masks, vmax=vmax, **view
+        )
+    return figures
+
+
+def draw_frequency(counts, affine, t1, t1_affine, *, title, heights=tuple(range(-40, 80, 10))):
+    """Draw how many subjects have a lesion at each voxel, over axial slices of the template.
+
+    Parameters
+    ----------
+    counts : (X, Y, Z) integer array
+        In template space, its axes along those of the world.
+    affine : (4, 4) array
+        Voxel to template world (RAS+, mm) of `counts`.
+    t1, t1_affine
+        The template's T1, likewise.
+    title : str
+    heights : sequence of float
+        World z of the slices, mm.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    columns = -(-len(heights) // 2)
+    top = max(int(counts.max()), 1)
+    with rc_context(STYLE):
+        figure = Figure(figsize=(1.35 * columns + 0.9, 3.6), facecolor="white")
+        axes = figure.subplots(2, columns, gridspec_kw={"wspace": 0.02, "hspace": 0.02})
+        figure.subplots_adjust(left=0.01, right=0.9, bottom=0.02, top=0.9)
+        for ax, z in zip(axes.flat, heights, strict=False):
+            _axial(ax, t1, t1_affine, z, cmap="gray", vmin=0, vmax=float(t1.max()))
+            hit = np.ma.masked_less(counts, 1)
+            shown = _axial(ax, hit, affine, z, cmap="plasma", vmin=0, vmax=top)
+            ax.text(0.03, 0.03, f"z = {z}", color="white", fontsize=7, transform=ax.transAxes)
+            ax.text(0.03, 0.9, "L", color="white", fontsize=7, transform=ax.transAxes)
+            ax.text(0.91, 0.9, "R", color="white", fontsize=7, transform=ax.transAxes)
+        for ax in axes.flat:
+            ax.set(xticks=[], yticks=[], facecolor="black")
+            ax.spines[:].set_visible(False)
+        bar = figure.colorbar(shown, cax=figure.add_axes((0.915, 0.12, 0.014, 0.68)))
+        bar.set_label("subjects with a lesion here")
+        bar.locator, bar.formatter = _whole_numbers()
+        bar.update_ticks()
+        figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def _whole_numbers():
+    from matplotlib.ticker import FormatStrFormatter, MaxNLocator
+
+    return MaxNLocator(nbins=5, integer=True), FormatStrFormatter("%d")
+
+
+def _axial(ax, volume, affine, z, **style):
+    """Show one axial slice in world mm; the axes of the volume lie along those of the world."""
+    spacing, origin = np.diag(affine)[:3], affine[:3, 3]
+    k = int(np.clip(round((z - origin[2]) / spacing[2]), 0, volume.shape[2] - 1))
+    left, right, low, high = _extent(*volume.shape[:2], spacing[:2])
+    extent = (origin[0] + left, origin[0] + right, origin[1] + low, origin[1] + high)
+    image = volume[:, :, k].T
+    return ax.imshow(image, origin="lower", extent=extent, interpolation="nearest", **style)
+
+
 def _brighten(colorfa):
     """Scale colour FA so that the strongest fibres of this scan are bright, noise not much."""
     strongest = colorfa.max(axis=-1)
@@ -153,8 +251,9 @@ def best_slices(rois):
 
 
 def _draw_slice(
-    data, spacing, plane, k, *, center, window, inches, rois=None, contour=None, vmax=1.0
-):
+    data, spacing, plane, k, *, center, window, inches, rois=None, contour=None, lesions=None,
+    vmax=1.0,
+):  # fmt: skip
     """Draw one slice of a canonical volume; `center` and `window` in mm along the turned axes."""
     h, v, normal, *letters = PLANES[plane]
     steps = spacing[h], spacing[v]
@@ -172,6 +271,9 @@ def _draw_slice(
             _draw_contour(ax, np.take(contour, k, axis=normal), steps)
         if rois is not None:
             _draw_outlines(ax, rois, k, normal, steps)
+        for label in [name for name in LESION_COLORS if name in (lesions or {})]:
+            here = np.take(lesions[label], k, axis=normal)
+            _draw_lines(ax, outline_segments(here, steps), LESION_COLORS[label], label, width=1.2)
         ax.set_xlim(center[h] - window[0] / 2, center[h] + window[0] / 2)
         ax.set_ylim(center[v] - window[1] / 2, center[v] + window[1] / 2)
         _draw_letters(ax, letters, scale_mm=10 / window[0])
@@ -189,17 +291,22 @@ def _draw_contour(ax, probability, steps):
 
 
 def _draw_outlines(ax, rois, k, normal, steps):
-    from matplotlib.collections import LineCollection
-
     for name, label in ROIS.items():
         mask = rois == label
         here = np.take(mask, k, axis=normal)
         color = ROI_COLORS[name.split("_")[0]]
         shown, style = (here, "solid") if here.any() else (mask.any(axis=normal), (0, (1.5, 1.5)))
-        lines = outline_segments(shown, steps)
-        ax.add_collection(LineCollection(lines, colors="black", linewidths=3.2, capstyle="round"))
-        line = LineCollection(lines, colors=color, linewidths=1.5, linestyles=[style], gid=name)
-        ax.add_collection(line)
+        _draw_lines(ax, outline_segments(shown, steps), color, name, style=style)
+
+
+def _draw_lines(ax, lines, color, name, *, width=1.5, style="solid"):
+    """Draw an outline with a dark rim, so that it is seen on dark and bright."""
+    from matplotlib.collections import LineCollection
+
+    rim = LineCollection(lines, colors="black", linewidths=width + 1.7, capstyle="round")
+    ax.add_collection(rim)
+    line = LineCollection(lines, colors=color, linewidths=width, linestyles=[style], gid=name)
+    ax.add_collection(line)
 
 
 def outline_segments(mask, steps=(1.0, 1.0)):

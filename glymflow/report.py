@@ -58,7 +58,7 @@ def _percent(value, full=1.0):
     return f"{min(max(float(value) / full, 0), 1) * 100:.1f}" if _known(value) else "0"
 
 
-def _words(value):
+def words(value):
     """Return the text of a cell, ``n/a`` if it is missing."""
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return MISSING
@@ -160,7 +160,7 @@ def describe_series(name, table, *, roi_set, frame, reasons, pictures=None, faul
     section |= {
         "status": worst_status([row.get("qc_status")]),
         "reasons": explain(row.get("qc_reasons"), reasons),
-        "radius": _words(row["roi_radius_mm"]) if _known(row.get("roi_radius_mm")) else "",
+        "radius": words(row["roi_radius_mm"]) if _known(row.get("roi_radius_mm")) else "",
         "alps": {key: number(row.get(f"alps_{key}")) for key in ALPS},
         "rois": [_describe_roi(roi, row, shown["rois"]) for roi in ROIS],
         "components": _component_bars(row),
@@ -223,7 +223,7 @@ def _scan_facts(row):
     return [
         {"name": "registration similarity", "text": number(row.get("registration_similarity"))},
         {"name": "motion", "text": number(row.get("motion_mm"), 2, unit=" mm")},
-        {"name": "session", "text": _words(row.get("session_id"))},
+        {"name": "session", "text": words(row.get("session_id"))},
     ]
 
 
@@ -245,7 +245,7 @@ def _lowest(row, measure):
     return min((v for v in values if _known(v)), default=None)
 
 
-def subject_page(participant, sections, *, roi_set, frame):
+def subject_page(participant, sections, *, roi_set, frame, lesions=(), lesion_colors=None):
     """Return the page of one subject as HTML.
 
     Parameters
@@ -255,11 +255,17 @@ def subject_page(participant, sections, *, roi_set, frame):
         From `describe_series`, in the order to show.
     roi_set, frame : str
         The primary ones.
+    lesions : list of dict
+        From `describe_lesion`.
+    lesion_colors : dict, optional
+        Colour of each label's outline.
     """
     return _template("subject.html.j2").render(
         participant=participant,
         sections=sections,
-        status=worst_status(section["status"] for section in sections),
+        lesions=lesions,
+        lesion_colors=lesion_colors or {},
+        status=worst_status(section["status"] for section in [*sections, *lesions]),
         roi_set=roi_set,
         frame=frame,
         roi_colors=ROI_COLORS,
@@ -271,7 +277,10 @@ def subject_page(participant, sections, *, roi_set, frame):
 # ---------------------------------------------------------------- the page of the cohort
 
 
-def cohort_page(alps, cohort, excluded, *, config, reasons, subjects=(), group_column=None, **more):
+def cohort_page(
+    alps, cohort, excluded, *, config, reasons, subjects=(), group_column=None, lesions=(),
+    lesion_map=None, **more,
+):  # fmt: skip
     """Return the page of the whole cohort as HTML.
 
     Parameters
@@ -291,31 +300,33 @@ def cohort_page(alps, cohort, excluded, *, config, reasons, subjects=(), group_c
         Participants that have a page of their own.
     group_column : str, optional
         Column of `cohort` with the group.
+    lesions : list of dict
+        From `glymflow.lesion_page.describe_lesions`.
+    lesion_map : bytes, optional
+        PNG of the frequency map.
     **more
         `charts`, `tables`, `figures`: lists of dicts from `embed_chart`, `embed_table` and
         `embed_figure`.
     """
     primary = select_primary(alps, config["roi_set"], config["frame"])
     groups = _groups(cohort, group_column, config.get("group_labels") or {})
-    rows = [_cohort_row(r, reasons, set(subjects), groups) for r in primary.to_dict("records")]
-    rows += _rows_without_values(cohort, excluded, rows, set(subjects), groups)
-    rows.sort(key=lambda row: row["rank"])
-    seen = set()
-    for row in rows:
-        row["anchor"] = row["participant"] not in seen
-        seen.add(row["participant"])
+    rows = _all_rows(primary, cohort, excluded, lesions, reasons, set(subjects), groups)
     has_session = any(row["session"] for row in rows)
     has_series = any(row["source"] not in (row["participant"], "–") for row in rows)
     counts = {s: sum(row["status"] == s for row in rows) for s in ("pass", "warn", "fail", "none")}
     methods = config.get("methods") or []
+    has_alps = not (primary.empty and lesions)
     return _template("cohort.html.j2").render(
         title=config.get("title") or "ALPS cohort report",
         roi_set=config["roi_set"],
         frame=config["frame"],
-        flow=_flow(rows, counts, excluded),
+        flow=_flow(rows, counts, excluded, lesions, has_alps),
+        has_alps=has_alps,
+        lesions=lesions,
+        lesion_map=embed_picture(lesion_map) if lesion_map else None,
         share=[{"status": status, "count": count} for status, count in counts.items()],
         excluded=_excluded(excluded),
-        columns=_columns(has_session, has_series, bool(groups)),
+        columns=_columns(has_session, has_series, bool(groups), has_alps),
         rows=rows,
         has_session=has_session,
         has_series=has_series,
@@ -325,6 +336,22 @@ def cohort_page(alps, cohort, excluded, *, config, reasons, subjects=(), group_c
         version=glymflow.__version__,
         **more,
     )
+
+
+def _all_rows(primary, cohort, excluded, lesions, reasons, subjects, groups):
+    """Return the rows of the table of subjects, worst status first."""
+    rows = [_cohort_row(r, reasons, subjects, groups) for r in primary.to_dict("records")]
+    rows += _rows_without_values(cohort, excluded, rows, subjects, groups)
+    of_lesions = {row["participant"]: row for row in reversed(lesions)}
+    for row in rows if primary.empty else []:  # masks only: their quality is that of the subject
+        row |= {k: of_lesions.get(row["participant"], row)[k] for k in ("status", "reasons")}
+        row["rank"] = STATUSES.index(row["status"])
+    rows.sort(key=lambda row: row["rank"])
+    seen = set()
+    for row in rows:
+        row["anchor"] = row["participant"] not in seen
+        seen.add(row["participant"])
+    return rows
 
 
 def select_primary(alps, roi_set, frame):
@@ -353,7 +380,7 @@ def _groups(cohort, column, labels):
 
 
 def _cohort_row(row, reasons, subjects, groups):
-    participant, source = str(row["participant_id"]), _words(row.get("source"))
+    participant, source = str(row["participant_id"]), words(row.get("source"))
     status = worst_status([row.get("qc_status")])
     values = [row.get("alps_left"), row.get("alps_right"), row.get("alps_mean")]
     values.append(_lowest(row, "alignment"))
@@ -390,24 +417,26 @@ def _rows_without_values(cohort, excluded, rows, subjects, groups):
     return absent
 
 
-def _columns(has_session, has_series, has_group):
+def _columns(has_session, has_series, has_group, has_alps):
     optional = {"session": has_session, "series": has_series, "group": has_group}
     names = ["subject", *(name for name, shown in optional.items() if shown), "QC"]
     numbers = ["ALPS left", "ALPS right", "ALPS mean", "lowest alignment"]
     columns = [{"name": name, "number": False} for name in names]
-    columns += [{"name": name, "number": True} for name in numbers]
+    columns += [{"name": name, "number": True} for name in numbers if has_alps]
     return [*columns, {"name": "why", "number": False}]
 
 
-def _flow(rows, counts, excluded):
+def _flow(rows, counts, excluded, lesions, has_alps):
     measured = [row for row in rows if row["status"] != "none"]
-    steps = {
-        "subjects": len({row["participant"] for row in rows}),
+    of_series = {
         "subjects measured": len({row["participant"] for row in measured}),
         "DWI series measured": len(measured),
-        "series pass": counts["pass"],
-        "series warn": counts["warn"],
-        "series fail": counts["fail"],
+        **{f"series {status}": counts[status] for status in ("pass", "warn", "fail")},
+    }
+    steps = {
+        "subjects": len({row["participant"] for row in rows}),
+        **(of_series if has_alps else {}),
+        **({"lesions measured": len(lesions)} if lesions else {}),
         "left out, with reason": len(excluded),
     }
     return [{"name": name, "count": count} for name, count in steps.items()]
@@ -415,7 +444,7 @@ def _flow(rows, counts, excluded):
 
 def _excluded(excluded):
     names = [name.replace("_", " ") for name in excluded.columns]
-    rows = [[_words(value) for value in row] for row in excluded.itertuples(index=False)]
+    rows = [[words(value) for value in row] for row in excluded.itertuples(index=False)]
     return {"columns": names, "rows": rows}
 
 
@@ -431,7 +460,7 @@ def _plain(value):
         return ", ".join(f"{key}: {_plain(item)}" for key, item in value.items())
     if isinstance(value, (list, tuple)):
         return ", ".join(_plain(item) for item in value)
-    return _words(value)
+    return words(value)
 
 
 def embed_chart(name, svg, title, text, *, wide=False):

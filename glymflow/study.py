@@ -29,7 +29,8 @@ MEASURE_COLUMNS = [
     ),
     *("fa_*", "md_*", "alignment_*", "pitch", "roll", "yaw"),
     *("volume_lesion_ml", "volume_haematoma_ml", "volume_oedema_ml", "relative_oedema_ratio"),
-    *("side", "location", "brain_volume_ml"),
+    *("side", "location", "brain_volume_ml", "share_*", "dice_*", "components_*"),
+    *("volume_oedema_difference_ml", "lesions_qc_status", "lesions_qc_reasons"),
     *("epvs_count*", "epvs_volume_mm3*", "epvs_fraction*", "epvs_permille*"),
     *("qc_status_*", "qc_reasons_*"),
 ]

@@ -2,11 +2,16 @@ rule measure_alps:
     """Measure the ALPS index (Taoka 2017) of a series in every ROI set and frame, with its QC."""
     input:
         tensor="<derivatives>/{folder}/dwi/{series}_model-tensor_param-tensor_dwimap.nii.gz",
+        fa="<derivatives>/{folder}/dwi/{series}_model-tensor_param-fa_dwimap.nii.gz",
         fit="<derivatives>/{folder}/dwi/{series}_model-tensor_dwimap.json",
+        dwi="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.nii.gz",
+        bval="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.bval",
+        bvec="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.bvec",
         mask="<derivatives>/{folder}/dwi/{series}_desc-brain_mask.nii.gz",
         affine="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-affine_xfm.mat",
         warp="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",
         registration="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_xfm.json",
+        wm="<resources>/template/space-MNI152NLin2009aSym_label-WM_probseg.nii.gz",
     output:
         alps="<derivatives>/{folder}/dwi/{series}_alps.tsv",
         rois="<derivatives>/{folder}/dwi/{series}_desc-alps_dseg.nii.gz",

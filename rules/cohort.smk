@@ -1,7 +1,8 @@
 rule index_cohort:
-    """List the DWI series of the BIDS folder, and who is left out at the door and why."""
+    """List the DWI series and the lesion masks, and who is left out at the door and why."""
     output:
         series="<cohort>/series.tsv",
+        masks="<cohort>/masks.tsv",
         excluded="<cohort>/excluded/intake.tsv",
     log:
         "<logs>/index_cohort.log",
@@ -17,6 +18,7 @@ rule index_cohort:
         bids_dir=config["bids_dir"],
         derivatives_dir=config["derivatives_dir"],
         participants=config["participants"],
+        lesions=config["lesions"],
         sheet=SHEET,
         code=code_hash("index_cohort"),
     message:
@@ -28,7 +30,8 @@ rule index_cohort:
 rule merge_cohort:
     """Join participants and measures: one row per subject and session."""
     input:
-        alps="<cohort>/alps.tsv",
+        alps=branch("alps" in MEASURES, then="<cohort>/alps.tsv", otherwise=[]),
+        lesions=branch("lesions" in MEASURES, then="<cohort>/lesions.tsv", otherwise=[]),
         participants=branch(exists(PARTICIPANTS), then=PARTICIPANTS, otherwise=[]),
     output:
         cohort="<cohort>/cohort.tsv",
@@ -56,7 +59,7 @@ rule merge_cohort:
 rule list_excluded:
     """Say who was left out of what and why, from the intake to the last measure."""
     input:
-        parts=["<cohort>/excluded/intake.tsv", "<cohort>/excluded/alps.tsv"],
+        parts=collect("<cohort>/excluded/{part}.tsv", part=["intake", *MEASURES]),
     output:
         excluded="<cohort>/excluded.tsv",
     log:

@@ -12,11 +12,13 @@ for library in ("OMP", "OPENBLAS", "MKL", "ITK_GLOBAL_DEFAULT"):
 from snakemake.exceptions import WorkflowError
 
 from glymflow.check import study_faults
-from glymflow.cohort import index_cohort
 from glymflow.config import config_faults
 from glymflow.io import InputFault
+from glymflow.lesion_masks import index_measures
 from glymflow.sources import code_hash, fingerprint
 from glymflow.study import load_plan, study_outputs
+
+BATCH = 25  # sessions whose lesions one job measures: its start takes as long as twenty masks
 
 faults = config_faults(config)
 if not faults and config["study"]:
@@ -25,8 +27,11 @@ if faults:
     raise WorkflowError("The config is refused:\n" + "\n".join(faults))
 
 try:
-    _series, _excluded = index_cohort(
-        config["bids_dir"], config["derivatives_dir"], config["participants"]
+    _series, _masks, _excluded = index_measures(
+        config["bids_dir"],
+        config["derivatives_dir"],
+        config["participants"],
+        settings=config["lesions"],
     )
 except InputFault as fault:
     raise WorkflowError(str(fault)) from None
@@ -36,7 +41,32 @@ SERIES = {row["series"]: row for row in _series.to_dict("records")}
 SUBJECTS = {
     subject: list(rows) for subject, rows in _series.groupby("participant_id").series
 }
-SHEET = fingerprint(_series, _excluded)
+# folder of a session -> the rows of its lesion masks; sessions are measured in batches
+LESIONS = {}
+for row in _masks.to_dict("records"):
+    LESIONS.setdefault(row["folder"], []).append(row)
+LESION_BATCHES = {
+    f"{start // BATCH + 1:03}": list(LESIONS)[start : start + BATCH]
+    for start in range(0, len(LESIONS), BATCH)
+}
+# sessions whose masks reach the template through the registration of a series
+REGISTERED = {
+    folder
+    for folder, rows in LESIONS.items()
+    if rows[0]["series"] and not any(row["template"] for row in rows)
+}
+LESION_BATCH = {
+    folder: batch for batch, folders in LESION_BATCHES.items() for folder in folders
+}
+LESION_SESSIONS = {}
+for folder, rows in LESIONS.items():
+    SUBJECTS.setdefault(rows[0]["participant_id"], [])
+    LESION_SESSIONS.setdefault(rows[0]["participant_id"], []).append(folder)
+# what is measured; a cohort of nothing is told so by the measurement of ALPS
+NAMES = {"alps": "ALPS", "lesions": "Lesions"}
+MEASURES = ["alps"] if SERIES or not LESIONS else []
+MEASURES += ["lesions"] if LESIONS else []
+SHEET = fingerprint(_series, _masks, _excluded)
 PARTICIPANTS = config["participants"] or os.path.join(
     config["bids_dir"], "participants.tsv"
 )
@@ -46,7 +76,7 @@ STUDY = study_outputs(PLAN) if PLAN else {"stats": [], "tables": [], "figures": 
 REPORT = {
     "roi_set": config["roi_set"],
     "frame": config["frame"],
-    "title": PLAN.get("title", "ALPS of the cohort"),
+    "title": PLAN.get("title", f"{NAMES[MEASURES[0]]} of the cohort"),
     "group_order": PLAN.get("groups", {}).get("order"),
     "group_labels": PLAN.get("groups", {}).get("labels"),
     "tensor fit": config["tensor"]["fit"],
@@ -59,6 +89,7 @@ wildcard_constraints:
     folder=r"sub-[^/]+(/ses-[^/]+)?",
     series=r"sub-[^/]+?",
     subject=r"sub-[^/_]+",
+    batch=r"\d+",
 
 
 def of_series(column):
@@ -70,6 +101,40 @@ def of_subject(path):
     """Give the path of each of a subject's series, in the order of the sheet."""
     return lambda wildcards: [
         path.format(**SERIES[name]) for name in SUBJECTS[wildcards.subject]
+    ]
+
+
+def lesion_files(sessions):
+    """Give the lesion masks of some sessions, with the images and sidecars that belong to them."""
+    rows = [row for session in sessions for row in LESIONS[session]]
+    files = [row[key] for row in rows for key in ("mask", "image", "sidecar")]
+    return list(dict.fromkeys(filter(None, files)))
+
+
+def lesions_of(subject):
+    """Give the sessions of a subject that have lesion masks."""
+    return LESION_SESSIONS.get(subject, [])
+
+
+def of_lesions(*paths):
+    """Give some files of the cohort for subjects with a lesion, nothing for the others."""
+    return lambda wildcards: list(paths) if lesions_of(wildcards.subject) else []
+
+
+def of_batches(path):
+    """Give the path of the batch of each of a subject's sessions with a lesion."""
+    return lambda wildcards: [
+        path.format(batch=LESION_BATCH[session])
+        for session in lesions_of(wildcards.subject)
+    ]
+
+
+def of_registered(path):
+    """Give the path of the series that leads each session of a batch to the template."""
+    return lambda wildcards: [
+        path.format(**LESIONS[session][0])
+        for session in LESION_BATCHES[wildcards.batch]
+        if session in REGISTERED
     ]
 
 

@@ -1,5 +1,5 @@
 rule report_subject:
-    """Write a subject's page: ROIs on colour FA, registration, values and QC in words."""
+    """Write a subject's page: ROIs on colour FA, registration, lesions, values and QC in words."""
     input:
         alps=of_subject("<derivatives>/{folder}/dwi/{series}_alps.tsv"),
         fa=of_subject(
@@ -12,6 +12,15 @@ rule report_subject:
         wm=of_subject(
             "<derivatives>/{folder}/dwi/{series}_label-WM_desc-template_probseg.nii.gz"
         ),
+        lesions=of_lesions("<cohort>/lesions.tsv", "<cohort>/excluded/lesions.tsv"),
+        lesion_tables=of_batches("<resources>/lesions/batch-{batch}_lesions.tsv"),
+        lesion_masks=of_batches(
+            "<resources>/lesions/batch-{batch}_space-MNI152NLin2009aSym_res-2_mask.nii.gz"
+        ),
+        background=of_lesions(
+            "<resources>/template/space-MNI152NLin2009aSym_res-2_T1w.nii.gz"
+        ),
+        lesion_files=lambda wildcards: lesion_files(lesions_of(wildcards.subject)),
     output:
         page="<results>/report/{subject}.html",
     log:
@@ -27,6 +36,9 @@ rule report_subject:
     params:
         participant="{subject}",
         series=lambda wildcards: SUBJECTS[wildcards.subject],
+        lesions=lambda wildcards: [
+            LESIONS[folder] for folder in lesions_of(wildcards.subject)
+        ],
         roi_set=config["roi_set"],
         frame=config["frame"],
         code=code_hash("report_subject"),
@@ -39,7 +51,13 @@ rule report_subject:
 rule report_cohort:
     """Write the cohort's page: counts, QC, distributions, the study's tables and figures."""
     input:
-        alps="<cohort>/alps.tsv",
+        alps=branch("alps" in MEASURES, then="<cohort>/alps.tsv", otherwise=[]),
+        lesions=branch("lesions" in MEASURES, then="<cohort>/lesions.tsv", otherwise=[]),
+        lesion_map=branch(
+            "lesions" in MEASURES,
+            then="<results>/figures/lesion_frequency.png",
+            otherwise=[],
+        ),
         cohort="<cohort>/cohort.tsv",
         excluded="<cohort>/excluded.tsv",
         tables=collect("<results>/tables/{id}.html", id=STUDY["tables"]),

@@ -2,7 +2,7 @@ rule run_study:
     """Make the analyses of the study plan; one table of full precision for each."""
     input:
         cohort="<cohort>/cohort.tsv",
-        alps="<cohort>/alps.tsv",
+        alps=branch("alps" in MEASURES, then="<cohort>/alps.tsv", otherwise=[]),
         plan=config["study"] or [],
     output:
         stats=collect("<results>/stats/{id}.tsv", id=STUDY["stats"] or "none"),

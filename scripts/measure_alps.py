@@ -5,8 +5,8 @@ from functools import partial
 import numpy as np
 
 from glymflow import alps as index
-from glymflow import qc, rois
-from glymflow.frames import FRAMES
+from glymflow import measurement, rois
+from glymflow.dwi import read_gradients, world_gradients
 from glymflow.io import (
     InputFault,
     image_data,
@@ -16,34 +16,40 @@ from glymflow.io import (
     save_image,
     write_tsv,
 )
-from glymflow.pose import rotation_part
 from glymflow.registration import map_points
 
 
 def main(
-    *, tensor, mask, affine, warp, registration, fit, participant_id, session_id, series,
-    roi_sets, roi_set, thresholds, alps, regions,
+    *, tensor, fa, mask, dwi, bval, bvec, affine, warp, registration, fit, wm,
+    participant_id, session_id, series, roi_sets, roi_set, thresholds, alps, regions,
 ):  # fmt: skip
     """Write the series' rows of ``alps.tsv`` and the primary regions as a label image.
 
     Parameters
     ----------
-    tensor, mask : path-like
+    tensor, fa, mask, dwi : path-like
         On the series' own grid; nothing is resampled.
+    bval, bvec : path-like
+        Gradient table of `dwi`, the preprocessed series.
     affine, warp : path-like
         Transforms of `register_template`.
     registration, fit : path-like
         Sidecars of `register_template` and `fit_tensor`.
+    wm : path-like
+        White-matter map of the template.
     participant_id, session_id, series : str or None
     roi_sets, roi_set, thresholds
         The config's `roi_sets`, `roi_set` and `qc`.
     alps, regions : path-like
         Written.
     """
-    image = load_image(tensor, ndim=4)
-    triangle, brain = image_data(image), image_data(load_image(mask, ndim=3)) > 0
     found, fitted = read_json(registration), read_json(fit)
-    to_subject = partial(map_points, transforms={"affine": require(affine), "warp": require(warp)})
+    scan = _read_scan(tensor, mask, dwi, bval, bvec, found["pose"])
+    mapped = partial(map_points, transforms={"affine": require(affine), "warp": require(warp)})
+    template = load_image(wm, ndim=3)
+    anisotropy = image_data(load_image(fa, ndim=3))
+    white = (image_data(template), template.affine)
+    aligned, placement = measurement.place(scan, anisotropy, mapped, *white)
     entities = {"participant_id": participant_id, "session_id": session_id, "series": series}
     margin = fitted["gradient_margin"]
     about = {
@@ -52,37 +58,42 @@ def main(
         "source": series,
         **{name: found[name] for name in ("pitch", "roll", "yaw")},
         "registration_similarity": found["similarity"],
+        **placement,
         "motion_mm": fitted["motion_mm"],
         "gradient_margin": np.nan if margin is None else margin,
     }
-    data = (triangle, brain, image.affine)
-    rotation = rotation_part(np.array(found["pose"]))
     rows = []
     for name, definition in roi_sets.items():
         known = about | {"roi_set": name, "roi_radius_mm": definition.get("radius_mm")}
+        plain = definition.get("plain", False)
         try:
+            to_subject = mapped if plain else aligned
             points = rois.roi_points(definition, to_subject, entities, roi_sets)
         except InputFault as fault:  # of this set only, unless it is the primary one
             if name == roi_set:
                 raise
             print(f"{name}: {fault}")
-            judged = dict(zip(("qc_status", "qc_reasons"), qc.unavailable(), strict=True))
-            rows += [{"frame": frame} | known | judged for frame in FRAMES]
+            rows += measurement.unavailable(known)
             continue
         if name == roi_set:
-            save_image(rois.label_image(points, brain.shape, image.affine), image.affine, regions)
-        rows += measure_set(points, data, rotation, known, thresholds)
+            labels = rois.label_image(points, scan.mask.shape, scan.affine)
+            save_image(labels, scan.affine, regions)
+        rows += measurement.measure(scan, points, known, thresholds, plain=plain)
     write_tsv(index.alps_table(rows), alps)
 
 
-def measure_set(points, data, rotation, known, thresholds):
-    """Return the rows of one ROI set, one per frame, judged."""
-    sampled = {role: index.sample_region(*data, cloud) for role, cloud in points.items()}
-    inside = {role: region["inside_image"] for role, region in sampled.items()}
-    rows = [row | known for row in index.measure_set(sampled, rotation)]
-    for row in rows:
-        row["qc_status"], row["qc_reasons"] = qc.judge(row, inside, thresholds)
-    return rows
+def _read_scan(tensor, mask, dwi, bval, bvec, pose):
+    image, series = load_image(tensor, ndim=4), load_image(dwi, ndim=4)
+    bvals, bvecs = read_gradients(bval, bvec, series.shape[3])
+    return measurement.Scan(
+        triangle=image_data(image),
+        mask=image_data(load_image(mask, ndim=3)) > 0,
+        affine=image.affine,
+        signal=image_data(series),
+        bvals=bvals,
+        directions=world_gradients(bvecs, series.affine),
+        pose=np.array(pose),
+    )
 
 
 if __name__ == "__main__":
@@ -91,11 +102,16 @@ if __name__ == "__main__":
     with subject_job(snakemake):
         main(
             tensor=snakemake.input.tensor,
+            fa=snakemake.input.fa,
             mask=snakemake.input.mask,
+            dwi=snakemake.input.dwi,
+            bval=snakemake.input.bval,
+            bvec=snakemake.input.bvec,
             affine=snakemake.input.affine,
             warp=snakemake.input.warp,
             registration=snakemake.input.registration,
             fit=snakemake.input.fit,
+            wm=snakemake.input.wm,
             participant_id=snakemake.params.participant_id,
             session_id=snakemake.params.session_id,
             series=snakemake.wildcards.series,

@@ -7,22 +7,31 @@ from glymflow.io import read_tsv, write_tsv
 from glymflow.participants import read_participants
 
 
-def main(*, alps, participants, roi_set, frame, combine, cohort):
+def main(*, alps, participants, roi_set, frame, combine, cohort, lesions=None):
     """Write ``cohort.tsv``; without a participants table it holds the measures only.
 
     Parameters
     ----------
-    alps : path-like
+    alps : path-like or None
     participants : path-like or None
     roi_set, frame, combine : str
         The config's `roi_set`, `frame` and `combine_series`.
     cohort : path-like
         Written.
+    lesions : path-like, optional
+        lesions.tsv.
     """
     table = pd.DataFrame(columns=["participant_id"], dtype=object)
     if participants:
         table, _ = read_participants(participants)
-    merged = merge_cohort(read_tsv(alps), table, roi_set=roi_set, frame=frame, combine=combine)
+    merged = merge_cohort(
+        read_tsv(alps) if alps else None,
+        table,
+        roi_set=roi_set,
+        frame=frame,
+        combine=combine,
+        others={"lesions": read_tsv(lesions)} if lesions else None,
+    )
     write_tsv(merged, cohort)
     print(f"{len(merged)} rows")
 
@@ -32,10 +41,11 @@ if __name__ == "__main__":
 
     with cohort_job(snakemake):
         main(
-            alps=snakemake.input.alps,
+            alps=snakemake.input.alps or None,
             participants=snakemake.input.participants or None,
             roi_set=snakemake.params.roi_set,
             frame=snakemake.params.frame,
             combine=snakemake.params.combine,
             cohort=snakemake.output.cohort,
+            lesions=snakemake.input.lesions or None,
         )

@@ -4,19 +4,22 @@ from pathlib import Path
 
 from glymflow import figures as plots
 from glymflow import report
+from glymflow.alps import alps_table
 from glymflow.io import read_tsv
+from glymflow.lesion_page import describe_lesions
+from glymflow.lesions import REASONS as LESION_REASONS
 
 
 def main(
     *, alps, cohort, excluded, subjects, config, page,
-    tables=(), figures=(), group_column=None, reasons=None,
+    tables=(), figures=(), group_column=None, reasons=None, lesions=None, lesion_map=None,
 ):  # fmt: skip
     """Write the page.
 
     Parameters
     ----------
     alps, cohort, excluded : path
-        The tables in ``results/cohort``.
+        The tables in ``results/cohort``; `alps` is None where nobody has DWI.
     subjects : list of str
         Participants that have a page beside this one.
     config : dict
@@ -32,16 +35,23 @@ def main(
         Column of `cohort` with the group.
     reasons : dict, optional
         QC reason code to sentence; default: `glymflow.qc.REASONS`.
+    lesions, lesion_map : path, optional
+        ``lesions.tsv`` and the frequency map as PNG.
     """
     if reasons is None:
         from glymflow.qc import REASONS as reasons
-    alps, cohort, excluded = read_tsv(alps), read_tsv(cohort), read_tsv(excluded)
+    alps = read_tsv(alps) if alps else alps_table([])
+    cohort, excluded = read_tsv(cohort), read_tsv(excluded)
     html = report.cohort_page(
         alps, cohort, excluded, config=config, reasons=reasons, subjects=subjects,
         group_column=group_column,
         charts=draw_charts(alps, cohort, subjects, config, group_column),
         tables=[report.embed_table(p.stem, p.read_text("utf-8")) for p in map(Path, tables)],
         figures=embed_figures(figures),
+        lesions=describe_lesions(
+            read_tsv(lesions), reasons=LESION_REASONS, subjects=subjects
+        ) if lesions else (),
+        lesion_map=Path(lesion_map).read_bytes() if lesion_map else None,
     )  # fmt: skip
     Path(page).parent.mkdir(parents=True, exist_ok=True)
     Path(page).write_text(html, encoding="utf-8")
@@ -91,7 +101,7 @@ if __name__ == "__main__":
 
     with cohort_job(snakemake):
         main(
-            alps=snakemake.input.alps,
+            alps=snakemake.input.alps or None,
             cohort=snakemake.input.cohort,
             excluded=snakemake.input.excluded,
             subjects=snakemake.params.subjects,
@@ -100,4 +110,6 @@ if __name__ == "__main__":
             tables=snakemake.input.get("tables", []),
             figures=snakemake.input.get("figures", []),
             group_column=snakemake.params.get("group_column"),
+            lesions=snakemake.input.lesions or None,
+            lesion_map=snakemake.input.lesion_map or None,
         )

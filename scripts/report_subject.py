@@ -1,13 +1,20 @@
-"""Write the page of one subject: values, QC reasons, ROIs and registration of each DWI series."""
+"""Write the page of one subject: each DWI series and each lesion, in pictures and values."""
 
 from pathlib import Path
 
+import numpy as np
+
+from glymflow import lesions as measured
 from glymflow import overlays, report
 from glymflow.figures import figure_bytes
 from glymflow.io import InputFault, image_data, load_image, read_tsv
+from glymflow.lesion_page import describe_lesion
 
 
-def main(*, participant, series, alps, fa, colorfa, rois, wm, roi_set, frame, page, reasons=None):
+def main(
+    *, participant, series, alps, fa, colorfa, rois, wm, roi_set, frame, page, reasons=None,
+    lesions=None,
+):  # fmt: skip
     """Write the page; a series whose files are placeholders is shown with the reason.
 
     Parameters
@@ -24,6 +31,10 @@ def main(*, participant, series, alps, fa, colorfa, rois, wm, roi_set, frame, pa
         The HTML page to write.
     reasons : dict, optional
         QC reason code to sentence; default: `glymflow.qc.REASONS`.
+    lesions : dict, optional
+        ``table`` (lesions.tsv), ``excluded`` (its part of excluded.tsv), ``sessions`` (per session
+        the rows of its masks), per session ``tables`` and ``masks`` of its batch, and
+        ``background`` (the template's T1).
     """
     if reasons is None:
         from glymflow.qc import REASONS as reasons
@@ -37,7 +48,14 @@ def main(*, participant, series, alps, fa, colorfa, rois, wm, roi_set, frame, pa
             report.describe_series(name, table, pictures=pictures, faults=faults, **known)
         )
         print(f"{name}: {'; '.join(faults.values()) or 'shown'}", flush=True)
-    html = report.subject_page(participant, sections, roi_set=roi_set, frame=frame)
+    html = report.subject_page(
+        participant,
+        sections,
+        roi_set=roi_set,
+        frame=frame,
+        lesions=describe_lesions(**lesions) if lesions else (),
+        lesion_colors=overlays.LESION_COLORS,
+    )
     Path(page).parent.mkdir(parents=True, exist_ok=True)
     Path(page).write_text(html, encoding="utf-8")
 
@@ -65,6 +83,57 @@ def draw(fa, colorfa, rois, wm, faults):
     }
 
 
+def describe_lesions(*, table, excluded, sessions, tables, masks, background):
+    """Return what the page shows of the lesion of each session."""
+    rows, left_out = read_tsv(table), read_tsv(excluded)
+    shown = []
+    for drawn, batch, images in zip(sessions, tables, masks, strict=True):
+        row, why = (first_of(source, drawn[0]) for source in (rows, left_out))
+        pictures = draw_lesions(drawn, batch, images, background) if row else []
+        fault = None if row else (why or {}).get("reason", "excluded.tsv says why")
+        shown.append(describe_lesion(row, reasons=measured.REASONS, pictures=pictures, fault=fault))
+    return shown
+
+
+def first_of(table, ids):
+    """Return the first row (dict) of a subject's session, None if there is none."""
+    session = table.session_id.fillna("") == (ids["session_id"] or "")
+    found = table[(table.participant_id == ids["participant_id"]) & session]
+    return found.iloc[0].to_dict() if len(found) else None
+
+
+def draw_lesions(drawn, batch, images, background):
+    """Return (caption, labels, PNG bytes by plane): on the masks' images, else on the template."""
+    by_image = {}
+    for mask in drawn:
+        if mask["volume"] and mask["image"] and mask["rater"] in (None, "1"):
+            by_image.setdefault(mask["image"], []).append(mask)
+    pictures = []
+    for path, masks in by_image.items():
+        data, affine, _ = load(path)
+        data = data[..., 0] if data.ndim == 4 else data
+        outlines = {}
+        for mask in masks:
+            inside, own, _ = measured.read_mask(mask["mask"])
+            outlines[mask["label"]] = measured.to_grid(inside, own, data.shape, affine)
+        pictures.append((Path(path).name, data, outlines, affine))
+    if not pictures:
+        table, image = read_tsv(batch), load_image(images)
+        place = table.index[[first_of(table.iloc[[i]], drawn[0]) is not None for i in table.index]]
+        inside = np.asarray(image.dataobj).reshape(*image.shape[:3], -1)[..., place[0]] > 0
+        t1, affine, _ = load(background)
+        label = table.located_by[place[0]]
+        if inside.any():
+            inside = measured.to_grid(inside, image.affine, t1.shape, affine)
+            pictures.append(("on the template", t1, {label: inside}, affine))
+    return [
+        (name, list(outlines), {view: figure_bytes(f, "png", dpi=110) for view, f in
+                overlays.draw_lesion(data, outlines, affine).items()})
+        for name, data, outlines, affine in pictures
+        if any(mask.any() for mask in outlines.values())
+    ]  # fmt: skip
+
+
 def attempt(faults, kind, action):
     """Return the action's result, or None with the fault kept in `faults` under `kind`."""
     try:
@@ -76,8 +145,6 @@ def attempt(faults, kind, action):
 
 def load(path, dtype="float32"):
     """Return (data, affine, path) of an image; RGB images get a last axis of three."""
-    import numpy as np
-
     image = load_image(path)
     if image.get_data_dtype().names:
         structured = image_data(image, dtype=None)
@@ -109,4 +176,14 @@ if __name__ == "__main__":
             roi_set=snakemake.params.roi_set,
             frame=snakemake.params.frame,
             page=snakemake.output.page,
+            lesions={
+                "table": snakemake.input.lesions[0],
+                "excluded": snakemake.input.lesions[1],
+                "sessions": snakemake.params.lesions,
+                "tables": snakemake.input.lesion_tables,
+                "masks": snakemake.input.lesion_masks,
+                "background": snakemake.input.background[0],
+            }
+            if snakemake.params.lesions
+            else None,
         )

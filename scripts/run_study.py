@@ -54,6 +54,6 @@ if __name__ == "__main__":
             cohort=snakemake.input.cohort,
             plan=snakemake.input.plan,
             stats=snakemake.output.stats,
-            alps=snakemake.input.alps,
+            alps=snakemake.input.alps or None,
             combine=snakemake.params.combine,
         )

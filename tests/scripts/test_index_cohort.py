@@ -13,6 +13,8 @@ def index(load_main, tmp_path):
         load_main("index_cohort")(
             **{"bids_dir": tmp_path / "bids ä", "derivatives_dir": None, "participants": None}
             | options,
+            lesions=None,
+            masks=tmp_path / "masks.tsv",
             series=tmp_path / "series.tsv",
             excluded=tmp_path / "excluded.tsv",
         )

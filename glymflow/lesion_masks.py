@@ -1,0 +1,294 @@
+"""The lesion masks of a cohort: found by name or by the config's patterns, no file is opened.
+
+A mask is told by its label (haematoma, oedema, lesion), its space and, where two persons drew it,
+its rater. Of several spaces one is taken for the volume, the one in which it was drawn first of
+all; masks in template space are kept beside it for side and location.
+"""
+
+import os
+import re
+from string import Formatter
+
+import pandas as pd
+
+from glymflow.cohort import (
+    index_cohort,
+    list_subjects,
+    none_for_missing,
+    parse_entities,
+    same_folder,
+    scan_files,
+)
+from glymflow.io import InputFault
+from glymflow.participants import EXCLUDED_COLUMNS, KEYS, read_participants
+
+LABELS = ("haematoma", "lesion", "oedema")  # side and location are those of the first that is there
+MASK_COLUMNS = [
+    *("participant_id", "session_id", "folder", "series", "label", "rater", "space"),
+    *("template", "volume", "mask", "image", "sidecar"),
+]
+# the space in which each is best seen comes first; template space changes the volume: last
+SPACES = {
+    "haematoma": ("SWI", "T2w", "FLAIR", "DWI", "T1w"),
+    "lesion": ("T2w", "FLAIR", "DWI", "SWI", "T1w"),
+    "oedema": ("T2w", "FLAIR", "DWI", "SWI", "T1w"),
+}
+
+_SPELLINGS = {"haematoma": "haematoma", "hematoma": "haematoma", "oedema": "oedema",
+              "edema": "oedema", "lesion": "lesion"}  # fmt: skip
+_DATATYPES = ("anat", "dwi", "swi", "perf", "ct", "lesion")
+_MASK = re.compile(r".+_mask\.(nii|nii\.gz|voi)$")
+_LABEL = re.compile(r"_label-([A-Za-z]+)_")
+_IMAGE = re.compile(r".+_(swi|T2starw|T2w|FLAIR|dwi|T1w)\.nii(\.gz)?$")
+_SUFFIXES = {"swi": ("swi", "T2starw"), "t2w": ("T2w",), "flair": ("FLAIR",), "dwi": ("dwi",),
+             "t1w": ("T1w",)}  # fmt: skip
+_IDS = ("participant_id", "session_id")
+
+
+def index_measures(bids_dir, derivatives_dir=None, participants=None, *, settings=None):
+    """List all that can be measured in a cohort: DWI series and lesion masks.
+
+    Parameters
+    ----------
+    bids_dir, derivatives_dir, participants
+        As `glymflow.cohort.index_cohort`.
+    settings : dict, optional
+        The config's `lesions`. Of `masks`, label to a path with fields, to a list of two of them
+        (one per rater), or to None.
+
+    Returns
+    -------
+    series : DataFrame
+        As from `index_cohort`.
+    masks : DataFrame
+        One row per mask that is used, `MASK_COLUMNS`: `series` is the DWI series whose
+        registration leads to the template (None if there is none), `template` whether the mask is
+        in MNI152 space, `volume` whether its volume counts, `image` the image on which it was
+        drawn and `sidecar` the JSON file of mask or image, if there are any.
+    excluded : DataFrame
+        `EXCLUDED_COLUMNS`.
+
+    Raises
+    ------
+    InputFault
+        As `index_cohort`; or if the settings name a column that participants.tsv does not have.
+    """
+    bids_dir = os.fspath(bids_dir)
+    subjects = list_subjects(bids_dir)
+    found, faults = [], []
+    if derivatives_dir is not None:
+        found, faults = _masks_by_name(bids_dir, os.fspath(derivatives_dir), subjects)
+    table = os.path.join(bids_dir, "participants.tsv") if participants is None else participants
+    _check_columns(table, settings or {})
+    patterns = (settings or {}).get("masks") or {}
+    more, more_faults = _masks_by_pattern(bids_dir, table, subjects, patterns)
+    broken = {fault[0] for fault in more_faults}  # a mask is missing: nothing of this subject
+    usable = [row for row in [*found, *more] if row[0] not in broken]
+    rows = pd.DataFrame(usable, columns=[*_FOUND, "pattern"], dtype=object)
+    series, excluded = index_cohort(
+        bids_dir, derivatives_dir, participants, measured_otherwise=set(rows.participant_id)
+    )
+    masks, choice_faults = _select_masks(rows, series)
+    masks = _add_images(masks, bids_dir)
+    faults = pd.DataFrame([*faults, *more_faults, *choice_faults], columns=EXCLUDED_COLUMNS)
+    # a folder that cannot be read is said once
+    excluded = pd.concat([excluded, faults.astype(object)], ignore_index=True).drop_duplicates()
+    order = ["participant_id", "session_id", "series", "stage", "reason"]
+    excluded = excluded.sort_values(order, na_position="first", ignore_index=True)
+    return series, masks, none_for_missing(excluded)
+
+
+_FOUND = ["participant_id", "session_id", "label", "rater", "space", "mask", "fault"]
+
+
+def _check_columns(path, settings):
+    """Refuse a column of side or location that the participants table does not have."""
+    named = {key: settings.get(key) for key in ("side_column", "location_column")}
+    if any(named.values()):
+        table, _ = read_participants(path)
+        for key, column in named.items():
+            if column and column not in table:
+                raise InputFault(f"lesions.{key}: {column} is no column of {path}")
+
+
+def _masks_by_name(bids_dir, derivatives_dir, subjects):
+    """List the masks of `derivatives_dir` that have BIDS names."""
+    known = set(subjects)
+    if not same_folder(bids_dir, derivatives_dir):
+        subjects = [name for name in list_subjects(derivatives_dir) if name in known]
+    files, faults = scan_files(derivatives_dir, subjects, _DATATYPES)
+    rows = []
+    for row in files.itertuples():
+        name = row.name
+        label = _LABEL.search(name) if row.participant_id and _MASK.match(name) else None
+        label = _SPELLINGS.get(label[1].lower()) if label else None
+        if label is None:
+            continue
+        entities = parse_entities(re.sub(r"\.voi$", ".nii.gz", name))
+        session = entities.get("ses")
+        fault = None
+        if f"sub-{entities.get('sub')}" != row.participant_id:
+            fault = f"the name does not begin with the folder's subject, {row.participant_id}"
+        elif (session and f"ses-{session}") != row.session_id:
+            where = row.session_id or "no session"
+            fault = f"the session in the name is not that of the folder ({where})"
+        elif row.broken:
+            fault = "the link leads nowhere (if this is a DataLad dataset: datalad get)"
+        rater, space = _rater(name), entities.get("space")
+        rows.append((row.participant_id, row.session_id, label, rater, space, row.path, fault,
+                     False))  # fmt: skip
+    return rows, faults
+
+
+def _rater(name):
+    """Return who drew a mask (``desc-rater1`` or ``rater-1`` in its name), None if it is final."""
+    match = re.search(r"_(?:desc-rater|rater-)([A-Za-z0-9]+)_", name)
+    return match and match[1]
+
+
+def _masks_by_pattern(bids_dir, table_path, subjects, patterns):
+    """List the masks that the config's patterns name."""
+    patterns = {k: [v] if isinstance(v, str) else v for k, v in patterns.items() if v}
+    if not patterns:
+        return [], []
+    table, _ = read_participants(table_path, subjects, required=False, text=_columns(patterns))
+    rows, faults = [], []
+    for label, versions in patterns.items():
+        for number, pattern in enumerate(versions, start=1):
+            rater = str(number) if len(versions) > 1 else None
+            fields = _fields(pattern)
+            key = f"lesions.masks.{label}"
+            for ids, values in _slots(key, fields, table, subjects, bids_dir, table_path):
+                if any(not isinstance(value, str) for value in values.values()):
+                    continue  # n/a in participants.tsv: there is no mask
+                path = pattern.format(**values)
+                if os.path.isfile(path):
+                    space = re.search(r"(?:^|_)space-([A-Za-z0-9]+)_", os.path.basename(path))
+                    space = space and space[1]
+                    rows.append((*ids, label, rater, space, path, None, True))
+                elif set(fields) - set(_IDS):  # somebody wrote down that there is one
+                    reason = f"{path}: there is no such file ({key})"
+                    faults.append((*ids, None, "intake", reason))
+    return rows, faults
+
+
+def _fields(pattern):
+    return [name for _, name, _, _ in Formatter().parse(pattern) if name is not None]
+
+
+def _columns(patterns):
+    """Return the columns of participants.tsv that the patterns use."""
+    used = {field for versions in patterns.values() for p in versions for field in _fields(p)}
+    return tuple(used - set(_IDS))
+
+
+def _slots(key, fields, table, subjects, bids_dir, table_path):
+    """Yield ((participant, session), values of the fields) for each mask that there may be."""
+    unknown = [field for field in fields if field not in _IDS and field not in table]
+    if unknown:
+        raise InputFault(f"{key}: {{{unknown[0]}}} is no column of {table_path}")
+    by_session = "session_id" in fields
+    if set(fields) <= set(_IDS):
+        for subject in subjects:
+            sessions = _sessions(bids_dir, subject) if by_session else [None]
+            for session in sessions:
+                values = {"participant_id": subject, "session_id": session}
+                yield (subject, session), {field: values[field] for field in fields}
+        return
+    if by_session and "session_id" not in table:
+        raise InputFault(f"{key}: {{session_id}} is no column of {table_path}")
+    for row in table.to_dict("records"):
+        session = row.get("session_id")
+        session = session if isinstance(session, str) else None
+        yield (row["participant_id"], session), {field: row[field] for field in fields}
+
+
+def _sessions(bids_dir, subject):
+    with os.scandir(os.path.join(bids_dir, subject)) as entries:
+        return sorted(e.name for e in entries if e.name.startswith("ses-") and e.is_dir())
+
+
+def _select_masks(rows, series):
+    """Choose the masks of each session; return them and the faults of sessions that have none."""
+    # a mask without a session is of the only session that the subject has
+    one = series.drop_duplicates(KEYS).drop_duplicates("participant_id", keep=False)
+    only = dict(zip(one.participant_id, one.session_id, strict=True))
+    first = {(row.participant_id, row.session_id): row.series for row in series[::-1].itertuples()}
+    sessions = {}
+    for row in rows.itertuples():
+        ids = (row.participant_id, row.session_id or only.get(row.participant_id))
+        sessions.setdefault(ids, []).append(row)
+    chosen, faults = [], []
+    for ids in sorted(sessions, key=lambda ids: (ids[0], ids[1] or "")):
+        try:
+            picked = [row for label in LABELS for row in _select_label(label, sessions[ids])]
+        except InputFault as fault:
+            faults.append((*ids, None, "intake", str(fault)))
+            continue
+        folder = "/".join(filter(None, ids))
+        chosen += [(*ids, folder, first.get(ids), *row, None, None) for row in picked]
+    masks = pd.DataFrame(chosen, columns=MASK_COLUMNS, dtype=object)
+    return masks.astype({"template": bool, "volume": bool}), faults
+
+
+def _select_label(label, masks):
+    """Choose one label's masks: those of the volume, and those in template space."""
+    masks = [row for row in masks if row.label == label]
+    # the config's word counts more than a name
+    masks = [row for row in masks if row.pattern] or masks
+    for row in masks:
+        if row.fault:
+            raise InputFault(f"{row.mask}: {row.fault}")
+    order = [space.lower() for space in SPACES[label]]
+    by_space = {}
+    for row in masks:
+        name = row.space or ""
+        template = name.startswith("MNI")
+        known = name.lower() in order
+        rank = len(order) + 1 if template else order.index(name.lower()) if known else len(order)
+        by_space.setdefault((rank, name, template), []).append(row)
+    rows, volume = [], True
+    for (_, name, template), drawn in sorted(by_space.items(), key=lambda item: item[0]):
+        if volume or template:
+            drawn = _of_raters(drawn)
+            rows += [(label, row.rater, name or None, template, volume, row.mask) for row in drawn]
+        volume = False
+    return rows
+
+
+def _of_raters(drawn):
+    """Take the final mask, if there is one, and those of at most two raters."""
+    drawn = sorted(drawn, key=lambda row: (row.rater or "", row.mask))
+    raters = [row.rater for row in drawn]
+    twice = [row.mask for row in drawn if raters.count(row.rater) > 1]
+    if twice:
+        raise InputFault(f"{' and '.join(twice)}: which of them is the mask?")
+    if len([rater for rater in raters if rater]) > 2:
+        raise InputFault(f"{drawn[0].mask}: masks of more than two raters")
+    return drawn
+
+
+def _add_images(masks, bids_dir):
+    """Add the image on which each mask was drawn, and the sidecar that knows its slices."""
+    subjects = sorted(masks.participant_id[~masks.template].unique())
+    files, _ = scan_files(bids_dir, subjects, _DATATYPES)
+    files = files[files.name.str.match(_IMAGE) & ~files.broken.astype(bool)]
+    images = {}
+    for row in files.itertuples():
+        entities = parse_entities(row.name)
+        own_space = "space" not in entities and entities.get("part", "mag") == "mag"
+        if own_space:
+            suffix = _IMAGE.match(row.name)[1]
+            images.setdefault((row.folder, suffix), []).append((len(entities), row.path))
+    found, sidecars = [], []
+    for row in masks.itertuples():
+        suffixes = _SUFFIXES.get((row.space or "").lower(), ())
+        options = [min(images[row.folder, s]) for s in suffixes if (row.folder, s) in images]
+        image = options[0][1] if options else None
+        beside = [re.sub(r"\.(nii|nii\.gz|voi)$", ".json", p) for p in (row.mask, image) if p]
+        found.append(image)
+        sidecars.append(next((path for path in beside if os.path.isfile(path)), None))
+    return masks.assign(
+        image=pd.Series(found, index=masks.index, dtype=object),
+        sidecar=pd.Series(sidecars, index=masks.index, dtype=object),
+    )
