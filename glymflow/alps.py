@@ -15,9 +15,15 @@ from glymflow.rois import ROLES
 from glymflow.tensor import full_tensors, rotate_tensors, scalars
 
 SIDES = ("left", "right")
+PARTS = ("projection", "association")
 COLUMNS = [
     *("participant_id", "session_id", "source", "roi_set", "roi_radius_mm", "frame"),
     *("alps_left", "alps_right", "alps_mean", "alps_ipsilateral", "alps_contralateral"),
+    *(
+        f"alps_{value}_{what}"
+        for what in ("se", "ci_low", "ci_high")
+        for value in ("left", "right", "mean")
+    ),
     *(
         f"{component}_{side}"
         for side in SIDES
@@ -28,7 +34,9 @@ COLUMNS = [
         for value in ("fa", "alignment", "coverage", "voxels")
         for role in ROLES
     ),
-    *("pitch", "roll", "yaw", "registration_similarity", "motion_mm", "gradient_margin"),
+    *("pitch", "roll", "yaw", "registration_similarity"),
+    *("border_left_mm", "border_right_mm", "shift_left_mm", "shift_right_mm"),
+    *("motion_mm", "gradient_margin"),
     *("qc_status", "qc_reasons"),
 ]  # fmt: skip
 
@@ -48,7 +56,7 @@ def alps_index(projection, association):
     return float(across / other) if other > 0 else float("nan")
 
 
-def sample_region(triangle, mask, affine, points):
+def sample_region(triangle, mask, affine, points, *, plain=False):
     """Average the tensor over the points of a region, trilinear between voxels.
 
     Voxels outside the mask carry no weight: a region at the brain's edge is the mean of what is
@@ -63,6 +71,8 @@ def sample_region(triangle, mask, affine, points):
         Voxel to world (RAS+, mm).
     points : (K, 3) array
         World, mm.
+    plain : bool
+        Count what is outside the mask as 0, as scripts do that average a mask over a map.
 
     Returns
     -------
@@ -71,21 +81,15 @@ def sample_region(triangle, mask, affine, points):
         points; ``coverage`` share of the region inside the mask; ``inside_image`` share inside
         the image; ``voxels`` number of voxels whose centre is nearest to a point in the mask.
     """
-    inverse = np.linalg.inv(affine)
-    at = (points @ inverse[:3, :3].T + inverse[:3, 3]).T
-    weight = ndimage.map_coordinates(mask.astype(np.float32), at, order=1, mode="constant")
-    sums = np.stack(
-        [ndimage.map_coordinates(triangle[..., k], at, order=1, mode="constant") for k in range(6)],
-        axis=1,
-    )
+    at = _to_voxels(points, affine)
+    weight, sums = _interpolate(triangle, mask, at)
     nearest = np.rint(at.T).astype(int)
     within = np.all((nearest >= 0) & (nearest < mask.shape), axis=1)
     covered = within & (weight > 0.5)
     if not covered.any():
         tensor, fa = np.full((3, 3), np.nan), np.nan
     else:
-        mean = sums[covered].sum(axis=0, dtype=float) / weight[covered].sum(dtype=float)
-        tensor = full_tensors(mean)
+        tensor = full_tensors(_mean(weight, sums, covered, plain))
         fa = float(np.mean(scalars(sums[covered] / weight[covered, None])[0]))
     return {
         "tensor": tensor,
@@ -94,6 +98,71 @@ def sample_region(triangle, mask, affine, points):
         "inside_image": float(np.mean(within)),
         "voxels": len(np.unique(nearest[covered], axis=0)),
     }
+
+
+def sample_tensors(triangle, mask, affine, clouds):
+    """Return the mean tensor of each of many regions, (n, 3, 3), as `sample_region` takes it.
+
+    Parameters
+    ----------
+    triangle, mask, affine
+        As in `sample_region`.
+    clouds : (n, K, 3) array
+        World, mm.
+    """
+    at = _to_voxels(clouds.reshape(-1, 3), affine)
+    weight, sums = _interpolate(triangle, mask, at)
+    weight, sums = weight.reshape(clouds.shape[:2]), sums.reshape(*clouds.shape[:2], 6)
+    covered = weight > 0.5
+    total = np.sum(np.where(covered, weight, 0), axis=1)[:, None]
+    mean = np.sum(np.where(covered[..., None], sums, 0), axis=1)
+    return full_tensors(np.divide(mean, total, out=np.full(mean.shape, np.nan), where=total > 0))
+
+
+def voxel_weights(mask, affine, points):
+    """Return the voxels that a region's mean tensor is made of, and their shares.
+
+    Parameters
+    ----------
+    mask, affine, points
+        As in `sample_region`.
+
+    Returns
+    -------
+    voxels : (V, 3) int array
+    shares : (V,) array
+        Sum 1; empty if the region is outside the mask.
+    """
+    at = _to_voxels(points, affine).T
+    base = np.floor(at).astype(int)
+    voxels, shares = [], []
+    for corner in np.ndindex(2, 2, 2):
+        voxels.append(base + corner)
+        shares.append(np.prod(1 - np.abs(at - voxels[-1]), axis=1))
+    voxels, where = np.unique(np.concatenate(voxels), axis=0, return_inverse=True)
+    shares = np.bincount(where.ravel(), np.concatenate(shares))
+    inside = np.all((voxels >= 0) & (voxels < mask.shape), axis=1) & (shares > 1e-9)
+    inside[inside] = mask[tuple(voxels[inside].T)]
+    return voxels[inside], shares[inside] / max(shares[inside].sum(), 1e-12)
+
+
+def _to_voxels(points, affine):
+    inverse = np.linalg.inv(affine)
+    return (points @ inverse[:3, :3].T + inverse[:3, 3]).T
+
+
+def _interpolate(triangle, mask, at):
+    weight = ndimage.map_coordinates(mask.astype(np.float32), at, order=1, mode="constant")
+    sums = [
+        ndimage.map_coordinates(triangle[..., k], at, order=1, mode="constant") for k in range(6)
+    ]
+    return weight, np.stack(sums, axis=1)
+
+
+def _mean(weight, sums, covered, plain):
+    if plain:
+        return sums.mean(axis=0, dtype=float)
+    return sums[covered].sum(axis=0, dtype=float) / weight[covered].sum(dtype=float)
 
 
 def measure_set(regions, rotation):
@@ -115,34 +184,59 @@ def measure_set(regions, rotation):
         and voxels; the latter are the same in every frame.
     """
     head = frames.template_frame(rotation)
+    tensors = {role: regions[role]["tensor"] for role in ROLES}
     common = {}
     for role in ROLES:
-        region, axis = regions[role], 2 if role.startswith("projection") else 1
-        common[f"fa_{role}"] = region["fa"]
-        common[f"alignment_{role}"] = _alignment(region["tensor"], head[axis])
-        common[f"coverage_{role}"] = region["coverage"]
-        common[f"voxels_{role}"] = region["voxels"]
+        axis = 2 if role.startswith("projection") else 1
+        common[f"fa_{role}"] = regions[role]["fa"]
+        common[f"alignment_{role}"] = _alignment(tensors[role], head[axis])
+        common[f"coverage_{role}"] = regions[role]["coverage"]
+        common[f"voxels_{role}"] = regions[role]["voxels"]
     rows = []
     for frame in frames.FRAMES:
         row = {"frame": frame}
         for side in SIDES:
-            pair = [regions[f"{part}_{side}"]["tensor"] for part in ("projection", "association")]
-            row |= _index_of_side(pair, side, frame, head)
+            row |= _index_of_side(tensors, side, _axes(tensors, side, frame, head))
         row["alps_mean"] = (row["alps_left"] + row["alps_right"]) / 2
         rows.append(row | common)
     return rows
 
 
-def _index_of_side(pair, side, frame, head):
-    """Rotate the two mean tensors of a side into a frame; return components and index."""
-    if not np.all(np.isfinite(pair)):
-        axes = (np.full((3, 3), np.nan),) * 2
-    elif frame == "fibre":
-        axes = frames.fibre_frames(*pair, head)
-    else:
-        axes = (head if frame == "template" else frames.scanner_frame(),) * 2
+def index_values(tensors, rotation):
+    """Return the index alone: (frame, "left" | "right" | "mean") to its value.
+
+    Parameters
+    ----------
+    tensors : dict
+        Role to the region's (3, 3) mean tensor, world axes.
+    rotation : (3, 3) array
+        The head's rotation, template to subject world directions.
+    """
+    head = frames.template_frame(rotation)
+    values = {}
+    for frame in frames.FRAMES:
+        for side in SIDES:
+            row = _index_of_side(tensors, side, _axes(tensors, side, frame, head))
+            values[frame, side] = row[f"alps_{side}"]
+        values[frame, "mean"] = (values[frame, "left"] + values[frame, "right"]) / 2
+    return values
+
+
+def _axes(tensors, side, frame, head):
+    """Return the frames of the projection and of the association region of a side."""
+    if not np.all(np.isfinite([tensors[f"{part}_{side}"] for part in PARTS])):
+        return (np.full((3, 3), np.nan),) * 2
+    if frame == "fibre":
+        pair = [frames.symmetric_tensor(tensors, part, side, head) for part in PARTS]
+        return frames.fibre_frames(*pair, head)
+    return (head if frame == "template" else frames.scanner_frame(),) * 2
+
+
+def _index_of_side(tensors, side, axes):
+    """Rotate the two mean tensors of a side into its frames; return components and index."""
     projection, association = (
-        rotate_tensors(tensor, frame_axes) for tensor, frame_axes in zip(pair, axes, strict=True)
+        rotate_tensors(tensors[f"{part}_{side}"], frame)
+        for part, frame in zip(PARTS, axes, strict=True)
     )
     return {
         f"alps_{side}": alps_index(projection, association),

@@ -3,8 +3,9 @@
 - ``scanner``: world axes of the image, x right, y anterior, z superior (the classic).
 - ``template``: the head's own axes; the tensor is rotated by the rotation of the
   subject-to-template transform.
-- ``fibre``: axes of the two regions' own fibres, one set per hemisphere; independent of the
-  head's pose and of any registration's rotation.
+- ``fibre``: axes of the two regions' own fibres, one set per hemisphere, from directions averaged
+  over both hemispheres. Pitch of the head has no effect at all, roll and yaw only as far as the
+  midplane of the mirror is off.
 
 A frame is a (3, 3) array whose rows are its x, y and z axis in world axes.
 """
@@ -59,6 +60,34 @@ def fibre_frames(projection, association, head):
     projection_frame = np.array([x, np.cross(along_p, x), along_p])
     association_frame = np.array([x, along_a, np.cross(x, along_a)])
     return projection_frame, association_frame
+
+
+def symmetric_tensor(tensors, part, side, head):
+    """Return the mean of a region's tensor and of its mirror image from the other hemisphere.
+
+    The fibre frame takes directions from it, not diffusivities: the direction of one small region
+    is noisy, and both hemispheres have the same one, mirrored in the head's midplane.
+
+    Parameters
+    ----------
+    tensors : dict
+        Role (``projection_left``, ...) to (3, 3) mean tensor, world axes.
+    part : {"projection", "association"}
+    side : {"left", "right"}
+    head : (3, 3) array
+        The head's axes as rows.
+
+    Returns
+    -------
+    (3, 3) array
+        World axes. The side's own tensor where the other side has none.
+    """
+    own = tensors[f"{part}_{side}"]
+    other = tensors[f"{part}_{'right' if side == 'left' else 'left'}"]
+    if not np.all(np.isfinite(other)):
+        return own
+    mirror = np.eye(3) - 2 * np.outer(head[0], head[0])
+    return (own + mirror @ other @ mirror) / 2
 
 
 def _oriented(vector, axis):

@@ -15,9 +15,12 @@ CODES = {
     "roi_low_fa": ("warn", "FA in a ROI is too low for a fibre bundle."),
     "roi_off_axis": ("warn", "The fibres in a ROI do not run the way the index assumes."),
     "roi_misplaced": ("fail", "The fibres in a ROI run across the expected direction."),
+    "roi_displaced": ("warn", "The surroundings of the ROIs do not match the template there."),
     "registration_poor": ("fail", "The registration to the template is poor."),
     "gradient_table_suspect": ("warn", "Another gradient table fits the fibres better."),
     "motion_high": ("warn", "The head moved much between volumes."),
+    "head_turned": ("warn", "The head is turned too far for the scanner's axes."),
+    "alps_uncertain": ("warn", "The standard error of a side is large: too much noise."),
     "alps_implausible": ("warn", "ALPS is outside the plausible range."),
     "roi_unavailable": ("fail", "The ROI masks of this set cannot be read (the log says why)."),
     "alps_undefined": ("fail", "ALPS cannot be computed: a ROI holds no data."),
@@ -49,7 +52,8 @@ def judge(row, inside_image, thresholds):
     """
     roles = {name: [row[f"{name}_{role}"] for role in ROLES] for name in _PER_ROI}
     low, high = thresholds["alps_range_warn"]
-    sides = [row["alps_left"], row["alps_right"]]
+    sides = [row[f"alps_{side}"] for side in _SIDES]
+    turn = np.nanmax([*(abs(row[name]) for name in ("pitch", "roll", "yaw")), 0])
     found = {
         "roi_outside_image": min(inside_image.values()) < 1,
         "roi_outside_brain": min(roles["coverage"]) < thresholds["min_coverage"],
@@ -57,10 +61,15 @@ def judge(row, inside_image, thresholds):
         "roi_low_fa": np.nanmin([*roles["fa"], 1]) < thresholds["min_fa"],
         "roi_off_axis": np.nanmin([*roles["alignment"], 1]) < thresholds["min_alignment_warn"],
         "roi_misplaced": np.nanmin([*roles["alignment"], 1]) < thresholds["min_alignment_fail"],
+        "roi_displaced": np.nanmax([*(row[f"shift_{side}_mm"] for side in _SIDES), 0])
+        > thresholds["max_shift_mm"],
         "registration_poor": row["registration_similarity"]
         < thresholds["min_registration_similarity"],
         "gradient_table_suspect": row["gradient_margin"] < -GRADIENT_MARGIN,
         "motion_high": row["motion_mm"] > thresholds["max_motion_mm"],
+        "head_turned": row["frame"] == "scanner" and turn > thresholds["max_turn_deg"],
+        "alps_uncertain": np.nanmax([*(row[f"alps_{side}_se"] for side in _SIDES), 0])
+        > thresholds["max_standard_error"],
         "alps_implausible": np.nanmin([*sides, low]) < low or np.nanmax([*sides, high]) > high,
         "roi_unavailable": False,  # known before anything is measured: `unavailable`
         "alps_undefined": not np.all(np.isfinite(sides)),
@@ -77,4 +86,5 @@ def unavailable():
     return CODES["roi_unavailable"][0], "roi_unavailable"
 
 
+_SIDES = ("left", "right")
 _PER_ROI = ("fa", "alignment", "coverage", "voxels")

@@ -26,10 +26,30 @@ def sphere_points(centre, radius_mm, spacing_mm=POINT_SPACING_MM):
     (K, 3) array
         World, mm; the centre is one of them.
     """
-    reach = np.floor(radius_mm / spacing_mm) * spacing_mm
-    line = np.arange(-reach, reach + spacing_mm / 2, spacing_mm)
-    lattice = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1).reshape(-1, 3)
-    inside = np.sum(lattice**2, axis=1) <= radius_mm**2 + 1e-9
+    return ellipsoid_points(centre, (radius_mm,) * 3, spacing_mm)
+
+
+def ellipsoid_points(centre, radii_mm, spacing_mm=POINT_SPACING_MM):
+    """Return the points of a regular lattice inside an ellipsoid along the axes.
+
+    Parameters
+    ----------
+    centre : (3,) array
+        World, mm.
+    radii_mm : (3,) array
+        Half axes along x, y and z.
+    spacing_mm : float
+
+    Returns
+    -------
+    (K, 3) array
+        World, mm; the centre is one of them.
+    """
+    radii = np.asarray(radii_mm, dtype=float)
+    reach = np.floor(radii / spacing_mm) * spacing_mm
+    lines = [np.arange(-end, end + spacing_mm / 2, spacing_mm) for end in reach]
+    lattice = np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, 3)
+    inside = np.sum((lattice / radii) ** 2, axis=1) <= 1 + 1e-9
     return lattice[inside] + np.asarray(centre, dtype=float)
 
 
@@ -44,7 +64,7 @@ def roi_points(roi_set, to_subject, entities, roi_sets=None):
     Parameters
     ----------
     roi_set : dict
-        As in the config: ``shape`` is "sphere", "mask" or "atlas" (config/README.md).
+        As in the config: ``shape`` is "sphere", "ellipsoid", "mask" or "atlas" (config/README.md).
     to_subject : callable
         Maps (K, 3) template points to the subject's world.
     entities : dict
@@ -62,8 +82,9 @@ def roi_points(roi_set, to_subject, entities, roi_sets=None):
     InputFault
         If a mask or atlas cannot be read or a region is empty.
     """
-    if roi_set["shape"] == "sphere":
-        points = {role: sphere_points(roi_set[role], roi_set["radius_mm"]) for role in ROLES}
+    if roi_set["shape"] in ("sphere", "ellipsoid"):
+        radii = roi_set.get("radii_mm") or (roi_set["radius_mm"],) * 3
+        points = {role: ellipsoid_points(roi_set[role], radii) for role in ROLES}
         return {role: to_subject(cloud) for role, cloud in points.items()}
     if roi_set["shape"] == "atlas":
         points = _atlas_points(roi_set, roi_sets or {})

@@ -1,0 +1,154 @@
+"""Data for `benchmarks/repeatability.py`: phantoms of every kind, and real scans with planted faults."""
+
+import json
+import shutil
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from glymflow import simulate
+from glymflow.dwi import read_gradients
+from glymflow.io import image_data, load_image, save_image, write_json
+
+AXES = ("RAS", "LAS", "PSR", "LSA", "LPI", "ASR", "SAR", "RSA")
+# series whose ROIs are all inside and that have no fault of their own
+SOUND = ("sub-elition", "sub-galan_ses-ortho", "sub-umr_ses-ap_dir-AP")
+FAULTS = ("turned", "cropped", "noisy", "moving", "flipped")
+
+
+# ---------------------------------------------------------------- phantoms
+
+
+def draw_phantom(number, seed):
+    """Draw a head and how it is scanned: the arguments of `simulate_subject`."""
+    rng = np.random.default_rng([seed, number])
+    turn = rng.normal(size=3)
+    turn *= rng.uniform(0, 30) / np.linalg.norm(turn)
+    alps = float(np.clip(rng.normal(1.45, 0.12), 1.05, 1.9))
+    half = 0.03 * rng.normal()
+    return {
+        "alps_left": alps + half,
+        "alps_right": alps - half,
+        "seed": int(rng.integers(2**32)),
+        **dict(zip(("pitch", "roll", "yaw"), turn.tolist(), strict=True)),
+        "orientation": AXES[rng.integers(len(AXES))],
+        "oblique": tuple(rng.uniform(-20, 20, 3)) if rng.random() < 0.6 else (0.0, 0.0, 0.0),
+        "voxel_mm": float(rng.uniform(1.7, 3)),
+        "n_directions": int(rng.integers(12, 65)),
+        "snr": float(np.exp(rng.uniform(np.log(15), np.log(40)))),
+    }
+
+
+def write_phantoms(out, count, seed, jobs):
+    """Write the heads as a BIDS dataset with its truth, unless it is there."""
+    out = Path(out)
+    if (out / "derivatives/truth/alps.tsv").is_file():
+        return
+    drawn = [draw_phantom(number, seed) for number in range(count)]
+    subjects = [f"sub-{number + 1:02}" for number in range(count)]
+    people = pd.DataFrame({"participant_id": subjects})
+    simulate._prepare(out)
+    simulate._write_dataset(out, people, seed)
+    with ProcessPoolExecutor(jobs) as pool:
+        truths = list(pool.map(partial(simulate._write_subject, out, {}), subjects, drawn))
+    simulate._write_truth(out, subjects, truths)
+
+
+# ---------------------------------------------------------------- planted faults
+
+
+def write_faults(out, bids):
+    """Write each sound series with each fault as a subject of its own, unless it is there."""
+    out = Path(out)
+    if (out / "dataset_description.json").is_file():
+        return
+    shutil.rmtree(out, ignore_errors=True)
+    for series in SOUND:
+        scan = _read(Path(bids), series)
+        for fault in FAULTS:
+            name = f"sub-{series.split('_')[0][4:]}{fault}"
+            _write(PLANT[fault](*scan), out / name / "dwi" / f"{name}_dwi")
+    write_json(
+        {"Name": "planted faults", "BIDSVersion": "1.10.0"}, out / "dataset_description.json"
+    )
+
+
+def _read(bids, series):
+    path = next(bids.rglob(f"{series}_dwi.nii.gz"))
+    stem = str(path).removesuffix(".nii.gz")
+    image = load_image(path, ndim=4)
+    bvals, bvecs = read_gradients(f"{stem}.bval", f"{stem}.bvec", image.shape[3])
+    return image_data(image).astype(np.float32), image.affine, bvals, bvecs
+
+
+def _write(scan, stem):
+    data, affine, bvals, bvecs = scan
+    save_image(data.astype(np.float32), affine, f"{stem}.nii.gz")
+    np.savetxt(f"{stem}.bval", bvals[None], fmt="%g")
+    np.savetxt(f"{stem}.bvec", bvecs.T, fmt="%.6f")
+    Path(f"{stem}.json").write_text(json.dumps({"Manufacturer": "planted fault"}))
+
+
+def _turned(data, affine, bvals, bvecs):
+    """Turn the head by 25 degrees about each axis in turn: image and directions go with it."""
+    turn = np.eye(4)
+    turn[:3, :3] = Rotation.from_euler("xyz", (15, -12, 15), degrees=True).as_matrix()
+    # FSL gradients are in the image's own axes, which turn with the affine
+    return data, turn @ affine, bvals, bvecs
+
+
+def _cropped(data, affine, bvals, bvecs):
+    """Leave out what is above the upper third of the brain's height: the ROIs' upper edge."""
+    axis = int(np.argmax(np.abs(affine[2, :3])))
+    bright = np.flatnonzero(data[..., 0].mean(axis=tuple({0, 1, 2} - {axis})) > data.mean() / 2)
+    keep = [slice(None)] * 4
+    shifted = affine.copy()
+    cut = int(np.quantile(bright, 0.5))
+    if affine[2, axis] > 0:
+        keep[axis] = slice(None, cut)
+    else:
+        keep[axis] = slice(cut, None)
+        shifted[:3, 3] += cut * affine[:3, axis]
+    return data[tuple(keep)], shifted, bvals, bvecs
+
+
+def _noisy(data, affine, bvals, bvecs):
+    """Add Rician noise of a sixth of the brain's signal without weighting."""
+    rng = np.random.default_rng(1)
+    b0 = data[..., bvals <= 50].mean(axis=3)
+    sigma = np.median(b0[b0 > b0.mean()]) / 6
+    real = data + sigma * rng.standard_normal(data.shape, dtype=np.float32)
+    return np.hypot(real, sigma * rng.standard_normal(data.shape)), affine, bvals, bvecs
+
+
+def _moving(data, affine, bvals, bvecs):
+    """Move the head back and forth by up to 4 mm and 4 degrees between volumes."""
+    rng = np.random.default_rng(1)
+    out = data.copy()
+    inverse = np.linalg.inv(affine)
+    centre = affine @ [*(np.array(data.shape[:3]) / 2), 1]
+    for volume in range(1, data.shape[3]):
+        move = np.eye(4)
+        angles = rng.uniform(-4, 4, 3)
+        move[:3, :3] = Rotation.from_euler("xyz", angles, degrees=True).as_matrix()
+        move[:3, 3] = centre[:3] - move[:3, :3] @ centre[:3] + rng.uniform(-4, 4, 3)
+        way = inverse @ move @ affine
+        out[..., volume] = ndimage.affine_transform(
+            data[..., volume], way[:3, :3], way[:3, 3], order=1
+        )
+    return out, affine, bvals, bvecs
+
+
+def _flipped(data, affine, bvals, bvecs):
+    """Flip the sign of one column of the gradient table, as a wrong conversion does."""
+    return data, affine, bvals, bvecs * (1, -1, 1)
+
+
+PLANT = {
+    "turned": _turned, "cropped": _cropped, "noisy": _noisy, "moving": _moving, "flipped": _flipped,
+}  # fmt: skip

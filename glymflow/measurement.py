@@ -1,0 +1,134 @@
+"""One series measured in one ROI set: values, their uncertainty and their QC, as table rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from glymflow import alps, bundles, frames, qc, uncertainty
+from glymflow.pose import rotation_part
+from glymflow.rois import ROLES
+
+JITTER_POINTS = 150  # of a region that is moved about many times; more change nothing
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What is measured of a series.
+
+    Attributes
+    ----------
+    triangle : (X, Y, Z, 6) array
+        Lower triangles of the tensors, mm^2/s, world axes, 0 outside the brain.
+    mask : (X, Y, Z) bool array
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    signal : (X, Y, Z, N) array
+        The series that the tensor was fitted to.
+    bvals : (N,) array
+        s/mm^2.
+    directions : (N, 3) array
+        Unit vectors, world axes.
+    pose : (4, 4) array
+        Template world to subject world (`glymflow.pose.find_pose`).
+    """
+
+    triangle: np.ndarray
+    mask: np.ndarray
+    affine: np.ndarray
+    signal: np.ndarray
+    bvals: np.ndarray
+    directions: np.ndarray
+    pose: np.ndarray
+
+
+def place(scan, fa, to_subject, wm, wm_affine):
+    """Look at the fibres round the ROIs, and move the mapping to the border that they show.
+
+    Parameters
+    ----------
+    scan : Scan
+    fa : (X, Y, Z) array
+        Fractional anisotropy.
+    to_subject : callable
+        Maps (K, 3) template points to the subject's world.
+    wm, wm_affine : array, (4, 4) array
+        White-matter probability of the template.
+
+    Returns
+    -------
+    aligned : callable
+        As `to_subject` (`glymflow.bundles.align_to_border`).
+    facts : dict
+        border_left_mm, border_right_mm, shift_left_mm, shift_right_mm.
+    """
+    borders = bundles.border_positions(
+        scan.triangle, scan.affine, to_subject, rotation_part(scan.pose)
+    )
+    shifts = bundles.local_shifts(fa, scan.affine, to_subject, wm, wm_affine)
+    facts = {f"border_{side}_mm": value for side, value in borders.items()}
+    facts |= {f"shift_{side}_mm": value for side, value in shifts.items()}
+    return bundles.align_to_border(to_subject, borders), facts
+
+
+def measure(scan, points, known, thresholds, *, plain=False):
+    """Return the rows of one ROI set, one per frame, with standard errors and QC.
+
+    Parameters
+    ----------
+    scan : Scan
+    points : dict
+        Role (`glymflow.rois.ROLES`) to (K, 3) points in the subject's world.
+    known : dict
+        What the rows already know (`glymflow.alps.COLUMNS`).
+    thresholds : dict
+        The config's `qc`.
+    plain : bool
+        See `glymflow.alps.sample_region`.
+    """
+    data = (scan.triangle, scan.mask, scan.affine)
+    sampled = {role: alps.sample_region(*data, points[role], plain=plain) for role in ROLES}
+    inside = {role: region["inside_image"] for role, region in sampled.items()}
+    rotation = rotation_part(scan.pose)
+    errors = _standard_errors(scan, points, rotation)
+    rows = []
+    for row in alps.measure_set(sampled, rotation):
+        row |= known | _intervals(row, {side: errors[row["frame"], side] for side in _VALUES})
+        row["qc_status"], row["qc_reasons"] = qc.judge(row, inside, thresholds)
+        rows.append(row)
+    return rows
+
+
+def unavailable(known):
+    """Return the rows of a ROI set that a series does not have: no values, and why."""
+    judged = dict(zip(("qc_status", "qc_reasons"), qc.unavailable(), strict=True))
+    return [{"frame": frame} | known | judged for frame in frames.FRAMES]
+
+
+_VALUES = ("left", "right", "mean")
+
+
+def _standard_errors(scan, points, rotation):
+    """Noise of the scan and placement of the ROIs together, by frame and side."""
+    shifts = uncertainty.random_shifts()
+    moved, regions = {}, {}
+    for role in ROLES:
+        steps = shifts[role.split("_")[1]] @ scan.pose[:3, :3].T
+        cloud = points[role][:: max(1, len(points[role]) // JITTER_POINTS)]
+        clouds = cloud[None] + steps[:, None]
+        moved[role] = alps.sample_tensors(scan.triangle, scan.mask, scan.affine, clouds)
+        regions[role] = alps.voxel_weights(scan.mask, scan.affine, points[role])
+    noise, _ = uncertainty.region_noise(
+        scan.signal, scan.mask, scan.bvals, scan.directions, regions
+    )
+    return uncertainty.standard_errors(moved, noise, rotation)
+
+
+def _intervals(row, errors):
+    found = {}
+    for side, error in errors.items():
+        value = row[f"alps_{side}"]
+        error = error if np.isfinite(value) else np.nan
+        found[f"alps_{side}_se"] = error
+        found[f"alps_{side}_ci_low"] = value - uncertainty.NORMAL_95 * error
+        found[f"alps_{side}_ci_high"] = value + uncertainty.NORMAL_95 * error
+    return found
