@@ -35,3 +35,4 @@ rule all:
         rules.stats.input,
         rules.tables.input,
         rules.qc.input,
+        rules.record_provenance.output,

@@ -1,4 +1,4 @@
-"""Data for `benchmarks/repeatability.py`: phantoms of every kind, and real scans with planted faults."""
+"""Data for `benchmarks/repeatability.py`: varied phantoms, and real scans with planted faults."""
 
 import json
 import shutil
@@ -52,11 +52,11 @@ def write_phantoms(out, count, seed, jobs):
     drawn = [draw_phantom(number, seed) for number in range(count)]
     subjects = [f"sub-{number + 1:02}" for number in range(count)]
     people = pd.DataFrame({"participant_id": subjects})
-    simulate._prepare(out)
-    simulate._write_dataset(out, people, seed)
+    simulate.prepare(out)
+    simulate.write_dataset(out, people, seed)
     with ProcessPoolExecutor(jobs) as pool:
-        truths = list(pool.map(partial(simulate._write_subject, out, {}), subjects, drawn))
-    simulate._write_truth(out, subjects, truths)
+        truths = list(pool.map(partial(simulate.write_subject, out, {}), subjects, drawn))
+    simulate.write_truth(out, subjects, truths)
 
 
 # ---------------------------------------------------------------- planted faults

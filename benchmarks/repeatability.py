@@ -1,6 +1,6 @@
 """How repeatable, how right and how well checked is ALPS? Prints docs/repeatability.md.
 
-    python benchmarks/repeatability.py BIDS_DIR WORK [--phantoms 60] [--cores 2] > docs/repeatability.md
+    python benchmarks/repeatability.py BIDS_DIR WORK --rois MASKS > docs/repeatability.md
 
 BIDS_DIR holds real scans, some heads of them scanned more than once; WORK takes what is made and
 what the workflow writes (reused by the next call). Four parts: the workflow on the real scans, on
@@ -19,10 +19,12 @@ import pandas as pd
 import yaml
 from hard_cases import FAULTS, SOUND, write_faults, write_phantoms
 
-from glymflow import bundles
+from glymflow import alps as index
+from glymflow import bundles, rois
 from glymflow.dwi import rotation_of
 from glymflow.gradient_check import axis_orders, check_gradients
-from glymflow.io import image_data, load_image, read_tsv
+from glymflow.io import image_data, load_image, read_json, read_tsv
+from glymflow.pose import rotation_part
 from glymflow.qc import GRADIENT_MARGIN
 from glymflow.registration import map_points
 from glymflow.tensor import full_tensors, lower_triangles, rotate_tensors, scalars
@@ -39,17 +41,21 @@ def main():
     parser.add_argument("bids_dir", type=Path)
     parser.add_argument("work", type=Path)
     parser.add_argument("--phantoms", type=int, default=60)
+    parser.add_argument("--rois", type=Path, help="folder with the common script's four masks")
     parser.add_argument("--cores", type=int, default=2)
     args = parser.parse_args()
     write_phantoms(args.work / "phantoms/bids", args.phantoms, SEED, args.cores)
     write_faults(args.work / "faults/bids", args.bids_dir)
-    real = run_workflow(args.work / "real", args.bids_dir, args.cores, VARIANTS)
+    variants = VARIANTS | (common_masks(args.rois) if args.rois else {})
+    real = run_workflow(args.work / "real", args.bids_dir, args.cores, variants)
     phantoms = run_workflow(args.work / "phantoms", args.work / "phantoms/bids", args.cores)
     faults = run_workflow(args.work / "faults", args.work / "faults/bids", args.cores)
     truth = read_tsv(args.work / "phantoms/bids/derivatives/truth/alps.tsv")
     sections = [
         HEADER,
         repeat_section(real),
+        lever_section(args.work / "real", real),
+        parity_section(real),
         alignment_section(real),
         phantom_section(phantoms, truth),
         fault_section(real, phantoms, faults, args.work / "real"),
@@ -59,22 +65,29 @@ def main():
     print("\n".join(sections), end="")
 
 
-# every set that the docs describe and that needs no file of the user
-VARIANTS = {
-    "barisano2025r5": {"radius_mm": 5, "of": "barisano2025"},
-}
+# a set that the docs describe beside those of config.yaml
+VARIANTS = {"barisano2025r5": DEFAULTS["roi_sets"]["barisano2025"] | {"radius_mm": 5}}
+PARITY = "commonscript"
+WAY = "from-dwi_to-MNI152NLin2009aSym_mode-image"
+
+
+def common_masks(folder):
+    """Return the ROI set of the common script: its masks, measured its way."""
+    names = {"projection": "SCR", "association": "SLF"}
+    masks = {
+        f"{part}_{side}": str((folder / f"{side[0].upper()}_{name}.nii.gz").resolve())
+        for part, name in names.items()
+        for side in ("left", "right")
+    }
+    return {PARITY: {"shape": "mask", "space": "template", "plain": True, **masks}}
 
 
 def run_workflow(folder, bids, cores, variants=None):
     """Run the workflow up to the ALPS table; return the table."""
     folder.mkdir(parents=True, exist_ok=True)
     config = {"bids_dir": str(Path(bids).resolve())}
-    sets = DEFAULTS["roi_sets"]
     if variants:
-        config["roi_sets"] = {
-            name: {**sets[change["of"]], **{k: v for k, v in change.items() if k != "of"}}
-            for name, change in variants.items()
-        }
+        config["roi_sets"] = variants
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     command = [
         sys.executable, "-m", "snakemake", "--snakefile", CHECKOUT / "Snakefile",
@@ -93,34 +106,115 @@ HEADER = """# How repeatable, how right, how well checked
 Every number on this page is printed by one command, from public scans and simulated heads:
 
 ```
-python benchmarks/repeatability.py BIDS_DIR WORK > docs/repeatability.md
+python benchmarks/repeatability.py BIDS_DIR WORK --rois MASKS > docs/repeatability.md
 ```
+
+MASKS is the folder with the four ROI masks of the common script (gbarisano/alps).
 """
 
 
 def repeat_section(alps):
-    """CV, SD/(ALPS-1) and mean shift per ROI set, frame and head."""
-    lines = ["## Same head, scanned again\n", REPEAT_WORDS]
-    lines += [
-        "| ROI set | frame | head | scans | CV left | CV right | CV mean | SD/(ALPS-1) | ALPS |"
-    ]
-    lines += ["|---|---|---|---|---|---|---|---|---|"]
-    sound = alps[~alps.participant_id.isin(["sub-prisma", "sub-elition"])]
-    for (roi_set, frame, head), rows in sound.groupby(
-        ["roi_set", "frame", "participant_id"], sort=False
+    """CV and SD/(ALPS-1) per ROI set, frame and head; then over the heads."""
+    counts = alps[alps.frame == "template"].groupby("participant_id").source.nunique()
+    heads = counts.index[counts >= 3]
+    rows, default = [], None
+    for (roi_set, frame), table in alps[alps.participant_id.isin(heads)].groupby(
+        ["roi_set", "frame"], sort=False
     ):
-        cv = [100 * rows[f"alps_{s}"].std() / rows[f"alps_{s}"].mean() for s in SIDES]
-        above = 100 * rows.alps_mean.std() / (rows.alps_mean.mean() - 1)
+        per_head = [
+            (head[4:], len(scans), *spread(scans))
+            for head, scans in table.groupby("participant_id", sort=False)
+        ]
+        rows += [(roi_set, frame, *head) for head in per_head]
+        over = np.array([head[2:] for head in per_head])
+        rows.append((roi_set, frame, "**all**", len(table), *over.mean(axis=0)))
+        if (roi_set, frame) == ("barisano2025", "template"):
+            default = (*over.mean(axis=0), over[:, 2].max())
+    lines = ["## Same head, scanned again\n", REPEAT_WORDS]
+    lines += ["| ROI set | frame | head | scans | CV left | right | mean | SD/(ALPS-1) | ALPS |"]
+    lines += ["|---|---|---|---|---|---|---|---|---|"]
+    for roi_set, frame, head, count, left, right, mean, above, value in rows:
         lines.append(
-            f"| {roi_set} | {frame} | {head[4:]} | {len(rows)} | {cv[0]:.1f} % | {cv[1]:.1f} % "
-            f"| {cv[2]:.1f} % | {above:.0f} % | {rows.alps_mean.mean():.2f} |"
+            f"| {roi_set} | {frame} | {head} | {count} | {left:.1f} % | {right:.1f} % | "
+            f"{mean:.1f} % | {above:.0f} % | {value:.2f} |"
+        )
+    left, right, mean, above, _, largest = default
+    lines.append(
+        f"\nThe default (`barisano2025`, template frame) over the heads: CV of the mean "
+        f"{mean:.1f} % (largest head {largest:.1f} %), of one side {(left + right) / 2:.1f} %, "
+        f"SD/(ALPS-1) {above:.0f} %."
+    )
+    return "\n".join(lines) + "\n"
+
+
+def spread(scans):
+    """CV of left, right and mean (%), SD/(ALPS-1) of the mean (%), and the mean."""
+    cv = [100 * scans[f"alps_{s}"].std() / scans[f"alps_{s}"].mean() for s in SIDES]
+    mean = scans.alps_mean.mean()
+    return (*cv, 100 * scans.alps_mean.std() / (mean - 1), mean)
+
+
+def lever_section(folder, alps):
+    """What moving the ROIs to the fibres' border does: not at all, half the way, all the way."""
+    sets = {name: DEFAULTS["roi_sets"][name] for name in ("barisano2025", "sheet")}
+    counts = alps[alps.frame == "template"].groupby("participant_id").source.nunique()
+    rows = []
+    for stem in stems(folder):
+        mapped, scan = mapping(stem), tensors(stem)
+        rotation = rotation_part(np.array(read_json(f"{stem}_{WAY}_xfm.json")["pose"]))
+        borders = bundles.border_positions(scan[0], scan[2], mapped, rotation)
+        for gain in (0.0, 0.5, 1.0):
+            moved = bundles.align_to_border(mapped, borders, gain=gain)
+            for name, definition in sets.items():
+                points = rois.roi_points(definition, moved, {})
+                regions = {r: index.sample_region(*scan, cloud) for r, cloud in points.items()}
+                row = index.measure_set(regions, rotation)[1]
+                head = Path(stem).name.split("_")[0]
+                rows.append({"participant_id": head, "roi_set": name, "gain": gain} | row)
+    table = pd.DataFrame(rows)
+    table = table[table.participant_id.isin(counts.index[counts >= 3])]
+    lines = ["## Moving the ROIs to the fibres' border\n", LEVER_WORDS]
+    lines += ["| ROI set | moved | head | CV left | right | mean | SD/(ALPS-1) | ALPS |"]
+    lines += ["|---|---|---|---|---|---|---|---|"]
+    for (name, gain, head), scans in table.groupby(["roi_set", "gain", "participant_id"]):
+        left, right, mean, above, value = spread(scans)
+        lines.append(
+            f"| {name} | {100 * gain:.0f} % | {head[4:]} | {left:.1f} % | {right:.1f} % | "
+            f"{mean:.1f} % | {above:.0f} % | {value:.2f} |"
         )
     return "\n".join(lines) + "\n"
 
 
-REPEAT_WORDS = """CV: standard deviation of a head's scans over their mean. SD/(ALPS-1): the same over
-what is above 1, because a ROI that shrinks ALPS towards 1 lowers its CV and measures less. A CV from
-4 or 5 scans is itself known to 25 to 40 %.
+LEVER_WORDS = """Template frame. 0 % is registration alone, 50 % what is measured, 100 % puts the
+ROIs at a fixed distance from the border.
+"""
+
+
+def parity_section(alps):
+    """What each difference to the common script does to the value."""
+    if PARITY not in set(alps.roi_set):
+        return ""
+    value = alps.pivot_table(index="source", columns=["roi_set", "frame"], values="alps_mean")
+    steps = [
+        ("as the common script: masks, plain means, no reorientation", (PARITY, "scanner")),
+        ("points in the mask's place, moved to the border", ("barisano2025", "scanner")),
+        ("and the tensor in the head's axes (the default)", ("barisano2025", "template")),
+    ]
+    lines = ["## Parity with the common script\n", "| measured | mean ALPS | change | SD of it |"]
+    lines += ["|---|---|---|---|"]
+    before = None
+    for words, key in steps:
+        now = value[key]
+        change = "" if before is None else f"{(now - before).mean():+.3f}"
+        wide = "" if before is None else f"{(now - before).std():.3f}"
+        lines.append(f"| {words} | {now.mean():.3f} | {change} | {wide} |")
+        before = now
+    return "\n".join(lines) + "\n"
+
+
+REPEAT_WORDS = """CV: standard deviation of a head's scans over their mean. SD/(ALPS-1): the same
+over what is above 1, because a ROI that shrinks ALPS towards 1 lowers its CV and measures less. A
+CV from 4 or 5 scans is itself known to 25 to 40 %.
 """
 
 
@@ -168,9 +262,9 @@ def phantom_section(alps, truth):
     return "\n".join(lines) + "\n"
 
 
-PHANTOM_WORDS = """{n} heads, each scanned in its own way: pose up to 30 degrees, eight storage orders,
-60 % of the grids oblique by up to 20 degrees about each axis, voxels of 1.7 to 3 mm, 12 to 64
-directions, SNR 15 to 40. Error against the truth of the same ROI set and frame.
+PHANTOM_WORDS = """{n} heads, each scanned in its own way: pose up to 30 degrees, eight storage
+orders, 60 % of the grids oblique by up to 20 degrees about each axis, voxels of 1.7 to 3 mm, 12 to
+64 directions, SNR 15 to 40. Error against the truth of the same ROI set and frame.
 """
 
 
@@ -203,15 +297,8 @@ def moved_rois(folder, distance):
     template = load_image(next((folder / "results/resources/template").glob("*WM*")), ndim=3)
     white = (image_data(template), template.affine)
     found = total = 0
-    for table in sorted((folder / "results/derivatives").rglob("*_alps.tsv")):
-        stem = str(table).removesuffix("_alps.tsv")
-        way = f"{stem}_from-dwi_to-MNI152NLin2009aSym_mode-image"
-        mapped = partial(
-            map_points,
-            transforms={
-                "affine": f"{way}_desc-affine_xfm.mat", "warp": f"{way}_desc-warp_xfm.nii.gz",
-            },
-        )  # fmt: skip
+    for stem in stems(folder):
+        mapped = mapping(stem)
         image = load_image(f"{stem}_model-tensor_param-fa_dwimap.nii.gz", ndim=3)
         for step in np.concatenate([np.eye(3), -np.eye(3)]) * distance:
             shifts = bundles.local_shifts(
@@ -222,20 +309,41 @@ def moved_rois(folder, distance):
     return found, total
 
 
+def stems(folder):
+    """Return the paths of the measured series without their endings."""
+    tables = sorted((folder / "results/derivatives").rglob("*_alps.tsv"))
+    return [str(t).removesuffix("_alps.tsv") for t in tables if "roi_set" in t.read_text()[:500]]
+
+
+def mapping(stem):
+    """Return what takes template points to the subject."""
+    files = {
+        "affine": f"{stem}_{WAY}_desc-affine_xfm.mat",
+        "warp": f"{stem}_{WAY}_desc-warp_xfm.nii.gz",
+    }
+    return partial(map_points, transforms=files)
+
+
+def tensors(stem):
+    """Return a series' lower triangles, brain mask and affine."""
+    image = load_image(f"{stem}_model-tensor_param-tensor_dwimap.nii.gz", ndim=4)
+    mask = image_data(load_image(f"{stem}_desc-brain_mask.nii.gz", ndim=3)) > 0
+    return image_data(image), mask, image.affine
+
+
 def gradient_section(folder):
     """All 24 axis orders of every real scan's table."""
     alarms = caught = total = series = 0
-    for path in sorted((folder / "results/derivatives").rglob("*_param-tensor_dwimap.nii.gz")):
-        image = load_image(path, ndim=4)
-        mask = image_data(load_image(str(path).split("_model-")[0] + "_desc-brain_mask.nii.gz")) > 0
-        triangle = image_data(image)[mask]
-        rotation = rotation_of(image.affine)
+    for stem in stems(folder):
+        volume, mask, affine = tensors(stem)
+        triangle = volume[mask]
+        rotation = rotation_of(affine)
         series += 1
         for number, order in enumerate(axis_orders()):
             turn = rotation @ order @ rotation.T
             turned = lower_triangles(rotate_tensors(full_tensors(triangle), turn))
             fa, _, v1 = scalars(turned)
-            margin = check_gradients(turned, fa, v1, mask, image.affine)["margin"]
+            margin = check_gradients(turned, fa, v1, mask, affine)["margin"]
             suspect = margin < -GRADIENT_MARGIN
             if number == 0:
                 alarms += suspect
@@ -244,8 +352,9 @@ def gradient_section(folder):
                 total += 1
     return (
         "## Gradient tables\n\n"
-        f"{series} real series, each with its own table and the 23 others that swapped or flipped "
-        f"axes give. False alarms: {alarms} of {series}. Wrong tables caught: {caught} of {total}.\n"
+        f"{series} real series, each with its own table and the 23 others that swapped or flipped\n"
+        f"axes give. False alarms: {alarms} of {series}. Wrong tables caught: {caught} of {total}."
+        "\n"
     )
 
 

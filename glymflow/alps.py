@@ -16,6 +16,16 @@ from glymflow.tensor import full_tensors, rotate_tensors, scalars
 
 SIDES = ("left", "right")
 PARTS = ("projection", "association")
+# only where there is a lesion (`glymflow.lesion_overlap`)
+OVERLAP_COLUMNS = [
+    "lesion_share",
+    *(
+        f"{part}_{value}_{role}"
+        for part in ("haematoma", "oedema")
+        for value in ("share", "mm3")
+        for role in ROLES
+    ),
+]
 COLUMNS = [
     *("participant_id", "session_id", "source", "roi_set", "roi_radius_mm", "frame"),
     *("alps_left", "alps_right", "alps_mean", "alps_ipsilateral", "alps_contralateral"),
@@ -24,6 +34,7 @@ COLUMNS = [
         for what in ("se", "ci_low", "ci_high")
         for value in ("left", "right", "mean")
     ),
+    *("alps_ipsilateral_se", "alps_contralateral_se"),
     *(
         f"{component}_{side}"
         for side in SIDES
@@ -37,6 +48,7 @@ COLUMNS = [
     *("pitch", "roll", "yaw", "registration_similarity"),
     *("border_left_mm", "border_right_mm", "shift_left_mm", "shift_right_mm"),
     *("motion_mm", "gradient_margin"),
+    *OVERLAP_COLUMNS,
     *("qc_status", "qc_reasons"),
 ]  # fmt: skip
 
@@ -165,7 +177,7 @@ def _mean(weight, sums, covered, plain):
     return sums[covered].sum(axis=0, dtype=float) / weight[covered].sum(dtype=float)
 
 
-def measure_set(regions, rotation):
+def measure_set(regions, rotation, *, symmetric=True):
     """Compute the index of one ROI set in every frame.
 
     Parameters
@@ -174,6 +186,9 @@ def measure_set(regions, rotation):
         Role (`glymflow.rois.ROLES`) to what `sample_region` returns.
     rotation : (3, 3) array
         The head's rotation, template to subject world directions.
+    symmetric : bool
+        Whether the fibre frame takes its directions from both hemispheres
+        (`glymflow.frames.symmetric_tensor`); a lesion makes them differ.
 
     Returns
     -------
@@ -196,13 +211,13 @@ def measure_set(regions, rotation):
     for frame in frames.FRAMES:
         row = {"frame": frame}
         for side in SIDES:
-            row |= _index_of_side(tensors, side, _axes(tensors, side, frame, head))
+            row |= _index_of_side(tensors, side, _axes(tensors, side, frame, head, symmetric))
         row["alps_mean"] = (row["alps_left"] + row["alps_right"]) / 2
         rows.append(row | common)
     return rows
 
 
-def index_values(tensors, rotation):
+def index_values(tensors, rotation, *, symmetric=True):
     """Return the index alone: (frame, "left" | "right" | "mean") to its value.
 
     Parameters
@@ -211,23 +226,27 @@ def index_values(tensors, rotation):
         Role to the region's (3, 3) mean tensor, world axes.
     rotation : (3, 3) array
         The head's rotation, template to subject world directions.
+    symmetric : bool
+        As in `measure_set`.
     """
     head = frames.template_frame(rotation)
     values = {}
     for frame in frames.FRAMES:
         for side in SIDES:
-            row = _index_of_side(tensors, side, _axes(tensors, side, frame, head))
+            row = _index_of_side(tensors, side, _axes(tensors, side, frame, head, symmetric))
             values[frame, side] = row[f"alps_{side}"]
         values[frame, "mean"] = (values[frame, "left"] + values[frame, "right"]) / 2
     return values
 
 
-def _axes(tensors, side, frame, head):
+def _axes(tensors, side, frame, head, symmetric):
     """Return the frames of the projection and of the association region of a side."""
     if not np.all(np.isfinite([tensors[f"{part}_{side}"] for part in PARTS])):
         return (np.full((3, 3), np.nan),) * 2
     if frame == "fibre":
-        pair = [frames.symmetric_tensor(tensors, part, side, head) for part in PARTS]
+        pair = [tensors[f"{part}_{side}"] for part in PARTS]
+        if symmetric:
+            pair = [frames.symmetric_tensor(tensors, part, side, head) for part in PARTS]
         return frames.fibre_frames(*pair, head)
     return (head if frame == "template" else frames.scanner_frame(),) * 2
 
@@ -251,6 +270,38 @@ def _alignment(tensor, axis):
     if not np.all(np.isfinite(tensor)):
         return float("nan")
     return float(abs(frames.principal_direction(tensor) @ axis))
+
+
+def fill_lesion_sides(table, lesions):
+    """Fill ALPS and its standard error on the side of the lesion and on the other one.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``alps.tsv``.
+    lesions : DataFrame
+        ``lesions.tsv``. Only a lesion of one side, left or right, that is not infratentorial has
+        an ipsilateral side.
+
+    Returns
+    -------
+    DataFrame
+    """
+
+    def ids(rows):
+        return list(zip(rows.participant_id, rows.session_id.fillna(""), strict=True))
+
+    sided = lesions[lesions.side.isin(SIDES) & (lesions.location != "infratentorial")]
+    side = pd.Series(ids(table), index=table.index).map(
+        dict(zip(ids(sided), sided.side, strict=True))
+    )
+    filled = {}
+    for ending in ("", "_se"):
+        left, right = table[f"alps_left{ending}"], table[f"alps_right{ending}"]
+        there, other = left.where(side == "left", right), right.where(side == "left", left)
+        filled[f"alps_ipsilateral{ending}"] = there.where(side.notna())
+        filled[f"alps_contralateral{ending}"] = other.where(side.notna())
+    return table.assign(**filled)
 
 
 def alps_table(rows):

@@ -28,9 +28,10 @@ _LEAST_CONTRAST = 0.05  # of (Dzz - Dyy) / trace on each side of a border
 # the surroundings whose shift is measured: centre and half sides, mm
 _BOX_CENTRE, _BOX_HALF, _BOX_STEP = (32.0, -16.0, 27.0), (18.0, 22.0, 18.0), 2.0
 _SHIFTS = np.arange(-10.0, 10.1, 2.5)
+_LEAST_SEEN = 0.5  # of these surroundings inside the image, and not in a lesion
 
 
-def border_positions(triangle, affine, to_subject, rotation):
+def border_positions(triangle, affine, to_subject, rotation, *, lesion=None):
     """Find the border between projection and association fibres in each hemisphere.
 
     Parameters
@@ -43,25 +44,31 @@ def border_positions(triangle, affine, to_subject, rotation):
         Maps (K, 3) template points to the subject's world.
     rotation : (3, 3) array
         The head's rotation, template to subject world directions.
+    lesion : callable, optional
+        Says of (K, 3) points of the subject's world which are in a lesion.
 
     Returns
     -------
     dict
         "left" and "right" to the border's distance from the midline, |x| in template mm; NaN
-        where there is no clear border.
+        where there is no clear border, or a lesion where it is looked for.
     """
-    return {
-        side: _crossing(_profile(triangle, affine, to_subject, rotation, sign))
-        for side, sign in _SIDES.items()
-    }
-
-
-def _profile(triangle, affine, to_subject, rotation, sign):
-    """(Dzz - Dyy) / trace of the mean tensor at each x: positive in projection fibres."""
     y, z = (axis.ravel() for axis in np.meshgrid(_Y, _Z, indexing="ij"))
-    points = np.concatenate([np.column_stack([np.full(y.size, sign * x), y, z]) for x in _X])
-    sampled = _sample([triangle[..., k] for k in range(6)], affine, to_subject(points))
-    means = sampled.T.reshape(len(_X), y.size, 6).mean(axis=1)
+    found = {}
+    for side, sign in _SIDES.items():
+        points = np.concatenate([np.column_stack([np.full(y.size, sign * x), y, z]) for x in _X])
+        points = to_subject(points)
+        if lesion is not None and lesion(points).any():
+            found[side] = float("nan")
+        else:
+            found[side] = _crossing(_profile(triangle, affine, points, rotation))
+    return found
+
+
+def _profile(triangle, affine, points, rotation):
+    """(Dzz - Dyy) / trace of the mean tensor at each x: positive in projection fibres."""
+    sampled = _sample([triangle[..., k] for k in range(6)], affine, points)
+    means = sampled.T.reshape(len(_X), -1, 6).mean(axis=1)
     tensors = rotate_tensors(full_tensors(means), np.asarray(rotation).T)
     trace = np.trace(tensors, axis1=1, axis2=2)
     difference = tensors[:, 2, 2] - tensors[:, 1, 1]
@@ -80,11 +87,11 @@ def _crossing(profile):
     return float(_X[outer - 1] + last / (last - first))
 
 
-def align_to_border(to_subject, borders):
+def align_to_border(to_subject, borders, *, gain=GAIN):
     """Return `to_subject` with each hemisphere moved along x towards its own border.
 
-    Template points move by half of the border's offset from `BORDER_MM` (`GAIN`); nothing moves
-    where no border was found.
+    Template points move by a share of the border's offset from `BORDER_MM`; nothing moves where no
+    border was found.
 
     Parameters
     ----------
@@ -92,11 +99,13 @@ def align_to_border(to_subject, borders):
         Maps (K, 3) template points to the subject's world.
     borders : dict
         What `border_positions` returns.
+    gain : float
+        Share of the offset to go.
     """
     shifts = {}
     for side, sign in _SIDES.items():
         offset = np.clip(borders[side] - BORDER_MM, -MAX_OFFSET_MM, MAX_OFFSET_MM)
-        shifts[side] = sign * GAIN * (offset if np.isfinite(offset) else 0.0)
+        shifts[side] = sign * gain * (offset if np.isfinite(offset) else 0.0)
 
     def aligned(points):
         moved = np.array(points, dtype=float)
@@ -106,7 +115,7 @@ def align_to_border(to_subject, borders):
     return aligned
 
 
-def local_shifts(fa, affine, to_subject, wm, wm_affine):
+def local_shifts(fa, affine, to_subject, wm, wm_affine, *, lesion=None):
     """Measure how far the surroundings of the ROIs are from where the template has them.
 
     Parameters
@@ -121,12 +130,15 @@ def local_shifts(fa, affine, to_subject, wm, wm_affine):
         White-matter probability of the template.
     wm_affine : (4, 4) array
         Voxel to template world (RAS+, mm).
+    lesion : callable, optional
+        Says of (K, 3) points of the subject's world which are in a lesion; they are left out.
 
     Returns
     -------
     dict
         "left" and "right" to the length, in mm, of the shift at which FA and `wm` correlate best
-        in a box of 36 x 44 x 36 mm; NaN if FA has no contrast there.
+        in a box of 36 x 44 x 36 mm; NaN if FA has no contrast there, or if half of the box is
+        outside the image or in a lesion.
     """
     lattice = np.meshgrid(
         *[np.arange(-half, half + 0.1, _BOX_STEP) for half in _BOX_HALF], indexing="ij"
@@ -135,13 +147,18 @@ def local_shifts(fa, affine, to_subject, wm, wm_affine):
     found = {}
     for side, sign in _SIDES.items():
         points = box + np.array(_BOX_CENTRE) * (sign, 1, 1)
-        values = _sample([fa], affine, to_subject(points))[0]
-        found[side] = _best_shift(values, points, wm, wm_affine)
+        mapped = to_subject(points)
+        values, inside = _sample([fa, np.ones(fa.shape)], affine, mapped)
+        # beyond the image nothing is known: taken for 0, its border would be matched
+        seen = inside > 0.99
+        if lesion is not None:
+            seen &= ~lesion(mapped)
+        found[side] = _best_shift(values[seen], points[seen], wm, wm_affine, seen.mean())
     return found
 
 
-def _best_shift(values, points, wm, wm_affine):
-    if values.std() == 0:
+def _best_shift(values, points, wm, wm_affine, share):
+    if share < _LEAST_SEEN or values.std() < 1e-6:
         return float("nan")
     values = (values - values.mean()) / values.std()
 

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import sys
 
 from glymflow import __version__
@@ -18,7 +19,21 @@ COMMANDS = {
 
 
 def main(argv=None):
-    """Run one command; a fault of the input is one line on stderr and exit status 1."""
+    """Run one command; a fault of the input is one line on stderr and exit status 1.
+
+    If nobody reads what it prints any more (``glymflow ... | head``) it ends, with status 1.
+    """
+    try:
+        try:
+            return _run(argv)
+        finally:
+            sys.stdout.flush()  # here and not when Python ends, where it could not be caught
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(argv):
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="glymflow", description=__doc__.splitlines()[0])
     parser.add_argument("--version", action="version", version=__version__)

@@ -28,6 +28,7 @@ SERIES_COLUMNS = [
     "t1w",
     "preprocessed",
 ]
+NORMAL_95 = 1.959964  # quantile of the normal distribution for a 95 % interval
 STATUS_RANK = {"pass": 0, "warn": 1, "fail": 2}
 
 _DATATYPES = ("dwi", "anat")
@@ -345,7 +346,9 @@ def merge_cohort(alps, participants, *, roi_set, frame, combine, others=None):
         The primary ROI set and frame, declared in the config.
     combine : {"mean", "best", "first"}
         What the value of a session with several series is: the mean of those that did not fail
-        (of all if all failed), the one with the best `qc_status`, or the first.
+        (of all if all failed), the one with the best `qc_status`, or the first. For the mean,
+        series with the same phase encoding (``dir-`` in the name) are averaged first: EPI
+        distortion pushes the ROIs opposite ways in AP and PA, and in the mean of both it cancels.
     others : dict of str to DataFrame, optional
         Measures of other domains by name ("lesions", "epvs"), one row per subject and session.
         Columns that are there already, and each `qc_*`, get the domain as prefix
@@ -409,9 +412,7 @@ def _combine_series(alps, combine):
         raise ValueError(f"combine is mean, best or first, not {combine!r}")
     alps, session, rank = alps[used], session[used], rank[used]
 
-    one = alps.groupby(session).agg(
-        {column: _how_to_combine(alps[column]) for column in alps.columns if column not in KEYS}
-    )
+    one = _average(alps, session)
     one["qc_status"] = rank.groupby(session).max().map({v: k for k, v in STATUS_RANK.items()})
     one["n_series"] = count[used].groupby(session).first()
     keys = alps.groupby(session)[KEYS].nth(0).set_axis(one.index)
@@ -419,16 +420,40 @@ def _combine_series(alps, combine):
     return combined[[*KEYS, "n_series", *(c for c in alps.columns if c not in KEYS)]]
 
 
-def _how_to_combine(column):
-    """Numbers are averaged, texts and codes are listed, each once."""
-    if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
-        return "mean"
+def _average(alps, session):
+    """Average numbers, within a phase encoding and then between; list texts, each once."""
+    values = [column for column in alps.columns if column not in KEYS]
+    numbers = [column for column in values if _is_number(alps[column])]
+    errors = [column for column in numbers if column.endswith("_se")]
+    means = [column for column in numbers if column not in errors]
+    encoding = alps.source.str.extract(r"_dir-([A-Za-z0-9]+)")[0].fillna("")
+    both = [session.rename("session"), encoding.rename("encoding")]
+    one = alps[means].groupby(both).mean().groupby("session").mean()
+    one[errors] = (
+        alps[errors].groupby(both).agg(_error_of_mean).groupby("session").agg(_error_of_mean)
+    )
+    for column in errors:
+        value = column.removesuffix("_se")
+        one[f"{value}_ci_low"] = one[value] - NORMAL_95 * one[column]
+        one[f"{value}_ci_high"] = one[value] + NORMAL_95 * one[column]
+    texts = [column for column in values if column not in numbers]
+    one[texts] = alps[texts].groupby(session).agg(_listed)
+    return one
 
-    def listed(values):
-        texts = [text for value in values.dropna() for text in str(value).split(";")]
-        return ";".join(dict.fromkeys(texts)) or np.nan
 
-    return listed
+def _is_number(column):
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _error_of_mean(errors):
+    """Return the standard error of the mean of values whose errors are independent."""
+    known = errors.dropna()
+    return np.sqrt(np.sum(known**2)) / len(known) if len(known) else np.nan
+
+
+def _listed(values):
+    texts = [text for value in values.dropna() for text in str(value).split(";")]
+    return ";".join(dict.fromkeys(texts)) or np.nan
 
 
 def none_for_missing(table):

@@ -39,6 +39,7 @@ STYLE = {
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor"), INK),
     **dict.fromkeys(("xtick.color", "ytick.color"), INK),
 }
+MOST_INTERVALS = 40  # with more points than this, their intervals are a thicket
 MANY_POINTS = 500  # more points than this are drawn as pixels inside the vector figure
 
 
@@ -194,7 +195,8 @@ def plot_sides(table):
     Parameters
     ----------
     table : pandas.DataFrame
-        `alps_left`, `alps_right`, `qc_status`; one row per DWI series.
+        `alps_left`, `alps_right`, `qc_status`; one row per DWI series. With `alps_left_ci_low` and
+        so on, and not more than `MOST_INTERVALS` rows, thin lines show the intervals.
 
     Returns
     -------
@@ -208,6 +210,8 @@ def plot_sides(table):
             label = f"{status} ({len(rows)})"
             style = {**style, "label": label, "s": 24, "alpha": 0.8}
             _points(ax, rows["alps_left"], rows["alps_right"], rows, **style)
+            if len(table) <= MOST_INTERVALS:
+                _draw_intervals(ax, rows, style["color"])
         both = table[["alps_left", "alps_right"]].to_numpy(float)
         low, high = (both.min(), both.max()) if len(table) else (1.0, 2.0)
         pad = 0.06 * (high - low) + 0.02
@@ -218,6 +222,22 @@ def plot_sides(table):
             ax.legend(loc="upper left", handletextpad=0.2, borderaxespad=0.2)
         soft_grid(ax)
     return figure
+
+
+def _draw_intervals(ax, rows, color):
+    """Draw the confidence intervals of both sides as a thin cross, where there are any."""
+    from matplotlib.collections import LineCollection
+
+    columns = [f"alps_{side}_ci_{end}" for side in ("left", "right") for end in ("low", "high")]
+    if not set(columns) <= set(rows):
+        return
+    rows = rows[rows[columns].notna().all(axis=1)]
+    x, y = rows["alps_left"], rows["alps_right"]
+    left, right = ([rows[c].to_numpy(float) for c in part] for part in (columns[:2], columns[2:]))
+    level = [np.column_stack([end, y]) for end in left]
+    upright = [np.column_stack([x, end]) for end in right]
+    lines = np.concatenate([np.stack(level, axis=1), np.stack(upright, axis=1)])
+    ax.add_collection(LineCollection(lines, colors=color, linewidths=0.6, alpha=0.45, zorder=0.9))
 
 
 def plot_frames(table, frames=("scanner", "template", "fibre")):

@@ -6,8 +6,10 @@ raises the same reason again, so it travels from the first job that met the faul
 ``excluded.tsv`` without any further bookkeeping.
 """
 
+import contextlib
 import csv
 import gzip
+import hashlib
 import json
 import os
 import re
@@ -24,10 +26,33 @@ class InputFault(ValueError):
     """Data that cannot be used; the message is one line that names the file and the fault."""
 
 
+@contextlib.contextmanager
+def whole(path):
+    """Give a name to write to; the file takes its place at `path` when it is whole, or not at all.
+
+    The name is in the same folder and has the same ending. A writer that is killed, or whose disk
+    is full, leaves nothing at `path` that could be taken for a result.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".part-{os.getpid()}-{path.name}")
+    try:
+        yield part
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def write_placeholder(path, reason):
     """Write a file that stands for an output that could not be made, and says why."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    Path(path).write_bytes(PLACEHOLDER + " ".join(str(reason).split()).encode() + b"\n")
+    with whole(path) as part:
+        part.write_bytes(PLACEHOLDER + " ".join(str(reason).split()).encode() + b"\n")
+
+
+def checksum(path):
+    """Return the SHA-256 of a file's bytes, as text."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def require(path):
@@ -138,8 +163,8 @@ def save_image(data, affine, path, *, intent=None):
     image.header.set_xyzt_units("mm")
     if intent == "symmetric matrix":
         image.header.set_intent("symmetric matrix", (3,))
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    nib.save(image, path)
+    with whole(path) as part:
+        nib.save(image, part)
 
 
 def read_tsv(path, *, text=("participant_id", "session_id")):
@@ -182,8 +207,8 @@ def _check_width(path):
 
 def write_tsv(table, path):
     """Write a BIDS table: full precision, missing is ``n/a``, Unix line ends."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    table.to_csv(path, sep="\t", index=False, na_rep=MISSING, lineterminator="\n")
+    with whole(path) as part:
+        table.to_csv(part, sep="\t", index=False, na_rep=MISSING, lineterminator="\n")
 
 
 def read_json(path):
@@ -197,9 +222,9 @@ def read_json(path):
 
 def write_json(content, path):
     """Write a dict as JSON; NaN becomes null, NumPy scalars and arrays become plain numbers."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    with whole(path) as part:
+        part.write_text(text + "\n", encoding="utf-8")
 
 
 def _plain(value):

@@ -1,6 +1,6 @@
 """Lesions on the report's pages: rows of ``lesions.tsv`` in, texts and pictures for pages out."""
 
-from glymflow.report import embed_picture, explain, number, words, worst_status
+from glymflow.page_parts import embed_picture, explain, number, words, worst_status
 
 
 def describe_lesion(row, *, reasons, pictures=(), fault=None):

@@ -1,10 +1,11 @@
 """One series measured in one ROI set: values, their uncertainty and their QC, as table rows."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glymflow import alps, bundles, frames, qc, uncertainty
+from glymflow import alps, bundles, frames, lesion_overlap, qc, uncertainty
 from glymflow.pose import rotation_part
 from glymflow.rois import ROLES
 
@@ -30,6 +31,9 @@ class Scan:
         Unit vectors, world axes.
     pose : (4, 4) array
         Template world to subject world (`glymflow.pose.find_pose`).
+    lesion : callable, optional
+        Says of (K, 3) points of the subject's world in which part of a lesion they are
+        (`glymflow.lesion_overlap.parts_at`).
     """
 
     triangle: np.ndarray
@@ -39,6 +43,7 @@ class Scan:
     bvals: np.ndarray
     directions: np.ndarray
     pose: np.ndarray
+    lesion: Callable | None = None
 
 
 def place(scan, fa, to_subject, wm, wm_affine):
@@ -61,16 +66,17 @@ def place(scan, fa, to_subject, wm, wm_affine):
     facts : dict
         border_left_mm, border_right_mm, shift_left_mm, shift_right_mm.
     """
+    lesion = scan.lesion and (lambda points: scan.lesion(points)["lesion"])
     borders = bundles.border_positions(
-        scan.triangle, scan.affine, to_subject, rotation_part(scan.pose)
+        scan.triangle, scan.affine, to_subject, rotation_part(scan.pose), lesion=lesion
     )
-    shifts = bundles.local_shifts(fa, scan.affine, to_subject, wm, wm_affine)
+    shifts = bundles.local_shifts(fa, scan.affine, to_subject, wm, wm_affine, lesion=lesion)
     facts = {f"border_{side}_mm": value for side, value in borders.items()}
     facts |= {f"shift_{side}_mm": value for side, value in shifts.items()}
     return bundles.align_to_border(to_subject, borders), facts
 
 
-def measure(scan, points, known, thresholds, *, plain=False):
+def measure(scan, points, known, thresholds, *, plain=False, volumes=None, lesions=None):
     """Return the rows of one ROI set, one per frame, with standard errors and QC.
 
     Parameters
@@ -84,18 +90,43 @@ def measure(scan, points, known, thresholds, *, plain=False):
         The config's `qc`.
     plain : bool
         See `glymflow.alps.sample_region`.
+    volumes : dict, optional
+        Role to the region's volume (`glymflow.rois.roi_volumes`); for a scan with a lesion.
+    lesions : dict, optional
+        The config's `lesions` (`overlap`, `max_overlap`); likewise.
     """
     data = (scan.triangle, scan.mask, scan.affine)
     sampled = {role: alps.sample_region(*data, points[role], plain=plain) for role in ROLES}
     inside = {role: region["inside_image"] for role, region in sampled.items()}
+    max_overlap = None
+    if scan.lesion is not None:
+        known = known | lesion_overlap.measure_overlap(points, volumes, scan.lesion)
+        max_overlap = lesions["max_overlap"]
+        if known["lesion_share"] > 0 and lesions["overlap"] == "exclude":
+            scan, points, sampled = _without_lesion(scan, points, sampled, plain=plain)
+    symmetric = scan.lesion is None
     rotation = rotation_part(scan.pose)
-    errors = _standard_errors(scan, points, rotation)
+    errors = _standard_errors(scan, points, rotation, symmetric=symmetric)
     rows = []
-    for row in alps.measure_set(sampled, rotation):
+    for row in alps.measure_set(sampled, rotation, symmetric=symmetric):
         row |= known | _intervals(row, {side: errors[row["frame"], side] for side in _VALUES})
-        row["qc_status"], row["qc_reasons"] = qc.judge(row, inside, thresholds)
+        judged = qc.judge(row, inside, thresholds, max_overlap=max_overlap)
+        row["qc_status"], row["qc_reasons"] = judged
         rows.append(row)
     return rows
+
+
+def _without_lesion(scan, points, sampled, *, plain):
+    """Leave points and voxels in the lesion out; coverage stays that of the whole regions."""
+    kept = lesion_overlap.outside_lesion(points, scan.lesion)
+    if not plain:  # which counts as 0 what is outside the mask
+        mask = lesion_overlap.healthy_mask(scan.mask, scan.affine, points, scan.lesion)
+        scan = replace(scan, mask=mask, triangle=np.where(mask[..., None], scan.triangle, 0))
+    data = (scan.triangle, scan.mask, scan.affine)
+    again = {role: alps.sample_region(*data, kept[role], plain=plain) for role in ROLES}
+    for role in ROLES:
+        again[role]["coverage"] = sampled[role]["coverage"]
+    return scan, kept, again
 
 
 def unavailable(known):
@@ -107,7 +138,7 @@ def unavailable(known):
 _VALUES = ("left", "right", "mean")
 
 
-def _standard_errors(scan, points, rotation):
+def _standard_errors(scan, points, rotation, *, symmetric):
     """Noise of the scan and placement of the ROIs together, by frame and side."""
     shifts = uncertainty.random_shifts()
     moved, regions = {}, {}
@@ -120,7 +151,7 @@ def _standard_errors(scan, points, rotation):
     noise, _ = uncertainty.region_noise(
         scan.signal, scan.mask, scan.bvals, scan.directions, regions
     )
-    return uncertainty.standard_errors(moved, noise, rotation)
+    return uncertainty.standard_errors(moved, noise, rotation, symmetric=symmetric)
 
 
 def _intervals(row, errors):

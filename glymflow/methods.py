@@ -78,6 +78,10 @@ def _analysis(plan, analysis, table):
         names = [labels[name].get("label", name) for name in analysis["covariates"]]
         text += f", with {_listed(names)} as covariates"
     text += "."
+    if analysis.get("outcome_se"):
+        text += f" Values were weighted by 1 / (tau² + SE²), with {analysis['outcome_se']} as SE"
+        text += " and tau² as the residual variance beyond measurement error (method of moments,"
+        text += " DerSimonian and Laird); intervals and tests are those of Knapp and Hartung."
     normality = _used(table, "normality_test", slice(None)) if "normality_test" in table else []
     if normality and analysis.get("choice", analysis.get("method", "auto")) == "auto":
         text += f" Normality was judged by {_listed(normality)}"

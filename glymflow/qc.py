@@ -15,6 +15,8 @@ CODES = {
     "roi_low_fa": ("warn", "FA in a ROI is too low for a fibre bundle."),
     "roi_off_axis": ("warn", "The fibres in a ROI do not run the way the index assumes."),
     "roi_misplaced": ("fail", "The fibres in a ROI run across the expected direction."),
+    "roi_lesion": ("warn", "Part of a ROI lies in a lesion."),
+    "roi_in_lesion": ("fail", "Too much of a ROI lies in a lesion."),
     "roi_displaced": ("warn", "The surroundings of the ROIs do not match the template there."),
     "registration_poor": ("fail", "The registration to the template is poor."),
     "gradient_table_suspect": ("warn", "Another gradient table fits the fibres better."),
@@ -31,7 +33,7 @@ GRADIENT_MARGIN = 0.005
 _ORDER = ("pass", "warn", "fail")
 
 
-def judge(row, inside_image, thresholds):
+def judge(row, inside_image, thresholds, *, max_overlap=None):
     """Judge one row of ``alps.tsv``.
 
     Parameters
@@ -43,6 +45,8 @@ def judge(row, inside_image, thresholds):
         Role to the share of the region inside the image.
     thresholds : dict
         The config's `qc`.
+    max_overlap : float, optional
+        The config's `lesions.max_overlap`; where there is no lesion it is not needed.
 
     Returns
     -------
@@ -53,6 +57,7 @@ def judge(row, inside_image, thresholds):
     roles = {name: [row[f"{name}_{role}"] for role in ROLES] for name in _PER_ROI}
     low, high = thresholds["alps_range_warn"]
     sides = [row[f"alps_{side}"] for side in _SIDES]
+    share = row.get("lesion_share", np.nan)
     turn = np.nanmax([*(abs(row[name]) for name in ("pitch", "roll", "yaw")), 0])
     found = {
         "roi_outside_image": min(inside_image.values()) < 1,
@@ -61,6 +66,8 @@ def judge(row, inside_image, thresholds):
         "roi_low_fa": np.nanmin([*roles["fa"], 1]) < thresholds["min_fa"],
         "roi_off_axis": np.nanmin([*roles["alignment"], 1]) < thresholds["min_alignment_warn"],
         "roi_misplaced": np.nanmin([*roles["alignment"], 1]) < thresholds["min_alignment_fail"],
+        "roi_lesion": share > 0,
+        "roi_in_lesion": max_overlap is not None and share > max_overlap,
         "roi_displaced": np.nanmax([*(row[f"shift_{side}_mm"] for side in _SIDES), 0])
         > thresholds["max_shift_mm"],
         "registration_poor": row["registration_similarity"]
@@ -75,8 +82,9 @@ def judge(row, inside_image, thresholds):
         "alps_undefined": not np.all(np.isfinite(sides)),
     }
     codes = [code for code in CODES if found[code]]
-    if "roi_misplaced" in codes:
-        codes.remove("roi_off_axis")  # the stronger word says it
+    for stronger, weaker in _SAYS_IT.items():
+        if stronger in codes and weaker in codes:
+            codes.remove(weaker)
     status = max((CODES[code][0] for code in codes), key=_ORDER.index, default="pass")
     return status, ";".join(codes)
 
@@ -86,5 +94,6 @@ def unavailable():
     return CODES["roi_unavailable"][0], "roi_unavailable"
 
 
+_SAYS_IT = {"roi_misplaced": "roi_off_axis", "roi_in_lesion": "roi_lesion"}
 _SIDES = ("left", "right")
 _PER_ROI = ("fa", "alignment", "coverage", "voxels")

@@ -227,7 +227,7 @@ def render_page(scans, table, texts, *, name):
 
     import glymflow
     from glymflow.figures import figure_bytes
-    from glymflow.report import embed_svg
+    from glymflow.page_parts import embed_svg
 
     environment = Environment(
         loader=PackageLoader("glymflow"),

@@ -4,18 +4,26 @@ Pages hold everything they show (pictures as base64, styles, a few lines of scri
 outside resource and carry no date: the same inputs give the same bytes.
 """
 
-import base64
-import math
 import re
-from functools import cache
-from pathlib import Path
 
 import pandas as pd
 
 import glymflow
+from glymflow.page_parts import (
+    MISSING,
+    STATUSES,
+    embed_picture,
+    embed_svg,
+    explain,
+    is_known,
+    number,
+    percent,
+    template,
+    with_interval,
+    words,
+    worst_status,
+)
 
-MISSING = "n/a"
-STATUSES = ("fail", "warn", "pass", "none")  # worst first; "none": not measured
 ROIS = ("association_left", "projection_left", "projection_right", "association_right")
 ALPS = ("mean", "left", "right", "ipsilateral", "contralateral")
 COMPONENTS = (
@@ -25,86 +33,12 @@ COMPONENTS = (
     ("dyy_projection", "Dyy projection", False),
     ("dzz_association", "Dzz association", False),
 )
-INK = "#1f2937"  # glymflow.figures draws text in it; a page's own text colour takes its place
+PLACEMENT = (  # label, column without side, decimals
+    ("fibre border", "border", 1),
+    ("local shift", "shift", 1),
+)
 ROI_COLORS = {"projection": "#FFE45C", "association": "#FFFFFF"}
 CONTOUR_COLOR = "#FF9E1B"
-
-
-# ---------------------------------------------------------------- numbers and pictures as text
-
-
-def number(value, digits=2, scale=1.0, unit=""):
-    """Return a number with fixed decimals, or ``n/a`` where there is none.
-
-    Examples
-    --------
-    >>> number(1.4567), number(float("nan")), number(0.000712, 2, 1e3), number(-3.2, 1, 1, "°")
-    ('1.46', 'n/a', '0.71', '−3.2°')
-    """
-    if not _known(value):
-        return MISSING
-    text = f"{float(value) * scale:.{digits}f}"
-    if float(text) == 0:
-        text = text.lstrip("-")
-    return text.replace("-", "−") + unit
-
-
-def _known(value):
-    return isinstance(value, (int, float)) and math.isfinite(value)
-
-
-def _percent(value, full=1.0):
-    """Length of a bar in percent, 0 to 100."""
-    return f"{min(max(float(value) / full, 0), 1) * 100:.1f}" if _known(value) else "0"
-
-
-def words(value):
-    """Return the text of a cell, ``n/a`` if it is missing."""
-    if value is None or (isinstance(value, float) and not math.isfinite(value)):
-        return MISSING
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(value)
-
-
-def embed_picture(png):
-    """Return a PNG as {"source": data URI, "width", "height" in pixels}."""
-    width, height = (int.from_bytes(png[i : i + 4]) for i in (16, 20))
-    source = "data:image/png;base64," + base64.b64encode(png).decode()
-    return {"source": source, "width": width, "height": height}
-
-
-def embed_svg(svg, prefix):
-    """Return an SVG drawing for the inside of a page; its text takes the colour of the page's.
-
-    Parameters
-    ----------
-    svg : bytes
-    prefix : str
-        Put before every id, so that several drawings on a page do not meet.
-    """
-    from markupsafe import Markup
-
-    text = svg.decode()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r'\bid="', f'id="{prefix}-', text)
-    text = re.sub(r'(href="|url\()#', rf"\1#{prefix}-", text)
-    return Markup(text.replace(INK, "currentColor"))
-
-
-def explain(codes, reasons):
-    """Return [{"code", "words"}] for a cell of QC reason codes joined by ``;``."""
-    if not isinstance(codes, str):
-        return []
-    listed = [code.strip() for code in codes.split(";") if code.strip()]
-    return [{"code": code, "words": reasons.get(code, code.replace("_", " "))} for code in listed]
-
-
-def worst_status(statuses):
-    """Return the worst of some QC statuses; a series that was not measured counts least."""
-    present = {status if status in STATUSES else "none" for status in statuses}
-    return next((status for status in STATUSES if status in present), "none")
 
 
 # ---------------------------------------------------------------- the page of one subject
@@ -160,8 +94,8 @@ def describe_series(name, table, *, roi_set, frame, reasons, pictures=None, faul
     section |= {
         "status": worst_status([row.get("qc_status")]),
         "reasons": explain(row.get("qc_reasons"), reasons),
-        "radius": words(row["roi_radius_mm"]) if _known(row.get("roi_radius_mm")) else "",
-        "alps": {key: number(row.get(f"alps_{key}")) for key in ALPS},
+        "radius": words(row["roi_radius_mm"]) if is_known(row.get("roi_radius_mm")) else "",
+        "alps": {key: with_interval(row, f"alps_{key}") for key in ALPS},
         "rois": [_describe_roi(roi, row, shown["rois"]) for roi in ROIS],
         "components": _component_bars(row),
         "pose": [_angle(name, row.get(name)) for name in ("pitch", "roll", "yaw")],
@@ -183,7 +117,7 @@ def _describe_roi(roi, row, pictures):
     for measure in ("alignment", "fa", "coverage"):
         value = row.get(f"{measure}_{roi}")
         texts[measure] = number(value)
-        texts[f"{measure}_percent"] = _percent(value)
+        texts[f"{measure}_percent"] = percent(value)
     return texts
 
 
@@ -192,7 +126,7 @@ def _component_bars(row):
         side: {column: row.get(f"{column}_{side}") for column, *_ in COMPONENTS}
         for side in ("left", "right")
     }
-    known = [v for side in values.values() for v in side.values() if _known(v)]
+    known = [v for side in values.values() for v in side.values() if is_known(v)]
     longest = max([*known, 1e-9])
     return [
         {
@@ -202,7 +136,7 @@ def _component_bars(row):
                     "name": label,
                     "along": along,
                     "text": number(values[side][column], 2, 1e3),
-                    "percent": _percent(values[side][column], longest),
+                    "percent": percent(values[side][column], longest),
                 }
                 for column, label, along in COMPONENTS
             ],
@@ -214,7 +148,7 @@ def _component_bars(row):
 def _angle(name, degrees):
     return {
         "name": name,
-        "degrees": round(float(degrees), 1) if _known(degrees) else None,
+        "degrees": round(float(degrees), 1) if is_known(degrees) else None,
         "text": number(degrees, 1, unit="°"),
     }
 
@@ -222,9 +156,18 @@ def _angle(name, degrees):
 def _scan_facts(row):
     return [
         {"name": "registration similarity", "text": number(row.get("registration_similarity"))},
+        *(
+            {"name": f"{name}, left / right", "text": _both_sides(row, column, digits)}
+            for name, column, digits in PLACEMENT
+        ),
         {"name": "motion", "text": number(row.get("motion_mm"), 2, unit=" mm")},
         {"name": "session", "text": words(row.get("session_id"))},
     ]
+
+
+def _both_sides(row, column, digits):
+    texts = [number(row.get(f"{column}_{side}_mm"), digits) for side in ("left", "right")]
+    return MISSING if texts == [MISSING, MISSING] else f"{' / '.join(texts)} mm"
 
 
 def _table_row(row, roi_set, frame, names):
@@ -233,7 +176,7 @@ def _table_row(row, roi_set, frame, names):
         "roi_set": row["roi_set"],
         "frame": row["frame"],
         "radius": number(row.get("roi_radius_mm"), 1, unit=" mm"),
-        "alps": [number(row.get(f"alps_{key}")) for key in names],
+        "alps": [with_interval(row, f"alps_{key}") for key in names],
         "alignment": number(_lowest(row, "alignment")),
         "fa": number(_lowest(row, "fa")),
         "status": row.get("qc_status"),
@@ -242,7 +185,7 @@ def _table_row(row, roi_set, frame, names):
 
 def _lowest(row, measure):
     values = [row.get(f"{measure}_{roi}") for roi in ROIS]
-    return min((v for v in values if _known(v)), default=None)
+    return min((v for v in values if is_known(v)), default=None)
 
 
 def subject_page(participant, sections, *, roi_set, frame, lesions=(), lesion_colors=None):
@@ -260,7 +203,7 @@ def subject_page(participant, sections, *, roi_set, frame, lesions=(), lesion_co
     lesion_colors : dict, optional
         Colour of each label's outline.
     """
-    return _template("subject.html.j2").render(
+    return template("subject.html.j2").render(
         participant=participant,
         sections=sections,
         lesions=lesions,
@@ -316,7 +259,7 @@ def cohort_page(
     counts = {s: sum(row["status"] == s for row in rows) for s in ("pass", "warn", "fail", "none")}
     methods = config.get("methods") or []
     has_alps = not (primary.empty and lesions)
-    return _template("cohort.html.j2").render(
+    return template("cohort.html.j2").render(
         title=config.get("title") or "ALPS cohort report",
         roi_set=config["roi_set"],
         frame=config["frame"],
@@ -326,7 +269,7 @@ def cohort_page(
         lesion_map=embed_picture(lesion_map) if lesion_map else None,
         share=[{"status": status, "count": count} for status, count in counts.items()],
         excluded=_excluded(excluded),
-        columns=_columns(has_session, has_series, bool(groups), has_alps),
+        columns=_columns(rows, has_session, has_series, bool(groups), has_alps),
         rows=rows,
         has_session=has_session,
         has_series=has_series,
@@ -382,8 +325,9 @@ def _groups(cohort, column, labels):
 def _cohort_row(row, reasons, subjects, groups):
     participant, source = str(row["participant_id"]), words(row.get("source"))
     status = worst_status([row.get("qc_status")])
-    values = [row.get("alps_left"), row.get("alps_right"), row.get("alps_mean")]
-    values.append(_lowest(row, "alignment"))
+    values = [_sortable(row.get(f"alps_{key}")) for key in ("left", "right")]
+    values.append(_sortable(row.get("alps_mean"), with_interval(row, "alps_mean")[1]))
+    values.append(_sortable(_lowest(row, "alignment")))
     session = row.get("session_id")
     return {
         "participant": participant,
@@ -393,13 +337,14 @@ def _cohort_row(row, reasons, subjects, groups):
         "group": groups.get(participant, MISSING),
         "status": status,
         "rank": STATUSES.index(status),
-        "numbers": [_sortable(value) for value in values],
+        "numbers": values,
         "reasons": " ".join(r["words"] for r in explain(row.get("qc_reasons"), reasons)),
     }
 
 
-def _sortable(value):
-    return {"text": number(value), "value": f"{value:.6g}" if _known(value) else ""}
+def _sortable(value, interval=""):
+    sorting = f"{value:.6g}" if is_known(value) else ""
+    return {"text": number(value), "value": sorting, "interval": interval}
 
 
 def _rows_without_values(cohort, excluded, rows, subjects, groups):
@@ -417,10 +362,12 @@ def _rows_without_values(cohort, excluded, rows, subjects, groups):
     return absent
 
 
-def _columns(has_session, has_series, has_group, has_alps):
+def _columns(rows, has_session, has_series, has_group, has_alps):
     optional = {"session": has_session, "series": has_series, "group": has_group}
     names = ["subject", *(name for name, shown in optional.items() if shown), "QC"]
     numbers = ["ALPS left", "ALPS right", "ALPS mean", "lowest alignment"]
+    if any(row["numbers"][2]["interval"] for row in rows):
+        numbers[2] += " (95 % CI)"
     columns = [{"name": name, "number": False} for name in names]
     columns += [{"name": name, "number": True} for name in numbers if has_alps]
     return [*columns, {"name": "why", "number": False}]
@@ -483,18 +430,3 @@ def embed_figure(name, content, kind):
     if kind == "svg":
         return {"name": name, "svg": embed_svg(content, f"plan-{name}")}
     return {"name": name, "image": embed_picture(content)}
-
-
-@cache
-def _template(name):
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    folder = Path(__file__).parent / "templates"
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template(name)

@@ -91,15 +91,50 @@ def roi_points(roi_set, to_subject, entities, roi_sets=None):
         return {role: to_subject(cloud) for role, cloud in points.items()}
     points = {}
     for role in ROLES:
-        path = str(roi_set[role])
-        if roi_set["space"] == "native":
-            path = path.format(**{key: value or "" for key, value in entities.items()})
+        path = _mask_path(roi_set, role, entities)
         image = load_image(path, ndim=3)
         cloud = mask_points(image_data(image) > 0.5, image.affine)
         if len(cloud) == 0:
             raise InputFault(f"{path}: the mask of {role.replace('_', ' ')} is empty")
         points[role] = to_subject(cloud) if roi_set["space"] == "template" else cloud
     return points
+
+
+def _mask_path(roi_set, role, entities):
+    path = str(roi_set[role])
+    if roi_set["space"] == "native":
+        path = path.format(**{key: value or "" for key, value in entities.items()})
+    return path
+
+
+def roi_volumes(roi_set, points, entities, roi_sets=None):
+    """Return the volume of the four regions in the subject, mm^3.
+
+    Parameters
+    ----------
+    roi_set, entities, roi_sets
+        As in `roi_points`.
+    points : dict
+        What `roi_points` returned. How much larger a region of the template is in the subject is
+        the determinant of the affine map that fits its points best.
+    """
+    defined = roi_points(roi_set, lambda cloud: cloud, entities, roi_sets)
+    volumes = {}
+    for role in ROLES:
+        if roi_set["shape"] in ("sphere", "ellipsoid"):
+            cell = POINT_SPACING_MM**3
+        else:
+            atlas = roi_set["shape"] == "atlas"
+            path = roi_set["image"] if atlas else _mask_path(roi_set, role, entities)
+            cell = abs(np.linalg.det(load_image(path, ndim=3).affine[:3, :3]))
+        volumes[role] = float(len(points[role]) * cell * _growth(defined[role], points[role]))
+    return volumes
+
+
+def _growth(before, after):
+    """Return the determinant of the map between two clouds; 1 for a cloud in one plane."""
+    linear, _, rank, _ = np.linalg.lstsq(before - before.mean(0), after - after.mean(0), rcond=None)
+    return abs(np.linalg.det(linear)) if rank == 3 else 1.0
 
 
 def _atlas_points(roi_set, roi_sets):

@@ -111,9 +111,9 @@ def simulate_cohort(
             (poses[i] for i in np.flatnonzero(ill)), draw_lesions(ill.sum(), seed), strict=True
         ):
             pose["lesion"] = lesion
-    _prepare(out)
-    _write_dataset(out, plan, seed)
-    work = partial(_write_subject, out, scan)
+    prepare(out)
+    write_dataset(out, plan, seed)
+    work = partial(write_subject, out, scan)
     subjects = plan["participant_id"].tolist()
     truths = []
     if jobs > 1:
@@ -125,7 +125,7 @@ def simulate_cohort(
         for subject, pose in zip(subjects, poses, strict=True):
             truths.append(work(subject, pose))
             _report(progress, subject, len(truths), n_subjects)
-    return _write_truth(out, subjects, truths)
+    return write_truth(out, subjects, truths)
 
 
 def _report(progress, subject, done, total):
@@ -207,11 +207,33 @@ def _storage_of(number, orientation):
     return {"orientation": codes, "oblique": oblique}
 
 
-def _write_subject(out, scan, subject, chosen):
-    """Simulate and write one subject; return its truth."""
+def write_subject(out, scan, subject, chosen):
+    """Simulate and write one subject: DWI, T1w, and the images and masks of a lesion.
+
+    Parameters
+    ----------
+    out : Path
+        The BIDS folder.
+    scan : dict
+        Arguments of `simulate_subject` that all subjects share.
+    subject : str
+        E.g. "sub-01".
+    chosen : dict
+        Its own arguments, as from `draw_cohort`.
+
+    Returns
+    -------
+    dict
+        Its truth, for `write_truth`.
+
+    Raises
+    ------
+    InputFault
+        If this head has no room for the lesion or the deformation.
+    """
     try:
         data = simulate_subject(**chosen, **scan)
-    except ValueError as error:  # a lesion or a deformation that this head has no room for
+    except ValueError as error:
         raise InputFault(f"{subject}: {error}; choose another seed") from None
     dwi = out / subject / "dwi" / f"{subject}_dwi"
     t1w = out / subject / "anat" / f"{subject}_T1w"
@@ -252,8 +274,14 @@ def _int16(data):
 # ---------------------------------------------------------------- the dataset around it
 
 
-def _prepare(out):
-    """Make the folder; clear what an earlier simulation wrote; refuse any other content."""
+def prepare(out):
+    """Make the folder; clear what an earlier simulation wrote; refuse any other content.
+
+    Raises
+    ------
+    InputFault
+        If it holds something else, or cannot be made.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         content = list(out.iterdir())
@@ -277,7 +305,8 @@ def _prepare(out):
                 folder.rmdir()
 
 
-def _write_dataset(out, participants, seed):
+def write_dataset(out, participants, seed):
+    """Write what describes a cohort drawn with `seed`: participants.tsv (a DataFrame), README."""
     write_json(
         {
             "Name": "Simulated ALPS cohort",
@@ -308,8 +337,16 @@ def _write_dataset(out, participants, seed):
     )
 
 
-def _write_truth(out, subjects, truths):
-    """Write truth.tsv (a row per subject), alps.tsv (x ROI set x frame) and rois.tsv (x ROI)."""
+def write_truth(out, subjects, truths):
+    """Write truth.tsv (a row per subject), alps.tsv (x ROI set x frame) and rois.tsv (x ROI).
+
+    Parameters
+    ----------
+    out : Path
+    subjects : list of str
+    truths : list of dict
+        From `write_subject`, in the same order.
+    """
     folder = out / "derivatives" / "truth"
     tables = {"truth": [], "alps": [], "rois": []}
     if any("lesion" in truth for truth in truths):

@@ -21,13 +21,20 @@ KINDS = ("analyses", "tables", "figures")  # the parts of a plan that are of sev
 # The measures that cohort.tsv may have, beside the columns of participants.tsv (shell patterns)
 MEASURE_COLUMNS = [
     *("session_id", "source", "roi_set", "frame", "qc_status", "qc_reasons"),
-    *(f"alps_{part}" for part in ("left", "right", "mean", "ipsilateral", "contralateral")),
+    *("roi_radius_mm", "n_series"),
+    *(
+        f"alps_{part}{what}"
+        for part in ("left", "right", "mean", "ipsilateral", "contralateral")
+        for what in ("", "_se", "_ci_low", "_ci_high")
+    ),
     *(
         f"{part}_{side}"
         for part in ("dxx_projection", "dyy_projection", "dxx_association", "dzz_association")
         for side in ("left", "right")
     ),
-    *("fa_*", "md_*", "alignment_*", "pitch", "roll", "yaw"),
+    *("fa_*", "md_*", "alignment_*", "pitch", "roll", "yaw", "coverage_*", "voxels_*"),
+    *("border_*_mm", "shift_*_mm", "registration_similarity", "motion_mm", "gradient_margin"),
+    *("lesion_share", "haematoma_share_*", "haematoma_mm3_*", "oedema_share_*", "oedema_mm3_*"),
     *("volume_lesion_ml", "volume_haematoma_ml", "volume_oedema_ml", "relative_oedema_ratio"),
     *("side", "location", "brain_volume_ml", "share_*", "dice_*", "components_*"),
     *("volume_oedema_difference_ml", "lesions_qc_status", "lesions_qc_reasons"),
@@ -122,6 +129,7 @@ def plan_faults(plan, participants_columns):
     for place, part in places:
         named = [("groups", part["groups"])] if "groups" in part else []
         named += [(key, item) for key in ("include", "exclude") for item in part.get(key, [])]
+        used += [(f"{place}{key}", part[key]) for key in ("outcome_se",) if key in part]
         used += [
             (place + key, item["column"]) for key, item in named if item["column"] not in variables
         ]

@@ -30,7 +30,7 @@ NEIGHBOURS = 2  # voxels round a region whose residuals tell how neighbours are 
 _MOST_CORRELATED = 0.9
 
 
-def standard_errors(regions, noise, rotation, seed=1):
+def standard_errors(regions, noise, rotation, seed=1, *, symmetric=True):
     """Return the standard error of every index of a ROI set.
 
     Parameters
@@ -42,6 +42,8 @@ def standard_errors(regions, noise, rotation, seed=1):
     rotation : (3, 3) array
         The head's rotation, template to subject world directions.
     seed : int
+    symmetric : bool
+        As in `glymflow.alps.measure_set`.
 
     Returns
     -------
@@ -56,7 +58,8 @@ def standard_errors(regions, noise, rotation, seed=1):
         tensors = {
             role: regions[role][number] + full_tensors(noise[role][number]) for role in ROLES
         }
-        for key, value in index_values(tensors, turn @ rotation).items():
+        found = index_values(tensors, turn @ rotation, symmetric=symmetric)
+        for key, value in found.items():
             values.setdefault(key, []).append(value)
     return {key: _spread(np.array(found)) for key, found in values.items()}
 

@@ -12,6 +12,10 @@ rule measure_alps:
         warp="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",
         registration="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_xfm.json",
         wm="<resources>/template/space-MNI152NLin2009aSym_label-WM_probseg.nii.gz",
+        lesions=masks_that_count,
+        inverse_warp=of_template_masks(
+            "<derivatives>/{folder}/dwi/{series}_from-MNI152NLin2009aSym_to-dwi_mode-image_desc-warp_xfm.nii.gz"
+        ),
     output:
         alps="<derivatives>/{folder}/dwi/{series}_alps.tsv",
         rois="<derivatives>/{folder}/dwi/{series}_desc-alps_dseg.nii.gz",
@@ -24,13 +28,15 @@ rule measure_alps:
     threads: 1
     resources:
         mem_mb=growing(1500),
-        runtime=10,
+        runtime=growing(5),
     params:
         participant_id=of_series("participant_id"),
         session_id=of_series("session_id"),
         roi_sets=config["roi_sets"],
         roi_set=config["roi_set"],
         thresholds=config["qc"],
+        masks=lambda wildcards: LESIONS.get(wildcards.folder, []),
+        lesions=lambda wildcards: OVERLAP if wildcards.folder in LESIONS else None,
         code=code_hash("measure_alps"),
     message:
         "Measure ALPS of {wildcards.series}"
@@ -42,6 +48,7 @@ rule collect_alps:
     """Collect the rows of all series, and list the series that could not be measured."""
     input:
         tables=of_cohort("<derivatives>/{folder}/dwi/{series}_alps.tsv"),
+        lesions=branch("lesions" in MEASURES, then="<cohort>/lesions.tsv", otherwise=[]),
     output:
         alps="<cohort>/alps.tsv",
         excluded="<cohort>/excluded/alps.tsv",
@@ -53,8 +60,8 @@ rule collect_alps:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=20,
+        mem_mb=growing(1000),
+        runtime=growing(10),
     params:
         series=[
             {key: row[key] for key in ("participant_id", "session_id", "series")}

@@ -1,5 +1,10 @@
+import gc
 import os
 import sys
+
+# The plan of a large cohort is millions of objects that stay; to look for garbage among them again
+# and again takes 15 % of the planning.
+gc.set_threshold(200_000)
 
 # The checkout's own package, also where another one is installed; and one thread for every
 # numerical library unless a rule says otherwise, so that a rerun gives the same bytes.
@@ -15,6 +20,7 @@ from glymflow.check import study_faults
 from glymflow.config import config_faults
 from glymflow.io import InputFault
 from glymflow.lesion_masks import index_measures
+from glymflow.sheet import shared_sheet
 from glymflow.sources import code_hash, fingerprint
 from glymflow.study import load_plan, study_outputs
 
@@ -27,11 +33,15 @@ if faults:
     raise WorkflowError("The config is refused:\n" + "\n".join(faults))
 
 try:
-    _series, _masks, _excluded = index_measures(
-        config["bids_dir"],
-        config["derivatives_dir"],
-        config["participants"],
-        settings=config["lesions"],
+    _series, _masks, _excluded = shared_sheet(
+        index_measures,
+        {
+            "bids_dir": config["bids_dir"],
+            "derivatives_dir": config["derivatives_dir"],
+            "participants": config["participants"],
+            "settings": config["lesions"],
+        },
+        planning=workflow.is_main_process,
     )
 except InputFault as fault:
     raise WorkflowError(str(fault)) from None
@@ -62,6 +72,10 @@ LESION_SESSIONS = {}
 for folder, rows in LESIONS.items():
     SUBJECTS.setdefault(rows[0]["participant_id"], [])
     LESION_SESSIONS.setdefault(rows[0]["participant_id"], []).append(folder)
+# what a session with masks needs to know, and a session without must not rerun for
+OVERLAP = {
+    key: config["lesions"][key] for key in ("consensus", "overlap", "max_overlap")
+}
 # what is measured; a cohort of nothing is told so by the measurement of ALPS
 NAMES = {"alps": "ALPS", "lesions": "Lesions"}
 MEASURES = ["alps"] if SERIES or not LESIONS else []
@@ -72,6 +86,13 @@ PARTICIPANTS = config["participants"] or os.path.join(
 )
 PLAN = load_plan(config["study"]) if config["study"] else {}
 STUDY = study_outputs(PLAN) if PLAN else {"stats": [], "tables": [], "figures": []}
+
+# the code that a run is made with, for its provenance
+SCRIPTS = {
+    name[:-3]: code_hash(name[:-3])
+    for name in sorted(os.listdir(os.path.join(workflow.basedir, "scripts")))
+    if name.endswith(".py")
+}
 
 REPORT = {
     "roi_set": config["roi_set"],
@@ -116,6 +137,26 @@ def lesions_of(subject):
     return LESION_SESSIONS.get(subject, [])
 
 
+def native_masks(wildcards):
+    """Give the lesion masks in the world of a session's scans; those in template space are not."""
+    rows = LESIONS.get(wildcards.folder, [])
+    return [row["mask"] for row in rows if not row["template"]]
+
+
+def masks_that_count(wildcards):
+    """Give the lesion masks of a session whose volume counts."""
+    return [row["mask"] for row in LESIONS.get(wildcards.folder, []) if row["volume"]]
+
+
+def of_template_masks(path):
+    """Give the file of a series if a mask that counts is in template space."""
+    return lambda wildcards: (
+        path.format(**wildcards)
+        if any(r["template"] and r["volume"] for r in LESIONS.get(wildcards.folder, []))
+        else []
+    )
+
+
 def of_lesions(*paths):
     """Give some files of the cohort for subjects with a lesion, nothing for the others."""
     return lambda wildcards: list(paths) if lesions_of(wildcards.subject) else []
@@ -143,6 +184,6 @@ def of_cohort(path):
     return [path.format(**row) for row in SERIES.values()]
 
 
-def growing(mem_mb):
-    """Give the memory of a job: it doubles, triples ... when a killed job is tried again."""
-    return lambda wildcards, attempt: attempt * mem_mb
+def growing(amount):
+    """Give memory or time of a job: it doubles, triples ... when a killed job is tried again."""
+    return lambda wildcards, attempt: attempt * amount

@@ -18,8 +18,8 @@ rule preprocess_dwi:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         b0_threshold=config["dwi"]["b0_threshold"],
         shell_max=config["dwi"]["shell_max"],
@@ -52,8 +52,8 @@ rule fit_tensor:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=20,
+        mem_mb=growing(2000),
+        runtime=growing(5),
     params:
         method=config["tensor"]["fit"],
         code=code_hash("fit_tensor"),

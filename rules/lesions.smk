@@ -24,7 +24,7 @@ rule measure_lesions:
     threads: 1
     resources:
         mem_mb=growing(1500),
-        runtime=20,
+        runtime=growing(10),
     params:
         sessions=lambda wildcards: [
             LESIONS[session] for session in LESION_BATCHES[wildcards.batch]

@@ -12,7 +12,7 @@ rule prepare_template:
     threads: 1
     resources:
         mem_mb=growing(1000),
-        runtime=10,
+        runtime=growing(5),
     params:
         resolution_mm=config["registration"]["resolution_mm"],
         code=code_hash("prepare_template"),
@@ -23,13 +23,14 @@ rule prepare_template:
 
 
 rule register_template:
-    """Register FA to the template's white matter: head pose, affine, SyN (Avants 2008)."""
+    """Register FA to the template's white matter, lesions left out: pose, affine, SyN (Avants 2008)."""
     input:
         fa="<derivatives>/{folder}/dwi/{series}_model-tensor_param-fa_dwimap.nii.gz",
         md="<derivatives>/{folder}/dwi/{series}_model-tensor_param-md_dwimap.nii.gz",
         mask="<derivatives>/{folder}/dwi/{series}_desc-brain_mask.nii.gz",
         wm="<resources>/template/space-MNI152NLin2009aSym_label-WM_probseg.nii.gz",
         brain="<resources>/template/space-MNI152NLin2009aSym_desc-brain_mask.nii.gz",
+        lesions=native_masks,
     output:
         affine="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-affine_xfm.mat",
         warp="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",
@@ -44,8 +45,8 @@ rule register_template:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=20,
+        mem_mb=growing(1500),
+        runtime=growing(10),
     params:
         seed=config["registration"]["seed"],
         code=code_hash("register_template"),

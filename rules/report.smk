@@ -31,8 +31,8 @@ rule report_subject:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1500),
-        runtime=15,
+        mem_mb=growing(1000),
+        runtime=growing(5),
     params:
         participant="{subject}",
         series=lambda wildcards: SUBJECTS[wildcards.subject],
@@ -73,7 +73,7 @@ rule report_cohort:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=20,
+        runtime=growing(10),
     params:
         subjects=list(SUBJECTS),
         config=REPORT,
@@ -83,6 +83,37 @@ rule report_cohort:
         "Write the page of the cohort"
     script:
         "../scripts/report_cohort.py"
+
+
+rule record_provenance:
+    """Record what the run was made with: code, software, config, plan, checksums of the inputs."""
+    input:
+        sidecars=of_cohort("<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.json"),
+        masks=lesion_files(LESIONS),
+        participants=branch(exists(PARTICIPANTS), then=PARTICIPANTS, otherwise=[]),
+        plan=config["study"] or [],
+        page="<results>/report/index.html",
+    output:
+        provenance="<results>/provenance.json",
+        cost="<results>/benchmarks.tsv",
+    log:
+        "<logs>/record_provenance.log",
+    benchmark:
+        "<benchmarks>/record_provenance.tsv"
+    conda:
+        "../envs/glymflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=30,
+    params:
+        config=config,
+        scripts=SCRIPTS,
+        code=code_hash("record_provenance"),
+    message:
+        "Record what the run was made with"
+    script:
+        "../scripts/record_provenance.py"
 
 
 rule qc:

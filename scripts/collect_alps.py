@@ -2,12 +2,12 @@
 
 import pandas as pd
 
-from glymflow.alps import alps_table
+from glymflow.alps import alps_table, fill_lesion_sides
 from glymflow.io import InputFault, read_tsv, write_tsv
 from glymflow.participants import EXCLUDED_COLUMNS
 
 
-def main(*, tables, series, alps, excluded):
+def main(*, tables, series, alps, excluded, lesions=None):
     """Write ``alps.tsv`` and the part of ``excluded.tsv`` that concerns it.
 
     Parameters
@@ -18,6 +18,8 @@ def main(*, tables, series, alps, excluded):
         series, participant_id and session_id, in the order of `tables`.
     alps, excluded : path-like
         Written.
+    lesions : path-like, optional
+        lesions.tsv: ipsilateral is the side of the lesion.
 
     Raises
     ------
@@ -37,7 +39,11 @@ def main(*, tables, series, alps, excluded):
         )
     if not measured:
         raise InputFault(f"no series could be measured; the first fault is: {faults[0]['reason']}")
-    write_tsv(alps_table(pd.concat(measured, ignore_index=True)), alps)
+    table = alps_table(pd.concat(measured, ignore_index=True))
+    if lesions:
+        found = read_tsv(lesions, text=("participant_id", "session_id", "side", "location"))
+        table = fill_lesion_sides(table, found)
+    write_tsv(table, alps)
     print(f"{len(measured)} series measured, {len(faults)} excluded")
 
 
@@ -48,6 +54,7 @@ if __name__ == "__main__":
         main(
             tables=snakemake.input.tables,
             series=snakemake.params.series,
+            lesions=snakemake.input.lesions or None,
             alps=snakemake.output.alps,
             excluded=snakemake.output.excluded,
         )

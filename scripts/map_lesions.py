@@ -6,7 +6,7 @@ import numpy as np
 
 from glymflow import lesions, overlays
 from glymflow.figures import figure_bytes
-from glymflow.io import load_image, read_tsv, save_image, write_json
+from glymflow.io import load_image, read_tsv, save_image, whole, write_json
 from glymflow.participants import KEYS
 from glymflow.template import SPACE, load_template
 
@@ -56,7 +56,8 @@ def main(*, table, tables, masks, flip_to, counts, sidecar, figures, background)
     figure = overlays.draw_frequency(total, affine, *load_template("t1"), title=title)
     for path in map(Path, figures):
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(figure_bytes(figure, path.suffix[1:], dpi=130))
+        with whole(path) as part:
+            part.write_bytes(figure_bytes(figure, path.suffix[1:], dpi=130))
     print(f"{len(found)} subjects, at most {total.max()} at a voxel")
 
 

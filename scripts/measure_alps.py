@@ -1,11 +1,12 @@
 """Measure ALPS of one series: every ROI set in every frame, with quality control."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 
 from glymflow import alps as index
-from glymflow import measurement, rois
+from glymflow import lesion_overlap, measurement, rois
 from glymflow.dwi import read_gradients, world_gradients
 from glymflow.io import (
     InputFault,
@@ -16,12 +17,13 @@ from glymflow.io import (
     save_image,
     write_tsv,
 )
-from glymflow.registration import map_points
+from glymflow.registration import map_points, map_points_to_template
 
 
 def main(
     *, tensor, fa, mask, dwi, bval, bvec, affine, warp, registration, fit, wm,
     participant_id, session_id, series, roi_sets, roi_set, thresholds, alps, regions,
+    masks=(), inverse_warp=None, lesions=None,
 ):  # fmt: skip
     """Write the series' rows of ``alps.tsv`` and the primary regions as a label image.
 
@@ -42,9 +44,18 @@ def main(
         The config's `roi_sets`, `roi_set` and `qc`.
     alps, regions : path-like
         Written.
+    masks : sequence of dict
+        Lesion masks of the session, rows of the sheet (`glymflow.lesion_masks.MASK_COLUMNS`).
+    inverse_warp : path-like, optional
+        Transform of `register_template`; for masks in template space.
+    lesions : dict, optional
+        The config's `lesions`; for a session with masks.
     """
     found, fitted = read_json(registration), read_json(fit)
     scan = _read_scan(tensor, mask, dwi, bval, bvec, found["pose"])
+    if masks:
+        lesion = _read_lesion(masks, lesions, affine, inverse_warp)
+        scan = replace(scan, lesion=lesion)
     mapped = partial(map_points, transforms={"affine": require(affine), "warp": require(warp)})
     template = load_image(wm, ndim=3)
     anisotropy = image_data(load_image(fa, ndim=3))
@@ -78,7 +89,10 @@ def main(
         if name == roi_set:
             labels = rois.label_image(points, scan.mask.shape, scan.affine)
             save_image(labels, scan.affine, regions)
-        rows += measurement.measure(scan, points, known, thresholds, plain=plain)
+        volumes = rois.roi_volumes(definition, points, entities, roi_sets) if masks else None
+        rows += measurement.measure(
+            scan, points, known, thresholds, plain=plain, volumes=volumes, lesions=lesions
+        )
     write_tsv(index.alps_table(rows), alps)
 
 
@@ -94,6 +108,16 @@ def _read_scan(tensor, mask, dwi, bval, bvec, pose):
         directions=world_gradients(bvecs, series.affine),
         pose=np.array(pose),
     )
+
+
+def _read_lesion(masks, settings, affine, inverse_warp):
+    """Return the function that says in which part of the lesion a point of the subject is."""
+    way = {"affine": affine, "inverse_warp": inverse_warp and require(inverse_warp)}
+    to_template = partial(map_points_to_template, transforms=way)
+    read = lesion_overlap.read_masks(
+        masks, consensus=settings["consensus"], to_template=to_template
+    )
+    return partial(lesion_overlap.parts_at, masks=read)
 
 
 if __name__ == "__main__":
@@ -118,6 +142,9 @@ if __name__ == "__main__":
             roi_sets=snakemake.params.roi_sets,
             roi_set=snakemake.params.roi_set,
             thresholds=snakemake.params.thresholds,
+            masks=snakemake.params.masks,
+            inverse_warp=snakemake.input.inverse_warp or None,
+            lesions=snakemake.params.lesions,
             alps=snakemake.output.alps,
             regions=snakemake.output.rois,
         )

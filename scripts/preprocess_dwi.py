@@ -3,7 +3,15 @@
 import numpy as np
 
 from glymflow import dwi as series
-from glymflow.io import InputFault, image_data, load_image, save_image, write_json
+from glymflow.io import (
+    InputFault,
+    checksum,
+    image_data,
+    load_image,
+    save_image,
+    whole,
+    write_json,
+)
 
 
 def main(
@@ -40,10 +48,13 @@ def main(
         data = series.denoise(data, brain)
     save_image(np.where(brain[..., None], data, 0).astype(np.float32), image.affine, preproc)
     save_image(brain, image.affine, mask)
-    np.savetxt(bvals, values[None], fmt="%g")
-    np.savetxt(bvecs, directions.T, fmt="%.8f")
+    with whole(bvals) as part:
+        np.savetxt(part, values[None], fmt="%g")
+    with whole(bvecs) as part:
+        np.savetxt(part, directions.T, fmt="%.8f")
     facts = {
         "Sources": [str(dwi), str(bval), str(bvec)],
+        "SourcesSHA256": {str(path): checksum(path) for path in (dwi, bval, bvec)},
         "VolumesKept": int(keep.sum()),
         "VolumesDropped": np.flatnonzero(~keep),
         "BValues": sorted({float(round(value, -1)) for value in values}),

@@ -5,7 +5,8 @@ import shutil
 import numpy as np
 
 from glymflow import pose, registration
-from glymflow.io import InputFault, image_data, load_image, save_image, write_json
+from glymflow.io import InputFault, image_data, load_image, save_image, whole, write_json
+from glymflow.lesions import read_mask
 from glymflow.template import SPACE
 
 
@@ -43,9 +44,10 @@ def main(
     try:
         grid = (values.shape, image.affine)
         warped = registration.warp_to_subject(target, template.affine, *grid, found)
-        shutil.copyfile(found["affine"], affine)
-        shutil.copyfile(found["warp"], warp)
-        shutil.copyfile(found["inverse_warp"], inverse_warp)
+        kept = {"affine": affine, "warp": warp, "inverse_warp": inverse_warp}
+        for name, path in kept.items():
+            with whole(path) as part:
+                shutil.copyfile(found[name], part)
     finally:
         shutil.rmtree(found["folder"])
     save_image(np.clip(warped, 0, 1).astype(np.float32), image.affine, warped_wm)
@@ -72,8 +74,7 @@ def main(
 
 def _read_lesion(paths, shape, affine):
     """Return what is left out on the series' grid, or None."""
-    images = [load_image(path, ndim=3) for path in paths]
-    masks = [(image_data(image), image.affine) for image in images]
+    masks = [read_mask(path)[:2] for path in paths]
     lesion = registration.lesion_on_grid(masks, shape, affine)
     return lesion if lesion.any() else None
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from glymflow.figures import figure_bytes, plot_distribution
-from glymflow.io import read_tsv
+from glymflow.io import read_tsv, whole
 from glymflow.selection import (
     SYNTHETIC,
     analysis_rows,
@@ -40,7 +40,8 @@ def main(*, cohort, plan, figures, stats=()):
         if is_synthetic(flow):
             drawn.supxlabel(SYNTHETIC, fontsize=6, color="#6b7280")
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(figure_bytes(drawn, path.suffix[1:], dpi=300))
+        with whole(path) as part:
+            part.write_bytes(figure_bytes(drawn, path.suffix[1:], dpi=300))
         print(path, flush=True)
 
 

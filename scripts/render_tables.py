@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from glymflow.io import read_tsv
+from glymflow.io import read_tsv, whole
 from glymflow.methods import methods_text
 from glymflow.selection import SYNTHETIC, is_synthetic
 from glymflow.study import FLOW, load_plan, paths_by_id
@@ -35,13 +35,15 @@ def main(*, plan, stats, tables, methods=None):
         if synthetic:
             printed.footnotes.append(("", SYNTHETIC))
         content = RENDERERS[path.suffix[1:]](printed)
-        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        with whole(path) as part:
+            part.write_bytes(content if isinstance(content, bytes) else content.encode())
         print(f"{path}: {len(printed.rows)} rows")
     if methods is not None:
         results = {item["id"]: read_tsv(stats[item["id"]]) for item in plan["analyses"]}
         text = methods_text(plan, results, read_tsv(stats[FLOW], text=("group",)))
         Path(methods).parent.mkdir(parents=True, exist_ok=True)
-        Path(methods).write_text(text, encoding="utf-8")
+        with whole(methods) as part:
+            part.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

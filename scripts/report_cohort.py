@@ -5,7 +5,7 @@ from pathlib import Path
 from glymflow import figures as plots
 from glymflow import report
 from glymflow.alps import alps_table
-from glymflow.io import read_tsv
+from glymflow.io import read_tsv, whole
 from glymflow.lesion_page import describe_lesions
 from glymflow.lesions import REASONS as LESION_REASONS
 
@@ -54,7 +54,8 @@ def main(
         lesion_map=Path(lesion_map).read_bytes() if lesion_map else None,
     )  # fmt: skip
     Path(page).parent.mkdir(parents=True, exist_ok=True)
-    Path(page).write_text(html, encoding="utf-8")
+    with whole(page) as part:
+        part.write_text(html, encoding="utf-8")
     print(f"{page}: {len(subjects)} subjects", flush=True)
 
 
@@ -73,7 +74,8 @@ def draw_charts(alps, cohort, subjects, config, group_column):
         ("groups", by_group, "ALPS by group" if group_column else "ALPS in the cohort",
          "One point per subject and session; box: median, quartiles; whiskers: 1.5 box lengths."),
         ("sides", plots.plot_sides(primary), "Left and right",
-         "One point per series. Far from the dashed line of equality: look at its page."),
+         "One point per series; thin lines: 95 % confidence intervals, if there are not more than"
+         f" {plots.MOST_INTERVALS}. Far from the dashed line of equality: look at its page."),
         ("frames", plots.plot_frames(one_set), "The same scans in each frame",
          "Lines join one series. The frame shifts the index: compare only values of one frame."),
         ("alignment", plots.plot_alignment(primary), "Are the ROIs on the right fibres?",

@@ -7,7 +7,7 @@ import numpy as np
 from glymflow import lesions as measured
 from glymflow import overlays, report
 from glymflow.figures import figure_bytes
-from glymflow.io import InputFault, image_data, load_image, read_tsv
+from glymflow.io import InputFault, image_data, load_image, read_tsv, whole
 from glymflow.lesion_page import describe_lesion
 
 
@@ -57,7 +57,8 @@ def main(
         lesion_colors=overlays.LESION_COLORS,
     )
     Path(page).parent.mkdir(parents=True, exist_ok=True)
-    Path(page).write_text(html, encoding="utf-8")
+    with whole(page) as part:
+        part.write_text(html, encoding="utf-8")
 
 
 def draw(fa, colorfa, rois, wm, faults):

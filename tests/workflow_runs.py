@@ -41,6 +41,46 @@ def snakemake(work, *options, config=None, checkout=CHECKOUT, status=0, cwd=None
     cwd : path-like, optional
         Where it is started; by default in `work`.
     """
+    command = _command(work, options, config, checkout)
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        env=_environment(),
+        cwd=cwd or work,
+        check=False,
+    )
+    as_expected = done.returncode != 0 if status is None else done.returncode == status
+    assert as_expected, f"exit status {done.returncode}\n{done.stdout}"
+    return done.stdout
+
+
+class SnakemakeProcess(subprocess.Popen):
+    """Snakemake as `snakemake` starts it, but nobody waits for it."""
+
+    def __init__(self, work, *options, config=None, checkout=CHECKOUT, env=None):
+        self.work = Path(work).resolve()
+        command = _command(work, options, config, checkout)
+        self.log = self.work / "said.txt"
+        with open(self.log, "w") as log:
+            super().__init__(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=_environment() | (env or {}),
+                cwd=work,
+            )
+
+    def said(self):
+        """Return what Snakemake said so far."""
+        return self.log.read_text(errors="replace")
+
+
+def _command(work, options, config, checkout):
+    """The command line of Snakemake; a config that is a dict is written into the folder."""
     work = Path(work)
     work.mkdir(parents=True, exist_ok=True)
     command = [
@@ -58,20 +98,11 @@ def snakemake(work, *options, config=None, checkout=CHECKOUT, status=0, cwd=None
             path.write_text(yaml.safe_dump(config, allow_unicode=True), encoding="utf-8")
             config = path
         command += ["--configfile", str(config)]
-    kept = {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "SNAKEMAKE_PROFILE")}
-    done = subprocess.run(
-        [*command, *map(str, options)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-        env=kept,
-        cwd=cwd or work,
-        check=False,
-    )
-    as_expected = done.returncode != 0 if status is None else done.returncode == status
-    assert as_expected, f"exit status {done.returncode}\n{done.stdout}"
-    return done.stdout
+    return [*command, *map(str, options)]
+
+
+def _environment():
+    return {k: v for k, v in os.environ.items() if k not in ("PYTHONPATH", "SNAKEMAKE_PROFILE")}
 
 
 def dry_run(work, *targets, config, **options):
@@ -129,3 +160,31 @@ def fingerprint(folder):
         )
         for path in sorted(folder.rglob("*"))
     }
+
+
+# what two runs of the same cohort have in common, to the last byte
+RESULTS = ("derivatives", "cohort", "stats", "tables", "figures", "report")
+
+
+def differences(results, reference, *, folders=RESULTS):
+    """Return the files of a results folder that are not the same in another one.
+
+    Where all of `RESULTS` are compared, files that are missing count too.
+    """
+    found = []
+    for folder in folders:
+        files = {
+            root: {p.relative_to(root) for p in (root / folder).rglob("*") if p.is_file()}
+            for root in (results, reference)
+        }
+        if folders == RESULTS:
+            found += sorted(map(str, files[results] ^ files[reference]))
+        else:
+            found += sorted(map(str, files[results] - files[reference]))
+        common = files[results] & files[reference]
+        found += [
+            str(name)
+            for name in sorted(common)
+            if (results / name).read_bytes() != (reference / name).read_bytes()
+        ]
+    return found

@@ -1,10 +1,12 @@
 """Multiple linear regression (`kind: linear_regression`)."""
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from glymflow import effects
 from glymflow.io import InputFault
+from glymflow.selection import variable_values
 from glymflow.stats.common import interval, joined, note_repeated, tidy
 from glymflow.stats.design import (
     VIF_HIGH,
@@ -21,14 +23,15 @@ COLUMNS = [
     *("variable", "row", "method", "outcome", "level", "reference", "n", "missing", "test"),
     *("statistic_name", "statistic", "df", "df_error", "p", "p_adjusted", "correction"),
     *("estimate_name", "estimate", "estimate_low", "estimate_high", "se", "vif", "effect_name"),
-    *("effect", "effect_low", "effect_high", "r2_adjusted", "selected", "confidence", "note"),
+    *("effect", "effect_low", "effect_high", "r2_adjusted", "tau2", "selected", "confidence"),
+    "note",
 ]
 SCREENED = "chosen by p < {} in the same data: intervals and p of the model do not account for it"
 
 
 def run(table, plan, analysis):
     """Make a planned regression."""
-    keys = ("predictors", "candidates", "screening", "univariable", "references")
+    keys = ("predictors", "candidates", "screening", "univariable", "references", "outcome_se")
     options = {key: analysis[key] for key in (*keys, "correction", "confidence") if key in analysis}
     results = linear_regression(
         table, variables=plan["variables"], outcome=analysis["outcome"], **options
@@ -46,13 +49,18 @@ def linear_regression(
     screening=0.1,
     univariable=False,
     references=None,
+    outcome_se=None,
     correction="none",
     confidence=0.95,
 ):
-    r"""Regress a continuous outcome on numbers and levels by ordinary least squares.
+    r"""Regress a continuous outcome on numbers and levels by (weighted) least squares.
 
     Levels are compared with a reference (`glymflow.stats.design.reference_of`). The standardised
     coefficient is :math:`\beta_j = B_j s_{x_j} / s_y`, of an indicator too (as in SPSS).
+
+    With `outcome_se` the weights are :math:`1 / (\tau^2 + se_i^2)`, see `residual_tau2`. The errors
+    are scaled by the weighted residuals, t and F have n - p degrees of freedom (Knapp & Hartung),
+    as in R's ``metafor::rma(method = "DL", test = "knha")``.
 
     Parameters
     ----------
@@ -72,6 +80,8 @@ def linear_regression(
         Print a regression of its own for every predictor, not only for the candidates.
     references : dict, optional
         Reference level by variable.
+    outcome_se : str, optional
+        Column of `table` with the standard error of each value of the outcome.
     correction : {"none", "bonferroni", "holm", "fdr_bh"}
         Adjustment of p for the number of variables in the model.
     confidence : float
@@ -89,9 +99,11 @@ def linear_regression(
     ----------
     Fox J. Applied regression analysis and generalized linear models. 3rd ed. Sage 2016.
     Breusch TS, Pagan AR. Econometrica 1979;47:1287; Koenker R. J Econom 1981;17:107.
+    Knapp G, Hartung J. Stat Med 2003;22:2693.
     """
     check_named(references, [*predictors, *candidates], "reference")
     settings = {"outcome": outcome, "references": references, "confidence": confidence}
+    settings["outcome_se"] = outcome_se
     predictors, candidates = list(predictors), [c for c in candidates if c not in predictors]
     alone = [*predictors, *candidates] if univariable else candidates
     single = {name: _fitted(table, variables, [name], settings, "univariable") for name in alone}
@@ -141,16 +153,21 @@ def _model(table, variables, names, settings):
     if outcome in names:
         raise InputFault(f"'{outcome}' is outcome and predictor")
     values, notes = read_variables(table, variables, [outcome, *names])
-    complete = values.dropna()
+    errors = _standard_errors(table, settings["outcome_se"])
+    complete = values[errors.notna()].dropna()
     if len(complete) < 3:
         raise InputFault(f"{len(complete)} complete rows")
     design = build_design(complete, variables, names, settings["references"])
     y = complete[outcome].to_numpy(float)
     if np.ptp(y) == 0:
         raise InputFault(f"the outcome '{outcome}' is constant")
-    fit = sm.OLS(y, sm.add_constant(design.x, has_constant="add")).fit()
+    exog = sm.add_constant(design.x, has_constant="add")
+    fit = sm.OLS(y, exog).fit()
     if fit.rsquared > 1 - 1e-12:
         raise InputFault("the predictors determine the outcome: nothing is left to test")
+    about_weights = {}
+    if settings["outcome_se"]:
+        fit, about_weights = _weighted(fit, errors[complete.index], settings["outcome_se"])
     common = {"n": len(y), "confidence": confidence}
     gaps = values.isna().sum()
     rows = [{**_model_row(fit, design, confidence), **common, "missing": len(values) - len(y)}]
@@ -160,8 +177,76 @@ def _model(table, variables, names, settings):
             row = {**row, **common, "missing": int(gaps[name])}
             rows.append({**row, "note": joined(note if row["row"] == "test" else "")})
     rows.append({"row": "constant", **common, **_coefficient(fit, 0, confidence)})
-    rows[0]["note"] = joined(rows[0]["note"], *about(notes, outcome))
+    rows[0]["note"] = joined(about_weights.get("note"), rows[0]["note"], *about(notes, outcome))
+    rows[0]["tau2"] = about_weights.get("tau2")
     return [*rows, *_diagnostics(fit)]
+
+
+def _standard_errors(table, column):
+    """Return the column; without one, a series in which nothing is missing."""
+    if not column:
+        return pd.Series(0.0, index=table.index)
+    errors, fault, _ = variable_values(table, column, {"type": "continuous"})
+    if fault:
+        raise InputFault(fault)
+    if errors.isna().all():
+        raise InputFault(f"the standard errors '{column}' have no values")
+    if (errors <= 0).any():
+        raise InputFault(f"the standard errors '{column}' are not all above 0: {errors.min():g}")
+    return errors
+
+
+def residual_tau2(y, exog, errors):
+    r"""Estimate the residual variance beyond measurement error by the method of moments.
+
+    DerSimonian and Laird's estimator with predictors. With weights :math:`w_i = 1 / se_i^2`, the
+    residuals :math:`r_i` and leverages :math:`h_i` of the regression weighted by them, and p
+    coefficients:
+
+    .. math:: \tau^2 = \max(0, [\sum w_i r_i^2 - (n - p)] / \sum w_i (1 - h_i))
+
+    Parameters
+    ----------
+    y : (n,) array
+    exog : (n, p) array
+        The predictors, with the constant.
+    errors : (n,) array
+        Standard error of each `y`, above 0.
+
+    Returns
+    -------
+    float
+        In the unit of `y`, squared.
+
+    References
+    ----------
+    DerSimonian R, Laird N. Control Clin Trials 1986;7:177-188. Raudenbush SW. Analyzing effect
+    sizes: random-effects models. In: Cooper H et al. (eds). The handbook of research synthesis and
+    meta-analysis. 2nd ed. 2009.
+    """
+    weights = 1 / errors**2
+    basis, _ = np.linalg.qr(np.sqrt(weights)[:, None] * exog)
+    scaled = np.sqrt(weights) * y
+    left = scaled - basis @ (basis.T @ scaled)
+    spare = weights @ (1 - (basis**2).sum(axis=1))
+    return max(0.0, float((left @ left - (len(y) - exog.shape[1])) / spare))
+
+
+def _weighted(fit, errors, column):
+    """Fit again with weights; return the fit, tau squared and a note."""
+    import statsmodels.api as sm
+
+    y, exog, errors = fit.model.endog, fit.model.exog, errors.to_numpy(float)
+    tau2 = residual_tau2(y, exog, errors)
+    note = (
+        f"weighted by 1 / (tau² + {column}²), tau² = {tau2:.4g}: residual variance beyond"
+        " measurement error, by the method of moments (DerSimonian and Laird)"
+    )
+    return sm.WLS(y, exog, weights=1 / (tau2 + errors**2)).fit(), {"tau2": tau2, "note": note}
+
+
+def _method(fit):
+    return f"{'weighted' if type(fit.model).__name__ == 'WLS' else 'ordinary'} least squares"
 
 
 def _model_row(fit, design, confidence):
@@ -180,7 +265,7 @@ def _model_row(fit, design, confidence):
         notes.append(f"{fit.nobs / df:.1f} rows per coefficient: fewer than 10 are few")
     return {
         "row": "model",
-        "test": "F test of the model, ordinary least squares",
+        "test": f"F test of the model, {_method(fit)}",
         "statistic_name": "F",
         "statistic": f,
         "df": df,
@@ -195,7 +280,7 @@ def _model_row(fit, design, confidence):
 def _coefficient(fit, column, confidence):
     low, high = fit.conf_int(1 - confidence)[column]
     return {
-        "test": "t test of the coefficient, ordinary least squares",
+        "test": f"t test of the coefficient, {_method(fit)}",
         "statistic_name": "t",
         "statistic": fit.tvalues[column],
         "df": fit.df_resid,
@@ -228,7 +313,7 @@ def _variable_rows(fit, design, y, name, confidence):
         "row": "test",
         "variable": name,
         "reference": design.terms[columns[0]].reference,
-        "test": "F test of the variable (type III), ordinary least squares",
+        "test": f"F test of the variable (type III), {_method(fit)}",
         "statistic_name": "F",
         "statistic": f,
         "df": len(columns),
@@ -245,10 +330,10 @@ def _diagnostics(fit):
 
     rows = []
     if 3 <= fit.nobs <= 5000:
-        w, p = stats.shapiro(fit.resid)
+        w, p = stats.shapiro(fit.wresid)
         name = "Shapiro-Wilk test of the residuals"
         rows.append({"test": name, "statistic_name": "W", "statistic": w, "p": p})
-    lm, p, _, _ = het_breuschpagan(fit.resid, fit.model.exog)
+    lm, p, _, _ = het_breuschpagan(fit.wresid, fit.model.exog)
     name = "Breusch-Pagan test of equal variances (Koenker)"
     rows.append({"test": name, "statistic_name": "chi2", "statistic": lm, "p": p})
     rows[-1]["df"] = fit.df_model

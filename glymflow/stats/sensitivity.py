@@ -16,6 +16,8 @@ COLUMNS = [
     *("effect_low", "effect_high", "count", "same_direction", "below_alpha", "confidence", "note"),
 ]
 USES_SPECIFICATIONS = True  # `run` is given the cohort tables of all ROI sets and frames
+# a ROI in a lesion has the code roi_lesion or roi_in_lesion
+NO_OVERLAP = {"column": "lesion_share", "above": 0, "reason": "a ROI lies in a lesion"}
 QC = {"pass": ["pass"], "warn": ["pass", "warn"], "all": ["pass", "warn", "fail"]}
 NO_EFFECT = {"odds ratio": 1.0, "area under the curve": 0.5}  # else 0
 ALPHA = 0.05
@@ -78,9 +80,9 @@ def sensitivity(specifications, *, plan, of, roi_sets=None, frames=None, qc=None
         Id of the analysis.
     roi_sets, frames : list of str, optional
         All that were measured, if not given.
-    qc : list of {"plan", "pass", "warn", "all"}, optional
-        Scans let in: as the plan says; those that passed; and those with a warning; and those that
-        failed. By default plan, pass and all.
+    qc : list of {"plan", "no_overlap", "pass", "warn", "all"}, optional
+        Scans let in: as the plan says; of these, those without a ROI in a lesion; those that
+        passed; and those with a warning; and those that failed. By default plan, pass and all.
     variables : list of str, optional
         Only these of the analysis' variables.
 
@@ -141,10 +143,13 @@ def _specified(specifications, plan, roi_sets, frames, qc):
             continue
         selected = {}
         for rule in qc or ("plan", "pass", "all"):
-            allowed = own if rule == "plan" else QC[rule]
+            allowed = QC.get(rule, own)
             if allowed is None:  # a plan without the key lets in scans of any quality
                 allowed = ["pass", "warn", "fail", "n/a"]
-            rows = select_participants(table, {**plan, "qc": allowed})[0]
+            chosen = {**plan, "qc": allowed}
+            if rule == "no_overlap":
+                chosen["exclude"] = [*plan.get("exclude", []), NO_OVERLAP]
+            rows = select_participants(table, chosen)[0]
             selected.setdefault(tuple(rows.index), []).append((rule, rows))
         for same in selected.values():
             yield (roi_set, frame), "+".join(rule for rule, _ in same), same[0][1]

@@ -99,8 +99,9 @@ def _notes(results, variables, single, model, terms):
     head = model[model["row"] == "model"].iloc[0]
     if there(head["p"]):
         outcome = label_of(head["outcome"], variables)
+        squares = str(head["test"]).rpartition(", ")[2]
         notes.append(
-            f"Multiple linear regression (ordinary least squares) of {outcome}: n = "
+            f"Multiple linear regression ({squares}) of {outcome}: n = "
             f"{int(head['n'])}, {int(head['missing'])} left out for missing values; "
             f"F({head['df']:g}, {head['df_error']:g}) = {number(head['statistic'], 2)}, "
             f"{p_text(head['p'])}; R² = {number(head['effect'], 3)}, adjusted R² = "

@@ -82,3 +82,24 @@ def phantom_run(once):
 
     folder = once("phantom", make)
     return Run(folder / "Étude ALPS (größe)", config, (folder / "said.txt").read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def small_run(once):
+    """Four coarse heads and a study plan, registered at 4 mm: to be interrupted and compared."""
+    config = {
+        "bids_dir": "bids",
+        "study": str(DEMO_PLAN),
+        "registration": {"resolution_mm": 4},
+    }
+
+    def make(work):
+        from glymflow.simulate import simulate_cohort
+
+        simulate_cohort(
+            work / "bids", n_subjects=4, seed=2, voxel_mm=3.0, t1w_mm=6.0, n_directions=12,
+            max_rotation=10.0, jobs=2,
+        )  # fmt: skip
+        snakemake(work, "--cores", 2, config=config)
+
+    return Run(once("small", make), config)

@@ -65,8 +65,10 @@ def walk(tmp_path_factory, phantom_scan, load_main):
             "sidecar": path["registration"],
         },
         "measure_alps": {
-            "tensor": path["tensor"], "mask": path["mask"], "affine": path["affine"],
-            "warp": path["warp"], "registration": path["registration"], "fit": path["fit"],
+            "tensor": path["tensor"], "fa": path["fa"], "mask": path["mask"],
+            "dwi": path["preproc"], "bval": path["sel.bval"], "bvec": path["sel.bvec"],
+            "affine": path["affine"], "warp": path["warp"],
+            "registration": path["registration"], "fit": path["fit"], "wm": path["wm"],
             "participant_id": "sub-01", "session_id": None, "series": "sub-01_dir-AP",
             "roi_sets": CONFIG["roi_sets"], "roi_set": "barisano2025",
             "thresholds": CONFIG["qc"], "alps": path["alps"], "regions": path["regions"],

@@ -68,3 +68,29 @@ def test_nobody_measured_is_a_fault_that_names_the_first_reason(collect, tmp_pat
         collect()
     assert str(fault.value) == ("no series could be measured; the first fault is: sub-01: broken")
     assert len(read_tsv(tmp_path / "excluded.tsv")) == 4
+
+
+def test_sides_of_the_lesions_are_filled_in(tmp_path, load_main):
+    rows = [
+        {"participant_id": name, "session_id": "ses-1", "source": name, "alps_left": 1.5,
+         "alps_right": 1.25, "alps_left_se": 0.1, "alps_right_se": 0.2}
+        for name in ("sub-01", "sub-02", "sub-03")
+    ]  # fmt: skip
+    paths = [tmp_path / f"{row['participant_id']}.tsv" for row in rows]
+    for row, path in zip(rows, paths, strict=True):
+        write_tsv(alps_table([row]), path)
+    lesions = {"participant_id": ["sub-01", "sub-02"], "session_id": ["ses-1", "ses-1"],
+               "side": ["right", None], "location": ["supratentorial_deep", None]}  # fmt: skip
+    write_tsv(pd.DataFrame(lesions), tmp_path / "lesions.tsv")
+    who = [{"participant_id": row["participant_id"]} for row in rows]
+    written = {"alps": tmp_path / "alps.tsv", "excluded": tmp_path / "excluded.tsv"}
+    load_main("collect_alps")(tables=paths, series=who, **written, lesions=tmp_path / "lesions.tsv")
+    table = read_tsv(tmp_path / "alps.tsv")
+    assert list(table) == COLUMNS
+    assert table.alps_ipsilateral.tolist()[0] == 1.25
+    assert table.alps_contralateral.tolist()[0] == 1.5
+    assert table.alps_ipsilateral_se.tolist()[0] == 0.2
+    assert table.alps_ipsilateral[1:].isna().all()
+    assert table.alps_contralateral[1:].isna().all()
+    load_main("collect_alps")(tables=paths, series=who, **written)
+    assert read_tsv(tmp_path / "alps.tsv").alps_ipsilateral.isna().all()

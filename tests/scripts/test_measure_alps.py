@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from glymflow import alps, bundles
 from glymflow.alps import COLUMNS
 from glymflow.io import (
     InputFault,
@@ -12,11 +13,12 @@ from glymflow.io import (
     load_image,
     read_json,
     read_tsv,
+    save_image,
     write_json,
     write_placeholder,
 )
 from glymflow.registration import map_points
-from glymflow.rois import ROLES, sphere_points
+from glymflow.rois import ROLES, mask_points, sphere_points
 
 
 @pytest.fixture(scope="module")
@@ -32,13 +34,14 @@ def test_one_row_per_set_and_frame(table):
     assert list(table) == COLUMNS
     assert list(zip(table.roi_set, table.frame, strict=True)) == [
         (roi_set, frame)
-        for roi_set in ("barisano2025", "ad2025")
+        for roi_set in ("barisano2025", "ad2025", "sheet")
         for frame in ("scanner", "template", "fibre")
     ]
     assert set(table.participant_id) == {"sub-01"}
     assert table.session_id.isna().all()
     assert set(table.source) == {"sub-01_dir-AP"}
-    assert set(table.roi_radius_mm) == {2.5}
+    assert set(table.roi_radius_mm[table.roi_set != "sheet"]) == {2.5}
+    assert table.roi_radius_mm[table.roi_set == "sheet"].isna().all()
 
 
 @pytest.mark.parametrize("frame", ["scanner", "template", "fibre"])
@@ -73,16 +76,124 @@ def test_values_of_the_series_are_in_every_row(table, walk):
         np.testing.assert_allclose(table[name], value)
 
 
-def test_regions_of_the_primary_set_are_drawn(walk):
+@pytest.mark.parametrize("roi_set", ["barisano2025", "ad2025", "sheet"])
+def test_every_value_has_an_interval_round_it(table, roi_set):
+    for frame in ("scanner", "template", "fibre"):
+        row = row_of(table, roi_set, frame)
+        for side in ("left", "right", "mean"):
+            value, error = row[f"alps_{side}"], row[f"alps_{side}_se"]
+            low, high = row[f"alps_{side}_ci_low"], row[f"alps_{side}_ci_high"]
+            assert low < value < high
+            assert 0 < error < 0.3
+            assert high - low == pytest.approx(2 * 1.96 * error, rel=1e-3)
+    # both sides are measured: the mean is more certain than the worse of them
+    worse = table[["alps_left_se", "alps_right_se"]].max(axis=1)
+    assert (table.alps_mean_se < worse).all()
+
+
+def test_longer_region_is_more_certain(table):
+    """Of the same centres; single sides may differ by placement."""
+    sheet, sphere = (row_of(table, name, "template") for name in ("sheet", "barisano2025"))
+    assert sheet.alps_mean_se < sphere.alps_mean_se
+
+
+def mapping(walk, borders=None):
+    transforms = {key: walk.path[key] for key in ("affine", "warp")}
+
+    def mapped(points):
+        return map_points(points, transforms)
+
+    return mapped if borders is None else bundles.align_to_border(mapped, borders)
+
+
+def borders_of(table):
+    return {side: table[f"border_{side}_mm"][0] for side in ("left", "right")}
+
+
+def test_place_of_the_fibres_is_in_every_row(table):
+    for side in ("left", "right"):
+        assert table[f"border_{side}_mm"].drop_duplicates().size == 1
+        assert table[f"border_{side}_mm"][0] == pytest.approx(bundles.BORDER_MM, abs=4)
+        assert table[f"shift_{side}_mm"].drop_duplicates().size == 1
+        assert 0 <= table[f"shift_{side}_mm"][0] < 2.5
+    assert not table.qc_reasons.fillna("").str.contains("roi_displaced").any()
+
+
+def test_turned_head_is_named_in_the_scanner_frame_only(table):
+    """Pitch 10, roll -8, yaw 12."""
+    turned = table.qc_reasons.fillna("").str.contains("head_turned")
+    assert turned[table.frame == "scanner"].all()
+    assert not turned[table.frame != "scanner"].any()
+
+
+def test_regions_of_the_primary_set_are_drawn(walk, table):
+    """Where they are measured: moved to the border of the bundles."""
     image = load_image(walk.path["regions"], ndim=3)
     labels = image_data(image)
     roi_set = walk.arguments["measure_alps"]["roi_sets"]["barisano2025"]
-    transforms = {key: walk.path[key] for key in ("affine", "warp")}
+    aligned = mapping(walk, borders_of(table))
     for number, role in enumerate(ROLES, start=1):
-        cloud = map_points(sphere_points(roi_set[role], roi_set["radius_mm"]), transforms)
+        cloud = aligned(sphere_points(roi_set[role], roi_set["radius_mm"]))
         voxels = np.rint(nib.affines.apply_affine(np.linalg.inv(image.affine), cloud))
         drawn = {tuple(voxel) for voxel in np.argwhere(labels == number)}
         assert drawn == {tuple(voxel) for voxel in voxels.astype(int)}
+
+
+@pytest.fixture(scope="module")
+def script_masks(walk, tmp_path_factory):
+    """Four masks of a script in template space, as boxes 2 mm apart: a set, and their points."""
+    folder = tmp_path_factory.mktemp("masks")
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = (-90, -126, -72)
+    own, points = {"shape": "mask", "space": "template"}, {}
+    for role in ROLES:
+        centre = walk.arguments["measure_alps"]["roi_sets"]["barisano2025"][role]
+        voxel = np.rint((np.array(centre) - affine[:3, 3]) / 2).astype(int)
+        data = np.zeros((91, 109, 91), dtype=np.uint8)
+        data[tuple(slice(at - 1, at + 2) for at in voxel)] = 1
+        own[role] = str(folder / f"{role}.nii.gz")
+        save_image(data, affine, own[role])
+        points[role] = mask_points(data, affine)
+    return own, points
+
+
+def test_plain_masks_are_averaged_where_they_are(walk, rerun, script_masks, table):
+    """Parity with common scripts: no alignment to the border, and 0 outside the mask counts."""
+    own, points = script_masks
+    sets = {"plain": own | {"plain": True}, "own": own}
+    holed = load_image(walk.path["mask"], ndim=3)
+    mask = image_data(holed).copy()
+    mask[(np.indices(mask.shape).sum(axis=0) % 3) == 0] = 0
+    tensor = load_image(walk.path["tensor"], ndim=4)
+    triangle = np.where(mask[..., None] > 0, image_data(tensor), 0)
+    folder = walk.folder
+    save_image(mask.astype(np.uint8), holed.affine, folder / "holed.nii.gz")
+    save_image(triangle.astype(np.float32), tensor.affine, folder / "holed_tensor.nii.gz")
+    written = rerun(
+        "measure_alps", roi_sets=sets, roi_set="own",
+        mask=str(folder / "holed.nii.gz"), tensor=str(folder / "holed_tensor.nii.gz"),
+    )  # fmt: skip
+    found = read_tsv(written.alps)
+    data = (triangle, mask > 0, tensor.affine)
+    borders = borders_of(found)
+    assert max(abs(np.array(list(borders.values())) - bundles.BORDER_MM)) > 0.05
+    for name, to_subject in (("plain", mapping(walk)), ("own", mapping(walk, borders))):
+        regions = {
+            role: alps.sample_region(*data, to_subject(points[role]), plain=name == "plain")
+            for role in ROLES
+        }
+        row = row_of(found, name, "scanner")
+        expected = alps.measure_set(regions, np.eye(3))[0]
+        for column in ("alps_left", "alps_right", "dxx_projection_left", "dzz_association_right"):
+            assert row[column] == pytest.approx(expected[column], rel=1e-4)
+    plain, weighted = (row_of(found, name, "scanner") for name in ("plain", "own"))
+    assert plain.dxx_projection_left < 0.9 * weighted.dxx_projection_left
+
+
+def test_same_inputs_give_the_same_bytes(walk, rerun):
+    from pathlib import Path
+
+    assert Path(rerun("measure_alps").alps).read_bytes() == Path(walk.path["alps"]).read_bytes()
 
 
 def test_poor_registration_and_unknown_gradient_margin_are_judged(walk, rerun, tmp_path):
@@ -113,9 +224,21 @@ def test_region_outside_the_image_fails_and_is_missing(walk, rerun):
     assert (table.coverage_projection_left == 0).all()
 
 
-@pytest.mark.parametrize("name", ["tensor", "mask", "affine", "warp", "registration", "fit"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "tensor",
+        "fa",
+        "mask",
+        "dwi",
+        "affine",
+        "warp",
+        "registration",
+        "fit",
+    ],
+)
 def test_reason_of_an_excluded_series_is_passed_on(rerun, tmp_path, name):
-    extension = {"tensor": ".nii.gz", "mask": ".nii.gz", "warp": ".nii.gz"}.get(name, ".json")
+    extension = ".nii.gz" if name in ("tensor", "fa", "mask", "dwi", "warp") else ".json"
     path = tmp_path / f"x{extension}"
     write_placeholder(path, "raw.nii.gz: truncated")
     with pytest.raises(InputFault, match=r"^raw\.nii\.gz: truncated$"):
@@ -127,9 +250,12 @@ def test_other_set_that_cannot_be_placed_is_missing_and_stops_nothing(walk, reru
     sets = walk.arguments["measure_alps"]["roi_sets"]
     own = {"shape": "mask", "space": "native", **dict.fromkeys(ROLES, "/gone/{participant_id}.nii")}
     table = read_tsv(rerun("measure_alps", roi_sets={"own": own} | sets).alps)
-    assert table.roi_set.tolist() == ["own"] * 3 + ["barisano2025"] * 3 + ["ad2025"] * 3
+    assert table.roi_set.tolist() == [
+        name for name in ("own", "barisano2025", "ad2025", "sheet") for _ in range(3)
+    ]
     missing = table[table.roi_set == "own"]
     assert missing.alps_mean.isna().all()
+    assert missing.alps_mean_se.isna().all()
     assert set(missing.qc_status) == {"fail"}
     assert missing.qc_reasons.notna().all()
     pd.testing.assert_frame_equal(

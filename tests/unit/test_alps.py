@@ -91,11 +91,47 @@ def test_scanner_frame_has_the_bias_of_the_rotation(angles):
     assert abs(row["alps_left"] / ALPS - 1) > 1e-3
 
 
-def test_fibre_frame_does_not_need_the_right_rotation():
-    """The registration's rotation may be off by 20 degrees."""
+@pytest.mark.parametrize("pitch", [-20, 20])
+def test_fibre_frame_does_not_need_the_right_pitch(pitch):
+    """The registration's pitch may be off by 20 degrees."""
     rotation = turn(12, -20, 25)
-    row = measured(head(rotation), turn(20, 0, 0) @ rotation)["fibre"]
+    row = measured(head(rotation), rotation @ turn(pitch, 0, 0))["fibre"]
     assert row["alps_mean"] == pytest.approx(ALPS, rel=1e-9)
+
+
+@pytest.mark.parametrize("error", [(0, 3, 0), (0, 0, 3), (0, -3, 3)])
+def test_fibre_frame_hardly_feels_a_midplane_that_is_off(error):
+    """3 degrees of roll or yaw: below 1 %; the template frame has the same or more."""
+    rotation = turn(12, -20, 25)
+    row = measured(head(rotation), rotation @ turn(*error))["fibre"]
+    assert row["alps_mean"] == pytest.approx(ALPS, rel=0.01)
+
+
+def test_fibre_frame_takes_directions_of_both_sides_but_diffusivities_of_one():
+    """One region's direction is off by 20 degrees of roll: half of it remains."""
+    regions = head(left=0.9)
+    error = turn(0, 20, 0)
+    tensor = regions["projection_left"]["tensor"]
+    regions["projection_left"]["tensor"] = error @ tensor @ error.T
+    row = measured(regions, np.eye(3))["fibre"]
+    off = np.radians(10)
+    right, leak = np.diag(PROJECTION), np.sin(off) ** 2
+    across = right[0] * (1 - leak) + right[2] * leak  # the right side's own, 10 degrees off
+    assert row["dxx_projection_right"] == pytest.approx(across, rel=0.02)
+    assert row["dyy_projection_right"] == pytest.approx(right[1])
+    assert row["dyy_projection_left"] == pytest.approx(tensor[1, 1])
+    assert row["alps_left"] / row["alps_right"] == pytest.approx(0.9, abs=0.02)
+
+
+@pytest.mark.parametrize("angles", TURNS)
+def test_index_values_are_those_of_the_rows(angles):
+    rotation = turn(*angles)
+    regions = head(turn(3, -4, 5) @ rotation, left=0.9)
+    values = alps.index_values({role: regions[role]["tensor"] for role in ROLES}, rotation)
+    rows = measured(regions, rotation)
+    assert set(values) == {(f, s) for f in rows for s in ("left", "right", "mean")}
+    for (frame, side), value in values.items():
+        assert value == rows[frame][f"alps_{side}"]
 
 
 def test_alignment_is_with_the_heads_crown_and_front():
@@ -234,6 +270,88 @@ def test_region_wholly_outside_has_no_value(field, where):
     assert found["coverage"] == 0
     assert found["voxels"] == 0
     assert found["inside_image"] == (1 if where == "mask" else 0)
+
+
+def test_plain_mean_counts_what_is_outside_as_zero():
+    """Half of the region is outside the mask: half of each diffusivity, as a script has it."""
+    tensor = lower_triangles(PROJECTION).astype(np.float32)
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[:7] = True
+    field = np.where(mask[..., None], tensor, 0)
+    points = np.array([place(x, 5, 4) for x in (4, 5, 6, 7, 8)])  # three of five inside
+    found = alps.sample_region(field, mask, AFFINE, points, plain=True)
+    np.testing.assert_allclose(found["tensor"], 0.6 * PROJECTION, rtol=1e-5, atol=1e-12)
+    weighted = alps.sample_region(field, mask, AFFINE, points)
+    np.testing.assert_allclose(weighted["tensor"], PROJECTION, rtol=1e-5, atol=1e-12)
+    assert found["coverage"] == weighted["coverage"] == pytest.approx(0.6)
+    assert found["fa"] == weighted["fa"]
+    far = np.array([place(40, 5, 4)])
+    assert np.isnan(alps.sample_region(field, mask, AFFINE, far, plain=True)["tensor"]).all()
+
+
+def test_plain_mean_is_the_same_where_all_is_inside(field):
+    points = sphere_points(place(6.3, 5.8, 4.4), 2.5)
+    mask = np.ones(SHAPE, dtype=bool)
+    plain = alps.sample_region(field, mask, AFFINE, points, plain=True)
+    weighted = alps.sample_region(field, mask, AFFINE, points)
+    np.testing.assert_allclose(plain["tensor"], weighted["tensor"], rtol=1e-6)
+
+
+@pytest.fixture
+def ragged(field):
+    """The field with noise and a mask that has holes: field, mask."""
+    rng = np.random.default_rng(3)
+    mask = rng.uniform(size=SHAPE) > 0.15
+    noisy = field * rng.uniform(0.8, 1.2, (*SHAPE, 6)).astype(np.float32)
+    return np.where(mask[..., None], noisy, 0), mask
+
+
+def test_many_regions_are_sampled_as_each_alone(ragged):
+    field, mask = ragged
+    cloud = sphere_points(place(6.3, 5.8, 4.4), 3.0)
+    steps = np.random.default_rng(4).normal(0, 3, (20, 3))
+    steps[7] = (500, 0, 0)
+    clouds = cloud[None] + steps[:, None]
+    found = alps.sample_tensors(field, mask, AFFINE, clouds)
+    for tensor, points in zip(found, clouds, strict=True):
+        alone = alps.sample_region(field, mask, AFFINE, points)["tensor"]
+        np.testing.assert_allclose(tensor, alone, rtol=1e-5, atol=1e-11)
+    assert np.isnan(found[7]).all()
+
+
+def test_shares_of_the_voxels_give_the_regions_mean_tensor(ragged):
+    field, _ = ragged
+    mask = np.ones(SHAPE, dtype=bool)
+    points = sphere_points(place(6.31, 5.83, 4.44), 3.0)
+    voxels, shares = alps.voxel_weights(mask, AFFINE, points)
+    assert shares.sum() == pytest.approx(1)
+    assert (shares > 0).all()
+    assert len(np.unique(voxels, axis=0)) == len(voxels)
+    expected = alps.sample_region(field, mask, AFFINE, points)["tensor"]
+    mean = shares @ field[tuple(voxels.T)]
+    np.testing.assert_allclose(mean, lower_triangles(expected), rtol=1e-5)
+
+
+def test_shares_leave_out_what_is_outside_mask_and_image(ragged):
+    _, mask = ragged
+    for voxel in ((6.3, 5.8, 4.4), (0.2, 5.8, 4.4), (6.3, 11.1, 9.2)):
+        points = sphere_points(place(*voxel), 3.0)
+        voxels, shares = alps.voxel_weights(mask, AFFINE, points)
+        assert mask[tuple(voxels.T)].all()
+        assert (voxels >= 0).all()
+        assert shares.sum() == pytest.approx(1)
+    voxels, shares = alps.voxel_weights(mask, AFFINE, sphere_points(place(40, 5, 5), 2.5))
+    assert len(voxels) == len(shares) == 0
+
+
+def test_point_on_a_voxel_takes_that_voxel_alone():
+    mask = np.ones(SHAPE, dtype=bool)
+    voxels, shares = alps.voxel_weights(mask, AFFINE, np.array([place(3, 4, 5)]))
+    np.testing.assert_array_equal(voxels, [[3, 4, 5]])
+    np.testing.assert_allclose(shares, [1])
+    voxels, shares = alps.voxel_weights(mask, AFFINE, np.array([place(3.25, 4, 5)]))
+    np.testing.assert_array_equal(voxels, [[3, 4, 5], [4, 4, 5]])
+    np.testing.assert_allclose(shares, [0.75, 0.25])
 
 
 def test_fa_is_the_mean_over_the_points_not_that_of_the_mean_tensor():

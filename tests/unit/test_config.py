@@ -35,6 +35,7 @@ def changed(config, path, value):
 
 SPHERES = {"shape": "sphere", "radius_mm": 3} | {n: [-26, -16, 27] for n in ROI_NAMES}
 SPHERES |= {"projection_right": [26, -16, 27], "association_right": [38, -16, 27]}
+SHEETS = {n: SPHERES[n] for n in ROI_NAMES} | {"shape": "ellipsoid", "radii_mm": [2, 6, 4]}
 MASKS = {"shape": "mask", "space": "native"} | {n: f"m/{{series}}_{n}.nii.gz" for n in ROI_NAMES}
 
 
@@ -154,7 +155,7 @@ class TestLoad:
         (
             "roi_set",
             "ad2052",
-            "roi_set: no set ad2052 in roi_sets; allowed: barisano2025, ad2025; "
+            "roi_set: no set ad2052 in roi_sets; allowed: barisano2025, ad2025, sheet; "
             "did you mean ad2025?",
         ),
         ("roi_sets", None, "roi_sets: null is not a mapping (key: value)"),
@@ -165,7 +166,7 @@ class TestLoad:
         (
             "roi_sets.a",
             {**SPHERES, "shape": "spere"},
-            "roi_sets.a.shape: spere is not allowed; allowed: sphere, mask, atlas; "
+            "roi_sets.a.shape: spere is not allowed; allowed: sphere, ellipsoid, mask, atlas; "
             "did you mean sphere?",
         ),
         (
@@ -188,6 +189,31 @@ class TestLoad:
             {**SPHERES, "projection_left": [24, -12, 24]},
             "roi_sets.a.projection_left: x = 24; in MNI152 x < 0 is left and x > 0 is right",
         ),
+        (
+            "roi_sets.a",
+            {**SHEETS, "radii_mm": [2.5, 7.5]},
+            "roi_sets.a.radii_mm: [2.5, 7.5] is not a list of 3 values",
+        ),
+        (
+            "roi_sets.a",
+            {**SHEETS, "radii_mm": [2.5, 20, 5]},
+            "roi_sets.a.radii_mm[1]: 20 is out of bounds; allowed: 0.5 to 15",
+        ),
+        (
+            "roi_sets.a",
+            {**SHEETS, "radius_mm": 3},
+            "roi_sets.a.radius_mm: unknown key; did you mean radii_mm?",
+        ),
+        (
+            "roi_sets.a",
+            {**SHEETS, "association_right": [-38, -16, 27]},
+            "roi_sets.a.association_right: x = -38; in MNI152 x < 0 is left and x > 0 is right",
+        ),
+        ("roi_sets.a", {**SPHERES, "plain": True}, "roi_sets.a.plain: unknown key"),
+        ("roi_sets.a", {**MASKS, "plain": "yes"}, "roi_sets.a.plain: 'yes' is not true or false"),
+        ("qc.max_turn_deg", 100, "qc.max_turn_deg: 100 is out of bounds; allowed: 0 to 90"),
+        ("qc.max_shift_mm", -1, "qc.max_shift_mm: -1 is out of bounds; allowed: 0 or more"),
+        ("qc.max_standard_error", "x", "qc.max_standard_error: x is not a number"),
         (
             "roi_sets.a",
             {**MASKS, "association_left": "{subject}.nii"},
@@ -229,7 +255,8 @@ def test_a_number_as_name_of_a_set(config):
 
 
 def test_own_sets(config, tmp_path):
-    config["roi_sets"] |= {"mine": SPHERES, "masks": MASKS}
+    config["roi_sets"] |= {"mine": SPHERES, "masks": MASKS, "thin": SHEETS}
+    config["roi_sets"]["script"] = {**MASKS, "plain": True}
     config["roi_set"] = "mine"
     assert config_faults(config) == []
 
@@ -259,6 +286,7 @@ class TestAtlas:
             ("projection", "SCR  L", "did you mean SCR L?"),
             ("association", [], "roi_sets.jhu.association: [] is not a list of at least one value"),
             ("within", "jhu", "roi_sets.jhu.within: jhu is no sphere set; allowed: barisano2025"),
+            ("within", "sheet", "sheet is no sphere set; allowed: barisano2025, ad2025"),
             ("image", "/none.nii", "roi_sets.jhu.image: there is no file /none.nii"),
             ("labels", "/none.tsv", "roi_sets.jhu.labels: there is no file /none.tsv"),
             ("labels", os.devnull, "the file is empty"),

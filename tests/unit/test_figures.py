@@ -92,6 +92,22 @@ def test_sides_by_status(table):
     assert ax.get_xlim() == ax.get_ylim()
 
 
+def test_sides_with_intervals(table):
+    for side, half in (("left", 0.1), ("right", 0.2)):
+        table[f"alps_{side}_ci_low"] = table[f"alps_{side}"] - half
+        table[f"alps_{side}_ci_high"] = table[f"alps_{side}"] + half
+    table.loc[0, "alps_left_ci_low"] = np.nan
+    (ax,) = figures.plot_sides(table).axes
+    crosses = [c.get_segments() for c in ax.collections if not hasattr(c, "get_sizes")]
+    assert [len(lines) for lines in crosses] == [2 * 19, 2 * 3, 2]
+    level, upright = np.array(crosses[2])
+    x, y = table.loc[table["qc_status"] == "fail", ["alps_left", "alps_right"]].to_numpy()[0]
+    np.testing.assert_allclose(level, [[x - 0.1, y], [x + 0.1, y]])
+    np.testing.assert_allclose(upright, [[x, y - 0.2], [x, y + 0.2]])
+    (many,) = figures.plot_sides(pd.concat([table] * 2)).axes
+    assert all(hasattr(c, "get_sizes") for c in many.collections)
+
+
 def test_frames_in_order_and_joined(table):
     fibre = table.assign(frame="fibre", alps_mean=table["alps_mean"] + 0.1)
     (ax,) = figures.plot_frames(pd.concat([fibre, table])).axes

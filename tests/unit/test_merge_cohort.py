@@ -136,3 +136,44 @@ class TestMerge:
         before = alps.copy()
         merge_cohort(alps, NOBODY, **PRIMARY, combine="mean")
         pd.testing.assert_frame_equal(alps, before)
+
+
+class TestPhaseEncodings:
+    """AP and PA count the same, however many series each has; errors shrink with the number."""
+
+    rows = pd.DataFrame(
+        {
+            "participant_id": "sub-01",
+            "session_id": None,
+            "source": ["sub-01_dir-AP_run-1", "sub-01_dir-AP_run-2", "sub-01_dir-PA"],
+            "roi_set": PRIMARY["roi_set"],
+            "frame": PRIMARY["frame"],
+            "alps_mean": [1.2, 1.4, 1.7],
+            "alps_mean_se": [0.06, 0.08, 0.05],
+            "alps_mean_ci_low": [0.0, 0.0, 0.0],
+            "alps_mean_ci_high": [9.0, 9.0, 9.0],
+            "qc_status": "pass",
+            "qc_reasons": np.nan,
+        }
+    )
+
+    def test_each_direction_weighs_the_same(self):
+        cohort = merge_cohort(self.rows, NOBODY, **PRIMARY, combine="mean")
+        assert cohort.alps_mean[0] == pytest.approx((1.3 + 1.7) / 2)  # the plain mean is 1.433
+
+    def test_error_of_the_mean(self):
+        row = merge_cohort(self.rows, NOBODY, **PRIMARY, combine="mean").iloc[0]
+        along = np.hypot(0.06, 0.08) / 2
+        error = np.hypot(along, 0.05) / 2
+        assert row.alps_mean_se == pytest.approx(error)
+        assert row.alps_mean_ci_low == pytest.approx(1.5 - 1.959964 * error)
+        assert row.alps_mean_ci_high == pytest.approx(1.5 + 1.959964 * error)
+
+    def test_an_unknown_error_is_left_out(self):
+        rows = self.rows.assign(alps_mean_se=[np.nan, np.nan, 0.05])
+        row = merge_cohort(rows, NOBODY, **PRIMARY, combine="mean").iloc[0]
+        assert row.alps_mean_se == pytest.approx(0.05)
+
+    def test_one_series_keeps_its_interval(self):
+        row = merge_cohort(self.rows, NOBODY, **PRIMARY, combine="first").iloc[0]
+        assert row.alps_mean_ci_low == pytest.approx(1.2 - 1.959964 * 0.06)

@@ -35,6 +35,13 @@ def test_paragraph():
     assert "scipy " in text
 
 
+def test_weights_are_named():
+    plan, results, flow = example(outcome_se="alps_mean_se")
+    text = methods_text(plan, results, flow)
+    assert "weighted by 1 / (tau² + SE²), with alps_mean_se as SE and tau² as the residual" in text
+    assert text.count("tau²") == 2
+
+
 def test_an_analysis_that_failed_is_named():
     plan, results, flow = example()
     results["one"]["test"] = None

@@ -8,6 +8,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from glymflow import pose
+from glymflow.io import InputFault
 from glymflow.template import load_template
 
 
@@ -86,6 +87,84 @@ def test_phantoms_pose_is_found(phantom_scan, phantom_fit):
     truth[:3, :3] = phantom_scan["head"].rotation
     assert angle_between(found, truth) < 2
     np.testing.assert_allclose(pose.head_angles(found), (10, -8, 12), atol=2)
+
+
+# ---------------------------------------------------------------- slabs
+
+
+def slab(volume, affine, axis, centre, thickness):
+    """Return the slices round a world point, `thickness` mm in all, and their affine."""
+    step = np.linalg.norm(affine[:3, axis])
+    middle = (np.linalg.inv(affine) @ [*centre, 1])[axis]
+    slices = np.flatnonzero(np.abs(np.arange(volume.shape[axis]) - middle) <= thickness / 2 / step)
+    part = affine.copy()
+    part[:3, 3] += part[:3, axis] * slices[0]
+    return np.take(volume, slices, axis=axis), part
+
+
+@pytest.mark.parametrize("thickness", [80, 60, 40])
+@pytest.mark.parametrize(
+    ("angles", "options"),
+    [((0, 0, 0), {}), ((15, -10, 12), {"shift": (3, -5, 8)}), ((-20, 8, -15), {"scale": 0.9})],
+)
+def test_pose_of_a_slab_is_that_of_the_head(angles, options, thickness):
+    head, affine, truth = turned_head(angles, **options)
+    centre = (truth @ [0, -17, 27, 1])[:3]
+    part, part_affine = slab(head, affine, 2, centre, thickness)
+    found, score = pose.find_pose(part, part_affine, *template())
+    assert angle_between(found, truth) < 1
+    assert score > 0.97
+    assert np.linalg.norm(((found - truth) @ [0, -17, 27, 1])[:3]) < 1
+    size = np.linalg.det(found[:3, :3]) / np.linalg.det(truth[:3, :3])
+    assert np.cbrt(size) == pytest.approx(1, abs=0.02)  # not stretched over the whole brain
+
+
+@pytest.mark.parametrize("thickness", [80, 70])
+def test_pose_of_a_phantoms_slab_is_that_of_its_whole_scan(phantom_scan, phantom_fit, thickness):
+    from glymflow.phantom import to_world
+    from glymflow.registration import white_matter_image
+
+    white = white_matter_image(phantom_fit["fa_map"], phantom_fit["md_map"], phantom_scan["mask"])
+    affine = phantom_scan["affine"]
+    whole, _ = pose.find_pose(white, affine, *template())
+    centre = to_world(np.array([[0.0, -16, 27]]), phantom_scan["head"])[0]
+    slices = int(np.argmax(np.abs(affine[2, :3])))  # the grid's axis that runs up
+    found, _ = pose.find_pose(*slab(white, affine, slices, centre, thickness), *template())
+    assert angle_between(found, whole) < 2
+    truth = np.eye(4)
+    truth[:3, :3] = phantom_scan["head"].rotation
+    assert angle_between(found, truth) < 2
+
+
+@pytest.mark.parametrize("thickness", [15, 30])
+def test_image_that_covers_too_little_is_refused(thickness):
+    """A few points can always be laid where they agree: any pose would do."""
+    head, affine, _ = turned_head((0, 0, 0))
+    part, part_affine = slab(head, affine, 2, (0, -17, 27), thickness)
+    with pytest.raises(InputFault, match="the image covers too little brain"):
+        pose.find_pose(part, part_affine, *template())
+
+
+def test_correlation_needs_its_share_of_the_points():
+    """Below MIN_OVERLAP it counts as no agreement, however good it is."""
+    values = np.arange(100.0)
+    for count, expected in ((21, 1), (20, 1), (19, 0)):
+        weight = np.zeros(100)
+        weight[:count] = 1
+        assert pose.MIN_OVERLAP == 0.2
+        found = pose._weighted_correlation(values, 3 * values + 1, weight)
+        assert found == pytest.approx(expected)
+
+
+def test_correlation_does_not_see_what_has_no_weight():
+    rng = np.random.default_rng(1)
+    values, target = rng.normal(size=(2, 200))
+    weight = np.r_[np.ones(120), np.zeros(80)]
+    found = pose._weighted_correlation(values, target, weight)
+    assert found == pytest.approx(np.corrcoef(values[:120], target[:120])[0, 1])
+
+
+# ---------------------------------------------------------------- angles
 
 
 NOSE, RIGHT_EAR, CROWN = np.array([0, 1, 0]), np.array([1, 0, 0]), np.array([0, 0, 1])

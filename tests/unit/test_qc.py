@@ -11,14 +11,23 @@ from glymflow.rois import ROLES
 
 CONFIG = Path(__file__).resolve().parents[2] / "config" / "config.yaml"
 THRESHOLDS = yaml.safe_load(CONFIG.read_text())["qc"]
+SIDES = ("left", "right")
 INSIDE = dict.fromkeys(ROLES, 1.0)
 GOOD = {
     **{f"fa_{role}": 0.5 for role in ROLES},
     **{f"alignment_{role}": 0.97 for role in ROLES},
     **{f"coverage_{role}": 1.0 for role in ROLES},
     **{f"voxels_{role}": 9 for role in ROLES},
+    "frame": "template",
     "alps_left": 1.5,
     "alps_right": 1.4,
+    "alps_left_se": 0.05,
+    "alps_right_se": 0.06,
+    "shift_left_mm": 0.8,
+    "shift_right_mm": 1.1,
+    "pitch": -4.0,
+    "roll": 3.0,
+    "yaw": 2.0,
     "registration_similarity": 0.7,
     "motion_mm": 0.3,
     "gradient_margin": 0.02,
@@ -45,6 +54,11 @@ def test_values_at_the_thresholds_pass():
         "registration_similarity": THRESHOLDS["min_registration_similarity"],
         "motion_mm": THRESHOLDS["max_motion_mm"],
         "gradient_margin": -qc.GRADIENT_MARGIN,
+        **{f"shift_{side}_mm": THRESHOLDS["max_shift_mm"] for side in SIDES},
+        **{f"alps_{side}_se": THRESHOLDS["max_standard_error"] for side in SIDES},
+        "frame": "scanner",
+        "pitch": -THRESHOLDS["max_turn_deg"],
+        "yaw": THRESHOLDS["max_turn_deg"],
     }
     assert judged(limits) == ("pass", "")
 
@@ -88,6 +102,39 @@ def test_region_partly_outside_the_image_fails(role):
 )  # fmt: skip
 def test_each_value_has_its_code(code, status, name, value):
     assert judged({name: value}) == (status, code)
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize(
+    ("code", "name", "limit"),
+    [
+        ("roi_displaced", "shift_{}_mm", THRESHOLDS["max_shift_mm"]),
+        ("alps_uncertain", "alps_{}_se", THRESHOLDS["max_standard_error"]),
+    ],
+)
+def test_one_bad_side_is_enough(code, name, limit, side):
+    name = name.format(side)
+    assert judged({name: limit + SMALL}) == ("warn", code)
+    assert judged({name: limit}) == ("pass", "")
+    assert judged({name: np.nan}) == ("pass", "")
+    other = name.replace(side, "right" if side == "left" else "left")
+    assert judged({name: np.nan, other: limit + SMALL}) == ("warn", code)
+
+
+@pytest.mark.parametrize("name", ["pitch", "roll", "yaw"])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_turned_head_is_a_matter_of_the_scanner_frame_only(name, sign):
+    turned = {name: sign * (THRESHOLDS["max_turn_deg"] + SMALL)}
+    assert judged(turned | {"frame": "scanner"}) == ("warn", "head_turned")
+    for frame in ("template", "fibre"):
+        assert judged(turned | {"frame": frame}) == ("pass", "")
+    straight = {name: sign * THRESHOLDS["max_turn_deg"], "frame": "scanner"}
+    assert judged(straight) == ("pass", "")
+
+
+def test_shipped_warning_of_the_alignment_is_085():
+    assert judged({"alignment_projection_left": 0.86}) == ("pass", "")
+    assert judged({"alignment_projection_left": 0.84}) == ("warn", "roi_off_axis")
 
 
 @pytest.mark.parametrize("name", ["registration_similarity", "gradient_margin", "motion_mm"])

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glymflow import figures, overlays, report
+from glymflow import bundles, figures, overlays, page_parts, report
 
 REASONS = {"roi_off_axis": "Fibres run off <axis>.", "motion_high": "The head moved."}
 
@@ -39,6 +39,13 @@ def alps_row(participant="sub-01", **more):
     return row | more
 
 
+def with_intervals(row):
+    for side in ("left", "right", "mean"):
+        value = row[f"alps_{side}"]
+        row |= {f"alps_{side}_ci_low": value - 0.1, f"alps_{side}_ci_high": value + 0.2}
+    return row
+
+
 def subject(rows, **more):
     known = {"roi_set": "barisano2025", "frame": "template"}
     section = report.describe_series("sub-01", rows, reasons=REASONS, **known, **more)
@@ -66,7 +73,7 @@ def test_constants_agree_with_the_pictures():
         report.ROI_COLORS,
         report.CONTOUR_COLOR,
     )
-    assert figures.INK == report.INK
+    assert figures.INK == page_parts.INK
 
 
 @pytest.mark.parametrize(
@@ -92,6 +99,33 @@ def test_subject_page_has_values_and_reasons_in_words():
     assert "ipsilateral" not in text
 
 
+def test_subject_page_shows_intervals():
+    rows = [with_intervals(alps_row()), alps_row(frame="scanner", alps_mean=1.99)]
+    text = text_of(subject(pd.DataFrame(rows))[1])
+    assert (
+        "ALPS index 1.38 (1.28 to 1.58) left 1.46 (1.36 to 1.66) right 1.30 (1.20 to 1.50)" in text
+    )
+    assert "in brackets the 95 % confidence interval" in text
+    assert "template 1.38 (1.28 to 1.58) 1.46 (1.36 to 1.66) 1.30 (1.20 to 1.50) 0.95" in text
+    assert "scanner 1.99 1.46 1.30 0.95" in text
+
+
+def test_subject_page_without_intervals_does_not_speak_of_them():
+    text = text_of(subject(pd.DataFrame([alps_row()]))[1])
+    assert "ALPS index 1.38 left 1.46 right 1.30" in text
+    assert "confidence interval" not in text
+
+
+@pytest.mark.parametrize(("side", "text"), [("left", "n/a / 32.3 mm"), ("both", "n/a local")])
+def test_placement(side, text):
+    row = alps_row(border_left_mm=np.nan, border_right_mm=32.31, shift_left_mm=0.68)
+    row |= {"shift_right_mm": 4.0, "border_right_mm": np.nan if side == "both" else 32.31}
+    page = text_of(subject(pd.DataFrame([row]))[1])
+    assert f"fibre border, left / right {text}" in page
+    assert "local shift, left / right 0.7 / 4.0 mm" in page
+    assert f"usually about {bundles.BORDER_MM:g} mm" in page
+
+
 def test_subject_page_shows_sides_of_a_lesion():
     row = alps_row(alps_ipsilateral=1.2, alps_contralateral=np.nan)
     text = text_of(subject(pd.DataFrame([row]))[1])
@@ -101,7 +135,7 @@ def test_subject_page_shows_sides_of_a_lesion():
 def test_primary_row_is_marked_and_others_listed():
     rows = pd.DataFrame([alps_row(frame="scanner", alps_mean=1.99), alps_row()])
     section, html = subject(rows)
-    assert section["alps"]["mean"] == "1.38"
+    assert section["alps"]["mean"] == ("1.38", "")
     assert [row["primary"] for row in section["rows"]] == [False, True]
     assert "1.99" in text_of(html)
 
@@ -144,6 +178,16 @@ def test_cohort_counts_and_order():
     assert '<a href="sub-1.html">' not in html
     assert "✕ fail 1.46 1.30 1.38 0.95 The head moved." in text
     assert "– not measured n/a n/a n/a n/a no DWI &amp; no hope" in text
+
+
+def test_cohort_shows_the_interval_of_the_mean():
+    html = cohort([with_intervals(alps_row()), alps_row("sub-02", alps_mean=1.5)])
+    text = text_of(html)
+    assert "ALPS mean (95 % CI)" in text
+    assert "1.46 1.30 1.38 (1.28 to 1.58) 0.95" in text
+    assert "1.46 1.30 1.50 0.95" in text
+    assert '<td class="n" data-v="1.37835">' in html  # sorted by the value
+    assert "95 % CI" not in text_of(cohort([alps_row()]))
 
 
 def test_cohort_columns_only_where_they_say_something():

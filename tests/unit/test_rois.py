@@ -57,6 +57,40 @@ def test_sphere_reaches_its_radius():
     assert np.linalg.norm(rois.sphere_points((0, 0, 0), 2.5), axis=1).max() == pytest.approx(2.5)
 
 
+@pytest.mark.parametrize("radii", [(2.5, 7.5, 5), (4, 2, 3), (0.5, 0.5, 6)])
+def test_ellipsoid_has_its_extent_and_is_symmetric(radii):
+    centre = np.array([26.2, -16.4, 27.1])
+    offsets = np.round(rois.ellipsoid_points(centre, radii) - centre, 6) + 0.0
+    np.testing.assert_allclose(offsets.max(axis=0), radii)
+    assert (((offsets / radii) ** 2).sum(axis=1) <= 1 + 1e-6).all()
+    as_set = set(map(tuple, offsets))
+    assert len(as_set) == len(offsets)
+    for signs in ((-1, 1, 1), (1, -1, 1), (1, 1, -1)):
+        assert as_set == {tuple(offset * signs + 0.0) for offset in offsets}
+
+
+def test_ellipsoid_has_its_volume():
+    volume = len(rois.ellipsoid_points((0, 0, 0), (2.5, 7.5, 5))) * rois.POINT_SPACING_MM**3
+    assert volume == pytest.approx(4 / 3 * np.pi * 2.5 * 7.5 * 5, rel=0.03)
+
+
+def test_ellipsoid_of_equal_half_axes_is_the_sphere():
+    np.testing.assert_array_equal(
+        rois.ellipsoid_points((1, 2, 3), (2.7,) * 3), rois.sphere_points((1, 2, 3), 2.7)
+    )
+
+
+def test_ellipsoids_are_mapped_to_the_subject():
+    sheet = {key: SPHERES[key] for key in rois.ROLES}
+    sheet |= {"shape": "ellipsoid", "radii_mm": [2.5, 7.5, 5]}
+    points = rois.roi_points(sheet, shifted, NOBODY)
+    assert tuple(points) == rois.ROLES
+    for role in rois.ROLES:
+        centre = SPHERES[role] + np.array([100, 0, 0])
+        np.testing.assert_allclose(points[role].mean(axis=0), centre)
+        np.testing.assert_allclose(points[role].max(axis=0) - centre, [2.5, 7.5, 5])
+
+
 def test_spheres_are_mapped_to_the_subject():
     points = rois.roi_points(SPHERES, shifted, NOBODY)
     assert tuple(points) == rois.ROLES

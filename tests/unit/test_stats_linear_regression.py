@@ -19,7 +19,7 @@ from glymflow.stats.design import (
     reference_of,
     variance_inflation,
 )
-from glymflow.stats.linear_regression import COLUMNS, linear_regression
+from glymflow.stats.linear_regression import COLUMNS, linear_regression, residual_tau2
 from glymflow.study import plan_schema
 
 R = 1e-6
@@ -135,6 +135,133 @@ class TestAgainstR:
         assert rows.loc["W", "p"] == pytest.approx(0.8561643844396, rel=1e-5)
         assert rows.loc["chi2", "statistic"] == pytest.approx(9.600681847755794, rel=R)
         assert rows.loc["chi2", "p"] == pytest.approx(0.08737346018495164, rel=R)
+
+
+class TestStandardErrorsOfTheOutcome:
+    """Weights 1 / (tau squared + se squared)."""
+
+    @pytest.fixture(scope="class")
+    def weighed(self, penguins):
+        # d$se <- 100 + 60 * (seq_len(nrow(d)) %% 7); d$se[5] <- NA
+        table = penguins.assign(se=100 + 60.0 * (np.arange(1, len(penguins) + 1) % 7))
+        table.loc[4, "se"] = np.nan
+        return fit(table, ["sex", "bill"], "mass", VARIABLES, outcome_se="se")
+
+    def test_model_as_in_r(self, weighed):
+        row = one(weighed, "model")
+        # metafor 3.8: m <- rma(body_mass_g, se^2, mods=~sex+bill_length_mm, data=d, method="DL",
+        # test="knha"); f <- lm(body_mass_g ~ sex + bill_length_mm, weights=1/(m$tau2+se^2), data=d)
+        assert row["tau2"] == pytest.approx(351759.123242759, rel=R)  # m$tau2
+        assert row["statistic"] == pytest.approx(112.334649538102, rel=R)  # m$QM
+        assert row["p"] == pytest.approx(6.51669519430611e-38, rel=R)  # m$QMp
+        assert row["effect"] == pytest.approx(0.405782476021435, rel=R)  # summary(f)
+        assert row["r2_adjusted"] == pytest.approx(0.402170211437979, rel=R)
+        assert (row["n"], row["missing"], row["df_error"]) == (332, 12, 329)
+        assert row["test"] == "F test of the model, weighted least squares"
+        assert row["note"].startswith("weighted by 1 / (tau² + se²), tau² = 3.518e+05: residual")
+
+    @pytest.mark.parametrize(
+        ("name", "b", "se", "t", "p", "low", "high"),
+        [  # cbind(m$beta, m$se, m$zval, m$pval, m$ci.lb, m$ci.ub), the same as of f
+            *[
+                (
+                    *("sex", 394.1371816241941, 73.19974982436855, 5.38440612939068),
+                    *(1.38552429022563e-07, 250.1385837481452, 538.135779500243),
+                ),
+                (
+                    *("bill", 74.6304135668096, 6.66956740984685, 11.18969327105479),
+                    *(7.57808462436033e-25, 61.5100360004643, 87.750791133155),
+                ),
+            ]
+        ],
+    )
+    def test_coefficients_as_in_r(self, weighed, name, b, se, t, p, low, high):
+        row = one(weighed, "test", name)
+        found = [row[key] for key in ("estimate", "se", "statistic", "p")]
+        assert found == pytest.approx([b, se, t, p], rel=R)
+        assert [row["estimate_low"], row["estimate_high"]] == pytest.approx([low, high], rel=R)
+
+    def test_diagnostics_are_those_of_the_weighted_residuals(self, weighed):
+        rows = weighed[weighed["row"] == "diagnostic"].set_index("statistic_name")
+        # wr <- weighted.residuals(f); shapiro.test(wr); n R2 of lm(I(wr^2) ~ sex + bill_length_mm)
+        assert rows.loc["W", "p"] == pytest.approx(0.0349356191448128, rel=1e-5)
+        assert rows.loc["chi2", "statistic"] == pytest.approx(85.664011781771, rel=R)
+
+    @pytest.fixture
+    def table(self):
+        rng = np.random.default_rng(8)
+        table = pd.DataFrame(rng.normal(size=(40, 2)), columns=["a", "b"])
+        table["y"] = 1.4 + 0.05 * table["a"] + 0.1 * rng.normal(size=40)
+        return table.assign(spread=rng.uniform(0.5, 2, 40))
+
+    @pytest.mark.parametrize("errors", ["equal", "tiny"])
+    def test_equal_or_tiny_errors_are_ordinary_least_squares(self, table, errors):
+        errors = 0.07 if errors == "equal" else 1e-9 * table["spread"]
+        plain = fit(table, ["a", "b"])
+        weighed = fit(table.assign(e=errors), ["a", "b"], outcome_se="e")
+        for row in ("model", "test", "diagnostic"):
+            numbers = [r.loc[r["row"] == row, NUMBERS].astype(float) for r in (plain, weighed)]
+            np.testing.assert_allclose(*numbers, rtol=1e-8)
+
+    def test_tau2_of_equal_errors(self, table):
+        row = one(fit(table.assign(e=0.07), ["a"], outcome_se="e"), "model")
+        import statsmodels.api as sm
+
+        mse = sm.OLS(table["y"], sm.add_constant(table["a"])).fit().mse_resid
+        assert row["tau2"] == pytest.approx(mse - 0.07**2, rel=1e-9)
+
+    def test_tau2_is_not_negative(self, table):
+        row = one(fit(table.assign(e=table["spread"]), ["a"], outcome_se="e"), "model")
+        assert row["tau2"] == 0
+        assert "tau² = 0:" in row["note"]
+        assert row["p"] > 0
+
+    def test_tau2_is_right_on_average(self):
+        rng = np.random.default_rng(4)
+        found = []
+        for _ in range(300):
+            exog = np.c_[np.ones(50), rng.normal(size=50)]
+            errors = np.exp(rng.normal(np.log(0.05), 0.5, 50))
+            y = exog @ [1.4, 0.1] + rng.normal(0, np.hypot(0.1, errors))
+            found.append(residual_tau2(y, exog, errors))
+        standard_error = np.std(found) / np.sqrt(300)
+        assert np.mean(found) == pytest.approx(0.01, abs=3 * standard_error)
+
+    def test_a_noisy_outlier_counts_less(self, table):
+        table = table.assign(e=0.03)
+        table.loc[0, ["a", "y", "e"]] = 3, 4, 2
+        plain, weighed = fit(table, ["a"]), fit(table, ["a"], outcome_se="e")
+        errors = [abs(one(results, "test")["estimate"] - 0.05) for results in (plain, weighed)]
+        assert errors[0] > 0.1
+        assert errors[1] < 0.05
+
+    def test_each_model_has_its_own_tau2(self, table):
+        table = table.assign(e=0.05 * table["spread"])
+        results = fit(table, ["a"], candidates=["b"], screening=1, outcome_se="e")
+        assert (results["test"].dropna().str.contains("weighted|Shapiro|Breusch")).all()
+        alone = one(fit(table, ["b"], outcome_se="e"), "test")
+        assert one(results, "univariable", "b")["p"] == alone["p"]
+
+    @pytest.mark.parametrize(
+        ("errors", "message"),
+        [
+            ([0.1] * 39 + [0.0], "the standard errors 'e' are not all above 0: 0"),
+            ([np.nan] * 40, "the standard errors 'e' have no values"),
+            (["wide"] * 40, "'e' has values that are not numbers: 'wide'"),
+        ],
+    )
+    def test_errors_that_cannot_be_used(self, table, errors, message):
+        results = fit(table.assign(e=errors), ["a"], outcome_se="e")
+        assert list(results["row"]) == ["model", "test"]
+        assert results["note"].str.contains(message, regex=False).all()
+        assert results[NUMBERS].isna().all(axis=None)
+
+    def test_plan(self, table):
+        plan = {"variables": dict.fromkeys(table, CONTINUOUS), "seed": 1}
+        analysis = {"id": "x", "kind": "linear_regression", "outcome": "y", "predictors": ["a"]}
+        table = table.assign(participant_id=table.index, e=0.05 * table["spread"])
+        results, _ = run_analysis(table, plan, analysis | {"outcome_se": "e"})
+        assert one(results, "model")["tau2"] > 0
 
 
 class TestCoding:

@@ -208,3 +208,20 @@ def test_script(tmp_path, cohort, alps):
     own = rows[rows["primary"].astype(str) == "True"].iloc[0]
     test = first[(first["row"] == "test") & (first["variable"] == "alps")].iloc[0]
     assert own["p"] == test["p"]
+
+
+def test_without_overlap_of_a_region_and_a_lesion(cohort, alps):
+    """Two scans with a ROI in a lesion, the controls without a mask: they are left out, or not."""
+    share = alps.participant_id.map({"sub-05": 0.3, "sub-07": 0.05, "sub-09": 0.0})
+    alps = alps.assign(lesion_share=share)
+    tables = {
+        pair: table.assign(lesion_share=table.participant_id.map(dict(zip(
+            alps.participant_id, alps.lesion_share, strict=True)))) for pair, table in
+        cohort_tables(cohort, alps, combine="mean").items()
+    }  # fmt: skip
+    found = sensitivity(tables, plan=PLAN, of="main", variables=["alps"], qc=["plan", "no_overlap"])
+    rows = found[found["row"] == "specification"]
+    counts = rows.groupby("qc")["n"].unique()
+    assert counts["plan"].tolist() == [22]
+    assert counts["no_overlap"].tolist() == [20]
+    assert rows[rows["primary"].astype(bool)].qc.tolist() == ["plan"]

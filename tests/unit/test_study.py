@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from glymflow.alps import COLUMNS
 from glymflow.io import InputFault
 from glymflow.selection import analysis_rows, select_participants, variable_values
 from glymflow.study import (
@@ -182,6 +183,28 @@ class TestPlanFaults:
             "(did you mean 'age'?)",
             "analyses.one.exclude: no column 'smoker' in participants.tsv or among the measures",
         ]
+
+    def test_standard_errors(self, write):
+        def change(plan):
+            known = {"kind": "linear_regression", "outcome": "age", "predictors": ["sex"]}
+            plan["analyses"] += [
+                {"id": "two", **known, "outcome_se": "alps_mean_se"},
+                {"id": "three", **known, "outcome_se": "alps_maen_se"},
+                {"id": "four", **known, "outcome_se": "age_error"},
+            ]
+
+        plan = load_plan(write(change))
+        assert plan_faults(plan, ["group", "age", "sex", "age_error"]) == [
+            "analyses.three.outcome_se: no column 'alps_maen_se' in participants.tsv or among the"
+            " measures (did you mean 'alps_mean_se'?)"
+        ]
+
+    def test_every_column_of_alps_may_be_named(self, write):
+        def change(plan):
+            names = [name for name in COLUMNS if name != "participant_id"]
+            plan["variables"] |= {name: {"type": "continuous"} for name in names}
+
+        assert plan_faults(load_plan(write(change)), ["group", "age", "sex"]) == []
 
     def test_group_column(self, write):
         plan = load_plan(write())

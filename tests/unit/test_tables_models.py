@@ -109,6 +109,15 @@ def test_linear(table, tmp_path):
     assert "Missing values: Age 1." in notes(made)
 
 
+def test_linear_weighted(table, tmp_path):
+    table = table.assign(alps_mean_se=0.02 + 0.01 * (np.arange(len(table)) % 4))
+    known = {"outcome": "alps", "predictors": ["age"], "outcome_se": "alps_mean_se"}
+    made, results = make(table, tmp_path, "linear_regression", **known)
+    assert "Multiple linear regression (weighted least squares) of" in notes(made)
+    tau2 = results.loc[results["row"] == "model", "tau2"].iloc[0]
+    assert f"weighted by 1 / (tau² + alps_mean_se²), tau² = {tau2:.4g}" in notes(made)
+
+
 def test_linear_screened(table, tmp_path):
     made, _ = make(
         table,

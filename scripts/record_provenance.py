@@ -1,0 +1,40 @@
+"""Record what the run was made with, and what it cost."""
+
+from pathlib import Path
+
+from glymflow.io import write_json, write_tsv
+from glymflow.provenance import describe_run, summarise_benchmarks
+
+
+def main(*, config, plan, scripts, sidecars, files, benchmarks, provenance, cost):
+    """Write the run's provenance, and (in another file: it is never the same) its cost.
+
+    Parameters
+    ----------
+    config, plan, scripts, sidecars, files
+        See `glymflow.provenance.describe_run`.
+    benchmarks : path-like
+        Folder of Snakemake's benchmark files.
+    provenance, cost : path-like
+        Written: JSON, and a table of one row per rule.
+    """
+    record = describe_run(config=config, plan=plan, scripts=scripts, sidecars=sidecars, files=files)
+    write_json(record, provenance)
+    write_tsv(summarise_benchmarks(benchmarks), cost)
+    print(f"{len(record['inputs'])} inputs, commit {record['workflow']['commit']}")
+
+
+if __name__ == "__main__":
+    from glymflow.jobs import cohort_job
+
+    with cohort_job(snakemake):
+        main(
+            config=snakemake.params.config,
+            plan=snakemake.input.plan or None,
+            scripts=snakemake.params.scripts,
+            sidecars=snakemake.input.sidecars,
+            files=[*snakemake.input.masks, *filter(None, [snakemake.input.participants])],
+            benchmarks=Path(snakemake.output.cost).with_suffix(""),
+            provenance=snakemake.output.provenance,
+            cost=snakemake.output.cost,
+        )
