@@ -11,9 +11,12 @@ import pandas as pd
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from glymflow import simulate
+from glymflow import alps, dwi, measurement, pose, registration, rois, tensor
 from glymflow.dwi import read_gradients
-from glymflow.io import image_data, load_image, save_image, write_json
+from glymflow.gradient_check import check_gradients
+from glymflow.io import image_data, load_image, read_tsv, save_image, write_json, write_tsv
+from glymflow.phantom_scan import simulate_subject
+from glymflow.template import load_template
 
 AXES = ("RAS", "LAS", "PSR", "LSA", "LPI", "ASR", "SAR", "RSA")
 # series whose ROIs are all inside and that have no fault of their own
@@ -44,19 +47,69 @@ def draw_phantom(number, seed):
     }
 
 
-def write_phantoms(out, count, seed, jobs):
-    """Write the heads as a BIDS dataset with its truth, unless it is there."""
-    out = Path(out)
-    if (out / "derivatives/truth/alps.tsv").is_file():
-        return
-    drawn = [draw_phantom(number, seed) for number in range(count)]
-    subjects = [f"sub-{number + 1:02}" for number in range(count)]
-    people = pd.DataFrame({"participant_id": subjects})
-    simulate.prepare(out)
-    simulate.write_dataset(out, people, seed)
+def measure_phantoms(folder, count, seed, config, jobs):
+    """Measure the heads, each by the steps of the workflow in one process; return rows and truth.
+
+    A head that is in `folder` already is not measured again.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    work = partial(_measure_phantom, folder, seed, config)
     with ProcessPoolExecutor(jobs) as pool:
-        truths = list(pool.map(partial(simulate.write_subject, out, {}), subjects, drawn))
-    simulate.write_truth(out, subjects, truths)
+        names = list(pool.map(work, range(count)))
+    return tuple(
+        pd.concat([read_tsv(folder / f"{name}_{kind}.tsv") for name in names], ignore_index=True)
+        for kind in ("alps", "truth")
+    )
+
+
+def _measure_phantom(folder, seed, config, number):
+    name = f"sub-{number + 1:02}"
+    if (folder / f"{name}_truth.tsv").is_file():
+        return name
+    made = simulate_subject(**draw_phantom(number, seed))
+    signal = np.clip(np.rint(made["dwi"]), 0, 32767).astype(np.float32)
+    bvals, affine = np.asarray(made["bvals"]), made["affine"]
+    directions = dwi.world_gradients(made["bvecs"], affine)
+    brain = dwi.brain_mask(signal[..., bvals <= 50].mean(axis=3), affine)
+    fitted, _ = tensor.fit_tensor(signal[brain], bvals, directions)
+    fa, md, v1 = tensor.scalars(fitted)
+    triangle = np.zeros((*brain.shape, 6), np.float32)
+    triangle[brain] = fitted
+    maps = np.zeros((2, *brain.shape))
+    maps[:, brain] = fa, md
+    margin = check_gradients(fitted, fa, v1, brain, affine)["margin"]
+
+    wm = load_template("wm", config["registration"]["resolution_mm"])
+    mask, _ = load_template("mask", config["registration"]["resolution_mm"])
+    white = registration.white_matter_image(*maps, brain)
+    head, _ = pose.find_pose(white, affine, *wm, mask)
+    found = registration.register(white, affine, *wm, head, seed=config["registration"]["seed"])
+    warped = registration.warp_to_subject(*wm, brain.shape, affine, found)
+    known = {
+        "participant_id": name,
+        "source": name,
+        **dict(zip(("pitch", "roll", "yaw"), pose.head_angles(head), strict=True)),
+        "registration_similarity": registration.similarity(white, warped, brain),
+        "motion_mm": 0.0,
+        "gradient_margin": margin,
+    }
+    scan = measurement.Scan(
+        triangle, brain, affine, np.where(brain[..., None], signal, 0), bvals, directions, head
+    )
+    mapped = partial(registration.map_points, transforms=found)
+    aligned, placement = measurement.place(scan, maps[0], mapped, *wm)
+    rows = []
+    for roi_set, definition in config["roi_sets"].items():
+        points = rois.roi_points(definition, aligned, {})
+        rows += measurement.measure(
+            scan, points, known | placement | {"roi_set": roi_set}, config["qc"]
+        )
+    shutil.rmtree(found["folder"])
+    write_tsv(alps.alps_table(rows), folder / f"{name}_alps.tsv")
+    truth = pd.DataFrame(made["truth"]["alps"]).assign(participant_id=name)
+    write_tsv(truth, folder / f"{name}_truth.tsv")
+    return name
 
 
 # ---------------------------------------------------------------- planted faults

@@ -3,9 +3,9 @@
     python benchmarks/repeatability.py BIDS_DIR WORK --rois MASKS > docs/repeatability.md
 
 BIDS_DIR holds real scans, some heads of them scanned more than once; WORK takes what is made and
-what the workflow writes (reused by the next call). Four parts: the workflow on the real scans, on
-phantoms with known truth, on real scans with planted faults; and the checks of gradient tables and
-of placement, run on what the workflow left.
+what the workflow writes (reused by the next call; delete it after a change of code). Four parts:
+the workflow on the real scans and on real scans with planted faults, its steps on phantoms with
+known truth; and the checks of gradient tables and of placement, run on what the workflow left.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
-from hard_cases import FAULTS, SOUND, write_faults, write_phantoms
+from hard_cases import FAULTS, SOUND, measure_phantoms, write_faults
 
 from glymflow import alps as index
 from glymflow import bundles, rois
@@ -44,13 +44,13 @@ def main():
     parser.add_argument("--rois", type=Path, help="folder with the common script's four masks")
     parser.add_argument("--cores", type=int, default=2)
     args = parser.parse_args()
-    write_phantoms(args.work / "phantoms/bids", args.phantoms, SEED, args.cores)
+    phantoms, truth = measure_phantoms(
+        args.work / "phantoms", args.phantoms, SEED, DEFAULTS, args.cores
+    )
     write_faults(args.work / "faults/bids", args.bids_dir)
     variants = VARIANTS | (common_masks(args.rois) if args.rois else {})
     real = run_workflow(args.work / "real", args.bids_dir, args.cores, variants)
-    phantoms = run_workflow(args.work / "phantoms", args.work / "phantoms/bids", args.cores)
     faults = run_workflow(args.work / "faults", args.work / "faults/bids", args.cores)
-    truth = read_tsv(args.work / "phantoms/bids/derivatives/truth/alps.tsv")
     sections = [
         HEADER,
         repeat_section(real),

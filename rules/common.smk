@@ -1,10 +1,5 @@
-import gc
 import os
 import sys
-
-# The plan of a large cohort is millions of objects that stay; to look for garbage among them again
-# and again takes 15 % of the planning.
-gc.set_threshold(200_000)
 
 # The checkout's own package, also where another one is installed; and one thread for every
 # numerical library unless a rule says otherwise, so that a rerun gives the same bytes.
@@ -21,7 +16,7 @@ from glymflow.config import config_faults
 from glymflow.io import InputFault
 from glymflow.lesion_masks import index_measures
 from glymflow.sheet import shared_sheet
-from glymflow.sources import code_hash, fingerprint
+from glymflow.sources import code_hash, fingerprint, script_hashes
 from glymflow.study import load_plan, study_outputs
 
 BATCH = 25  # sessions whose lesions one job measures: its start takes as long as twenty masks
@@ -86,13 +81,6 @@ PARTICIPANTS = config["participants"] or os.path.join(
 )
 PLAN = load_plan(config["study"]) if config["study"] else {}
 STUDY = study_outputs(PLAN) if PLAN else {"stats": [], "tables": [], "figures": []}
-
-# the code that a run is made with, for its provenance
-SCRIPTS = {
-    name[:-3]: code_hash(name[:-3])
-    for name in sorted(os.listdir(os.path.join(workflow.basedir, "scripts")))
-    if name.endswith(".py")
-}
 
 REPORT = {
     "roi_set": config["roi_set"],

@@ -1,6 +1,5 @@
 """Measure ALPS of one series: every ROI set in every frame, with quality control."""
 
-from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -52,27 +51,15 @@ def main(
         The config's `lesions`; for a session with masks.
     """
     found, fitted = read_json(registration), read_json(fit)
-    scan = _read_scan(tensor, mask, dwi, bval, bvec, found["pose"])
-    if masks:
-        lesion = _read_lesion(masks, lesions, affine, inverse_warp)
-        scan = replace(scan, lesion=lesion)
+    lesion = _read_lesion(masks, lesions, affine, inverse_warp) if masks else None
+    scan = _read_scan(tensor, mask, dwi, bval, bvec, found["pose"], lesion)
     mapped = partial(map_points, transforms={"affine": require(affine), "warp": require(warp)})
-    template = load_image(wm, ndim=3)
-    anisotropy = image_data(load_image(fa, ndim=3))
+    template, anisotropy = load_image(wm, ndim=3), image_data(load_image(fa, ndim=3))
     white = (image_data(template), template.affine)
     aligned, placement = measurement.place(scan, anisotropy, mapped, *white)
     entities = {"participant_id": participant_id, "session_id": session_id, "series": series}
-    margin = fitted["gradient_margin"]
-    about = {
-        "participant_id": participant_id,
-        "session_id": session_id,
-        "source": series,
-        **{name: found[name] for name in ("pitch", "roll", "yaw")},
-        "registration_similarity": found["similarity"],
-        **placement,
-        "motion_mm": fitted["motion_mm"],
-        "gradient_margin": np.nan if margin is None else margin,
-    }
+    about = {"participant_id": participant_id, "session_id": session_id, "source": series}
+    about |= placement | _facts(found, fitted)
     rows = []
     for name, definition in roi_sets.items():
         known = about | {"roi_set": name, "roi_radius_mm": definition.get("radius_mm")}
@@ -87,8 +74,7 @@ def main(
             rows += measurement.unavailable(known)
             continue
         if name == roi_set:
-            labels = rois.label_image(points, scan.mask.shape, scan.affine)
-            save_image(labels, scan.affine, regions)
+            save_image(rois.label_image(points, scan.mask.shape, scan.affine), scan.affine, regions)
         volumes = rois.roi_volumes(definition, points, entities, roi_sets) if masks else None
         rows += measurement.measure(
             scan, points, known, thresholds, plain=plain, volumes=volumes, lesions=lesions
@@ -96,7 +82,18 @@ def main(
     write_tsv(index.alps_table(rows), alps)
 
 
-def _read_scan(tensor, mask, dwi, bval, bvec, pose):
+def _facts(found, fitted):
+    """Return what the sidecars of registration and fit tell, as columns of ``alps.tsv``."""
+    margin = fitted["gradient_margin"]
+    return {
+        **{name: found[name] for name in ("pitch", "roll", "yaw")},
+        "registration_similarity": found["similarity"],
+        "motion_mm": fitted["motion_mm"],
+        "gradient_margin": np.nan if margin is None else margin,
+    }
+
+
+def _read_scan(tensor, mask, dwi, bval, bvec, pose, lesion):
     image, series = load_image(tensor, ndim=4), load_image(dwi, ndim=4)
     bvals, bvecs = read_gradients(bval, bvec, series.shape[3])
     return measurement.Scan(
@@ -107,6 +104,7 @@ def _read_scan(tensor, mask, dwi, bval, bvec, pose):
         bvals=bvals,
         directions=world_gradients(bvecs, series.affine),
         pose=np.array(pose),
+        lesion=lesion,
     )
 
 

@@ -316,7 +316,8 @@ def test_native_mask_goes_through_the_registration_of_its_session(tmp_path):
     path = tmp_path / "masks" / subject / "anat" / f"{subject}_space-T2w_label-lesion_mask.nii.gz"
     save_image(ball, affine, path)
     text = snakemake(tmp_path, "--cores", 2, config=config)
-    assert "register_template" not in text.split("Job stats", 1)[1][:2000]
+    # registered again, without what is in the ball
+    assert "register_template" in text.split("Job stats", 1)[1][:2000]
 
     row = read_tsv(tmp_path / "results" / "cohort" / "lesions.tsv").iloc[0]
     assert (row.side, row.share_left, row.share_in_brain) == ("left", 1, 1)
@@ -327,7 +328,11 @@ def test_native_mask_goes_through_the_registration_of_its_session(tmp_path):
     world = nib.affines.apply_affine(counts.affine, found).mean(0)
     assert np.linalg.norm(world - (-26, -16, 27)) < 3
     cohort = read_tsv(tmp_path / "results" / "cohort" / "cohort.tsv").iloc[0]
-    assert cohort.alps_mean > 1
+    # the ball holds a ROI: the left side has no value, and the right one is contralateral
+    assert cohort.alps_contralateral == cohort.alps_right > 1
+    assert np.isnan(cohort.alps_ipsilateral)
+    assert cohort.lesion_share == 1
+    assert {"roi_in_lesion", "alps_undefined"} <= set(cohort.qc_reasons.split(";"))
     assert cohort.volume_lesion_ml == row.volume_lesion_ml
     assert cohort.lesions_qc_status == "pass"
     page = (tmp_path / "results" / "report" / f"{subject}.html").read_text()
