@@ -16,7 +16,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 PLACEHOLDER = b"glymflow: not measured: "
 MISSING = "n/a"
@@ -175,6 +174,8 @@ def read_tsv(path, *, text=("participant_id", "session_id")):
     InputFault
         If the file cannot be read as a table, or a row has more cells than the header.
     """
+    import pandas as pd
+
     require(path)
     try:
         _check_width(path)

@@ -1,7 +1,7 @@
 """What a run was made with: code, software, config, plan and the checksums of its inputs.
 
-Nothing in it changes when the same is run again: no dates, no times, no names of machines. Times and
-memory are summed up apart (`summarise_benchmarks`).
+Nothing in it changes when the same is run again: no dates, no times, no names of machines. Times
+and memory are summed up apart (`summarise_benchmarks`).
 """
 
 import importlib.metadata
@@ -29,7 +29,7 @@ def describe_run(*, config, plan, scripts, sidecars, files):
     plan : path-like or None
         The study plan.
     scripts : dict
-        Name of each script to the fingerprint of its code (`glymflow.sources.code_hash`).
+        Name of each script to the fingerprint of its code (`glymflow.sources.script_hashes`).
     sidecars : iterable of path-like
         Those of the preprocessed series, which hold the checksums of their sources.
     files : iterable of path-like
@@ -94,7 +94,7 @@ def package_versions(name="glymflow"):
 
 
 def checkout_state(root=ROOT):
-    """Return the commit of a checkout and whether its files differ; None where git does not know."""
+    """Return a checkout's commit and whether its files differ; None where git does not know."""
     commit = _git(root, "rev-parse", "HEAD")
     changed = _git(root, "status", "--porcelain", "--untracked-files=no") if commit else None
     return {"commit": commit, "modified": None if changed is None else bool(changed)}

@@ -23,7 +23,8 @@ from glymflow.dwi import rotation_of
 from glymflow.io import InputFault
 
 # Parts of ANTs that are not used here load matplotlib, scikit-learn and statsmodels: most of the
-# start of each job. Empty modules with the names that ANTs takes from them stand in.
+# start of each job. In jobs of the workflow (rules/common.smk sets the variable), and nowhere else,
+# empty modules with the names that ANTs takes from them stand in.
 _UNUSED = {
     "deeplearn": "",
     "learn": "",
@@ -31,7 +32,7 @@ _UNUSED = {
     "math.quantile": "ilr rank_intensity quantile regress_poly regress_components "
     "get_average_of_timeseries compcor bandpass_filter_matrix",
 }
-if "ants" not in sys.modules:
+if os.environ.get("GLYMFLOW_JOB") and "ants" not in sys.modules:
     for _part, _names in _UNUSED.items():
         sys.modules[f"ants.{_part}"] = types.ModuleType(f"ants.{_part}")
         vars(sys.modules[f"ants.{_part}"]).update(dict.fromkeys(_names.split()))

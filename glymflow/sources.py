@@ -53,6 +53,13 @@ def code_hash(script):
     return digest.hexdigest()[:16]
 
 
+def script_hashes():
+    """Return the fingerprint of each script with the modules behind it, by the script's name."""
+    scripts = sorted((ROOT / "scripts").glob("*.py"))
+    code = {path.stem: path.read_bytes() + code_hash(path.stem).encode() for path in scripts}
+    return {name: hashlib.sha256(text).hexdigest()[:16] for name, text in code.items()}
+
+
 def fingerprint(*tables):
     """Return the fingerprint of data frames: another one when any cell changes."""
     digest = hashlib.sha256()

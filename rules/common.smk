@@ -4,7 +4,7 @@ import sys
 # The checkout's own package, also where another one is installed; and one thread for every
 # numerical library unless a rule says otherwise, so that a rerun gives the same bytes.
 sys.path.insert(0, workflow.basedir)
-os.environ.update(PYTHONPATH=workflow.basedir)
+os.environ.update(PYTHONPATH=workflow.basedir, GLYMFLOW_JOB="1")
 for library in ("OMP", "OPENBLAS", "MKL", "ITK_GLOBAL_DEFAULT"):
     suffix = "NUMBER_OF_THREADS" if library.startswith("ITK") else "NUM_THREADS"
     os.environ.setdefault(f"{library}_{suffix}", "1")

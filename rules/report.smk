@@ -108,7 +108,7 @@ rule record_provenance:
         runtime=30,
     params:
         config=config,
-        scripts=SCRIPTS,
+        scripts=script_hashes(),
         code=code_hash("record_provenance"),
     message:
         "Record what the run was made with"

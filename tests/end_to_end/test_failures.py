@@ -25,6 +25,7 @@ def remove_after_preprocessing(run, subject):
     for path in (run.results / "derivatives" / subject / "dwi").iterdir():
         if "desc-preproc" not in path.name and "desc-brain" not in path.name:
             path.unlink()
+    (run.results / "cohort" / "alps.tsv").unlink()  # else nobody needs what is gone
 
 
 def wait_for_job(rule, snakemake_process, seconds=120):
@@ -129,3 +130,14 @@ def test_the_comparison_sees_a_difference(small_run, tmp_path):
     table.write_bytes(table.read_bytes()[:-1])
     next(tmp_path.rglob("derivatives/**/*_alps.tsv")).unlink()
     assert len(differences(tmp_path, small_run.results)) == 2
+
+
+def test_in_parts(broken, small_run):
+    """A cohort that is too large to be planned at once (docs/scale.md): one half, the other."""
+    for part in ("1/2", "2/2"):
+        text = snakemake(
+            broken.work, "--cores", 2, "--batch", f"collect_alps={part}", "alps",
+            config=broken.config,
+        )  # fmt: skip
+        assert f"batch {part}" in text
+    assert_heals(broken, small_run)

@@ -9,7 +9,8 @@ from workflow_runs import CHECKOUT, dry_run, jobs_of, snakemake, subjects_of
 
 SERIES = ("preprocess_dwi", "fit_tensor", "register_template", "measure_alps", "report_subject")
 COHORT = dict.fromkeys(("collect_alps", "list_excluded", "merge_cohort", "run_study",
-                        "render_tables", "render_figures", "report_cohort"), 1)  # fmt: skip
+                        "render_tables", "render_figures", "report_cohort",
+                        "record_provenance"), 1)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +126,7 @@ def test_an_edited_file_reruns_its_dependants(again, other_checkout, file, spare
     assert not spared & set(jobs)
     expected = {*SERIES, *COHORT} - spared
     if file == "glymflow/figures.py":  # of the cohort, only what draws
-        expected = {"report_subject", "report_cohort", "render_figures"}
+        expected = {"report_subject", "report_cohort", "render_figures", "record_provenance"}
     assert set(jobs) - {"index_cohort", "prepare_template", "describe_derivatives"} == expected
     assert all(jobs[name] == 6 for name in expected & {*SERIES})
 

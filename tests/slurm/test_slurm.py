@@ -41,6 +41,7 @@ def on_slurm(slurm, small_run, tmp_path_factory):
         wait_until(lambda: all(slurm.jobs(node) for node in ("n1", "n2")), process)
         slurm.kill_node("n1")
         slurm.start_node("n1")
+        wait_until(slurm.hurry, process)
         assert process.wait(900) == 0, process.said()
     finally:
         if process.poll() is None:
@@ -59,12 +60,13 @@ def test_the_results_are_those_of_a_local_run(on_slurm, small_run):
 
 
 def test_short_jobs_are_sent_together(on_slurm):
-    """Two Slurm jobs for the sixteen steps of four series, one for four pages."""
+    """Two Slurm jobs for the sixteen steps of four series, one for four pages, one for the rest."""
     _, said = on_slurm
     first = [line for line in said.splitlines() if "has been submitted with SLURM jobid" in line]
     series = [line for line in first if "group_series" in line]
     assert 2 <= len(series) <= 3  # with the one that was sent again
     assert len([line for line in first if "group_pages" in line]) == 1
+    assert len([line for line in first if "group_cohort" in line]) == 1
 
 
 def test_nothing_is_left_to_do(on_slurm, small_run):

@@ -312,3 +312,30 @@ def test_broken_json_is_named(tmp_path, content):
     path = tmp_path / "a.json"
     path.write_bytes(content)
     assert reason(io.read_json, path).startswith(f"{path}: not readable as JSON (")
+
+
+# ---------------------------------------------------------------- whole files or none
+
+
+def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "new" / "a.tsv"
+    with io.whole(path) as part:
+        assert part.parent == path.parent
+        assert part.name.endswith("a.tsv")
+        part.write_text("first")
+        assert not path.exists()
+    assert path.read_text() == "first"
+    with pytest.raises(OSError, match="full"), io.whole(path) as part:  # noqa: PT012
+        part.write_text("sec")
+        raise OSError("disk full")
+    assert path.read_text() == "first"
+    assert [p.name for p in path.parent.iterdir()] == ["a.tsv"]
+
+
+@pytest.mark.parametrize("name", ["a.nii.gz", "a.nii"])
+def test_the_name_while_writing_is_not_in_the_file(tmp_path, name):
+    for folder in ("one", "two"):
+        io.save_image(data(3, 4, 5), AFFINE, tmp_path / folder / name)
+    saved = (tmp_path / "one" / name).read_bytes()
+    assert saved == (tmp_path / "two" / name).read_bytes()
+    assert b".part-" not in saved

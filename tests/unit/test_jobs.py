@@ -1,5 +1,6 @@
 """What a script does with a fault, in a process of its own: the log takes over its two streams."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -82,3 +83,37 @@ def test_fault_of_the_cohort_ends_with_one_line_and_status_1(job, tmp_path):
     assert done.stderr == "fit_tensor: nobody is left\n"
     assert "fit_tensor: nobody is left" in (tmp_path / "job.log").read_text().splitlines()
     assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "spared"),
+    [
+        ("preprocess_dwi", ["pandas", "matplotlib", "ants", "jinja2"]),
+        ("fit_tensor", ["pandas", "matplotlib", "ants", "dipy"]),
+        ("register_template", ["matplotlib", "sklearn", "statsmodels", "dipy"]),
+        ("measure_alps", ["matplotlib", "sklearn", "statsmodels", "dipy"]),
+    ],
+)
+def test_a_job_loads_no_library_that_it_does_not_need(script, spared):
+    """Each job is a process of its own: 10,000 subjects pay its start 50,000 times."""
+    code = (
+        "import runpy, sys\n"
+        f"runpy.run_path({str(ROOT / 'scripts' / f'{script}.py')!r})\n"
+        f"if {script!r} in ('register_template', 'measure_alps'):\n"
+        "    import ants\n"
+        f"print(*(name for name in {spared!r} if name in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, check=True, env=os.environ | {"GLYMFLOW_JOB": "1"},
+    )  # fmt: skip
+    assert done.stdout.split() == []
+
+
+def test_outside_of_a_job_ants_is_whole():
+    code = "import glymflow.registration, ants; print(callable(ants.plot))"
+    env = {key: value for key, value in os.environ.items() if key != "GLYMFLOW_JOB"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
+    )
+    assert done.stdout.strip() == "True"

@@ -128,3 +128,11 @@ def test_fingerprint_of_tables_changes_with_any_cell():
     assert sources.fingerprint(table, other) != first
     assert sources.fingerprint(other, table) != sources.fingerprint(table, other)
     assert sources.fingerprint(table.rename(columns={"a": "c"}), table) != first
+
+
+def test_script_hashes_see_the_script_and_what_is_behind_it(tree):
+    before = sources.script_hashes()
+    assert set(before) == set(SCRIPTS)
+    (tree / "scripts" / "direct.py").write_text("from glymflow.base import thing\n# edited\n")
+    after = sources.script_hashes()
+    assert {name for name in SCRIPTS if after[name] != before[name]} == {"direct"}

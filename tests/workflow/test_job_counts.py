@@ -1,7 +1,15 @@
 """Which jobs a cohort of empty files would run: per rule, for each shape of cohort and target."""
 
 import pytest
-from workflow_runs import CHECKOUT, DEMO_PLAN, dry_run, empty_cohort, snakemake, subjects_of
+from workflow_runs import (
+    CHECKOUT,
+    DEMO_PLAN,
+    dry_run,
+    empty_cohort,
+    jobs_of,
+    snakemake,
+    subjects_of,
+)
 
 PARTICIPANTS = [
     "participant_id\tgroup\tage\tsex\tscore",
@@ -41,6 +49,8 @@ def expected(n_series, n_subjects, *, target="all"):
         jobs |= {"report_subject": n_subjects, "report_cohort": 1}
     if target == "qc":
         del jobs["describe_derivatives"]
+    if target == "all":
+        jobs["record_provenance"] = 1
     return jobs
 
 
@@ -116,6 +126,28 @@ def test_at_most_seven_jobs_per_subject(tmp_path):
         for n in (1, 11)
     )
     assert (many - few) / 10 <= 7
+
+
+def test_more_subjects_cost_their_own_jobs_and_the_aggregate(tmp_path):
+    """Empty files stand for the results of 20 subjects; then 5 more come."""
+    names = [f"sub-{i:03}/dwi/sub-{i:03}_dwi" for i in range(20)]
+    config = {"bids_dir": str(empty_cohort(tmp_path / "bids", *names))}
+    summary = snakemake(tmp_path, "--summary", config=config)
+    for line in summary.splitlines():
+        if line.startswith("results/"):
+            path = tmp_path / line.split("\t")[0]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    snakemake(tmp_path, "--touch", "--cores", 1, config=config)
+    assert dry_run(tmp_path, config=config) == {}
+
+    more = [f"sub-9{i}" for i in range(5)]
+    empty_cohort(tmp_path / "bids", *(f"{subject}/dwi/{subject}_dwi" for subject in more))
+    text = snakemake(tmp_path, "--dry-run", config=config)
+    assert subjects_of(text) == {*more}
+    once = {*expected(1, 1)} - {*SERIES, "report_subject", "prepare_template"}
+    once -= {"describe_derivatives", "index_cohort"}  # --touch keeps no parameter to compare
+    assert jobs_of(text) == dict.fromkeys((*SERIES, "report_subject"), 5) | dict.fromkeys(once, 1)
 
 
 def test_names_with_blanks_accents_and_other_scripts(tmp_path):

@@ -24,10 +24,16 @@ def masks_only(tmp_path, n=2):
 def test_masks_only(tmp_path):
     config = masks_only(tmp_path)
     jobs = dry_run(tmp_path, config=config)
-    assert jobs == LESIONS | COHORT | {"report_subject": 2, "report_cohort": 1}
+    assert jobs == LESIONS | COHORT | {
+        "report_subject": 2,
+        "report_cohort": 1,
+        "record_provenance": 1,
+    }
     assert dry_run(tmp_path, "lesions", config=config) == LESIONS | COHORT
     assert dry_run(tmp_path, "qc", config=config) == {
-        name: n for name, n in jobs.items() if name != "describe_derivatives"
+        name: n
+        for name, n in jobs.items()
+        if name not in ("describe_derivatives", "record_provenance")
     }
 
 
@@ -58,6 +64,7 @@ def test_native_masks_wait_for_the_registration_only(tmp_path):
     }  # fmt: skip
     jobs = dry_run(tmp_path, config=config)
     once = LESIONS | COHORT | {"prepare_template": 1, "collect_alps": 1, "report_cohort": 1}
+    once["record_provenance"] = 1
     assert jobs == dict.fromkeys(SERIES, 2) | once | {"report_subject": 3}
 
 
