@@ -132,9 +132,9 @@ def test_turned_head_is_a_matter_of_the_scanner_frame_only(name, sign):
     assert judged(straight) == ("pass", "")
 
 
-def test_shipped_warning_of_the_alignment_is_085():
-    assert judged({"alignment_projection_left": 0.86}) == ("pass", "")
-    assert judged({"alignment_projection_left": 0.84}) == ("warn", "roi_off_axis")
+def test_shipped_warning_of_the_alignment_is_09():
+    assert judged({"alignment_projection_left": 0.91}) == ("pass", "")
+    assert judged({"alignment_projection_left": 0.89}) == ("warn", "roi_off_axis")
 
 
 @pytest.mark.parametrize("name", ["registration_similarity", "gradient_margin", "motion_mm"])
