@@ -133,15 +133,15 @@ def test_nothing_is_written_outside_results(phantom_run):
         "bids", "results", "config.yaml", "plan d'étude.yaml", ".snakemake",
     }  # fmt: skip
     assert {path.name for path in phantom_run.results.iterdir()} == {
-        "benchmarks", "cohort", "derivatives", "figures", "logs", "report", "resources", "stats",
-        "tables",
+        "benchmarks", "benchmarks.tsv", "cohort", "derivatives", "figures", "logs",
+        "provenance.json", "report", "resources", "stats", "tables",
     }  # fmt: skip
 
 
 def test_every_job_has_its_log_and_benchmark(phantom_run):
     for kind in ("logs", "benchmarks"):
         files = [path for path in (phantom_run.results / kind).rglob("*") if path.is_file()]
-        assert len(files) == 6 * 5 + 6 + 4, kind
+        assert len(files) == 6 * 5 + 6 + 5, kind
 
 
 def test_input_folder_is_read_only_and_unchanged(phantom_run):

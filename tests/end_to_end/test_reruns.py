@@ -147,4 +147,4 @@ def test_a_run_from_scratch_gives_the_same_bytes(phantom_run, tmp_path):
     assert compared == 17
     rows = (tmp_path / "results" / "cohort" / "alps.tsv").read_text().splitlines()
     assert set(rows) <= set((phantom_run.results / "cohort" / "alps.tsv").read_text().splitlines())
-    assert len(rows) == 1 + 6
+    assert len(rows) == 1 + 3 * 3

@@ -59,7 +59,7 @@ def test_all_is_well(root, check):
     assert "Nothing is missing or excluded." in out
     assert "barisano2025 (primary), ad2025" in out
     assert "scanner, template (primary), fibre" in out
-    assert "6 rows of alps.tsv" in out
+    assert "9 rows of alps.tsv" in out
 
 
 @pytest.mark.parametrize(
