@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 import yaml
 from hard_cases import FAULTS, SOUND, measure_phantoms, write_faults
+from scipy.optimize import least_squares
+from scipy.spatial.transform import Rotation
 
 from glymflow import alps as index
 from glymflow import bundles, rois
@@ -55,6 +57,7 @@ def main():
         HEADER,
         repeat_section(real),
         lever_section(args.work / "real", real),
+        rotation_section(args.work / "real"),
         parity_section(real),
         alignment_section(real),
         phantom_section(phantoms, truth),
@@ -188,6 +191,49 @@ def lever_section(folder, alps):
 LEVER_WORDS = """Template frame. 0 % is registration alone, 50 % what is measured, 100 % puts the
 ROIs at a fixed distance from the border.
 """
+
+
+def rotation_section(folder):
+    """How far the poses of two scans of a head disagree, by the tensors of its white matter."""
+    template = load_image(next((folder / "results/resources/template").glob("*WM*")), ndim=3)
+    voxels = np.argwhere(image_data(template) > 0.8)[::8]
+    points = voxels @ template.affine[:3, :3].T + template.affine[:3, 3]
+    points = points[(np.abs(points[:, 0]) > 4) & (points[:, 2] > 0) & (points[:, 2] < 50)]
+    lines = ["## Head rotation between scans of a head\n", ROTATION_WORDS]
+    lines += ["| scan | against | pitch | roll | yaw |", "|---|---|---|---|---|"]
+    first = {}
+    for stem in stems(folder):
+        triangle, mask, affine = tensors(stem)
+        clouds = mapping(stem)(points)[:, None]
+        sampled = index.sample_tensors(triangle, mask, affine, clouds)
+        rotation = rotation_part(np.array(read_json(f"{stem}_{WAY}_xfm.json")["pose"]))
+        in_head = rotate_tensors(sampled, rotation.T)
+        name = Path(stem).name
+        before, field = first.setdefault(name.split("_")[0], (name, in_head))
+        if before != name:
+            pitch, roll, yaw = _turn_between(field, in_head)
+            lines.append(f"| {name} | {before} | {pitch:.1f}° | {roll:.1f}° | {yaw:.1f}° |")
+    return "\n".join(lines) + "\n"
+
+
+ROTATION_WORDS = """The tensors of the white matter of two scans of one head, each in the axes of its
+own pose, are turned onto each other (robust least squares over the same template points): what is
+left is how far the two poses disagree. It needs no template of directions.
+"""
+
+
+def _turn_between(one, other):
+    """Return the rotation (degrees about x, y, z) that takes one tensor field to the other."""
+    both = np.isfinite(one).all(axis=(1, 2)) & np.isfinite(other).all(axis=(1, 2))
+    one, other = one[both], other[both]
+    size = np.sqrt((one**2).sum(axis=(1, 2)) + (other**2).sum(axis=(1, 2)))[:, None, None]
+    one, other = one / size, other / size
+
+    def difference(angles):
+        return (rotate_tensors(one, Rotation.from_rotvec(angles).as_matrix()) - other).ravel()
+
+    fit = least_squares(difference, [0, 0, 0], loss="soft_l1", f_scale=0.2)
+    return np.degrees(fit.x)
 
 
 def parity_section(alps):
