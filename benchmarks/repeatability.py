@@ -216,8 +216,8 @@ def rotation_section(folder):
     return "\n".join(lines) + "\n"
 
 
-ROTATION_WORDS = """The tensors of the white matter of two scans of one head, each in the axes of its
-own pose, are turned onto each other (robust least squares over the same template points): what is
+ROTATION_WORDS = """The tensors of the white matter of two scans of one head, each in the axes of
+its own pose, are turned onto each other (robust least squares, the same template points): what is
 left is how far the two poses disagree. It needs no template of directions.
 """
 
