@@ -73,30 +73,24 @@ def find_pose(fa, affine, wm, wm_affine, mask, *, lesion=None):
         weight = ndimage.map_coordinates(kept, voxels, order=1, mode="constant")
         return -_weighted_correlation(values, target, weight)
 
+    best = _search(disagreement)
+    return _similarity(best.x, target_centre, centre), float(-best.fun)
+
+
+def _search(disagreement):
+    """Minimise over the seven numbers: all starts, the best three coarsely, the best of them."""
     starts = np.array([(*angles, 0, 0, 0, 0) for angles in _STARTS], dtype=float)
     found = [disagreement(start) for start in starts]
     if min(found) >= 0:
         raise InputFault("registration to the template failed: the image covers too little brain")
     order = np.argsort(found, kind="stable")
-    fits = [
-        minimize(
-            disagreement,
-            start,
-            method="Powell",
-            bounds=_BOUNDS,
-            options={"xtol": 0.5, "ftol": 1e-3, "maxiter": 6},
-        )
-        for start in starts[order[:3]]
-    ]
+    settings = {"method": "Powell", "bounds": _BOUNDS}
+    coarse = {"xtol": 0.5, "ftol": 1e-3, "maxiter": 6}
+    fits = [minimize(disagreement, x, options=coarse, **settings) for x in starts[order[:3]]]
+    best = min(fits, key=lambda fit: fit.fun).x
     # the coarse fits only find the right valley; fitted on, every start ends at the same bottom
-    best = minimize(
-        disagreement,
-        min(fits, key=lambda fit: fit.fun).x,
-        method="Powell",
-        bounds=_BOUNDS,
-        options={"xtol": 1e-4, "ftol": 1e-7, "maxiter": 20},
-    )
-    return _similarity(best.x, target_centre, centre), float(-best.fun)
+    fine = {"xtol": 1e-4, "ftol": 1e-7, "maxiter": 20}
+    return minimize(disagreement, best, options=fine, **settings)
 
 
 def rotation_part(matrix):
