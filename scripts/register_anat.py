@@ -1,0 +1,89 @@
+"""Register a session's brain to the template: the head's pose, then the deformation."""
+
+import shutil
+
+from glymflow import anat_registration, pose, registration
+from glymflow.io import (
+    InputFault,
+    image_data,
+    is_placeholder,
+    load_image,
+    whole,
+    write_json,
+)
+from glymflow.template import SPACE, load_template
+
+
+def main(*, t1w, t2w, mask, resolution_mm, seed, affine, warp, inverse_warp, sidecar):
+    """Write ANTs' transforms between the session's grid and the template, and how well they fit.
+
+    Parameters
+    ----------
+    t1w, t2w, mask : path-like
+        As `preprocess_anat` writes them; the T2w counts only where there is no T1w.
+    resolution_mm : int
+        Voxel size at which the brains are compared.
+    seed : int
+    affine, warp, inverse_warp, sidecar : path-like
+        Written. `affine` and `warp` take an image to the template and template points to the
+        subject.
+    """
+    image = load_image(mask, ndim=3)
+    inside = image_data(image) > 0
+    t1, t2, used = _read(t1w, t2w)
+    brain, coarse, near = anat_registration.brain_to_match(
+        t1, t2, inside, image.affine, resolution_mm
+    )
+    template, target = load_template("t1", resolution_mm)
+    try:
+        found, head, score = anat_registration.to_template(
+            brain, coarse, template, target, load_template("mask", resolution_mm)[0], seed=seed
+        )
+    except InputFault as fault:
+        raise InputFault(f"{used}: {fault}") from None
+    try:
+        warped = registration.warp_to_subject(template, target, brain.shape, coarse, found)
+        kept = {"affine": affine, "warp": warp, "inverse_warp": inverse_warp}
+        for name, path in kept.items():
+            with whole(path) as part:
+                shutil.copyfile(found[name], part)
+    finally:
+        shutil.rmtree(found["folder"])
+    pitch, roll, yaw = pose.head_angles(head)
+    facts = {
+        "Sources": [str(used), str(mask)],
+        "Template": SPACE,
+        "pose": head,
+        "pose_score": score,
+        "similarity": registration.similarity(brain, warped, near),
+        "pitch": pitch,
+        "roll": roll,
+        "yaw": yaw,
+    }
+    write_json(facts, sidecar)
+    print(f"pose {score:.2f}, similarity {facts['similarity']:.2f}, "
+          f"pitch {pitch:.0f}, roll {roll:.0f}, yaw {yaw:.0f} degrees")  # fmt: skip
+
+
+def _read(t1w, t2w):
+    """Return the T1 and the T2, the one that is not used as None, and the path of the other."""
+    if is_placeholder(t1w):
+        return None, image_data(load_image(t2w, ndim=3)), t2w
+    return image_data(load_image(t1w, ndim=3)), None, t1w
+
+
+if __name__ == "__main__":
+    from glymflow.jobs import subject_job
+
+    with subject_job(snakemake):
+        main(
+            t1w=snakemake.input.t1w,
+            t2w=snakemake.input.t2w,
+            mask=snakemake.input.mask,
+            resolution_mm=snakemake.params.resolution_mm,
+            seed=snakemake.params.seed,
+            affine=snakemake.output.affine,
+            warp=snakemake.output.warp,
+            inverse_warp=snakemake.output.inverse_warp,
+            sidecar=snakemake.output.sidecar,
+        )
