@@ -23,6 +23,7 @@ include: "rules/dwi.smk"
 include: "rules/registration.smk"
 include: "rules/alps.smk"
 include: "rules/lesions.smk"
+include: "rules/epvs.smk"
 include: "rules/stats.smk"
 include: "rules/report.smk"
 
@@ -32,6 +33,7 @@ rule all:
     input:
         rules.alps.input if "alps" in MEASURES else [],
         rules.lesions.input if "lesions" in MEASURES else [],
+        rules.epvs.input if "epvs" in MEASURES else [],
         rules.stats.input,
         rules.tables.input,
         rules.qc.input,

@@ -5,8 +5,9 @@ import os
 import sys
 
 from glymflow.config import config_faults, load_config
+from glymflow.epvs_images import intake_settings
+from glymflow.intake import index_measures
 from glymflow.io import InputFault, load_image
-from glymflow.lesion_masks import index_measures
 
 FRAMES = ("scanner", "template", "fibre")
 
@@ -32,20 +33,21 @@ def run(args):
         print(f"{args.config}: refused, nothing would run")
         print_list(faults)
         return 1
-    series, masks, excluded = index_measures(
+    series, masks, images, excluded = index_measures(
         config["bids_dir"],
         config["derivatives_dir"],
         config["participants"],
-        settings=config["lesions"],
+        lesions=config["lesions"],
+        epvs=intake_settings(config, plan_of(config)),
     )
     broken = check_series(series, config["dwi"])
     usable = series[~series.series.isin([name for name, _ in broken])]
     broken += check_masks(masks)
-    print_plan(config, usable, masks)
-    print_excluded(excluded, broken)
+    print_plan(config, usable, masks, images)
+    print_excluded(excluded, broken, check_images(images) if images.measured.any() else [])
     if config["study"] is not None:
         print_warnings(study_warnings(config))
-    if usable.empty and masks.empty:
+    if usable.empty and masks.empty and not images.measured.any():
         print("\nNothing can run: there is no series that can be measured, and no lesion mask.")
         return 1
     print(f"\nTo run it: snakemake --cores N --configfile {args.config}")
@@ -102,6 +104,34 @@ def check_masks(masks):
     return faults
 
 
+def check_images(images):
+    """Check the headers of the images and masks of each session for EPVS; no voxel is read.
+
+    Parameters
+    ----------
+    images : DataFrame
+        As from `glymflow.intake.index_measures`.
+
+    Returns
+    -------
+    list of (str, str)
+        Session and fault of each session without an image, and of each file that cannot be used.
+    """
+    faults = [
+        (row.session, fault)
+        for row in images.itertuples()
+        for fault in (row.fault, row.mask_fault)
+        if fault is not None
+    ]
+    for row in images[images.fault.isna()].itertuples():
+        for path in filter(None, (row.t1w, row.t2w, row.mask)):
+            try:
+                load_image(path, ndim=3)
+            except InputFault as fault:
+                faults.append((row.session, str(fault)))
+    return faults
+
+
 def _check_one(row, dwi_config):
     from glymflow.dwi import read_gradients, select_volumes
 
@@ -116,6 +146,13 @@ def _check_one(row, dwi_config):
         )
     except InputFault as fault:
         raise InputFault(f"{row.bval}: {fault}") from None
+
+
+def plan_of(config):
+    """Return the study plan of a config, empty without one."""
+    from glymflow.study import load_plan
+
+    return load_plan(config["study"]) if config["study"] is not None else {}
 
 
 def study_faults(config):
@@ -159,7 +196,7 @@ def print_warnings(lines):
         print("\nStudy plan: no group too small, no logistic model with too few events.")
 
 
-def print_plan(config, series, masks):
+def print_plan(config, series, masks, images):
     """Print what will be measured, and where from."""
     sessions = series[["participant_id", "session_id"]].drop_duplicates()
     sets = [
@@ -179,6 +216,7 @@ def print_plan(config, series, masks):
         "values": f"{len(series) * len(sets) * len(frames)} rows of alps.tsv",
         "several series": f"{config['combine_series']} of a session" if several else "no session",
         "lesion masks": count_masks(masks),
+        "EPVS": count_images(images, config["epvs"]),
         "study plan": config["study"] or "none: measures only, no statistics",
     }
     print("Will run")
@@ -197,9 +235,30 @@ def count_masks(masks):
     return f"{len(masks)} of {who} ({labels}; space {spaces})"
 
 
-def print_excluded(excluded, broken):
+def count_images(images, epvs):
+    """Say in words in how many sessions EPVS would be measured, from what, and why not."""
+    usable = images[images.fault.isna()]
+    if usable.empty:
+        return "none: no T1w or T2w"
+    both = (usable.t1w.notna() & usable.t2w.notna()).sum()
+    counts = {
+        "T1w and T2w": both,
+        "T1w only": usable.t1w.notna().sum() - both,
+        "T2w only": usable.t2w.notna().sum() - both,
+    }
+    what = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    masks = usable["mask"].notna().sum()
+    what += f"; {masks} masks of your own" if masks else ""
+    if images.measured.any():
+        return f"{len(usable)} sessions ({what}), engine {epvs['engine']}"
+    why = "there is no T2w" if epvs["measure"] == "auto" else "epvs.measure: never"
+    return f"not with the target all: {why} (sessions: {what})"
+
+
+def print_excluded(excluded, broken, without_epvs=()):
     """Print who is left out of what and why, one aligned line each."""
     rows = [("not measured", name, fault) for name, fault in broken]
+    rows += [("no EPVS", name, fault) for name, fault in without_epvs]
     for row in excluded.itertuples():
         what = "not measured" if row.stage == "intake" else "no statistics"
         name = row.series or "_".join(filter(None, (row.participant_id, row.session_id))) or "?"

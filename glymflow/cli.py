@@ -14,6 +14,9 @@ COMMANDS = {
     "audit": ("glymflow.audit", "recompute the p values of a published table"),
     "reconstruct": ("glymflow.reconstruct", "invent a cohort that has a paper's statistics"),
     "repeatability": ("glymflow.repeatability", "test-retest study from a cohort's alps.tsv"),
+    "validate-epvs": ("glymflow.epvs_agreement", "compare EPVS masks with those of raters"),
+    "train-head": ("glymflow.training.head", "train the brain network on synthetic heads"),
+    "train-epvs": ("glymflow.training.epvs", "train the EPVS network on synthetic phantoms"),
     "check": ("glymflow.check", "validate a config and its inputs; say what will run"),
 }
 

@@ -39,7 +39,9 @@ _DERIVED_ENTITIES = ("desc", "space", "res", "cohort")
 _DESC = (None, "preproc")  # any other desc- is a by-product of some pipeline
 
 
-def index_cohort(bids_dir, derivatives_dir=None, participants=None, *, measured_otherwise=()):
+def index_cohort(
+    bids_dir, derivatives_dir=None, participants=None, *, measured_otherwise=(), listed=None
+):
     """List the DWI series of a BIDS folder, and what cannot take part.
 
     Parameters
@@ -53,8 +55,11 @@ def index_cohort(bids_dir, derivatives_dir=None, participants=None, *, measured_
     participants : path-like, optional
         The participants table, by default ``<bids_dir>/participants.tsv`` if there is one.
     measured_otherwise : iterable of str
-        Subjects of whom something else than DWI is measured (lesions). Where nobody has DWI, they
-        are not said to lack it.
+        Subjects of whom something else than DWI is measured (lesions, EPVS). Where nobody has DWI,
+        they are not said to lack it.
+    listed : tuple, optional
+        What `scan_files` returned of `bids_dir`, and of `derivatives_dir` or None, to list none
+        of them twice.
 
     Returns
     -------
@@ -72,12 +77,15 @@ def index_cohort(bids_dir, derivatives_dir=None, participants=None, *, measured_
     """
     bids_dir = os.fspath(bids_dir)
     subjects = list_subjects(bids_dir)
-    files, faults = scan_files(bids_dir, subjects)
+    (files, faults), derived = listed or (scan_files(bids_dir, subjects), None)
+    faults = list(faults)
     images = _images(files)
     if derivatives_dir is not None and not same_folder(bids_dir, derivatives_dir):
-        known = set(subjects)
-        derived = [name for name in list_subjects(derivatives_dir) if name in known]
-        derived_files, derived_faults = scan_files(derivatives_dir, derived)
+        if derived is None:
+            known = set(subjects)
+            names = [name for name in list_subjects(derivatives_dir) if name in known]
+            derived = scan_files(derivatives_dir, names)
+        derived_files, derived_faults = derived
         derived_images = _images(derived_files)
         preprocessed = derived_images.desc == "preproc"
         images = pd.concat([images, derived_images[preprocessed]], ignore_index=True)

@@ -59,7 +59,8 @@ def config_faults(config):
         return [unset, *_schema_faults({**config, "bids_dir": "."})]
     faults = _schema_faults(config)
     # the other checks rely on keys and types being right
-    return faults or [*_path_faults(config), *_qc_faults(config), *_roi_faults(config)]
+    checks = (_path_faults, _qc_faults, _epvs_faults, _roi_faults)
+    return faults or [fault for check in checks for fault in check(config)]
 
 
 def _read_yaml(path):
@@ -254,6 +255,16 @@ def _qc_faults(config):
             f"qc.min_alignment_fail: {fail} is above qc.min_alignment_warn ({warn}),"
             " so nothing would ever be only a warning"
         )
+    return faults
+
+
+def _epvs_faults(config):
+    faults, epvs = [], config["epvs"]
+    if epvs["engine"] == "external" and not (epvs["mask"] or config.get("derivatives_dir")):
+        faults.append("epvs.engine: external needs masks; name epvs.mask or derivatives_dir")
+    low, high = epvs["frangi"]["low"], epvs["frangi"]["high"]
+    if low > high:
+        faults.append(f"epvs.frangi.low: {low} is above epvs.frangi.high ({high})")
     return faults
 
 

@@ -48,6 +48,12 @@ def write_placeholder(path, reason):
         part.write_bytes(PLACEHOLDER + " ".join(str(reason).split()).encode() + b"\n")
 
 
+def is_placeholder(path):
+    """Say whether a file is a placeholder."""
+    with open(path, "rb") as file:
+        return file.read(len(PLACEHOLDER)) == PLACEHOLDER
+
+
 def checksum(path):
     """Return the SHA-256 of a file's bytes, as text."""
     with open(path, "rb") as file:

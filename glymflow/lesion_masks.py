@@ -11,16 +11,9 @@ from string import Formatter
 
 import pandas as pd
 
-from glymflow.cohort import (
-    index_cohort,
-    list_subjects,
-    none_for_missing,
-    parse_entities,
-    same_folder,
-    scan_files,
-)
+from glymflow.cohort import parse_entities, scan_files
 from glymflow.io import InputFault
-from glymflow.participants import EXCLUDED_COLUMNS, KEYS, read_participants
+from glymflow.participants import KEYS, read_participants
 
 LABELS = ("haematoma", "lesion", "oedema")  # side and location are those of the first that is there
 MASK_COLUMNS = [
@@ -36,7 +29,7 @@ SPACES = {
 
 _SPELLINGS = {"haematoma": "haematoma", "hematoma": "haematoma", "oedema": "oedema",
               "edema": "oedema", "lesion": "lesion"}  # fmt: skip
-_DATATYPES = ("anat", "dwi", "swi", "perf", "ct", "lesion")
+MASK_DATATYPES = ("anat", "dwi", "swi", "perf", "ct", "lesion")
 _MASK = re.compile(r".+_mask\.(nii|nii\.gz|voi)$")
 _LABEL = re.compile(r"_label-([A-Za-z]+)_")
 _IMAGE = re.compile(r".+_(swi|T2starw|T2w|FLAIR|dwi|T1w)\.nii(\.gz)?$")
@@ -45,57 +38,39 @@ _SUFFIXES = {"swi": ("swi", "T2starw"), "t2w": ("T2w",), "flair": ("FLAIR",), "d
 _IDS = ("participant_id", "session_id")
 
 
-def index_measures(bids_dir, derivatives_dir=None, participants=None, *, settings=None):
-    """List all that can be measured in a cohort: DWI series and lesion masks.
+def find_masks(bids_dir, table, subjects, derived, settings):
+    """Find all lesion masks of a cohort, by name and by the config's patterns.
 
     Parameters
     ----------
-    bids_dir, derivatives_dir, participants
-        As `glymflow.cohort.index_cohort`.
-    settings : dict, optional
+    bids_dir, table : str
+        The BIDS folder, and the path of its participants table.
+    subjects : list of str
+    derived : DataFrame or None
+        Files of the folder of derivatives (`glymflow.cohort.scan_files`).
+    settings : dict
         The config's `lesions`. Of `masks`, label to a path with fields, to a list of two of them
         (one per rater), or to None.
 
     Returns
     -------
-    series : DataFrame
-        As from `index_cohort`.
-    masks : DataFrame
-        One row per mask that is used, `MASK_COLUMNS`: `series` is the DWI series whose
-        registration leads to the template (None if there is none), `template` whether the mask is
-        in MNI152 space, `volume` whether its volume counts, `image` the image on which it was
-        drawn and `sidecar` the JSON file of mask or image, if there are any.
-    excluded : DataFrame
-        `EXCLUDED_COLUMNS`.
+    rows : DataFrame
+        For `select_masks`.
+    faults : list of tuple
+        As `EXCLUDED_COLUMNS`.
 
     Raises
     ------
     InputFault
-        As `index_cohort`; or if the settings name a column that participants.tsv does not have.
+        If the settings name a column that participants.tsv does not have.
     """
-    bids_dir = os.fspath(bids_dir)
-    subjects = list_subjects(bids_dir)
-    found, faults = [], []
-    if derivatives_dir is not None:
-        found, faults = _masks_by_name(bids_dir, os.fspath(derivatives_dir), subjects)
-    table = os.path.join(bids_dir, "participants.tsv") if participants is None else participants
-    _check_columns(table, settings or {})
-    patterns = (settings or {}).get("masks") or {}
-    more, more_faults = _masks_by_pattern(bids_dir, table, subjects, patterns)
-    broken = {fault[0] for fault in more_faults}  # a mask is missing: nothing of this subject
+    found = [] if derived is None else _masks_by_name(derived)
+    _check_columns(table, settings)
+    patterns = settings.get("masks") or {}
+    more, faults = masks_by_pattern(bids_dir, table, subjects, patterns, section="lesions.masks")
+    broken = {fault[0] for fault in faults}  # a mask is missing: nothing of this subject
     usable = [row for row in [*found, *more] if row[0] not in broken]
-    rows = pd.DataFrame(usable, columns=[*_FOUND, "pattern"], dtype=object)
-    series, excluded = index_cohort(
-        bids_dir, derivatives_dir, participants, measured_otherwise=set(rows.participant_id)
-    )
-    masks, choice_faults = _select_masks(rows, series)
-    masks = _add_images(masks, bids_dir)
-    faults = pd.DataFrame([*faults, *more_faults, *choice_faults], columns=EXCLUDED_COLUMNS)
-    # a folder that cannot be read is said once
-    excluded = pd.concat([excluded, faults.astype(object)], ignore_index=True).drop_duplicates()
-    order = ["participant_id", "session_id", "series", "stage", "reason"]
-    excluded = excluded.sort_values(order, na_position="first", ignore_index=True)
-    return series, masks, none_for_missing(excluded)
+    return pd.DataFrame(usable, columns=[*_FOUND, "pattern"], dtype=object), faults
 
 
 _FOUND = ["participant_id", "session_id", "label", "rater", "space", "mask", "fault"]
@@ -111,12 +86,8 @@ def _check_columns(path, settings):
                 raise InputFault(f"lesions.{key}: {column} is no column of {path}")
 
 
-def _masks_by_name(bids_dir, derivatives_dir, subjects):
-    """List the masks of `derivatives_dir` that have BIDS names."""
-    known = set(subjects)
-    if not same_folder(bids_dir, derivatives_dir):
-        subjects = [name for name in list_subjects(derivatives_dir) if name in known]
-    files, faults = scan_files(derivatives_dir, subjects, _DATATYPES)
+def _masks_by_name(files):
+    """List the masks of the folder of derivatives that have BIDS names."""
     rows = []
     for row in files.itertuples():
         name = row.name
@@ -137,7 +108,7 @@ def _masks_by_name(bids_dir, derivatives_dir, subjects):
         rater, space = _rater(name), entities.get("space")
         rows.append((row.participant_id, row.session_id, label, rater, space, row.path, fault,
                      False))  # fmt: skip
-    return rows, faults
+    return rows
 
 
 def _rater(name):
@@ -146,8 +117,11 @@ def _rater(name):
     return match and match[1]
 
 
-def _masks_by_pattern(bids_dir, table_path, subjects, patterns):
-    """List the masks that the config's patterns name."""
+def masks_by_pattern(bids_dir, table_path, subjects, patterns, *, section):
+    """List the masks that the config's patterns name, as rows for `select_masks`, and the faults.
+
+    `section` is where the patterns stand in the config: "lesions.masks".
+    """
     patterns = {k: [v] if isinstance(v, str) else v for k, v in patterns.items() if v}
     if not patterns:
         return [], []
@@ -157,7 +131,7 @@ def _masks_by_pattern(bids_dir, table_path, subjects, patterns):
         for number, pattern in enumerate(versions, start=1):
             rater = str(number) if len(versions) > 1 else None
             fields = _fields(pattern)
-            key = f"lesions.masks.{label}"
+            key = f"{section}.{label}"
             for ids, values in _slots(key, fields, table, subjects, bids_dir, table_path):
                 if any(not isinstance(value, str) for value in values.values()):
                     continue  # n/a in participants.tsv: there is no mask
@@ -208,8 +182,19 @@ def _sessions(bids_dir, subject):
         return sorted(e.name for e in entries if e.name.startswith("ses-") and e.is_dir())
 
 
-def _select_masks(rows, series):
-    """Choose the masks of each session; return them and the faults of sessions that have none."""
+def select_masks(rows, series, bids_dir):
+    """Choose the masks of each session.
+
+    Returns
+    -------
+    masks : DataFrame
+        One row per mask that is used, `MASK_COLUMNS`: `series` is the DWI series whose
+        registration leads to the template (None if there is none), `template` whether the mask is
+        in MNI152 space, `volume` whether its volume counts, `image` the image on which it was
+        drawn and `sidecar` the JSON file of mask or image, if there are any.
+    faults : list of tuple
+        Of sessions that have none, as `EXCLUDED_COLUMNS`.
+    """
     # a mask without a session is of the only session that the subject has
     one = series.drop_duplicates(KEYS).drop_duplicates("participant_id", keep=False)
     only = dict(zip(one.participant_id, one.session_id, strict=True))
@@ -228,7 +213,8 @@ def _select_masks(rows, series):
         folder = "/".join(filter(None, ids))
         chosen += [(*ids, folder, first.get(ids), *row, None, None) for row in picked]
     masks = pd.DataFrame(chosen, columns=MASK_COLUMNS, dtype=object)
-    return masks.astype({"template": bool, "volume": bool}), faults
+    masks = masks.astype({"template": bool, "volume": bool})
+    return _add_images(masks, bids_dir), faults
 
 
 def _select_label(label, masks):
@@ -271,7 +257,7 @@ def _of_raters(drawn):
 def _add_images(masks, bids_dir):
     """Add the image on which each mask was drawn, and the sidecar that knows its slices."""
     subjects = sorted(masks.participant_id[~masks.template].unique())
-    files, _ = scan_files(bids_dir, subjects, _DATATYPES)
+    files, _ = scan_files(bids_dir, subjects, MASK_DATATYPES)
     files = files[files.name.str.match(_IMAGE) & ~files.broken.astype(bool)]
     images = {}
     for row in files.itertuples():

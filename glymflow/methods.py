@@ -23,6 +23,11 @@ KINDS = {
     "power": "Power and sample size were computed",
 }
 
+SYNTHETIC_NETWORK = (
+    "The network that segments perivascular spaces (engine vbnet of glymflow) was trained on"
+    " synthetic data: its accuracy on these scans is not known until it is compared with raters."
+)
+
 
 def methods_text(plan, results, flow):
     """Write the paragraph.
@@ -45,6 +50,8 @@ def methods_text(plan, results, flow):
     parts += [_analysis(plan, item, results[item["id"]]) for item in plan["analyses"]]
     parts += [_family(family) for family in plan.get("families", [])]
     parts.append(_software(plan))
+    if any(v.get("column", name).startswith("epvs_") for name, v in plan["variables"].items()):
+        parts.insert(1, SYNTHETIC_NETWORK)
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -117,3 +124,35 @@ def _listed(texts):
     if any("," in text or ";" in text for text in texts):
         return "; ".join(texts)
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
+def epvs_methods(table, *, min_length_mm, lacune_min_mm):
+    """Write how perivascular spaces were measured.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``epvs.tsv``.
+    min_length_mm, lacune_min_mm : float
+        The config's `epvs`.
+
+    Returns
+    -------
+    str
+        One paragraph; empty if nothing was measured.
+    """
+    own = table[table["primary"].astype(str).str.lower() == "true"]
+    if own.empty:
+        return ""
+    used = own["contrasts"].value_counts().sort_index()
+    contrasts = _listed([f"{count} from {name}" for name, count in used.items()])
+    engines = _listed(sorted(own["engine"].unique()))
+    text = (
+        f"Enlarged perivascular spaces (EPVS) were measured in {len(own)} sessions ({contrasts};"
+        f" engine: {engines}): bias correction (N4), brain extraction, rigid registration of T2w to"
+        " T1w, 1 mm isotropic voxels, segmentation. Objects (26 neighbours) shorter than"
+        f" {min_length_mm:g} mm were dropped; round ones wider than {lacune_min_mm:g} mm may be"
+        " lacunes and were not counted. Fractions are EPVS volume / volume of the whole brain, in"
+        " each region."
+    )
+    return f"{text} {SYNTHETIC_NETWORK}" if "vbnet" in set(own["engine"]) else text

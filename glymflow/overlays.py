@@ -225,7 +225,7 @@ def _axial(ax, volume, affine, z, **style):
     """Show one axial slice in world mm; the axes of the volume lie along those of the world."""
     spacing, origin = np.diag(affine)[:3], affine[:3, 3]
     k = int(np.clip(round((z - origin[2]) / spacing[2]), 0, volume.shape[2] - 1))
-    left, right, low, high = _extent(*volume.shape[:2], spacing[:2])
+    left, right, low, high = slice_extent(*volume.shape[:2], spacing[:2])
     extent = (origin[0] + left, origin[0] + right, origin[1] + low, origin[1] + high)
     image = volume[:, :, k].T
     return ax.imshow(image, origin="lower", extent=extent, interpolation="nearest", **style)
@@ -257,7 +257,7 @@ def _draw_slice(
     """Draw one slice of a canonical volume; `center` and `window` in mm along the turned axes."""
     h, v, normal, *letters = PLANES[plane]
     steps = spacing[h], spacing[v]
-    extent = _extent(data.shape[h], data.shape[v], steps)
+    extent = slice_extent(data.shape[h], data.shape[v], steps)
     with rc_context(STYLE):
         figure = Figure(figsize=(inches, inches * window[1] / window[0]), facecolor="black")
         ax = figure.add_axes((0, 0, 1, 1))
@@ -276,11 +276,12 @@ def _draw_slice(
             _draw_lines(ax, outline_segments(here, steps), LESION_COLORS[label], label, width=1.2)
         ax.set_xlim(center[h] - window[0] / 2, center[h] + window[0] / 2)
         ax.set_ylim(center[v] - window[1] / 2, center[v] + window[1] / 2)
-        _draw_letters(ax, letters, scale_mm=10 / window[0])
+        draw_letters(ax, letters, scale_mm=10 / window[0])
     return figure
 
 
-def _extent(columns, lines, steps):
+def slice_extent(columns, lines, steps):
+    """Return left, right, bottom, top of a slice; the centre of its first voxel is the origin."""
     return (-0.5 * steps[0], (columns - 0.5) * steps[0], -0.5 * steps[1], (lines - 0.5) * steps[1])
 
 
@@ -331,7 +332,8 @@ def outline_segments(mask, steps=(1.0, 1.0)):
     return np.concatenate([upright, level], axis=2).transpose(2, 0, 1) * np.asarray(steps)
 
 
-def _draw_letters(ax, letters, scale_mm):
+def draw_letters(ax, letters, scale_mm):
+    """Draw the letters of both edges and a bar, whose length is a share of the picture's width."""
     from matplotlib.patheffects import withStroke
 
     style = {

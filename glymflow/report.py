@@ -37,6 +37,10 @@ PLACEMENT = (  # label, column without side, decimals
     ("fibre border", "border", 1),
     ("local shift", "shift", 1),
 )
+OTHERS = {  # what is measured beside ALPS, and how its sessions are counted
+    "lesions": "lesions measured",
+    "perivascular spaces": "sessions with EPVS measured",
+}
 ROI_COLORS = {"projection": "#FFE45C", "association": "#FFFFFF"}
 CONTOUR_COLOR = "#FF9E1B"
 
@@ -188,7 +192,10 @@ def _lowest(row, measure):
     return min((v for v in values if is_known(v)), default=None)
 
 
-def subject_page(participant, sections, *, roi_set, frame, lesions=(), lesion_colors=None):
+def subject_page(
+    participant, sections, *, roi_set, frame, lesions=(), lesion_colors=None, epvs=(),
+    epvs_colors=None, lacune_color="",
+):  # fmt: skip
     """Return the page of one subject as HTML.
 
     Parameters
@@ -202,13 +209,21 @@ def subject_page(participant, sections, *, roi_set, frame, lesions=(), lesion_co
         From `describe_lesion`.
     lesion_colors : dict, optional
         Colour of each label's outline.
+    epvs : list of dict
+        From `glymflow.epvs_page.describe_epvs`.
+    epvs_colors : dict, optional
+        Colour of each engine's outlines.
+    lacune_color : str
     """
     return template("subject.html.j2").render(
         participant=participant,
         sections=sections,
         lesions=lesions,
         lesion_colors=lesion_colors or {},
-        status=worst_status(section["status"] for section in [*sections, *lesions]),
+        epvs=epvs,
+        epvs_colors=epvs_colors or {},
+        lacune_color=lacune_color,
+        status=worst_status(section["status"] for section in [*sections, *lesions, *epvs]),
         roi_set=roi_set,
         frame=frame,
         roi_colors=ROI_COLORS,
@@ -222,7 +237,7 @@ def subject_page(participant, sections, *, roi_set, frame, lesions=(), lesion_co
 
 def cohort_page(
     alps, cohort, excluded, *, config, reasons, subjects=(), group_column=None, lesions=(),
-    lesion_map=None, **more,
+    lesion_map=None, epvs=(), **more,
 ):  # fmt: skip
     """Return the page of the whole cohort as HTML.
 
@@ -247,25 +262,32 @@ def cohort_page(
         From `glymflow.lesion_page.describe_lesions`.
     lesion_map : bytes, optional
         PNG of the frequency map.
+    epvs : list of dict
+        From `glymflow.epvs_page.describe_epvs_cohort`.
     **more
         `charts`, `tables`, `figures`: lists of dicts from `embed_chart`, `embed_table` and
         `embed_figure`.
     """
     primary = select_primary(alps, config["roi_set"], config["frame"])
     groups = _groups(cohort, group_column, config.get("group_labels") or {})
-    rows = _all_rows(primary, cohort, excluded, lesions, reasons, set(subjects), groups)
+    rows = _all_rows(primary, cohort, excluded, [*lesions, *epvs], reasons, set(subjects), groups)
     has_session = any(row["session"] for row in rows)
     has_series = any(row["source"] not in (row["participant"], "–") for row in rows)
     counts = {s: sum(row["status"] == s for row in rows) for s in ("pass", "warn", "fail", "none")}
     methods = config.get("methods") or []
-    has_alps = not (primary.empty and lesions)
+    has_alps = not (primary.empty and (lesions or epvs))
+    others = dict(zip(OTHERS, (lesions, epvs), strict=True))
     return template("cohort.html.j2").render(
         title=config.get("title") or "ALPS cohort report",
         roi_set=config["roi_set"],
         frame=config["frame"],
-        flow=_flow(rows, counts, excluded, lesions, has_alps),
+        flow=_flow(rows, counts, excluded, others, has_alps),
         has_alps=has_alps,
+        measured=" and ".join(name for name, listed in others.items() if listed),
         lesions=lesions,
+        epvs=epvs,
+        epvs_session=any(row["session"] for row in epvs),
+        epvs_synthetic=any(row["engine"] == "vbnet" for row in epvs),
         lesion_map=embed_picture(lesion_map) if lesion_map else None,
         share=[{"status": status, "count": count} for status, count in counts.items()],
         excluded=_excluded(excluded),
@@ -281,13 +303,16 @@ def cohort_page(
     )
 
 
-def _all_rows(primary, cohort, excluded, lesions, reasons, subjects, groups):
+def _all_rows(primary, cohort, excluded, others, reasons, subjects, groups):
     """Return the rows of the table of subjects, worst status first."""
     rows = [_cohort_row(r, reasons, subjects, groups) for r in primary.to_dict("records")]
     rows += _rows_without_values(cohort, excluded, rows, subjects, groups)
-    of_lesions = {row["participant"]: row for row in reversed(lesions)}
-    for row in rows if primary.empty else []:  # masks only: their quality is that of the subject
-        row |= {k: of_lesions.get(row["participant"], row)[k] for k in ("status", "reasons")}
+    worst_last = sorted(
+        reversed(others), key=lambda row: STATUSES.index(row["status"]), reverse=True
+    )
+    of_others = {row["participant"]: row for row in worst_last}
+    for row in rows if primary.empty else []:  # no DWI: the quality of the rest is the subject's
+        row |= {k: of_others.get(row["participant"], row)[k] for k in ("status", "reasons")}
         row["rank"] = STATUSES.index(row["status"])
     rows.sort(key=lambda row: row["rank"])
     seen = set()
@@ -373,7 +398,7 @@ def _columns(rows, has_session, has_series, has_group, has_alps):
     return [*columns, {"name": "why", "number": False}]
 
 
-def _flow(rows, counts, excluded, lesions, has_alps):
+def _flow(rows, counts, excluded, others, has_alps):
     measured = [row for row in rows if row["status"] != "none"]
     of_series = {
         "subjects measured": len({row["participant"] for row in measured}),
@@ -383,7 +408,7 @@ def _flow(rows, counts, excluded, lesions, has_alps):
     steps = {
         "subjects": len({row["participant"] for row in rows}),
         **(of_series if has_alps else {}),
-        **({"lesions measured": len(lesions)} if lesions else {}),
+        **{OTHERS[name]: len(listed) for name, listed in others.items() if listed},
         "left out, with reason": len(excluded),
     }
     return [{"name": name, "count": count} for name, count in steps.items()]

@@ -16,6 +16,7 @@ DATA = {
     "glymflow/regions.py": "glymflow/data",
     "glymflow/report.py": "glymflow/templates",
     "glymflow/study.py": "config/schemas",
+    "glymflow/vbnet.py": "glymflow/weights",
 }
 
 

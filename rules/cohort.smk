@@ -1,8 +1,9 @@
 rule index_cohort:
-    """List the DWI series and the lesion masks, and who is left out at the door and why."""
+    """List DWI series, lesion masks and images for EPVS, and who is left out at the door and why."""
     output:
         series="<cohort>/series.tsv",
         masks="<cohort>/masks.tsv",
+        images="<cohort>/images.tsv",
         excluded="<cohort>/excluded/intake.tsv",
     log:
         "<logs>/index_cohort.log",
@@ -19,6 +20,7 @@ rule index_cohort:
         derivatives_dir=config["derivatives_dir"],
         participants=config["participants"],
         lesions=config["lesions"],
+        epvs=EPVS_INTAKE,
         sheet=SHEET,
         code=code_hash("index_cohort"),
     message:
@@ -32,6 +34,7 @@ rule merge_cohort:
     input:
         alps=branch("alps" in MEASURES, then="<cohort>/alps.tsv", otherwise=[]),
         lesions=branch("lesions" in MEASURES, then="<cohort>/lesions.tsv", otherwise=[]),
+        epvs=branch("epvs" in MEASURES, then="<cohort>/epvs.tsv", otherwise=[]),
         participants=branch(exists(PARTICIPANTS), then=PARTICIPANTS, otherwise=[]),
     output:
         cohort="<cohort>/cohort.tsv",

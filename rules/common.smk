@@ -13,8 +13,9 @@ from snakemake.exceptions import WorkflowError
 
 from glymflow.check import study_faults
 from glymflow.config import config_faults
+from glymflow.epvs_images import intake_settings
+from glymflow.intake import index_measures
 from glymflow.io import InputFault
-from glymflow.lesion_masks import index_measures
 from glymflow.sheet import shared_sheet
 from glymflow.sources import code_hash, fingerprint, script_hashes
 from glymflow.study import load_plan, study_outputs
@@ -27,14 +28,18 @@ if not faults and config["study"]:
 if faults:
     raise WorkflowError("The config is refused:\n" + "\n".join(faults))
 
+PLAN = load_plan(config["study"]) if config["study"] else {}
+
 try:
-    _series, _masks, _excluded = shared_sheet(
+    EPVS_INTAKE = intake_settings(config, PLAN)
+    _series, _masks, _images, _excluded = shared_sheet(
         index_measures,
         {
             "bids_dir": config["bids_dir"],
             "derivatives_dir": config["derivatives_dir"],
             "participants": config["participants"],
-            "settings": config["lesions"],
+            "lesions": config["lesions"],
+            "epvs": EPVS_INTAKE,
         },
         planning=workflow.is_main_process,
     )
@@ -71,15 +76,30 @@ for folder, rows in LESIONS.items():
 OVERLAP = {
     key: config["lesions"][key] for key in ("consensus", "overlap", "max_overlap")
 }
+# folder of a session -> the images in which EPVS can be measured; all sessions, those that
+# cannot among them, for the list of who was left out
+EPVS_SESSIONS = _images.to_dict("records")
+IMAGES = {row["folder"]: row for row in EPVS_SESSIONS if not row["fault"]}
+MEASURES_EPVS = any(row["measured"] for row in IMAGES.values())
+EPVS_OF = {}
+for row in IMAGES.values() if MEASURES_EPVS else ():
+    SUBJECTS.setdefault(row["participant_id"], [])
+    EPVS_OF.setdefault(row["participant_id"], []).append(row)
+# what the segmentation of EPVS needs to know; another primary engine is no reason to rerun it
+EPVS = {
+    key: value
+    for key, value in config["epvs"].items()
+    if key not in ("measure", "mask", "engine")
+}
 # what is measured; a cohort of nothing is told so by the measurement of ALPS
-NAMES = {"alps": "ALPS", "lesions": "Lesions"}
-MEASURES = ["alps"] if SERIES or not LESIONS else []
+NAMES = {"alps": "ALPS", "lesions": "Lesions", "epvs": "EPVS"}
+MEASURES = ["alps"] if SERIES or not (LESIONS or MEASURES_EPVS) else []
 MEASURES += ["lesions"] if LESIONS else []
-SHEET = fingerprint(_series, _masks, _excluded)
+MEASURES += ["epvs"] if MEASURES_EPVS else []
+SHEET = fingerprint(_series, _masks, _images, _excluded)
 PARTICIPANTS = config["participants"] or os.path.join(
     config["bids_dir"], "participants.tsv"
 )
-PLAN = load_plan(config["study"]) if config["study"] else {}
 STUDY = study_outputs(PLAN) if PLAN else {"stats": [], "tables": [], "figures": []}
 
 REPORT = {
@@ -99,6 +119,7 @@ wildcard_constraints:
     series=r"sub-[^/]+?",
     subject=r"sub-[^/_]+",
     batch=r"\d+",
+    session=r"sub-[^/_]+(_ses-[^/_]+)?",
 
 
 def of_series(column):
@@ -106,10 +127,32 @@ def of_series(column):
     return lambda wildcards: SERIES[wildcards.series][column]
 
 
+def of_session(column):
+    """Give an image of a session, or nothing where it has none."""
+    return lambda wildcards: IMAGES[wildcards.folder][column] or []
+
+
+def of_sessions(path):
+    """Give the path of each session in which EPVS can be measured."""
+    return [path.format(**row) for row in IMAGES.values()]
+
+
 def of_subject(path):
     """Give the path of each of a subject's series, in the order of the sheet."""
     return lambda wildcards: [
         path.format(**SERIES[name]) for name in SUBJECTS[wildcards.subject]
+    ]
+
+
+def images_of(subject):
+    """Give the rows of a subject's sessions whose EPVS are on its page."""
+    return EPVS_OF.get(subject, [])
+
+
+def of_images(path):
+    """Give the path of each of a subject's sessions whose EPVS are on its page."""
+    return lambda wildcards: [
+        path.format(**row) for row in images_of(wildcards.subject)
     ]
 
 

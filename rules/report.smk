@@ -1,5 +1,5 @@
 rule report_subject:
-    """Write a subject's page: ROIs on colour FA, registration, lesions, values and QC in words."""
+    """Write a subject's page: ROIs on colour FA, registration, lesions, EPVS, values, QC in words."""
     input:
         alps=of_subject("<derivatives>/{folder}/dwi/{series}_alps.tsv"),
         fa=of_subject(
@@ -21,6 +21,36 @@ rule report_subject:
             "<resources>/template/space-MNI152NLin2009aSym_res-2_T1w.nii.gz"
         ),
         lesion_files=lambda wildcards: lesion_files(lesions_of(wildcards.subject)),
+        epvs_measures=of_images(
+            "<derivatives>/{folder}/anat/{session}_desc-epvs_measures.tsv"
+        ),
+        epvs_objects=of_images(
+            "<derivatives>/{folder}/anat/{session}_desc-epvs_objects.tsv"
+        ),
+        epvs_t1w=of_images(
+            "<derivatives>/{folder}/anat/{session}_desc-preproc_T1w.nii.gz"
+        ),
+        epvs_t2w=of_images(
+            "<derivatives>/{folder}/anat/{session}_desc-preproc_T2w.nii.gz"
+        ),
+        epvs_brain=of_images(
+            "<derivatives>/{folder}/anat/{session}_desc-brain_mask.nii.gz"
+        ),
+        epvs_regions=of_images(
+            "<derivatives>/{folder}/anat/{session}_desc-regions_dseg.nii.gz"
+        ),
+        epvs_vbnet=of_images(
+            "<derivatives>/{folder}/anat/{session}_desc-vbnet_label-EPVS_mask.nii.gz"
+        ),
+        epvs_frangi=of_images(
+            "<derivatives>/{folder}/anat/{session}_desc-frangi_label-EPVS_mask.nii.gz"
+        ),
+        epvs_external=of_images(
+            "<derivatives>/{folder}/anat/{session}_desc-external_label-EPVS_mask.nii.gz"
+        ),
+        epvs_head=lambda wildcards: [
+            row["t1w"] or row["t2w"] for row in images_of(wildcards.subject)
+        ],
     output:
         page="<results>/report/{subject}.html",
     log:
@@ -39,6 +69,10 @@ rule report_subject:
         lesions=lambda wildcards: [
             LESIONS[folder] for folder in lesions_of(wildcards.subject)
         ],
+        epvs=lambda wildcards: [
+            row["session_id"] for row in images_of(wildcards.subject)
+        ],
+        engine=config["epvs"]["engine"],
         roi_set=config["roi_set"],
         frame=config["frame"],
         code=code_hash("report_subject"),
@@ -58,6 +92,7 @@ rule report_cohort:
             then="<results>/figures/lesion_frequency.png",
             otherwise=[],
         ),
+        epvs=branch("epvs" in MEASURES, then="<cohort>/epvs.tsv", otherwise=[]),
         cohort="<cohort>/cohort.tsv",
         excluded="<cohort>/excluded.tsv",
         tables=collect("<results>/tables/{id}.html", id=STUDY["tables"]),
@@ -78,6 +113,7 @@ rule report_cohort:
         subjects=list(SUBJECTS),
         config=REPORT,
         group_column=PLAN.get("groups", {}).get("column"),
+        epvs=config["epvs"],
         code=code_hash("report_cohort"),
     message:
         "Write the page of the cohort"
@@ -89,6 +125,11 @@ rule record_provenance:
     """Record what the run was made with: code, software, config, plan, checksums of the inputs."""
     input:
         sidecars=of_cohort("<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.json"),
+        anat=(
+            of_sessions("<derivatives>/{folder}/anat/{session}_desc-preproc_anat.json")
+            if "epvs" in MEASURES
+            else []
+        ),
         masks=lesion_files(LESIONS),
         participants=branch(exists(PARTICIPANTS), then=PARTICIPANTS, otherwise=[]),
         plan=config["study"] or [],

@@ -3,11 +3,12 @@
 import pandas as pd
 
 from glymflow.cohort import merge_cohort
+from glymflow.epvs import cohort_columns
 from glymflow.io import read_tsv, write_tsv
 from glymflow.participants import read_participants
 
 
-def main(*, alps, participants, roi_set, frame, combine, cohort, lesions=None):
+def main(*, alps, participants, roi_set, frame, combine, cohort, lesions=None, epvs=None):
     """Write ``cohort.tsv``; without a participants table it holds the measures only.
 
     Parameters
@@ -20,17 +21,22 @@ def main(*, alps, participants, roi_set, frame, combine, cohort, lesions=None):
         Written.
     lesions : path-like, optional
         lesions.tsv.
+    epvs : path-like, optional
+        epvs.tsv; the rows of the primary engine are taken.
     """
     table = pd.DataFrame(columns=["participant_id"], dtype=object)
     if participants:
         table, _ = read_participants(participants)
+    others = {"lesions": read_tsv(lesions)} if lesions else {}
+    if epvs:
+        others["epvs"] = cohort_columns(read_tsv(epvs))
     merged = merge_cohort(
         read_tsv(alps) if alps else None,
         table,
         roi_set=roi_set,
         frame=frame,
         combine=combine,
-        others={"lesions": read_tsv(lesions)} if lesions else None,
+        others=others,
     )
     write_tsv(merged, cohort)
     print(f"{len(merged)} rows")
@@ -48,4 +54,5 @@ if __name__ == "__main__":
             combine=snakemake.params.combine,
             cohort=snakemake.output.cohort,
             lesions=snakemake.input.lesions or None,
+            epvs=snakemake.input.epvs or None,
         )

@@ -32,7 +32,7 @@ if __name__ == "__main__":
             config=snakemake.params.config,
             plan=snakemake.input.plan or None,
             scripts=snakemake.params.scripts,
-            sidecars=snakemake.input.sidecars,
+            sidecars=[*snakemake.input.sidecars, *snakemake.input.anat],
             files=[*snakemake.input.masks, *filter(None, [snakemake.input.participants])],
             benchmarks=Path(snakemake.output.cost).with_suffix(""),
             provenance=snakemake.output.provenance,

@@ -5,14 +5,18 @@ from pathlib import Path
 from glymflow import figures as plots
 from glymflow import report
 from glymflow.alps import alps_table
+from glymflow.epvs import REASONS as EPVS_REASONS
+from glymflow.epvs_page import EPVS_CHART, describe_epvs_cohort
 from glymflow.io import read_tsv, whole
 from glymflow.lesion_page import describe_lesions
 from glymflow.lesions import REASONS as LESION_REASONS
+from glymflow.methods import epvs_methods
 
 
 def main(
     *, alps, cohort, excluded, subjects, config, page,
     tables=(), figures=(), group_column=None, reasons=None, lesions=None, lesion_map=None,
+    epvs=None, epvs_settings=None,
 ):  # fmt: skip
     """Write the page.
 
@@ -37,11 +41,20 @@ def main(
         QC reason code to sentence; default: `glymflow.qc.REASONS`.
     lesions, lesion_map : path, optional
         ``lesions.tsv`` and the frequency map as PNG.
+    epvs : path, optional
+        ``epvs.tsv``.
+    epvs_settings : dict, optional
+        The config's `epvs`.
     """
     if reasons is None:
         from glymflow.qc import REASONS as reasons
     alps = read_tsv(alps) if alps else alps_table([])
     cohort, excluded = read_tsv(cohort), read_tsv(excluded)
+    spaces = read_tsv(epvs) if epvs else None
+    if spaces is not None:
+        names = ("min_length_mm", "lacune_min_mm")
+        text = epvs_methods(spaces, **{name: epvs_settings[name] for name in names})
+        config = config | {"methods": [*as_list(config.get("methods")), *as_list(text)]}
     html = report.cohort_page(
         alps, cohort, excluded, config=config, reasons=reasons, subjects=subjects,
         group_column=group_column,
@@ -52,6 +65,9 @@ def main(
             read_tsv(lesions), reasons=LESION_REASONS, subjects=subjects
         ) if lesions else (),
         lesion_map=Path(lesion_map).read_bytes() if lesion_map else None,
+        epvs=describe_epvs_cohort(
+            spaces, reasons=EPVS_REASONS, subjects=subjects
+        ) if spaces is not None else (),
     )  # fmt: skip
     Path(page).parent.mkdir(parents=True, exist_ok=True)
     with whole(page) as part:
@@ -59,19 +75,42 @@ def main(
     print(f"{page}: {len(subjects)} subjects", flush=True)
 
 
+def as_list(texts):
+    """Return a list of paragraphs."""
+    return ([texts] if texts else []) if isinstance(texts, str) else list(texts or [])
+
+
 def draw_charts(alps, cohort, subjects, config, group_column):
-    """Return the charts of the page."""
-    alps = report.link_pages(alps, subjects)
+    """Return the charts of the page: ALPS, then perivascular spaces."""
     cohort = report.link_pages(cohort, subjects)
+    order, labels = config.get("group_order"), config.get("group_labels")
+    grouped = {"column": group_column, "order": order, "labels": labels}
+    drawn = draw_alps(alps, cohort, subjects, config, grouped)
+    if "epvs_count" in cohort and cohort["epvs_count"].notna().any():
+        figure = plots.plot_distribution(cohort, list(EPVS_CHART), names=EPVS_CHART, **grouped)
+        text = (
+            "One point per subject and session; box: median, quartiles. ‰: of the brain's volume."
+        )
+        drawn.append(("epvs", figure, "Perivascular spaces", text))
+    return [
+        report.embed_chart(
+            name, plots.figure_bytes(figure, "svg", transparent=True), title, text,
+            wide=name == "epvs",
+        )
+        for name, figure, title, text in drawn
+    ]  # fmt: skip
+
+
+def draw_alps(alps, cohort, subjects, config, grouped):
+    """Return (name, figure, title, text) of the charts of ALPS."""
+    alps = report.link_pages(alps, subjects)
     primary = report.select_primary(alps, config["roi_set"], config["frame"])
     if primary.empty or "alps_mean" not in cohort:
         return []
     one_set = alps[alps["roi_set"] == config["roi_set"]]
-    order, labels = config.get("group_order"), config.get("group_labels")
-    grouped = {"column": group_column, "order": order, "labels": labels}
     by_group = plots.plot_distribution(cohort, ["alps_mean"], **grouped)
-    drawn = [
-        ("groups", by_group, "ALPS by group" if group_column else "ALPS in the cohort",
+    return [
+        ("groups", by_group, "ALPS by group" if grouped["column"] else "ALPS in the cohort",
          "One point per subject and session; box: median, quartiles; whiskers: 1.5 box lengths."),
         ("sides", plots.plot_sides(primary), "Left and right",
          "One point per series; thin lines: 95 % confidence intervals, if there are not more than"
@@ -82,10 +121,6 @@ def draw_charts(alps, cohort, subjects, config, group_column):
          "1 = fibres run exactly along the axis that the index assumes."
          " Marks: QC status, as above."),
     ]  # fmt: skip
-    return [
-        report.embed_chart(name, plots.figure_bytes(figure, "svg", transparent=True), title, text)
-        for name, figure, title, text in drawn
-    ]
 
 
 def embed_figures(paths):
@@ -114,4 +149,6 @@ if __name__ == "__main__":
             group_column=snakemake.params.get("group_column"),
             lesions=snakemake.input.lesions or None,
             lesion_map=snakemake.input.lesion_map or None,
+            epvs=snakemake.input.epvs or None,
+            epvs_settings=snakemake.params.epvs,
         )

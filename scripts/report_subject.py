@@ -1,11 +1,13 @@
-"""Write the page of one subject: each DWI series and each lesion, in pictures and values."""
+"""Write the page of one subject: DWI series, lesions, perivascular spaces; pictures and values."""
 
 from pathlib import Path
 
 import numpy as np
 
+from glymflow import epvs as spaces
+from glymflow import epvs_overlays, overlays, report
 from glymflow import lesions as measured
-from glymflow import overlays, report
+from glymflow.epvs_page import describe_epvs, has_fault
 from glymflow.figures import figure_bytes
 from glymflow.io import InputFault, image_data, load_image, read_tsv, whole
 from glymflow.lesion_page import describe_lesion
@@ -13,7 +15,7 @@ from glymflow.lesion_page import describe_lesion
 
 def main(
     *, participant, series, alps, fa, colorfa, rois, wm, roi_set, frame, page, reasons=None,
-    lesions=None,
+    lesions=None, epvs=(),
 ):  # fmt: skip
     """Write the page; a series whose files are placeholders is shown with the reason.
 
@@ -35,6 +37,10 @@ def main(
         ``table`` (lesions.tsv), ``excluded`` (its part of excluded.tsv), ``sessions`` (per session
         the rows of its masks), per session ``tables`` and ``masks`` of its batch, and
         ``background`` (the template's T1).
+    epvs : list of dict
+        Per session ``session`` (its id or None), ``engine`` (the primary one), the files
+        ``measures``, ``objects``, ``t1w``, ``t2w``, ``brain``, ``regions``, ``masks`` (by engine)
+        and ``head``: the scan as it was taken, of the contrast whose grid it is.
     """
     if reasons is None:
         from glymflow.qc import REASONS as reasons
@@ -55,6 +61,9 @@ def main(
         frame=frame,
         lesions=describe_lesions(**lesions) if lesions else (),
         lesion_colors=overlays.LESION_COLORS,
+        epvs=[describe_spaces(**session) for session in epvs],
+        epvs_colors={name: color for name, (color, _) in epvs_overlays.ENGINE_STYLES.items()},
+        lacune_color=epvs_overlays.LACUNE_COLOR,
     )
     Path(page).parent.mkdir(parents=True, exist_ok=True)
     with whole(page) as part:
@@ -135,6 +144,73 @@ def draw_lesions(drawn, batch, images, background):
     ]  # fmt: skip
 
 
+def describe_spaces(*, session, engine, measures, objects, t1w, t2w, brain, regions, masks, head):
+    """Return what the page shows of the perivascular spaces of one session."""
+    faults = {}
+    known = {"engine": engine, "reasons": spaces.REASONS, "session": session}
+    table = attempt(faults, "measures", lambda: read_tsv(measures))
+    if table is None:
+        return describe_epvs(None, fault=faults["measures"], **known)
+    listed = attempt(faults, "objects", lambda: read_tsv(objects))
+    usable = [row["engine"] for row in table.to_dict("records") if not has_fault(row)]
+    masks = {name: path for name, path in masks.items() if name in usable}
+    chosen = engine if engine in usable else next(iter(usable), None)
+    pictures = draw_spaces(chosen, listed, t1w, t2w, regions, masks, faults)
+    edges = attempt(faults, "brain", lambda: draw_edge(head, brain)) or {}
+    brain = {plane: figure_bytes(figure, "png", dpi=110) for plane, figure in edges.items()}
+    pictures |= {"brain": brain, "faults": list(dict.fromkeys(faults.values()))}
+    return describe_epvs(table, listed, pictures=pictures, **known)
+
+
+def draw_spaces(engine, objects, t1w, t2w, regions, masks, faults):
+    """Return the slices with EPVS over the T2w, else the T1w; what cannot be drawn is a fault."""
+    scan, contrast = attempt({}, "T2w", lambda: load(t2w)), "T2w"
+    if scan is None:
+        scan, contrast = attempt(faults, "slices", lambda: load(t1w)), "T1w"
+    found = {name: attempt(faults, name, lambda p=path: load(p)) for name, path in masks.items()}
+    found = {name: mask for name, mask in found.items() if mask}
+    lacunes = []
+    if objects is not None:
+        rows = objects[(objects.engine == engine) & (objects.lacune == 1)]
+        lacunes = rows[["x", "y", "z"]].to_numpy()
+
+    def draw():
+        image, labels, *data, affine = same_grid(
+            image=scan, regions=load(regions, "uint8"), **found
+        )
+        inside = {name: mask > 0 for name, mask in zip(found, data, strict=True)}
+        given = {"primary": engine, "lacunes": lacunes}
+        return epvs_overlays.draw_epvs(image, inside, labels, affine, **given)
+
+    drawn = attempt(faults, "slices", draw) if scan else None
+    slices = [
+        (region, height, figure_bytes(figure, "png", dpi=epvs_overlays.DPI))
+        for region, height, figure in drawn or ()
+    ]
+    return {"slices": slices, "background": contrast}
+
+
+def draw_edge(head, brain):
+    """Return the outline of the brain mask over the scan."""
+    (scan, affine, _), (mask, grid, _) = load(head), load(brain, "uint8")
+    return epvs_overlays.draw_brain_edge(scan, affine, mask > 0, grid)
+
+
+def per_session(files, sessions, engine):
+    """Put the files of each session together, as `describe_spaces` takes them."""
+    names = ("measures", "objects", "t1w", "t2w", "brain", "regions", "head")
+    listed = {name: getattr(files, f"epvs_{name}") for name in (*names, *spaces.ENGINES)}
+    return [
+        {
+            "session": session,
+            "engine": engine,
+            "masks": {name: listed[name][place] for name in spaces.ENGINES},
+            **{name: listed[name][place] for name in names},
+        }
+        for place, session in enumerate(sessions)
+    ]
+
+
 def attempt(faults, kind, action):
     """Return the action's result, or None with the fault kept in `faults` under `kind`."""
     try:
@@ -187,4 +263,5 @@ if __name__ == "__main__":
             }
             if snakemake.params.lesions
             else None,
+            epvs=per_session(snakemake.input, snakemake.params.epvs, snakemake.params.engine),
         )

@@ -11,11 +11,12 @@ ALIGNMENTS = [f"alignment_{role}" for role in ROLES]
 
 @pytest.fixture(scope="module")
 def work(shared_data, once):
-    """The folder of a run on all of them, with a config of one line."""
+    """The folder of a run on all of them, ALPS alone."""
 
     def make(work):
         config = work / "my.yaml"
-        config.write_text(f"bids_dir: {shared_data / 'real_bids'}\n")
+        # EPVS would be measured of the sessions with T1w or T2w
+        config.write_text(f"bids_dir: {shared_data / 'real_bids'}\nepvs: {{ measure: never }}\n")
         snakemake(work, "--cores", 2, config=config)
 
     return once("real", make)

@@ -14,6 +14,8 @@ def index(load_main, tmp_path):
             **{"bids_dir": tmp_path / "bids ä", "derivatives_dir": None, "participants": None}
             | options,
             lesions=None,
+            epvs=None,
+            images=tmp_path / "images.tsv",
             masks=tmp_path / "masks.tsv",
             series=tmp_path / "series.tsv",
             excluded=tmp_path / "excluded.tsv",

@@ -20,7 +20,7 @@ def merge(load_main, tmp_path):
     ]  # fmt: skip
     write_tsv(alps_table(rows), tmp_path / "alps.tsv")
 
-    def run(participants):
+    def run(participants, **others):
         load_main("merge_cohort")(
             alps=tmp_path / "alps.tsv",
             participants=participants,
@@ -28,6 +28,7 @@ def merge(load_main, tmp_path):
             frame="fibre",
             combine="mean",
             cohort=tmp_path / "cohort.tsv",
+            **others,
         )
         return read_tsv(tmp_path / "cohort.tsv")
 
@@ -52,3 +53,28 @@ def test_table_that_cannot_be_read_is_named(merge, tmp_path):
     (tmp_path / "p.tsv").write_text("participant_id\tage\nsub-01\t4\t5\n")
     with pytest.raises(InputFault, match=r"p\.tsv: .*line 2 has more cells than the header"):
         merge(tmp_path / "p.tsv")
+
+
+def test_epvs_of_the_primary_engine(merge, tmp_path):
+    """Whom ALPS does not have is there too; names that do not say EPVS get it as prefix."""
+    rows = {
+        "participant_id": ["sub-01", "sub-01", "sub-03"],
+        "session_id": None,
+        "engine": ["vbnet", "frangi", "vbnet"],
+        "primary": ["true", "false", "true"],
+        "epvs_count": [7, 9, 8],
+        "brain_volume_ml": 1200.0,
+        "grade_bg": 1,
+        "qc_status": ["warn", "pass", "pass"],
+        "qc_reasons": ["epvs_t1_only", None, None],
+    }
+    write_tsv(pd.DataFrame(rows), tmp_path / "epvs.tsv")
+    cohort = merge(None, epvs=tmp_path / "epvs.tsv")
+    assert cohort.participant_id.tolist() == ["sub-01", "sub-02", "sub-03"]
+    assert cohort.epvs_count.fillna(-1).tolist() == [7, -1, 8]
+    assert cohort.epvs_engine.tolist()[0] == "vbnet"
+    assert cohort.epvs_grade_bg.tolist()[0] == 1
+    assert cohort.epvs_qc_status.tolist()[0] == "warn"
+    assert cohort.qc_status.fillna("-").tolist() == ["pass", "pass", "-"]
+    assert "primary" not in cohort
+    assert cohort.alps_mean.notna().tolist() == [True, True, False]

@@ -47,7 +47,7 @@ def files(tmp_path):
 
 def make_page(files, page, **more):
     config = {"roi_set": "ad2025", "frame": "template", "title": "Small & fine", **more}
-    folder = files["alps"].parent
+    folder = files["cohort"].parent
     script.main(
         **files,
         tables=[folder / "table1.html"],
@@ -83,3 +83,49 @@ def test_primary_frame_that_nobody_has(files, tmp_path):
     assert "The cohort at a glance" not in html
     assert "<b>9</b><span>subjects</span>" in html
     assert "<b>0</b><span>subjects measured</span>" in html
+
+
+# ------------------------------------------------------------------ perivascular spaces
+
+
+def add_epvs(files):
+    """Write epvs.tsv, and the columns of its primary engine into cohort.tsv."""
+    from glymflow.epvs import COLUMNS
+    from glymflow.io import read_tsv
+
+    rows = [
+        dict.fromkeys(COLUMNS) | {
+            "participant_id": f"sub-{i + 1:02d}", "engine": engine, "contrasts": "T1w+T2w",
+            "primary": str(engine == "vbnet").lower(), "epvs_count": 30 + i,
+            "epvs_volume_mm3": 400.0 + i, "epvs_permille_bg": 0.1 + i / 50, "qc_status": "pass",
+        }
+        for i in range(len(STATUSES)) for engine in ("vbnet", "frangi")
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    files["epvs"] = files["cohort"].parent / "epvs.tsv"
+    write_tsv(table, files["epvs"])
+    own = table.loc[table.engine == "vbnet", ["participant_id", "epvs_count", "epvs_volume_mm3",
+                                              "epvs_permille_bg"]]  # fmt: skip
+    write_tsv(read_tsv(files["cohort"]).merge(own), files["cohort"])
+    return files | {"epvs_settings": {"min_length_mm": 2, "lacune_min_mm": 3, "engine": "vbnet"}}
+
+
+def test_page_with_epvs(files, tmp_path):
+    html = make_page(add_epvs(files), tmp_path / "page.html")
+    assert_good_page(html)
+    assert html.count("<svg") == 4 + 1 + 1
+    assert html.count("EPVS in basal ganglia") == 1  # the name of a panel
+    assert "<b>8</b><span>sessions with EPVS measured</span>" in html
+    assert "measured in 8 sessions (8 from T1w+T2w; engine: vbnet)" in html
+    assert html.count('<td class="n">37</td>') == 2  # sub-08: primary engine, and the check
+
+
+def test_page_of_epvs_alone(files, tmp_path):
+    files = add_epvs(files)
+    cohort = pd.read_csv(files["cohort"], sep="\t").drop(columns="alps_mean")
+    write_tsv(cohort, files["cohort"])
+    html = make_page(files | {"alps": None}, tmp_path / "page.html")
+    assert_good_page(html)
+    assert "ALPS left" not in html
+    assert html.count("<svg") == 1 + 1
+    assert html.count('data-status="pass"') == 8 + 1

@@ -9,6 +9,7 @@ from glymflow.io import save_image, write_placeholder, write_tsv
 
 script = load_script("report_subject")
 AFFINE = np.array([[-2.0, 0, 0, 23], [0, 2, 0, -20], [0, 0, 2, -16], [0, 0, 0, 1]])  # stored L
+GRID = [[1.0, 0, 0, -20], [0, 1, 0, -22], [0, 0, 1, -24], [0, 0, 0, 1]]
 REASONS = {"motion_high": "The head moved more than allowed."}
 
 
@@ -41,7 +42,49 @@ def cohort(tmp_path):
     return names, [write_series(tmp_path, name) for name in names]
 
 
-def make_page(cohort, page):
+def write_epvs(folder):
+    """The files of a session whose EPVS were measured, as `per_session` puts them together."""
+    from glymflow.epvs import COLUMNS, OBJECT_COLUMNS
+
+    shape, affine = (40, 44, 48), np.array(GRID)
+    points = np.stack(np.indices(shape), axis=-1) @ affine[:3, :3].T + affine[:3, 3]
+    brain = ((points / (18, 20, 22)) ** 2).sum(axis=-1) < 1
+    regions = np.where(points[..., 2] > 8, 3, np.where(points[..., 2] > -6, 1, 5))
+    regions = (regions + (points[..., 0] > 0)) * brain
+    found = np.zeros(shape, bool)
+    found[12:14, 20:22, 20:24] = True
+    images = {
+        "t1w": np.where(brain, 0.1, -1), "t2w": np.where(found, 0.9, np.where(brain, 0.2, -1)),
+        "brain": brain.astype(np.uint8), "regions": regions.astype(np.uint8),
+        "head": np.where(brain, 300.0, 20.0),
+    }  # fmt: skip
+    files = {name: folder / f"sub-01_ses-1_{name}.nii.gz" for name in images}
+    for name, data in images.items():
+        save_image(data.astype(np.float32 if data.dtype == float else data.dtype), affine,
+                   files[name])  # fmt: skip
+    masks = {n: folder / f"sub-01_desc-{n}_label-EPVS_mask.nii.gz" for n in ("vbnet", "frangi")}
+    for path in masks.values():
+        save_image(found, affine, path)
+    masks["external"] = folder / "sub-01_desc-external_label-EPVS_mask.nii.gz"
+    write_placeholder(masks["external"], "there is no mask of EPVS of this session")
+    rows = [
+        dict.fromkeys(COLUMNS) | {
+            "participant_id": "sub-01", "session_id": "ses-1", "engine": engine,
+            "epvs_count": count, "qc_status": "warn", "qc_reasons": "epvs_thick_slices",
+        }
+        for engine, count in (("vbnet", 123), ("frangi", 77))
+    ]  # fmt: skip
+    listed = pd.DataFrame([dict.fromkeys(OBJECT_COLUMNS) | {
+        "engine": "vbnet", "index": 1, "region": "bg", "side": "left", "volume_mm3": 16.0,
+        "x": -7.0, "y": -1.0, "z": -2.0, "lacune": 1,
+    }])  # fmt: skip
+    files["measures"], files["objects"] = folder / "measures.tsv", folder / "objects.tsv"
+    write_tsv(pd.DataFrame(rows).drop(columns="primary").assign(fault=None), files["measures"])
+    write_tsv(listed, files["objects"])
+    return {"session": "ses-1", "engine": "vbnet", "masks": masks, **files}
+
+
+def make_page(cohort, page, epvs=()):
     names, files = cohort
     kinds = ("alps", "fa", "colorfa", "rois", "wm")
     script.main(
@@ -52,6 +95,7 @@ def make_page(cohort, page):
         frame="fibre",
         page=page,
         reasons=REASONS,
+        epvs=epvs,
     )
     return page.read_text(encoding="utf-8")
 
@@ -104,3 +148,82 @@ def test_subject_without_series(tmp_path):
     html = make_page(([], []), tmp_path / "page.html")
     assert_good_page(html)
     assert "no diffusion-weighted series" in html
+
+
+# ------------------------------------------------------------------ perivascular spaces
+
+SLICES, PLANES = 7, 3
+
+
+def test_page_with_epvs(cohort, tmp_path):
+    html = make_page(cohort, tmp_path / "page.html", [write_epvs(tmp_path)])
+    assert_good_page(html)
+    assert html.count("data:image/png;base64,") == 2 * 9 + SLICES + PLANES
+    assert "<b>123</b>" in html
+    assert "T2w, above alone" in html
+    assert "Slices thicker than 2 mm hide small EPVS." in html
+    assert "No picture." not in html
+
+
+def test_epvs_page_has_the_same_bytes_twice(tmp_path):
+    session = write_epvs(tmp_path)
+    pages = [make_page(([], []), tmp_path / name, [session]) for name in ("a.html", "b.html")]
+    assert pages[0] == pages[1]
+    assert len(pages[0]) < 900_000
+
+
+@pytest.mark.parametrize(
+    ("lost", "shown"),
+    [
+        (("t2w",), SLICES + PLANES),
+        (("t1w",), SLICES + PLANES),
+        (("t1w", "t2w"), PLANES),
+        (("regions",), PLANES),
+        (("brain",), SLICES),
+        (("objects",), SLICES + PLANES),
+    ],
+    ids=str,
+)
+def test_a_lost_file_costs_only_its_part(tmp_path, lost, shown):
+    session = write_epvs(tmp_path)
+    for name in lost:
+        write_placeholder(session[name], f"there is no {name} in this session")
+    html = make_page(([], []), tmp_path / "page.html", [session])
+    assert_good_page(html)
+    assert "<b>123</b>" in html
+    assert html.count("data:image/png;base64,") == shown
+    assert ("T1w, above alone" in html) == (lost == ("t2w",))
+    told = f"<b>No picture.</b> there is no {lost[0]} in this session" in html
+    assert told == (lost not in (("t1w",), ("t2w",)))
+
+
+def test_session_whose_epvs_could_not_be_measured(cohort, tmp_path):
+    session = write_epvs(tmp_path)
+    for path in [*session["masks"].values(), *(session[k] for k in ("measures", "objects", "t1w"))]:
+        write_placeholder(path, "sub-01_ses-1_T1w.nii.gz: the image has no contrast")
+    html = make_page(cohort, tmp_path / "page.html", [session])
+    assert_good_page(html)
+    assert html.count("the image has no contrast") == 1
+    assert html.count("<b>1.46</b>") == 2
+
+
+def test_masks_on_another_grid_are_told(tmp_path):
+    session = write_epvs(tmp_path)
+    save_image(np.zeros((4, 5, 6), np.uint8), AFFINE, session["masks"]["frangi"])
+    html = make_page(([], []), tmp_path / "page.html", [session])
+    assert "shape (4, 5, 6), but" in html
+    assert html.count("data:image/png;base64,") == PLANES
+
+
+def test_files_of_each_session_stay_together():
+    from types import SimpleNamespace
+
+    names = ("measures", "objects", "t1w", "t2w", "brain", "regions", "head")
+    engines = ("vbnet", "frangi", "external")
+    files = {f"epvs_{name}": [f"a-{name}", f"b-{name}"] for name in (*names, *engines)}
+    first, second = script.per_session(SimpleNamespace(**files), ["ses-a", None], "frangi")
+    assert first["session"] == "ses-a"
+    assert second["session"] is None
+    assert {name: second[name] for name in names} == {name: f"b-{name}" for name in names}
+    assert first["masks"] == {name: f"a-{name}" for name in engines}
+    assert first["engine"] == "frangi"

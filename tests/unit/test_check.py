@@ -163,7 +163,14 @@ def test_real_scans(check):
     status, out, _ = check(f"bids_dir: {REAL_BIDS}\n")
     assert status == 0
     assert "12, of which 0 already preprocessed" in out
-    assert "Missing or excluded (1)" in out
+    lines = out.split("Missing or excluded (")[1].splitlines()[1:]
+    assert [line for line in lines if line.startswith("  not measured")] == [
+        line for line in lines if "no DWI" in line
+    ]
+    assert len([line for line in lines if "no DWI" in line]) == 1
+    # there is a T2w, of one head
+    assert "4 sessions (2 T1w and T2w, 2 T1w only), engine vbnet" in out
+    assert sum(line.startswith("  no EPVS") for line in lines) == 9
 
 
 def test_study_plan_warnings(root, check, tmp_path):
@@ -178,3 +185,31 @@ def test_study_plan_warnings(root, check, tmp_path):
     status, out, _ = check(f"bids_dir: {root}\nstudy: {tmp_path / 'plan.yaml'}\n")
     assert status == 0
     assert "\nStudy plan (1 warning)\n  - groups: group 'b' has 1 usable member, its tests" in out
+
+
+def test_epvs_sessions_and_their_faults(root, check):
+    """Images that cannot be read, sessions without any; T1w alone beside DWI is not measured."""
+    anat = root / "sub-01" / "anat"
+    anat.mkdir()
+    nib.save(nib.Nifti1Image(np.ones((4, 4, 4), np.float32), np.eye(4)), anat / "sub-01_T1w.nii.gz")
+    _, out, _ = check(f"bids_dir: {root}\n")
+    assert "not with the target all: there is no T2w (sessions: 1 T1w only)" in out
+    assert "Nothing is missing or excluded." in out
+    (anat / "sub-01_T2w.nii.gz").write_bytes(b"")
+    write_series(root, "sub-02")
+    status, out, _ = check(f"bids_dir: {root}\nepvs: {{engine: frangi}}\n")
+    assert status == 0
+    assert "1 sessions (1 T1w and T2w), engine frangi" in out
+    lines = [line.split(maxsplit=3) for line in out.split("excluded (2)\n")[1].splitlines()[:2]]
+    assert [line[:3] for line in lines] == [["no", "EPVS", "sub-01"], ["no", "EPVS", "sub-02"]]
+    assert "the file is empty" in lines[0][3]
+    assert "no T1w or T2w" in lines[1][3]
+
+
+def test_t1w_and_t2w_without_dwi_can_run(tmp_path, check):
+    anat = tmp_path / "bids" / "sub-01" / "anat"
+    anat.mkdir(parents=True)
+    nib.save(nib.Nifti1Image(np.ones((4, 4, 4), np.float32), np.eye(4)), anat / "sub-01_T2w.nii.gz")
+    status, out, _ = check(f"bids_dir: {tmp_path / 'bids'}\n")
+    assert status == 0
+    assert "1 sessions (1 T2w only)" in out

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from glymflow import alps, cohort, participants, qc
+from glymflow import alps, cohort, epvs, participants, qc
 from glymflow.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +77,7 @@ def test_make_targets_and_subcommands_exist(path):
     text = path.read_text()
     targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     assert set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)) <= set(targets)
-    assert set(re.findall(r"(?:`|^)glymflow ([a-z]+)", text, re.MULTILINE)) <= set(COMMANDS)
+    assert set(re.findall(r"(?:`|^)glymflow ([a-z-]+)", text, re.MULTILINE)) <= set(COMMANDS)
 
 
 def test_the_readme_graph_names_every_rule_with_a_script():
@@ -125,6 +125,12 @@ def test_every_reason_code_is_documented_with_its_status():
     assert rows == {code: status for code, (status, _) in qc.CODES.items()}
 
 
+def test_every_code_of_epvs_is_documented_with_its_status():
+    text = (ROOT / "docs" / "epvs.md").read_text()
+    rows = dict(re.findall(r"^\| `([a-z0-9_]+)` \| (pass|warn|fail) \|", text, re.MULTILINE))
+    assert rows == {code: status for code, (status, _) in epvs.CODES.items()}
+
+
 def spelled_out(text):
     """Names in backticks, with `<roi>` and a following `_right` written out."""
     names = set()
@@ -162,7 +168,8 @@ def locked_versions():
 
 def test_every_dependency_is_explained():
     project = METADATA["project"]
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    extras = project["optional-dependencies"]
+    wanted = {*project["dependencies"], *extras["dev"], *extras["training"]}
     text = (ROOT / "docs" / "dependencies.md").read_text()
     explained = re.findall(r"^\| `([a-z0-9-]+)` \|", text, re.MULTILINE)
     assert sorted(explained) == sorted(map(requirement_name, wanted))

@@ -3,8 +3,9 @@
 import pytest
 import test_cohort
 
+from glymflow.intake import index_measures
 from glymflow.io import InputFault
-from glymflow.lesion_masks import MASK_COLUMNS, index_measures
+from glymflow.lesion_masks import MASK_COLUMNS
 
 
 def make(root, *names):
@@ -13,7 +14,7 @@ def make(root, *names):
 
 def index(root, **settings):
     """Index a folder of images and masks."""
-    series, masks, excluded = index_measures(root, root, settings=settings)
+    series, masks, _, excluded = index_measures(root, root, lesions=settings)
     assert list(masks) == MASK_COLUMNS
     return series, masks, excluded
 

@@ -42,6 +42,13 @@ def test_weights_are_named():
     assert text.count("tau²") == 2
 
 
+def test_epvs_are_said_to_come_from_synthetic_data():
+    plan, results, flow = example()
+    assert "synthetic" not in methods_text(plan, results, flow)
+    plan["variables"]["bg"] = {"column": "epvs_permille_bg"}
+    assert "was trained on synthetic data" in methods_text(plan, results, flow)
+
+
 def test_an_analysis_that_failed_is_named():
     plan, results, flow = example()
     results["one"]["test"] = None

@@ -14,6 +14,8 @@ TREE = {
     "glymflow/alone.py": "",
     "glymflow/report.py": "",
     "glymflow/templates/page.html": "<html>",
+    "glymflow/vbnet.py": "",
+    "glymflow/weights/head.onnx": "weights",
     "glymflow/sub/__init__.py": "from glymflow.sub import part\n",
     "glymflow/sub/part.py": "import glymflow.alone as other\n",
     "glymflowother/base.py": "",
@@ -22,6 +24,7 @@ TREE = {
     "scripts/circle.py": "import glymflow.top\n",
     "scripts/folder.py": "from glymflow import sub\n",
     "scripts/pages.py": "from glymflow import report\n",
+    "scripts/network.py": "from glymflow import vbnet\n",
     "scripts/outside.py": "import json\nimport glymflowother.base\nfrom . import x\n",
 }
 DEPENDANTS = {
@@ -33,7 +36,7 @@ DEPENDANTS = {
     "sub/part": {"folder"},
     "report": {"pages"},
 }
-SCRIPTS = ("direct", "nested", "circle", "folder", "pages", "outside")
+SCRIPTS = ("direct", "nested", "circle", "folder", "pages", "network", "outside")
 
 
 @pytest.fixture
@@ -94,6 +97,13 @@ def test_editing_a_page_template_changes_the_reports(tree):
     (tree / "glymflow" / "templates" / "page.html").write_text("<html><body>")
     after = hashes()
     assert {name for name in SCRIPTS if before[name] != after[name]} == {"pages"}
+
+
+def test_other_weights_change_what_uses_the_network(tree):
+    before = hashes()
+    (tree / "glymflow" / "weights" / "head.onnx").write_text("other weights")
+    after = hashes()
+    assert {name for name in SCRIPTS if before[name] != after[name]} == {"network"}
 
 
 def test_a_module_that_exists_only_since_an_import_was_added_counts(tree):

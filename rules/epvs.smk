@@ -1,0 +1,145 @@
+rule preprocess_anat:
+    """Prepare T1w and T2w for EPVS: N4 (Tustison 2010), brain, T2w to T1w, 1 mm, -1 to 1."""
+    input:
+        t1w=of_session("t1w"),
+        t2w=of_session("t2w"),
+    output:
+        t1w="<derivatives>/{folder}/anat/{session}_desc-preproc_T1w.nii.gz",
+        t2w="<derivatives>/{folder}/anat/{session}_desc-preproc_T2w.nii.gz",
+        mask="<derivatives>/{folder}/anat/{session}_desc-brain_mask.nii.gz",
+        classes="<derivatives>/{folder}/anat/{session}_desc-head_dseg.nii.gz",
+        sidecar="<derivatives>/{folder}/anat/{session}_desc-preproc_anat.json",
+    log:
+        "<logs>/preprocess_anat/{folder}/{session}.log",
+    benchmark:
+        "<benchmarks>/preprocess_anat/{folder}/{session}.tsv"
+    conda:
+        "../envs/glymflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(3000),
+        runtime=growing(20),
+    params:
+        code=code_hash("preprocess_anat"),
+    message:
+        "Prepare T1w and T2w of {wildcards.session}"
+    script:
+        "../scripts/preprocess_anat.py"
+
+
+rule register_anat:
+    """Register the brain to the template: pose, affine, SyN (Avants 2008)."""
+    input:
+        t1w="<derivatives>/{folder}/anat/{session}_desc-preproc_T1w.nii.gz",
+        t2w="<derivatives>/{folder}/anat/{session}_desc-preproc_T2w.nii.gz",
+        mask="<derivatives>/{folder}/anat/{session}_desc-brain_mask.nii.gz",
+    output:
+        affine="<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_desc-affine_xfm.mat",
+        warp="<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",
+        inverse_warp="<derivatives>/{folder}/anat/{session}_from-MNI152NLin2009aSym_to-T1w_mode-image_desc-warp_xfm.nii.gz",
+        sidecar="<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_xfm.json",
+    log:
+        "<logs>/register_anat/{folder}/{session}.log",
+    benchmark:
+        "<benchmarks>/register_anat/{folder}/{session}.tsv"
+    conda:
+        "../envs/glymflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(20),
+    params:
+        resolution_mm=config["registration"]["resolution_mm"],
+        seed=config["registration"]["seed"],
+        code=code_hash("register_anat"),
+    message:
+        "Register the brain of {wildcards.session} to the template"
+    script:
+        "../scripts/register_anat.py"
+
+
+rule segment_epvs:
+    """Segment EPVS with each engine (VB-Net, Zhu 2022; Frangi 1998) and measure them by region."""
+    input:
+        t1w="<derivatives>/{folder}/anat/{session}_desc-preproc_T1w.nii.gz",
+        t2w="<derivatives>/{folder}/anat/{session}_desc-preproc_T2w.nii.gz",
+        mask="<derivatives>/{folder}/anat/{session}_desc-brain_mask.nii.gz",
+        classes="<derivatives>/{folder}/anat/{session}_desc-head_dseg.nii.gz",
+        sidecar="<derivatives>/{folder}/anat/{session}_desc-preproc_anat.json",
+        affine="<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_desc-affine_xfm.mat",
+        warp="<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",
+        inverse_warp="<derivatives>/{folder}/anat/{session}_from-MNI152NLin2009aSym_to-T1w_mode-image_desc-warp_xfm.nii.gz",
+        registration="<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_xfm.json",
+        external=of_session("mask"),
+    output:
+        regions="<derivatives>/{folder}/anat/{session}_desc-regions_dseg.nii.gz",
+        labels="<derivatives>/{folder}/anat/{session}_desc-regions_dseg.tsv",
+        vbnet="<derivatives>/{folder}/anat/{session}_desc-vbnet_label-EPVS_mask.nii.gz",
+        frangi="<derivatives>/{folder}/anat/{session}_desc-frangi_label-EPVS_mask.nii.gz",
+        external="<derivatives>/{folder}/anat/{session}_desc-external_label-EPVS_mask.nii.gz",
+        objects="<derivatives>/{folder}/anat/{session}_desc-epvs_objects.tsv",
+        measures="<derivatives>/{folder}/anat/{session}_desc-epvs_measures.tsv",
+    log:
+        "<logs>/segment_epvs/{folder}/{session}.log",
+    benchmark:
+        "<benchmarks>/segment_epvs/{folder}/{session}.tsv"
+    conda:
+        "../envs/glymflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(2000),
+        runtime=growing(10),
+    params:
+        session=lambda wildcards: {
+            key: IMAGES[wildcards.folder][key]
+            for key in ("participant_id", "session_id", "mask_fault")
+        },
+        settings=EPVS,
+        min_similarity=config["qc"]["min_registration_similarity"],
+        code=code_hash("segment_epvs"),
+    message:
+        "Segment EPVS of {wildcards.session}"
+    script:
+        "../scripts/segment_epvs.py"
+
+
+rule collect_epvs:
+    """Collect the EPVS of all sessions and engines, and list who could not be measured."""
+    input:
+        tables=of_sessions(
+            "<derivatives>/{folder}/anat/{session}_desc-epvs_measures.tsv"
+        ),
+    output:
+        table="<cohort>/epvs.tsv",
+        excluded="<cohort>/excluded/epvs.tsv",
+    log:
+        "<logs>/collect_epvs.log",
+    benchmark:
+        "<benchmarks>/collect_epvs.tsv"
+    conda:
+        "../envs/glymflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=growing(1000),
+        runtime=growing(10),
+    params:
+        sessions=[
+            {key: row[key] for key in ("participant_id", "session_id", "fault")}
+            for row in EPVS_SESSIONS
+        ],
+        engine=config["epvs"]["engine"],
+        code=code_hash("collect_epvs"),
+    message:
+        "Collect the EPVS of the cohort"
+    script:
+        "../scripts/collect_epvs.py"
+
+
+rule epvs:
+    """Target: the EPVS of the cohort, and who is not among them."""
+    input:
+        "<cohort>/epvs.tsv",
+        "<cohort>/excluded/epvs.tsv",
+        branch("epvs" in MEASURES, then="<cohort>/excluded.tsv", otherwise=[]),
+        branch("epvs" in MEASURES, then="<cohort>/cohort.tsv", otherwise=[]),
+        "<derivatives>/dataset_description.json",

@@ -1,0 +1,175 @@
+"""scripts/segment_epvs.py: every engine on a small block with known tubes."""
+
+import numpy as np
+import pytest
+import yaml
+from conftest import ROOT
+
+from glymflow.epvs import COLUMNS, OBJECT_COLUMNS
+from glymflow.io import (
+    InputFault,
+    image_data,
+    load_image,
+    read_tsv,
+    save_image,
+    write_json,
+    write_placeholder,
+)
+
+SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["epvs"]
+SHAPE = (36, 40, 30)
+AFFINE = np.array([[1.0, 0, 0, -18], [0, 1, 0, -20], [0, 0, 1, -15], [0, 0, 0, 1]])
+FILES = ("labels", "objects", "measures")
+ENGINES = ("vbnet", "frangi", "external")
+
+
+@pytest.fixture
+def segment(load_main, tmp_path, monkeypatch):
+    """Run the script on a block with two tubes; options change what it is given."""
+    truth = np.zeros(SHAPE, dtype=bool)
+    truth[8:10, 10:20, 14:16] = True  # left
+    truth[25:27, 20:22, 8:18] = True  # right
+    place = np.zeros(SHAPE, dtype=np.uint8)
+    place[3:18, 4:36, 3:27], place[18:33, 4:36, 3:27] = 1, 2
+    noise = 0.06 * np.random.default_rng(0).standard_normal((2, *SHAPE))
+    save_image((noise[0] - 0.8 * truth).astype(np.float32), AFFINE, tmp_path / "t1.nii.gz")
+    save_image((noise[1] + 0.8 * truth).astype(np.float32), AFFINE, tmp_path / "t2.nii.gz")
+    save_image(np.ones(SHAPE, np.uint8), AFFINE, tmp_path / "mask.nii.gz")
+    save_image(np.ones(SHAPE, np.uint8), AFFINE, tmp_path / "classes.nii.gz")
+
+    def probability(t1, t2):
+        assert (t1 is None) == ("T1w" not in run.contrasts)
+        return np.where(truth, np.float32(0.9), np.float32(0.1))
+
+    monkeypatch.setattr("glymflow.vbnet.epvs_probability", probability)
+    monkeypatch.setattr("glymflow.epvs_regions.network_regions", lambda *_: place)
+    monkeypatch.setattr("glymflow.epvs_regions.atlas_regions", lambda *_: place)
+
+    def run(*, contrasts="T1w+T2w", codes=(), external=None, mask_fault=None, similarity=0.9,
+            **changed):  # fmt: skip
+        run.contrasts = contrasts
+        for name in {"T1w": "t1", "T2w": "t2"}.items():
+            if name[0] not in contrasts:
+                write_placeholder(tmp_path / f"{name[1]}.nii.gz", f"no {name[0]} in this session")
+        facts = {"contrasts": contrasts, "codes": list(codes), "brain_volume_ml": 1000.0}
+        write_json(facts, tmp_path / "about.json")
+        write_json({"similarity": similarity}, tmp_path / "registration.json")
+        if external is not None:
+            save_image(external, AFFINE, tmp_path / "drawn.nii.gz")
+        for name in ("affine", "warp", "inverse_warp"):
+            (tmp_path / name).write_text("there")
+        load_main("segment_epvs")(
+            t1w=tmp_path / "t1.nii.gz",
+            t2w=tmp_path / "t2.nii.gz",
+            mask=tmp_path / "mask.nii.gz",
+            classes=tmp_path / "classes.nii.gz",
+            sidecar=tmp_path / "about.json",
+            transforms={name: tmp_path / name for name in ("affine", "warp", "inverse_warp")},
+            registration=tmp_path / "registration.json",
+            external=tmp_path / "drawn.nii.gz" if external is not None else None,
+            session={"participant_id": "sub-1", "session_id": None, "mask_fault": mask_fault},
+            settings=SETTINGS | changed,
+            min_similarity=0.5,
+            masks={name: tmp_path / f"{name}.nii.gz" for name in ENGINES},
+            **{name: tmp_path / f"out_{name}" for name in FILES},
+            regions=tmp_path / "regions.nii.gz",
+        )
+        return read_tsv(tmp_path / "out_measures").set_index("engine")
+
+    run.folder, run.truth = tmp_path, truth
+    return run
+
+
+def mask_of(segment, engine):
+    return image_data(load_image(segment.folder / f"{engine}.nii.gz")) > 0
+
+
+def test_rows_masks_and_objects_of_both_engines(segment):
+    rows = segment()
+    assert list(read_tsv(segment.folder / "out_measures")) == [
+        *(column for column in COLUMNS if column != "primary"), "fault",
+    ]  # fmt: skip
+    assert rows.index.tolist() == ["vbnet", "frangi"]
+    assert rows.epvs_count.tolist() == [2, 2]
+    assert rows.loc["vbnet", "epvs_volume_mm3"] == segment.truth.sum() == 80
+    assert rows.loc["vbnet", "epvs_permille_bg_left"] == pytest.approx(40 / 1000)
+    assert rows.loc["frangi", "epvs_volume_mm3"] == pytest.approx(80, rel=0.35)
+    assert rows.contrasts.tolist() == ["T1w+T2w"] * 2
+    assert rows.qc_status.tolist() == ["pass", "pass"]
+    np.testing.assert_array_equal(mask_of(segment, "vbnet"), segment.truth)
+    objects = read_tsv(segment.folder / "out_objects")
+    assert list(objects) == OBJECT_COLUMNS
+    own = objects[objects.engine == "vbnet"]
+    assert own.side.tolist() == ["left", "right"]
+    assert own.length_mm.tolist() == pytest.approx([10, 10], abs=0.3)
+    assert own.mean_probability.tolist() == pytest.approx([0.9, 0.9])
+    assert objects[objects.engine == "frangi"].mean_probability.isna().all()
+    with pytest.raises(InputFault, match="there is no mask of EPVS of this session"):
+        load_image(segment.folder / "external.nii.gz")
+    names = read_tsv(segment.folder / "out_labels")
+    assert dict(zip(names["index"], names["name"], strict=True))[4] == "cso_right"
+
+
+@pytest.mark.parametrize("contrasts", ["T1w", "T2w"])
+def test_one_contrast(segment, contrasts):
+    rows = segment(contrasts=contrasts, codes=[f"epvs_{contrasts[:2].lower()}_only"])
+    assert rows.epvs_count.tolist() == [2, 2]
+    assert set(rows.qc_reasons) == {f"epvs_{contrasts[:2].lower()}_only"}
+    assert set(rows.qc_status) == {"warn"}
+
+
+def test_external_mask_is_a_third_engine(segment):
+    drawn = np.zeros(SHAPE, dtype=np.uint8)
+    drawn[8:10, 10:20, 14:16] = 1
+    rows = segment(external=drawn)
+    assert rows.index.tolist() == ["vbnet", "frangi", "external"]
+    assert rows.loc["external", ["epvs_count", "epvs_volume_mm3"]].tolist() == [1, 40]
+    assert mask_of(segment, "external").sum() == 40
+
+
+def test_a_mask_that_cannot_be_used_leaves_the_other_engines(segment):
+    rows = segment(external=np.zeros(SHAPE, dtype=np.uint8))
+    assert rows.loc["external", "fault"].endswith("drawn.nii.gz: the mask is empty")
+    assert np.isnan(rows.loc["external", "epvs_count"])
+    assert rows.epvs_count.tolist()[:2] == [2, 2]
+    rows = segment(mask_fault="a and b: which of them is the mask?")
+    assert rows.loc["external", "fault"] == "a and b: which of them is the mask?"
+
+
+def test_missing_weights_leave_the_other_engine(segment, monkeypatch):
+    def missing(*_):
+        raise InputFault("epvs.onnx: the weights of this network are missing")
+
+    monkeypatch.setattr("glymflow.vbnet.epvs_probability", missing)
+    rows = segment()
+    assert "weights" in rows.loc["vbnet", "fault"]
+    assert rows.loc["frangi", "epvs_count"] == 2
+
+
+def test_codes(segment, monkeypatch):
+    rows = segment(similarity=0.3, max_count=1)
+    assert rows.loc["vbnet", "qc_reasons"] == "epvs_registration_poor;epvs_many"
+    assert rows.loc["vbnet", "qc_status"] == "fail"
+    assert "registration" not in segment(similarity=0.3, regions="vbnet").to_string()
+    full = np.zeros(SHAPE, np.float32)
+    full[3:18, 4:36, 3:27] = 1
+    monkeypatch.setattr("glymflow.vbnet.epvs_probability", lambda *_: full)
+    rows = segment(max_ratio=3, lacune_min_mm=100)
+    assert rows.qc_reasons.tolist() == ["epvs_engines_disagree"] * 2
+    assert rows.loc["vbnet", "epvs_count"] == 1
+    monkeypatch.setattr("glymflow.vbnet.epvs_probability", lambda *_: 0 * full)
+    assert segment().loc["vbnet", "qc_reasons"] == "epvs_empty"
+
+
+def test_a_session_that_was_not_prepared_is_not_measured(segment):
+    write_placeholder(segment.folder / "classes.nii.gz", "x.nii.gz: no brain is found")
+    with pytest.raises(InputFault, match="no brain is found"):
+        segment()
+
+
+def test_the_same_bytes_again(segment):
+    segment()
+    paths = [segment.folder / name for name in ("frangi.nii.gz", "out_measures", "out_objects")]
+    first = [path.read_bytes() for path in paths]
+    segment()
+    assert [path.read_bytes() for path in paths] == first
