@@ -80,14 +80,14 @@ def find_brain(data, affine):
         raise InputFault(f"the image has no contrast (every voxel is {data.min():g})")
     data, affine = grid.to_canonical(data, affine)
     probabilities, coarse = vbnet.head_probabilities(data, affine)
-    rough = brain.brain_mask(probabilities)
+    size = grid.spacing_of(coarse)[0]
+    rough = brain.brain_mask(probabilities, size)
     found = rough.sum() * grid.volume_ml(coarse)
     if found < MIN_FOUND_ML:
         raise InputFault(f"no brain found in the image (the mask has {found:.0f} mL)")
     nearest = grid.resample(data, affine, rough.shape, coarse, order=0, fill=data.min())
     background = brain.stripped_background(nearest, coarse, rough)
     first, last = grid.bounding_box(rough)
-    size = grid.spacing_of(coarse)[0]
     whole = grid.isotropic_grid(data.shape, affine, MM)[1]
     corner = np.linalg.inv(whole) @ coarse @ np.append(first, 1.0)
     start = np.floor(corner[:3] - MARGIN_MM / MM).astype(int)
@@ -95,7 +95,8 @@ def find_brain(data, affine):
         whole, start, np.ceil(((last - first) * size + 2 * MARGIN_MM) / MM).astype(int)
     )
     if background is None:
-        inside = grid.resample(1 - probabilities[0], coarse, shape, fine)
+        far = brain.outside_mm(rough, size)
+        inside = grid.resample(far, coarse, shape, fine, fill=far.max()) <= brain.RIM_MM
     else:
         outline = brain.largest(data != background)
         inside = grid.resample(outline, affine, shape, fine)

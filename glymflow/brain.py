@@ -12,6 +12,9 @@ CLASSES = ("outside", "tissue", "csf", "basal_ganglia", "centrum_semiovale", "mi
 TISSUE = [number for number, name in enumerate(CLASSES) if name not in ("outside", "csf")]
 SHELL_MM = (4.0, 10.0)  # round the brain: skull and scalp, or nothing
 STRIPPED_SHARE = 0.95  # of the shell that is one and the same value in a stripped image
+CORE_MM = 8.0  # what is thinner than twice this cannot hold other pieces to the brain
+BACK_MM = 3.0  # what the core grows back beyond its own depth: rounded corners of the brain
+RIM_MM = 1.5  # of outer CSF: the mask reaches to the skull, as deepbet's does
 EVERYWHERE = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -23,23 +26,54 @@ def largest(mask):
     return ndimage.binary_fill_holes(mask)
 
 
-def brain_mask(probabilities):
+def brain_mask(probabilities, step_mm=2.0):
     """Return the brain in the head network's answer: the largest piece, holes filled.
+
+    Pieces of face and neck that hang on it by less than `CORE_MM` on either side are cut off.
 
     Parameters
     ----------
     probabilities : (6, X, Y, Z) array
         Of `CLASSES`.
+    step_mm : float
+        Voxel size.
 
     Returns
     -------
     (X, Y, Z) bool array
     """
-    return largest(probabilities[0] < 0.5)
+    inside = largest(probabilities[0] < 0.5)
+    # what the image cuts is no surface: the mask goes on beyond the edge
+    depth = ndimage.distance_transform_edt(np.pad(inside, 1, mode="edge"))[1:-1, 1:-1, 1:-1]
+    core = depth * step_mm > CORE_MM
+    if not core.any():
+        return inside
+    back = ndimage.distance_transform_edt(~largest(core)) * step_mm <= CORE_MM + BACK_MM
+    return largest(inside & back)
+
+
+def outside_mm(mask, step_mm=2.0):
+    """Return the distance from the surface of a mask, negative inside; smooth to interpolate.
+
+    Parameters
+    ----------
+    mask : (X, Y, Z) bool array
+    step_mm : float
+        Voxel size.
+
+    Returns
+    -------
+    (X, Y, Z) float32 array
+        mm.
+    """
+    # the surface lies between the voxels
+    out = ndimage.distance_transform_edt(~mask) * step_mm - step_mm / 2
+    within = ndimage.distance_transform_edt(mask) * step_mm - step_mm / 2
+    return np.where(mask, -within, out).astype(np.float32)
 
 
 def head_classes(probabilities, mask):
-    """Return the most probable class inside the brain mask, 0 outside.
+    """Return the most probable class inside the brain mask, 0 outside; its rim is CSF.
 
     Parameters
     ----------
@@ -52,6 +86,7 @@ def head_classes(probabilities, mask):
         Number of the class in `CLASSES`.
     """
     inside = 1 + np.argmax(probabilities[1:], axis=0)
+    inside[probabilities[0] > 0.5] = CLASSES.index("csf")
     return np.where(mask, inside, 0).astype(np.uint8)
 
 
@@ -68,7 +103,7 @@ def brain_volume_ml(probabilities, affine, mask=None):
     mask : (X, Y, Z) bool array, optional
         The brain; default `brain_mask`. One voxel more is counted round it.
     """
-    mask = brain_mask(probabilities) if mask is None else mask
+    mask = brain_mask(probabilities, grid.spacing_of(affine)[0]) if mask is None else mask
     near = ndimage.binary_dilation(mask, EVERYWHERE)
     return float(sum(probabilities[i][near].sum(dtype=float) for i in TISSUE)) * grid.volume_ml(
         affine

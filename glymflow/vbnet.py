@@ -18,7 +18,7 @@ MULTIPLE = 16  # the sides of the networks' input: four levels, each half of the
 HEAD_MM = 2.0
 HEAD_SHAPE = (96, 112, 96)  # the smallest input; that of the training
 HEAD_MARGIN = 4  # voxels round what is not air
-NECK_FROM_MM = 216.0  # what lies further below the top of the head is not looked at
+NECK_FROM_MM = 190.0  # what lies further below the top of the head is not looked at
 NEIGHBOURS = 2  # slices above and below that the EPVS network sees
 BATCH = 8  # slices at once: more memory, no more speed
 

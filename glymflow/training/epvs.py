@@ -210,8 +210,9 @@ def save(network, folder, about, circumstances):
 def calibrate(folder, seed, *, heads=CALIBRATED):
     """Shift the network's answer so that probabilities above 0.5 hold the true volume of EPVS.
 
-    The shift is that of the logit at which, over new phantoms in the training's contrasts, with both
-    images and no thick slices, as many voxels are found as are true; it goes into the last bias of ``epvs.onnx``, and into ``epvs.json`` as ``shift``.
+    The shift is that of the logit at which, over new phantoms in the training's contrasts, with
+    both images and no thick slices, as many voxels are found as are true; it goes into the last
+    bias of ``epvs.onnx``, and into ``epvs.json`` as ``shift``.
     """
     import onnx
 

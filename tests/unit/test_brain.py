@@ -133,3 +133,34 @@ def test_a_brain_within_the_image_is_not_cut_and_the_cord_does_not_count():
     mask[22:28, 27:33, :20] = True  # 12 mm wide, down to the first slice
     assert brain.cut_area_mm2(mask, (50, 60, 55), AFFINE, AFFINE)[0] == 0
     assert brain.cut_area_mm2(mask[:, :, 10:], (50, 60, 45), AFFINE, AFFINE)[0] > 500
+
+
+def test_a_face_that_hangs_on_by_a_bridge_is_cut_off():
+    found = probabilities(tissue=40)
+    bridge = np.zeros(SHAPE, bool)
+    bridge[22:28, 28:33, :10] = True  # 12 mm wide, from the ball to the edge
+    found[:, bridge] = np.array([0, 1, 0, 0, 0, 0])[:, None]
+    mask = brain.brain_mask(found)
+    assert not mask[25, 30, 0]
+    ball = distance_from((25, 30, 27)) < 40
+    assert mask[ball].all()
+
+
+def test_a_brain_that_the_image_cuts_stays_whole_at_the_cut():
+    found = probabilities(tissue=40)[..., 27:]
+    np.testing.assert_array_equal(brain.brain_mask(found), found[0] < 0.5)
+
+
+def test_the_distance_from_the_surface_crosses_zero_between_the_voxels():
+    away = brain.outside_mm(distance_from((25, 30, 27)) < 40)
+    profile = away[25, 30, 27:]
+    np.testing.assert_allclose(np.diff(profile[5:25]), 2, atol=1e-5)
+    assert (profile < 0).sum() == 20
+
+
+def test_the_rim_of_the_mask_is_fluid():
+    found = probabilities(tissue=40)
+    mask = distance_from((25, 30, 27)) < 44
+    classes = brain.head_classes(found, mask)
+    rim = mask & (found[0] > 0.5)
+    assert (classes[rim] == brain.CLASSES.index("csf")).all()
