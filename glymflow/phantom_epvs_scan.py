@@ -141,7 +141,7 @@ def draw_contrast(rng, setting):
             return drawn
 
 
-def paint(head, canvas, wmh, rng, contrast, setting, *, faint=False):
+def paint(head, canvas, wmh, rng, contrast, setting):
     """Return the T1 and T2 of a head before it is scanned, relative to white matter and CSF.
 
     Parameters
@@ -149,8 +149,6 @@ def paint(head, canvas, wmh, rng, contrast, setting, *, faint=False):
     head : phantom_epvs_anatomy.Head
     canvas : phantom_epvs_objects.Canvas, or None
     wmh : (X, Y, Z) array
-    faint : bool
-        Without texture (for the rough head that only serves the percentiles).
     """
     maps, shape = head.maps, head.regions.shape
     grey1, csf1 = contrast["t1_grey"], contrast["t1_csf"]
@@ -170,11 +168,10 @@ def paint(head, canvas, wmh, rng, contrast, setting, *, faint=False):
         specks = _specks(head, rng)
         t1 += specks * (grey1 - t1)
         t2 += specks * (grey2 - t2)
-    if not faint:
-        for image in (t1, t2):
-            for knots in (2.5, rng.uniform(4, 10)):
-                amount = rng.uniform(*setting.texture)
-                image *= 1 + amount * smooth_field(rng, shape, knots / head.spacing)[..., 0]
+    for image in (t1, t2):
+        for knots in (2.5, rng.uniform(4, 10)):
+            amount = rng.uniform(*setting.texture)
+            image *= 1 + amount * smooth_field(rng, shape, knots / head.spacing)[..., 0]
     _rind(head, rng, t1, t2)
     if canvas is not None:
         water = canvas.fluid * rng.uniform(*setting.fluid)
@@ -281,7 +278,8 @@ def scan(t1, t2, rng, setting):
         facts[f"{name}_thickness_mm"] = float(np.linalg.norm(matrix, axis=0).max())
         result = onto_grid(small, matrix, middle, order, image.shape, shift)
         field_ = smooth_field(rng, image.shape, 60)[..., 0]
-        result = result * np.exp(rng.uniform(0, setting.bias) * field_)
+        facts[f"{name}_bias"] = bias = rng.uniform(0, setting.bias)
+        result = result * np.exp(bias * field_)
         images.append(result.astype(np.float32))
     return (*images, facts)
 
