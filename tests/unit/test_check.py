@@ -169,7 +169,7 @@ def test_real_scans(check):
     ]
     assert len([line for line in lines if "no DWI" in line]) == 1
     # there is a T2w, of one head
-    assert "4 sessions (2 T1w and T2w, 2 T1w only), engine vbnet" in out
+    assert "4 sessions (2 T1w and T2w, 2 T1w only), engine frangi" in out
     assert sum(line.startswith("  no EPVS") for line in lines) == 9
 
 

@@ -1,0 +1,144 @@
+"""EPVS through the whole workflow: phantoms whose EPVS are known, clinical scans of one head."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from workflow_runs import snakemake
+
+from glymflow import phantom_epvs
+from glymflow.io import image_data, load_image, save_image
+
+SEEDS = {"sub-01": (9401, "still"), "sub-02": (9402, "none")}
+
+
+@pytest.fixture(scope="module")
+def phantoms():
+    return {
+        name: phantom_epvs.make_phantom(seed, setting=setting)
+        for name, (seed, setting) in SEEDS.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def results(once, phantoms):
+    """Two stripped brains, one with EPVS; a subject without T2w; one whose T1w is no image."""
+
+    def make(work):
+        for name, phantom in phantoms.items():
+            for contrast, image in (("T1w", phantom.t1), ("T2w", phantom.t2)):
+                path = work / "bids" / name / "anat" / f"{name}_{contrast}.nii.gz"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                save_image(image, phantom.affine, path)
+        broken = work / "bids" / "sub-03" / "anat" / "sub-03_T1w.nii.gz"
+        broken.parent.mkdir(parents=True)
+        broken.write_bytes(b"no image")
+        snakemake(work, "--cores", 2, config={"bids_dir": "bids"})
+
+    return once("epvs", make) / "results"
+
+
+@pytest.fixture(scope="module")
+def table(results):
+    rows = pd.read_csv(results / "cohort" / "epvs.tsv", sep="\t", na_values="n/a")
+    return rows.set_index(["participant_id", "engine"])
+
+
+def truth_of(phantom):
+    """Number and volume (mm^3) of the EPVS of which most lies in the three regions."""
+    labels = phantom.labels
+    inside = np.bincount(labels[phantom.regions > 0], minlength=labels.max() + 1)[1:]
+    voxels = np.bincount(labels.ravel())[1:]
+    counted = inside > voxels / 2
+    return counted.sum(), voxels[counted].sum()
+
+
+def test_one_row_per_session_and_engine(table):
+    assert set(table.index) == {
+        (name, engine) for name in ("sub-01", "sub-02") for engine in ("vbnet", "frangi")
+    }
+    assert table.primary.sum() == 2
+
+
+def test_count_and_volume_are_near_the_truth(table, phantoms):
+    count, volume = truth_of(phantoms["sub-01"])
+    found = table.loc["sub-01", "vbnet"]
+    assert count > 15
+    assert found.epvs_count == pytest.approx(count, rel=0.3)
+    assert found.epvs_volume_mm3 == pytest.approx(volume, rel=0.5)
+
+
+def test_most_true_objects_are_found_where_they_are(results, phantoms):
+    phantom = phantoms["sub-01"]
+    mask = load_image(results / "derivatives/sub-01/anat/sub-01_desc-vbnet_label-EPVS_mask.nii.gz")
+    way = np.linalg.inv(mask.affine) @ phantom.affine
+    np.testing.assert_allclose(way[:3, :3], np.eye(3), atol=1e-6)  # whole voxels apart
+    shift = np.rint(way[:3, 3]).astype(int)
+    voxels = np.argwhere((phantom.labels > 0) & (phantom.regions > 0))
+    there = voxels + shift
+    ok = ((there >= 0) & (there < mask.shape)).all(axis=1)
+    hit = np.zeros(len(voxels), bool)
+    hit[ok] = image_data(mask)[tuple(there[ok].T)] > 0
+    ids = phantom.labels[tuple(voxels.T)]
+    of_object = pd.Series(hit).groupby(ids).any()
+    assert of_object.mean() >= 0.8
+
+
+def test_fractions_are_volume_over_brain_volume(table):
+    brain = 1000 * table.brain_volume_ml
+    np.testing.assert_allclose(table.epvs_fraction, table.epvs_volume_mm3 / brain)
+    np.testing.assert_allclose(table.epvs_permille, 1000 * table.epvs_fraction)
+    sides = table[
+        [f"epvs_count_{r}_{s}" for r in ("bg", "cso", "midbrain") for s in ("left", "right")]
+    ]
+    assert (sides.sum(axis=1) == table.epvs_count).all()
+
+
+def test_a_head_without_epvs_has_few(table):
+    assert table.loc[("sub-02", "vbnet"), "epvs_count"] <= 10
+
+
+def test_a_broken_image_stops_nobody_else(results):
+    excluded = pd.read_csv(results / "cohort" / "excluded.tsv", sep="\t")
+    row = excluded[excluded.participant_id == "sub-03"]
+    assert len(row) >= 1
+    assert row.reason.str.contains("sub-03_T1w.nii.gz").all()
+
+
+def test_the_cohort_and_the_pages_have_them(results):
+    cohort = pd.read_csv(results / "cohort" / "cohort.tsv", sep="\t", na_values="n/a")
+    assert cohort.participant_id.tolist() == ["sub-01", "sub-02"]
+    assert {"epvs_count", "epvs_permille_bg", "brain_volume_ml"} <= {*cohort}
+    for name in ("sub-01", "sub-02"):
+        assert "Perivascular spaces" in (results / "report" / f"{name}.html").read_text()
+
+
+@pytest.fixture(scope="module")
+def clinical(shared_data, once):
+    """sub-ms01: T1w and T2w with slices of 3 to 4 mm, two sessions 203 days apart."""
+
+    def make(work):
+        (work / "bids").mkdir()
+        (work / "bids" / "sub-ms01").symlink_to(shared_data / "real_bids" / "sub-ms01")
+        snakemake(work, "--cores", 2, "epvs", config={"bids_dir": "bids"})
+
+    path = once("epvs-clinical", make) / "results" / "cohort" / "epvs.tsv"
+    return pd.read_csv(path, sep="\t", na_values="n/a").set_index(["session_id", "engine"])
+
+
+def test_clinical_scans_are_measured_and_flagged(clinical):
+    assert len(clinical) == 4
+    assert (clinical.qc_status == "warn").all()
+    assert clinical.qc_reasons.str.contains("epvs_thick_slices").all()
+
+
+def test_the_brain_is_as_large_203_days_later(clinical):
+    one, two = clinical.xs("vbnet", level="engine").brain_volume_ml
+    assert one == pytest.approx(two, rel=0.05)
+    assert 950 < one < 1250
+
+
+def test_counts_agree_203_days_later(clinical):
+    """Of each engine, and of the count only: the volumes are tens of voxels (docs/epvs.md)."""
+    for engine in ("vbnet", "frangi"):
+        one, two = clinical.xs(engine, level="engine").epvs_count
+        assert abs(one - two) <= 0.25 * (one + two) / 2
