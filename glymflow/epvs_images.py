@@ -53,7 +53,7 @@ def intake_settings(config, plan):
     return epvs | {"planned": bool(named)}
 
 
-def index_images(files, derived, subjects, *, bids_dir, participants, epvs, others):
+def index_images(files, derived, subjects, *, bids_dir, participants, epvs, others, lesions=False):
     """List the images of each session of the cohort, and its mask of EPVS.
 
     Parameters
@@ -69,6 +69,9 @@ def index_images(files, derived, subjects, *, bids_dir, participants, epvs, othe
         From `intake_settings`.
     others : bool
         Whether something else than EPVS is measured in the cohort.
+    lesions : bool
+        Whether there are lesion masks: a T2w is then the image on which they were drawn, and no
+        reason to measure EPVS.
 
     Returns
     -------
@@ -105,17 +108,16 @@ def index_images(files, derived, subjects, *, bids_dir, participants, epvs, othe
         row["mask_fault"] = twice or next(iter(faults.get(ids, [])), None)
         rows.append(row)
     table = pd.DataFrame(rows, columns=IMAGE_COLUMNS, dtype=object)
-    table["measured"] = table.fault.isna() & _wanted(table, epvs, others)
+    table["measured"] = table.fault.isna() & _wanted(table, epvs, others, lesions)
     return table
 
 
-def _wanted(table, epvs, others):
+def _wanted(table, epvs, others, lesions):
     """Say whether a run of `all` measures EPVS."""
     if epvs["measure"] != "auto":
         return epvs["measure"] == "always"
-    return bool(table.t2w.notna().any() or table["mask"].notna().any() or epvs["planned"]) or (
-        not others
-    )
+    asked = epvs["planned"] or table["mask"].notna().any()
+    return bool(asked or not others or (table.t2w.notna().any() and not lesions))
 
 
 def _images(files):

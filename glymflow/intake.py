@@ -52,7 +52,7 @@ def index_measures(bids_dir, derivatives_dir=None, participants=None, *, lesions
     drawn, faults = find_masks(bids_dir, table, subjects, of_derived, lesions or {})
     images = index_images(
         raw[0], of_derived, subjects, bids_dir=bids_dir, participants=table, epvs=epvs or _NO_EPVS,
-        others=len(drawn) > 0 or _has_dwi(raw) or _has_dwi(derived),
+        others=len(drawn) > 0 or _has_dwi(raw) or _has_dwi(derived), lesions=len(drawn) > 0,
     )  # fmt: skip
     otherwise = {*drawn.participant_id, *images.participant_id[images.measured]}
     series, excluded = index_cohort(

@@ -178,6 +178,6 @@ def test_a_run_in_which_every_scan_is_bad_fails_in_one_line(tmp_path):
 
 def test_a_run_without_any_series_fails_in_one_line(tmp_path):
     (tmp_path / "bids" / "sub-01" / "anat").mkdir(parents=True)
-    (tmp_path / "bids" / "sub-01" / "anat" / "sub-01_T1w.nii.gz").touch()
+    (tmp_path / "bids" / "sub-01" / "anat" / "sub-01_FLAIR.nii.gz").touch()
     text = snakemake(tmp_path, "--cores", 2, config={"bids_dir": "bids"}, status=None)
     one_line_that_says(text, "collect_alps", "no DWI series to measure", "intake.tsv")

@@ -123,6 +123,16 @@ def test_t1w_beside_dwi_is_measured_for_a_reason_only(tmp_path, changed, measure
     assert index(tmp_path)["sub-1"]["measured"]
 
 
+def test_a_t2w_beside_lesion_masks_is_no_reason(tmp_path):
+    """It is the image on which they were drawn (the sICH paper)."""
+    write_series(tmp_path / "bids", "sub-1")
+    make(tmp_path / "bids", "sub-1/anat/sub-1_T2w.nii.gz")
+    make(tmp_path / "masks", "sub-1/anat/sub-1_label-haematoma_mask.nii.gz")
+    assert index(tmp_path / "bids")["sub-1"]["measured"]
+    assert not index(tmp_path / "bids", tmp_path / "masks")["sub-1"]["measured"]
+    assert index(tmp_path / "bids", tmp_path / "masks", planned=True)["sub-1"]["measured"]
+
+
 def test_who_has_images_is_not_said_to_lack_dwi_where_nobody_has_it(tmp_path):
     make(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz", "sub-2/anat/x.txt")
     (tmp_path / "participants.tsv").write_text("participant_id\nsub-2\n")
