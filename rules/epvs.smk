@@ -17,8 +17,8 @@ rule preprocess_anat:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(3000),
-        runtime=growing(20),
+        mem_mb=growing(2000),
+        runtime=growing(10),
     params:
         code=code_hash("preprocess_anat"),
     message:
@@ -46,8 +46,8 @@ rule register_anat:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(20),
+        mem_mb=growing(1500),
+        runtime=growing(10),
     params:
         resolution_mm=config["registration"]["resolution_mm"],
         seed=config["registration"]["seed"],
@@ -88,7 +88,7 @@ rule segment_epvs:
     threads: 1
     resources:
         mem_mb=growing(2000),
-        runtime=growing(10),
+        runtime=growing(5),
     params:
         session=lambda wildcards: {
             key: IMAGES[wildcards.folder][key]
