@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from glymflow import phantom_epvs
-from glymflow.io import InputFault
+from glymflow.training import command
 
 SEED, STEPS = 1, 9000
 BASE, FINE = 12, 2  # channels of the network's first block, units at full resolution
@@ -252,29 +252,9 @@ def answer(session, images):
 
 def add_arguments(parser):
     """Declare the options of ``glymflow train-epvs``."""
-    parser.add_argument("folder", type=Path, help="where epvs.onnx and epvs.json are written")
-    parser.add_argument("--seed", type=int, default=SEED, help="default %(default)s")
-    parser.add_argument("--steps", type=int, default=STEPS, help="default %(default)s")
-    parser.add_argument(
-        "--workers", type=int, default=0, help="processes that make phantoms (default: none)"
-    )
+    command.add_arguments(parser, "epvs", "phantoms", SEED, STEPS)
 
 
 def run(args):
     """Train; needs torch and onnx."""
-    try:
-        import onnx  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError as missing:
-        raise InputFault(f"{missing.name} is missing; install glymflow[training]") from missing
-    if args.steps < 1 or args.workers < 0:
-        raise InputFault("--steps is at least 1, --workers at least 0")
-    args.folder.mkdir(parents=True, exist_ok=True)
-    train(
-        args.folder,
-        seed=args.seed,
-        steps=args.steps,
-        workers=args.workers,
-        tell=lambda line: print(line, flush=True),
-    )
-    return 0
+    return command.run(args, train)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from glymflow.io import InputFault
 from glymflow.phantom_head import CLASSES, SHAPE, load_head, make_head
+from glymflow.training import command
 
 FOLDER = Path(__file__).parent  # holds the label maps of maps/make_heads.py
 HEADS = ("head_colin27", "head_template")
@@ -112,24 +112,9 @@ def save(network, folder, about):
 
 def add_arguments(parser):
     """Declare the options of ``glymflow train-head``."""
-    parser.add_argument("folder", type=Path, help="where head.onnx and head.json are written")
-    parser.add_argument("--seed", type=int, default=SEED, help="default %(default)s")
-    parser.add_argument("--steps", type=int, default=STEPS, help="default %(default)s")
-    parser.add_argument(
-        "--workers", type=int, default=0, help="processes that make heads (default: none)"
-    )
+    command.add_arguments(parser, "head", "heads", SEED, STEPS)
 
 
 def run(args):
     """Train; needs torch and onnx."""
-    try:
-        import onnx  # noqa: F401
-        import torch  # noqa: F401
-    except ImportError as missing:
-        raise InputFault(f"{missing.name} is missing; install glymflow[training]") from missing
-    if args.steps < 1 or args.workers < 0:
-        raise InputFault("--steps is at least 1, --workers at least 0")
-    args.folder.mkdir(parents=True, exist_ok=True)
-    tell = lambda line: print(line, flush=True)  # noqa: E731
-    train(args.folder, seed=args.seed, steps=args.steps, workers=args.workers, tell=tell)
-    return 0
+    return command.run(args, train)
