@@ -15,6 +15,7 @@ STRIPPED_SHARE = 0.95  # of the shell that is one and the same value in a stripp
 CORE_MM = 8.0  # what is thinner than twice this cannot hold other pieces to the brain
 BACK_MM = 3.0  # what the core grows back beyond its own depth: rounded corners of the brain
 RIM_MM = 1.5  # of outer CSF: the mask reaches to the skull, as deepbet's does
+CORD_MM2 = 600.0  # medulla and spinal cord, which every image cuts
 EVERYWHERE = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -170,6 +171,3 @@ def cut_area_mm2(mask, shape, affine, target):
     areas["bottom"] = max(areas["bottom"] - CORD_MM2, 0.0)
     face = max(areas, key=areas.get)
     return areas[face], face
-
-
-CORD_MM2 = 600.0  # medulla and spinal cord, which every image cuts

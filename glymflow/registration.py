@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from glymflow.dwi import rotation_of
-from glymflow.io import InputFault
+from glymflow.io import InputFault, whole
 
 # Parts of ANTs that are not used here load matplotlib, scikit-learn and statsmodels: most of the
 # start of each job. In jobs of the workflow (rules/common.smk sets the variable), and nowhere else,
@@ -179,6 +179,21 @@ def _without(lesion, fa, affine):
     kept = ndimage.gaussian_filter((~lesion).astype(np.float32), sigma)
     near = ndimage.gaussian_filter(np.where(lesion, 0, fa).astype(np.float32), sigma)
     return np.where(lesion, near / np.maximum(kept, 1e-3), fa)
+
+
+def keep(found, paths):
+    """Copy ANTs' files of a registration to where they stay, each whole or not at all.
+
+    Parameters
+    ----------
+    found : dict
+        As from `register`.
+    paths : dict of str to path-like
+        Where each of ``affine``, ``warp``, ``inverse_warp`` goes.
+    """
+    for name, path in paths.items():
+        with whole(path) as part:
+            shutil.copyfile(found[name], part)
 
 
 def map_points(points, transforms):

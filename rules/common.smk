@@ -132,6 +132,11 @@ def of_session(column):
     return lambda wildcards: IMAGES[wildcards.folder][column] or []
 
 
+def of_atlas(path):
+    """Give a file of the registration where the regions come from the template."""
+    return path if config["epvs"]["regions"] == "atlas" else []
+
+
 def of_sessions(path):
     """Give the path of each session in which EPVS can be measured."""
     return [path.format(**row) for row in IMAGES.values()]

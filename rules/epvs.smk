@@ -66,10 +66,18 @@ rule segment_epvs:
         mask="<derivatives>/{folder}/anat/{session}_desc-brain_mask.nii.gz",
         classes="<derivatives>/{folder}/anat/{session}_desc-head_dseg.nii.gz",
         sidecar="<derivatives>/{folder}/anat/{session}_desc-preproc_anat.json",
-        affine="<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_desc-affine_xfm.mat",
-        warp="<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",
-        inverse_warp="<derivatives>/{folder}/anat/{session}_from-MNI152NLin2009aSym_to-T1w_mode-image_desc-warp_xfm.nii.gz",
-        registration="<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_xfm.json",
+        affine=of_atlas(
+            "<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_desc-affine_xfm.mat"
+        ),
+        warp=of_atlas(
+            "<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz"
+        ),
+        inverse_warp=of_atlas(
+            "<derivatives>/{folder}/anat/{session}_from-MNI152NLin2009aSym_to-T1w_mode-image_desc-warp_xfm.nii.gz"
+        ),
+        registration=of_atlas(
+            "<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_xfm.json"
+        ),
         external=of_session("mask"),
     output:
         regions="<derivatives>/{folder}/anat/{session}_desc-regions_dseg.nii.gz",

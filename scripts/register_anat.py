@@ -8,7 +8,6 @@ from glymflow.io import (
     image_data,
     is_placeholder,
     load_image,
-    whole,
     write_json,
 )
 from glymflow.template import SPACE, load_template
@@ -44,9 +43,7 @@ def main(*, t1w, t2w, mask, resolution_mm, seed, affine, warp, inverse_warp, sid
     try:
         warped = registration.warp_to_subject(template, target, brain.shape, coarse, found)
         kept = {"affine": affine, "warp": warp, "inverse_warp": inverse_warp}
-        for name, path in kept.items():
-            with whole(path) as part:
-                shutil.copyfile(found[name], part)
+        registration.keep(found, kept)
     finally:
         shutil.rmtree(found["folder"])
     pitch, roll, yaw = pose.head_angles(head)

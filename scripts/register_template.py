@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 
 from glymflow import pose, registration
-from glymflow.io import InputFault, image_data, load_image, save_image, whole, write_json
+from glymflow.io import InputFault, image_data, load_image, save_image, write_json
 from glymflow.lesions import read_mask
 from glymflow.template import SPACE
 
@@ -45,9 +45,7 @@ def main(
         grid = (values.shape, image.affine)
         warped = registration.warp_to_subject(target, template.affine, *grid, found)
         kept = {"affine": affine, "warp": warp, "inverse_warp": inverse_warp}
-        for name, path in kept.items():
-            with whole(path) as part:
-                shutil.copyfile(found[name], part)
+        registration.keep(found, kept)
     finally:
         shutil.rmtree(found["folder"])
     save_image(np.clip(warped, 0, 1).astype(np.float32), image.affine, warped_wm)

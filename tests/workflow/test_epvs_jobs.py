@@ -118,3 +118,10 @@ def test_nobody_has_an_image(tmp_path):
     (line,) = {line for line in text.splitlines() if line.startswith("collect_epvs: ")}
     assert "no EPVS could be measured" in line
     assert "no T1w or T2w" in line
+
+
+def test_regions_by_network_need_no_registration(tmp_path):
+    config = make(tmp_path, *anat("sub-01", "T1w", "T2w"), epvs={"regions": "vbnet"})
+    jobs = dry_run(tmp_path, config=config)
+    assert "register_anat" not in jobs
+    assert jobs["segment_epvs"] == 1
