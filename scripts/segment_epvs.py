@@ -5,7 +5,6 @@ import pandas as pd
 from scipy import ndimage
 
 from glymflow import epvs, epvs_regions, frangi, vbnet
-from glymflow.brain import TISSUE
 from glymflow.io import (
     InputFault,
     image_data,
@@ -59,7 +58,7 @@ def main(
               for name, path in (("T1w", t1w), ("T2w", t2w)))  # fmt: skip
     engines = {
         "vbnet": lambda: segment_vbnet(t1, t2, settings),
-        "frangi": lambda: segment_frangi(t1, t2, place, tissue, settings),
+        "frangi": lambda: segment_frangi(t1, t2, place, tissue, affine, settings),
     }
     if external or session["mask_fault"]:
         engines["external"] = lambda: read_mask(external, session["mask_fault"], place, affine)
@@ -112,10 +111,13 @@ def segment_vbnet(t1, t2, settings):
     return probability >= settings["threshold"], probability, set()
 
 
-def segment_frangi(t1, t2, place, tissue, settings):
-    """Return mask, no probability and codes of the filter, near the regions and in tissue only."""
+def segment_frangi(t1, t2, place, tissue, affine, settings):
+    """Return mask, no probability and codes of the filter, near the regions and in tissue only.
+
+    Pools of fluid in the tissue count as tissue, as they do in the regions: they may be wide EPVS.
+    """
     near = ndimage.binary_dilation(place > 0, np.ones((3, 3, 3)), iterations=ROUND_REGIONS)
-    where = near & np.isin(tissue, TISSUE)
+    where = near & epvs_regions.tissue_mask(tissue, affine)
     return frangi.segment(t1, t2, where, **settings["frangi"]), None, set()
 
 

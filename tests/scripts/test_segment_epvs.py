@@ -5,6 +5,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from glymflow import frangi
 from glymflow.epvs import COLUMNS, OBJECT_COLUMNS
 from glymflow.io import (
     InputFault,
@@ -173,3 +174,16 @@ def test_the_same_bytes_again(segment):
     first = [path.read_bytes() for path in paths]
     segment()
     assert [path.read_bytes() for path in paths] == first
+
+
+def test_frangi_looks_into_pools_of_fluid_in_tissue_but_not_into_ventricles(load_main, monkeypatch):
+    seen = []
+    monkeypatch.setattr(frangi, "segment", lambda t1, t2, where, **given: seen.append(where))
+    segment_frangi = load_main("segment_epvs").__globals__["segment_frangi"]
+    tissue = np.ones((30, 30, 30), np.uint8)
+    tissue[5:8, 5:8, 5:8] = 2  # 27 mm^3: a wide EPVS
+    tissue[15:25, 15:25, 15:25] = 2  # 1000 mm^3: a ventricle
+    place = np.ones(tissue.shape, np.uint8)
+    segment_frangi(None, None, place, tissue, np.eye(4), {"frangi": {}})
+    assert seen[0][6, 6, 6]
+    assert not seen[0][20, 20, 20]
