@@ -16,9 +16,7 @@ from glymflow.io import load_image
 from glymflow.simulate import simulate_cohort
 
 CHECKOUT = Path(__file__).resolve().parents[1]
-SUBJECT_RULES = (
-    "preprocess_dwi", "fit_tensor", "register_template", "measure_alps", "report_subject",
-)  # fmt: skip
+SUBJECT_RULES = ("fit_tensor", "register_template", "measure_alps", "report_subject")
 
 
 def main(folder):

@@ -27,6 +27,7 @@ CUT_MM2, CUT_MUCH_MM2 = 400.0, 7000.0  # of the brain at the edge of the image; 
 BRAIN_ML = (600.0, 2000.0)
 # bright spots in the depth of the brain: vessels and choroid plexus after contrast agent
 BRIGHT, BRIGHT_DEPTH_MM, BRIGHT_SHARE = 1.4, 5.0, 1e-4
+FLAIR_SD = 3.0  # robust SDs above the tissue's median, from which a FLAIR is bright
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,50 @@ def preprocess(t1, t2):
         bias = grid.resample(t2.bias - 1, t2.grid, mask.shape, way @ affine) + 1
         images["T2w"] = vbnet.normalise(moved / bias, covered)
     return images, affine, facts
+
+
+def bright_flair(scan, flair, classes):
+    """Return where the FLAIR is bright, as white-matter lesions are.
+
+    Parameters
+    ----------
+    scan : Scan
+        That gives the grid: the T1, or the T2 if there is none.
+    flair : Scan
+    classes : (X, Y, Z) uint8 array
+        Of `glymflow.brain.CLASSES`, on that grid.
+
+    Returns
+    -------
+    image : (X, Y, Z) float32 array
+        The FLAIR without its bias field in robust SDs from the median of the brain's tissue, 0
+        outside the brain and where the FLAIR does not reach.
+    facts : dict
+        ``dice_flair`` of the two brains, ``bright_ml``: volume of the tissue above `FLAIR_SD`.
+
+    Raises
+    ------
+    InputFault
+        If the brains do not overlap after registration, or the FLAIR has no contrast.
+    """
+    mask, affine = scan.mask, scan.grid
+    way = align(scan, flair)
+    dice = _dice(scan, flair, way)
+    if dice < MIN_DICE:
+        raise InputFault(
+            f"the brain of the FLAIR does not lie on the T1w's (Dice {dice:.2f})"
+        )
+    moved = grid.resample(flair.data, flair.affine, mask.shape, way @ affine, order=3)
+    moved = moved / (grid.resample(flair.bias - 1, flair.grid, mask.shape, way @ affine) + 1)
+    seen = grid.resample(np.ones(flair.data.shape), flair.affine, mask.shape, way @ affine) > 0.5
+    tissue = mask & seen & np.isin(classes, brain.TISSUE)
+    median = np.median(moved[tissue])
+    spread = 1.4826 * np.median(np.abs(moved[tissue] - median))
+    if not spread > 0:
+        raise InputFault("the FLAIR has no contrast in the brain")
+    image = np.where(mask & seen, (moved - median) / spread, 0).astype(np.float32)
+    bright = np.count_nonzero(tissue & (image > FLAIR_SD)) * grid.volume_ml(affine)
+    return image, {"dice_flair": dice, "bright_ml": float(bright)}
 
 
 def align(t1, t2):

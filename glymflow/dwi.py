@@ -4,9 +4,11 @@ Gradient directions are rotated to world axes (RAS+) as soon as they are known, 
 `world_gradients` needs to know how the scanner stored the image.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from glymflow.io import InputFault, require
+from glymflow.io import InputFault, require, whole
 
 MIN_DIRECTIONS = 6
 STRIPPED_ML = 2200  # no brain is larger, every head is
@@ -49,6 +51,24 @@ def read_gradients(bval, bvec, n_volumes):
     bvecs = np.nan_to_num(bvecs.T)
     length = np.linalg.norm(bvecs, axis=1, keepdims=True)
     return bvals, np.divide(bvecs, length, out=np.zeros_like(bvecs), where=length > 0.1)
+
+
+def write_gradients(bvals, bvecs, bval, bvec):
+    """Write a gradient table in FSL format: bvecs in three rows, to 8 digits.
+
+    Parameters
+    ----------
+    bvals : (N,) array
+        s/mm^2, written to 6 significant digits.
+    bvecs : (N, 3) array
+        FSL convention.
+    bval, bvec : path-like
+        Written.
+    """
+    with whole(bval) as part:
+        np.savetxt(part, np.asarray(bvals)[None], fmt="%g")
+    with whole(bvec) as part:
+        np.savetxt(part, np.asarray(bvecs).T, fmt="%.8f")
 
 
 def _read_numbers(path):
@@ -144,6 +164,79 @@ def select_volumes(bvals, bvecs, *, b0_threshold=50, shell_max=1500):
             f"the tensor needs {MIN_DIRECTIONS} that do not lie on one cone"
         )
     return b0 | weighted
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """A series that a tensor can be fitted to.
+
+    Attributes
+    ----------
+    data : (X, Y, Z, M) float32 array
+        The volumes that were kept, 0 outside the brain.
+    bvals : (M,) array
+        s/mm^2.
+    bvecs : (M, 3) array
+        As given.
+    mask : (X, Y, Z) bool array
+        The brain.
+    facts : dict
+        What was done, for the sidecar.
+    """
+
+    data: np.ndarray
+    bvals: np.ndarray
+    bvecs: np.ndarray
+    mask: np.ndarray
+    facts: dict
+
+
+def preprocess(data, affine, bvals, bvecs, keep, *, b0_threshold=50, denoising="none"):
+    """Check a series, take the volumes of the fit, find the brain and, if asked, remove noise.
+
+    A further step on the volumes (Gibbs ringing, say) is a function of this module that is called
+    here, with an entry in `facts`.
+
+    Parameters
+    ----------
+    data : (X, Y, Z, N) array
+        The raw series.
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    bvals : (N,) array
+        s/mm^2.
+    bvecs : (N, 3) array
+        Any axes: they are only selected.
+    keep : (N,) bool array
+        The volumes of the fit (`select_volumes`).
+    b0_threshold : float
+        s/mm^2; the brain is sought in the mean of the volumes up to it.
+    denoising : {"none", "mppca"}
+
+    Returns
+    -------
+    Preprocessed
+
+    Raises
+    ------
+    InputFault
+        If a volume holds no image (also one that is not kept), or there is no brain.
+    """
+    check_volumes(data)
+    data, bvals, bvecs = data[..., keep], bvals[keep], bvecs[keep]
+    mask = brain_mask(data[..., bvals <= b0_threshold].mean(axis=3), affine)
+    if denoising == "mppca":
+        data = denoise(data, mask)
+    facts = {
+        "VolumesKept": int(keep.sum()),
+        "VolumesDropped": np.flatnonzero(~keep),
+        "BValues": sorted({float(round(value, -1)) for value in bvals}),
+        "BrainVolumeML": float(mask.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000),
+        "Denoising": denoising,
+        "SkullStripped": True,
+    }
+    inside = np.where(mask[..., None], data, 0).astype(np.float32, copy=False)
+    return Preprocessed(inside, bvals, bvecs, mask, facts)
 
 
 def check_volumes(data):

@@ -21,12 +21,12 @@ COLUMNS = [
     *("participant_id", "session_id", "engine", "primary", "contrasts", *VALUES),
     *(f"{value}_{region}" for region in REGIONS for value in VALUES),
     *(f"{value}_{region}_{side}" for region, side in LABELS.values() for value in VALUES),
-    *("brain_volume_ml", *(f"grade_{region}" for region in REGIONS), "lacunes"),
+    *("brain_volume_ml", *(f"grade_{region}" for region in REGIONS), "lacunes", "flair_bright"),
     *("qc_status", "qc_reasons"),
 ]
 OBJECT_COLUMNS = [
     *("engine", "index", "region", "side", "volume_mm3", "length_mm", "width_mm"),
-    *("mean_probability", "x", "y", "z", "lacune"),
+    *("mean_probability", "x", "y", "z", "lacune", "flair_bright"),
 ]
 # code: (status, sentence); a code with "pass" is a remark
 CODES = {
@@ -43,11 +43,13 @@ CODES = {
     "epvs_mask_resampled": ("pass", "The mask was brought to the grid of 1 mm."),
     "epvs_empty": ("warn", "No EPVS was found."),
     "epvs_many": ("warn", "Implausibly many EPVS were found."),
+    "epvs_bright_on_flair": ("warn", "Many EPVS are bright in the FLAIR, as lesions are."),
     "epvs_engines_disagree": ("warn", "The two engines found very different volumes."),
 }
 REASONS = {code: sentence for code, (_, sentence) in CODES.items()}
 GRADES = (0, 10, 20, 40)  # most EPVS of grades 0 to 3 (Potter 2015)
 ROUND = 2.0  # an object longer than so many widths is a tube
+MOST_BRIGHT = 0.25  # share of the EPVS' volume that may be bright in the FLAIR
 LEAST_APART_MM3 = 100  # engines that differ by less agree
 MIN_IN_REGIONS = 0.05  # share of a user's mask; with less it is of another head or space
 _ORDER = ("pass", "warn", "fail")
@@ -55,7 +57,7 @@ _STEP_MM = 0.34  # between the points that stand for a mask on another grid
 
 
 def filter_objects(
-    mask, regions, affine, *, probability=None, min_length_mm=2.0, lacune_min_mm=3.0
+    mask, regions, affine, *, probability=None, bright=None, min_length_mm=2.0, lacune_min_mm=3.0
 ):
     r"""Split a mask into objects, drop short ones, place and measure the others.
 
@@ -74,6 +76,8 @@ def filter_objects(
         Voxel to world (RAS+, mm) of both.
     probability : (X, Y, Z) array, optional
         Of the engine.
+    bright : (X, Y, Z) bool array, optional
+        Where the FLAIR is bright.
     min_length_mm : float
         Shorter objects are dropped.
     lacune_min_mm : float
@@ -117,6 +121,7 @@ def filter_objects(
             "width_mm": ovoid * np.sqrt(2 / 3),
             "mean_probability": np.nan if probability is None else float(probability[index].mean()),
             **dict(zip("xyz", points.mean(axis=0), strict=True)), "lacune": int(lacune),
+            "flair_bright": np.nan if bright is None else float(bright[index].mean()),
             "first": voxels[:, 2].min(), "last": voxels[:, 2].max(),
         })  # fmt: skip
     return kept, pd.DataFrame(rows, columns=[*OBJECT_COLUMNS[1:], "first", "last"])
@@ -154,7 +159,8 @@ def measure(objects, brain_volume_ml):
     -------
     dict
         Columns of ``epvs.tsv``: counts, volumes (mm^3), fractions of the brain's volume and per
-        mille, in all, by region, and by region and side; `grade_<region>`; `lacunes`.
+        mille, in all, by region, and by region and side; `grade_<region>`; `lacunes`;
+        `flair_bright`, the share of their volume that is bright in the FLAIR.
     """
     counted = objects[objects.region.notna() & (objects.lacune == 0)]
     found = _values(counted, "", brain_volume_ml)
@@ -164,6 +170,9 @@ def measure(objects, brain_volume_ml):
         for side in SIDES:
             found |= _values(own[own.side == side], f"_{region}_{side}", brain_volume_ml)
         found[f"grade_{region}"] = grade(own, region)
+    weights = counted.volume_mm3
+    known = len(counted) and counted.flair_bright.notna().all()
+    found["flair_bright"] = np.average(counted.flair_bright, weights=weights) if known else np.nan
     found["lacunes"] = int((objects.region.notna() & (objects.lacune == 1)).sum())
     return found
 
@@ -205,8 +214,12 @@ def engines_disagree(one, other, max_ratio):
 
 def found_codes(values, max_count):
     """Return the codes of what was counted (`measure`)."""
-    codes = {"epvs_empty"} if values["epvs_count"] == 0 else set()
-    return codes | ({"epvs_many"} if values["epvs_count"] > max_count else set())
+    found = {
+        "epvs_empty": values["epvs_count"] == 0,
+        "epvs_many": values["epvs_count"] > max_count,
+        "epvs_bright_on_flair": values["flair_bright"] > MOST_BRIGHT,
+    }
+    return {code for code, there in found.items() if there}
 
 
 def judge(codes):
@@ -282,5 +295,6 @@ def cohort_columns(table):
         ``epvs.tsv``.
     """
     rows = table[table.primary.astype(str).str.lower() == "true"].drop(columns="primary")
-    plain = ("engine", "contrasts", "lacunes", *(f"grade_{region}" for region in REGIONS))
+    grades = (f"grade_{region}" for region in REGIONS)
+    plain = ("engine", "contrasts", "lacunes", "flair_bright", *grades)
     return rows.rename(columns={name: f"epvs_{name}" for name in plain})

@@ -13,12 +13,12 @@ from glymflow.lesion_masks import masks_by_pattern
 from glymflow.participants import read_participants
 
 IMAGE_COLUMNS = [
-    *("participant_id", "session_id", "folder", "session", "t1w", "t2w", "mask"),
+    *("participant_id", "session_id", "folder", "session", "t1w", "t2w", "flair", "mask"),
     *("measured", "fault", "mask_fault"),
 ]
 
 _IMAGE = re.compile(
-    r"(sub-[A-Za-z0-9]+)(?:_(ses-[A-Za-z0-9]+))?((?:_[A-Za-z]+-[A-Za-z0-9]+)*)_(T1w|T2w)"
+    r"(sub-[A-Za-z0-9]+)(?:_(ses-[A-Za-z0-9]+))?((?:_[A-Za-z]+-[A-Za-z0-9]+)*)_(T1w|T2w|FLAIR)"
     r"\.nii(?:\.gz)?$"
 )
 _MASK = re.compile(r"_label-EPVS_(?:.*_)?mask\.(nii|nii\.gz|voi)$", re.IGNORECASE)
@@ -97,7 +97,7 @@ def index_images(files, derived, subjects, *, bids_dir, participants, epvs, othe
         row |= {"participant_id": participant, "session_id": session, "folder": folder}
         row["session"] = folder.replace("/", "_")
         found = images.get(folder, {})
-        for suffix, key in (("T1w", "t1w"), ("T2w", "t2w")):
+        for suffix, key in (("T1w", "t1w"), ("T2w", "t2w"), ("FLAIR", "flair")):
             row[key] = min(found.get(suffix, [(None, None)]))[1]
         if not (row["t1w"] or row["t2w"]):
             nothing = f"{os.path.join(bids_dir, folder)}: no T1w or T2w (anat/*_T1w.nii.gz)"

@@ -129,6 +129,7 @@ def _facts(row):
         {"name": "contrasts", "text": words(row.get("contrasts"))},
         {"name": "brain volume", "text": number(row.get("brain_volume_ml"), 0, unit=" mL")},
         {"name": "round objects, may be lacunes", "text": number(row.get("lacunes"), 0)},
+        {"name": "share bright in the FLAIR", "text": number(row.get("flair_bright"))},
     ]
 
 

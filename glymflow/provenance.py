@@ -4,6 +4,7 @@ Nothing in it changes when the same is run again: no dates, no times, no names o
 and memory are summed up apart (`summarise_benchmarks`).
 """
 
+import contextlib
 import importlib.metadata
 import platform
 import re
@@ -30,8 +31,9 @@ def describe_run(*, config, plan, scripts, sidecars, files):
         The study plan.
     scripts : dict
         Name of each script to the fingerprint of its code (`glymflow.sources.script_hashes`).
-    sidecars : iterable of path-like
-        Those of the preprocessed series, which hold the checksums of their sources.
+    sidecars : dict
+        Path of each sidecar of preprocessed data, which holds the checksums of its sources, to the
+        files that are hashed here if it is a placeholder.
     files : iterable of path-like
         Further inputs, hashed here: tables and masks.
 
@@ -55,13 +57,16 @@ def describe_run(*, config, plan, scripts, sidecars, files):
 
 
 def input_checksums(sidecars, files):
-    """Return the checksum of each input, by path; a series that cannot be used gives the reason."""
+    """Return the checksum of each input, by path; what cannot be used gives the reason too."""
     found = {str(path): checksum(path) for path in files}
-    for path in sidecars:
+    for path, sources in sidecars.items():
         try:
             found |= read_json(path)["SourcesSHA256"]
         except InputFault as fault:
             found[str(path)] = f"not measured: {fault}"
+            for source in sources:
+                with contextlib.suppress(OSError):  # that may be why it cannot be used
+                    found[str(source)] = checksum(source)
     return dict(sorted(found.items()))
 
 

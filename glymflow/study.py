@@ -39,7 +39,8 @@ MEASURE_COLUMNS = [
     *("side", "location", "brain_volume_ml", "share_*", "dice_*", "components_*"),
     *("volume_oedema_difference_ml", "lesions_qc_status", "lesions_qc_reasons"),
     *("epvs_count*", "epvs_volume_mm3*", "epvs_fraction*", "epvs_permille*", "epvs_grade_*"),
-    *("epvs_lacunes", "epvs_engine", "epvs_contrasts", "epvs_qc_status", "epvs_qc_reasons"),
+    *("epvs_lacunes", "epvs_flair_bright", "epvs_engine", "epvs_contrasts"),
+    *("epvs_qc_status", "epvs_qc_reasons"),
     *("qc_status_*", "qc_reasons_*"),
 ]
 

@@ -3,9 +3,11 @@ rule preprocess_anat:
     input:
         t1w=of_session("t1w"),
         t2w=of_session("t2w"),
+        flair=of_session("flair"),
     output:
         t1w="<derivatives>/{folder}/anat/{session}_desc-preproc_T1w.nii.gz",
         t2w="<derivatives>/{folder}/anat/{session}_desc-preproc_T2w.nii.gz",
+        flair="<derivatives>/{folder}/anat/{session}_desc-preproc_FLAIR.nii.gz",
         mask="<derivatives>/{folder}/anat/{session}_desc-brain_mask.nii.gz",
         classes="<derivatives>/{folder}/anat/{session}_desc-head_dseg.nii.gz",
         sidecar="<derivatives>/{folder}/anat/{session}_desc-preproc_anat.json",
@@ -63,6 +65,7 @@ rule segment_epvs:
     input:
         t1w="<derivatives>/{folder}/anat/{session}_desc-preproc_T1w.nii.gz",
         t2w="<derivatives>/{folder}/anat/{session}_desc-preproc_T2w.nii.gz",
+        flair="<derivatives>/{folder}/anat/{session}_desc-preproc_FLAIR.nii.gz",
         mask="<derivatives>/{folder}/anat/{session}_desc-brain_mask.nii.gz",
         classes="<derivatives>/{folder}/anat/{session}_desc-head_dseg.nii.gz",
         sidecar="<derivatives>/{folder}/anat/{session}_desc-preproc_anat.json",

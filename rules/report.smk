@@ -124,6 +124,7 @@ rule report_cohort:
 rule record_provenance:
     """Record what the run was made with: code, software, config, plan, checksums of the inputs."""
     input:
+        series=branch("alps" in MEASURES, then="<cohort>/series.tsv", otherwise=[]),
         sidecars=of_cohort("<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.json"),
         anat=(
             of_sessions("<derivatives>/{folder}/anat/{session}_desc-preproc_anat.json")

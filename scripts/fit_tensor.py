@@ -1,32 +1,65 @@
-"""Fit the diffusion tensor of a series; write its maps and what the fit says about the data."""
+"""Check and preprocess a raw series, fit its tensor; write both, and what they say of the data."""
+
+import contextlib
 
 import numpy as np
 
+from glymflow import dwi as series
 from glymflow import tensor as dti
-from glymflow.dwi import estimate_motion, read_gradients, world_gradients
 from glymflow.gradient_check import check_gradients
-from glymflow.io import InputFault, image_data, load_image, save_image, write_json
+from glymflow.io import InputFault, checksum, image_data, load_image, save_image, write_json
 
 
-def main(*, dwi, bval, bvec, mask, method, tensor, fa, md, colorfa, sidecar):
-    """Write tensor, FA, MD and colour FA; tensors are in world axes (RAS+), mm^2/s.
+def main(
+    *, dwi, bval, bvec, b0_threshold, shell_max, denoise, method, preproc, bvals, bvecs, mask,
+    preproc_sidecar, tensor, fa, md, colorfa, tensor_sidecar,
+):  # fmt: skip
+    """Write the series that the tensor is fitted to, and the tensor with its maps.
 
     Parameters
     ----------
-    dwi, bval, bvec, mask : path-like
-        The preprocessed series.
+    dwi, bval, bvec : path-like
+        The raw series and its gradient table (FSL format).
+    b0_threshold, shell_max, denoise
+        The config's `dwi`; see `glymflow.dwi` for each step.
     method : {"WLS", "OLS"}
-    tensor, fa, md, colorfa, sidecar : path-like
-        Written. The tensor's six volumes are its lower triangle (`glymflow.tensor.TRIANGLE`).
+    preproc, bvals, bvecs : path-like
+        Written: the selected volumes, 0 outside the brain, and their gradient table.
+    mask, preproc_sidecar : path-like
+        Written: the brain mask, and what was done.
+    tensor, fa, md, colorfa, tensor_sidecar : path-like
+        Written; tensors in world axes (RAS+), mm^2/s. The tensor's six volumes are its lower
+        triangle (`glymflow.tensor.TRIANGLE`).
     """
     image = load_image(dwi, ndim=4)
-    data, brain = image_data(image), image_data(load_image(mask, ndim=3)) > 0
-    bvals, bvecs = read_gradients(bval, bvec, image.shape[3])
-    directions = world_gradients(bvecs, image.affine)
-    try:
-        triangles, s0 = dti.fit_tensor(data[brain], bvals, directions, method=method)
-    except InputFault as fault:
-        raise InputFault(f"{bvec}: {fault}") from None
+    table = series.read_gradients(bval, bvec, image.shape[3])
+    with _fault_of(bval):
+        keep = series.select_volumes(*table, b0_threshold=b0_threshold, shell_max=shell_max)
+    with _fault_of(dwi):
+        scan = series.preprocess(
+            image_data(image), image.affine, *table, keep,
+            b0_threshold=b0_threshold, denoising=denoise,
+        )  # fmt: skip
+    save_image(scan.data, image.affine, preproc)
+    save_image(scan.mask, image.affine, mask)
+    series.write_gradients(scan.bvals, scan.bvecs, bvals, bvecs)
+    sources = {str(path): checksum(path) for path in (dwi, bval, bvec)}
+    write_json({"Sources": [*sources], "SourcesSHA256": sources, **scan.facts}, preproc_sidecar)
+    print(f"{keep.sum()} of {keep.size} volumes, brain {scan.facts['BrainVolumeML']:.0f} mL")
+
+    # table and affine as the files hold them, rounded: a fit of the files gives the same maps
+    table = series.read_gradients(bvals, bvecs, scan.data.shape[3])
+    affine = load_image(preproc).affine
+    with _fault_of(bvec):
+        maps = {"tensor": tensor, "fa": fa, "md": md, "colorfa": colorfa}
+        facts = _fit(scan.data, scan.mask, affine, *table, method=method, **maps)
+    write_json({"Sources": [str(preproc)], **facts}, tensor_sidecar)
+
+
+def _fit(data, brain, affine, bvals, bvecs, *, method, tensor, fa, md, colorfa):
+    """Fit and write the maps; return what the sidecar says of the fit."""
+    directions = series.world_gradients(bvecs, affine)
+    triangles, s0 = dti.fit_tensor(data[brain], bvals, directions, method=method)
     values, diffusivity, v1 = dti.scalars(triangles)
 
     def fill(inside):
@@ -34,17 +67,17 @@ def main(*, dwi, bval, bvec, mask, method, tensor, fa, md, colorfa, sidecar):
         full[brain] = inside
         return full
 
-    save_image(fill(triangles), image.affine, tensor, intent="symmetric matrix")
-    save_image(fill(values), image.affine, fa)
-    save_image(fill(diffusivity), image.affine, md)
+    save_image(fill(triangles), affine, tensor, intent="symmetric matrix")
+    save_image(fill(values), affine, fa)
+    save_image(fill(diffusivity), affine, md)
     colours = np.rint(255 * np.abs(v1) * values[:, None])
-    save_image(fill(colours).astype(np.uint8), image.affine, colorfa, intent="rgb")
+    save_image(fill(colours).astype(np.uint8), affine, colorfa, intent="rgb")
 
     predicted = fill(dti.predict_signal(triangles, s0, bvals, directions))
-    motion = estimate_motion(data, predicted, brain, image.affine)
-    gradients = check_gradients(triangles, values, v1, brain, image.affine)
-    facts = {
-        "Sources": [str(dwi)],
+    motion = series.estimate_motion(data, predicted, brain, affine)
+    gradients = check_gradients(triangles, values, v1, brain, affine)
+    print(f"mean FA {values.mean():.3f}, motion {motion.mean():.2f} mm, gradients {gradients}")
+    return {
         "FitMethod": method,
         "TensorAxes": "world (RAS+)",
         "Units": "mm^2/s",
@@ -52,8 +85,15 @@ def main(*, dwi, bval, bvec, mask, method, tensor, fa, md, colorfa, sidecar):
         "motion_max_mm": float(motion.max()),
         **{f"gradient_{name}": value for name, value in gradients.items()},
     }
-    write_json(facts, sidecar)
-    print(f"mean FA {values.mean():.3f}, motion {motion.mean():.2f} mm, gradients {gradients}")
+
+
+@contextlib.contextmanager
+def _fault_of(path):
+    """Name the file in a fault that does not name it yet."""
+    try:
+        yield
+    except InputFault as fault:
+        raise InputFault(fault if str(path) in str(fault) else f"{path}: {fault}") from None
 
 
 if __name__ == "__main__":
@@ -64,11 +104,18 @@ if __name__ == "__main__":
             dwi=snakemake.input.dwi,
             bval=snakemake.input.bval,
             bvec=snakemake.input.bvec,
-            mask=snakemake.input.mask,
+            b0_threshold=snakemake.params.b0_threshold,
+            shell_max=snakemake.params.shell_max,
+            denoise=snakemake.params.denoise,
             method=snakemake.params.method,
+            preproc=snakemake.output.dwi,
+            bvals=snakemake.output.bval,
+            bvecs=snakemake.output.bvec,
+            mask=snakemake.output.mask,
+            preproc_sidecar=snakemake.output.dwi_sidecar,
             tensor=snakemake.output.tensor,
             fa=snakemake.output.fa,
             md=snakemake.output.md,
             colorfa=snakemake.output.colorfa,
-            sidecar=snakemake.output.sidecar,
+            tensor_sidecar=snakemake.output.tensor_sidecar,
         )

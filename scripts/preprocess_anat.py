@@ -1,4 +1,4 @@
-"""Preprocess a session's T1w and T2w: bias field, brain, one grid of 1 mm, one intensity scale."""
+"""Preprocess a session's T1w, T2w and FLAIR: bias field, brain, one grid of 1 mm, one scale."""
 
 from glymflow import anat, brain
 from glymflow.io import (
@@ -12,15 +12,19 @@ from glymflow.io import (
 )
 
 
-def main(*, t1w, t2w, t1w_preproc, t2w_preproc, mask, classes, sidecar):
+def main(*, t1w, t2w, flair=None, t1w_preproc, t2w_preproc, flair_preproc, mask, classes, sidecar):
     """Write the brains on one grid of 1 mm, their mask and classes, and what was measured.
 
     Parameters
     ----------
     t1w, t2w : path-like or None
         As scanned; one of them may be missing.
+    flair : path-like or None
+        As scanned. One that cannot be used stops nothing.
     t1w_preproc, t2w_preproc : path-like
         Written; a placeholder if the session lacks this contrast.
+    flair_preproc : path-like
+        Written: as from `glymflow.anat.bright_flair`, or a placeholder that says why not.
     mask, classes, sidecar : path-like
         Written.
 
@@ -44,13 +48,31 @@ def main(*, t1w, t2w, t1w_preproc, t2w_preproc, mask, classes, sidecar):
             save_image(images[name], affine, path)
     save_image(images["mask"], affine, mask)
     save_image(images["classes"], affine, classes)
+    main_scan = scans["T1w"] or scans["T2w"]
+    facts |= _write_flair(flair, main_scan, images["classes"], affine, flair_preproc)
     facts["codes"] = anat.judge(facts, contrast_agent=anat.names_contrast_agent(t1w))
-    used = [str(path) for path in paths.values() if path]
+    used = [str(path) for path in (*paths.values(), flair) if path]
     about = {"Sources": used, "SourcesSHA256": {path: checksum(path) for path in used}}
     about["SkullStripped"] = True
     write_json(about | {"classes": brain.CLASSES} | facts, sidecar)
     print(f"{facts['contrasts']}: brain {facts['brain_volume_ml']:.0f} mL; "
           f"{'; '.join(facts['codes']) or 'nothing odd'}")  # fmt: skip
+
+
+def _write_flair(path, scan, classes, affine, target):
+    """Write the FLAIR and return its facts; a placeholder if there is none that can be used."""
+    if path is None:
+        write_placeholder(target, "no FLAIR in this session")
+        return {}
+    try:
+        image, facts = anat.bright_flair(scan, _find_brain(path), classes)
+    except InputFault as fault:
+        fault = str(fault) if str(path) in str(fault) else f"{path}: {fault}"
+        write_placeholder(target, fault)
+        print(fault, flush=True)
+        return {"flair_fault": fault}
+    save_image(image, affine, target)
+    return facts
 
 
 def _find_brain(path):
@@ -68,8 +90,10 @@ if __name__ == "__main__":
         main(
             t1w=snakemake.input.get("t1w") or None,
             t2w=snakemake.input.get("t2w") or None,
+            flair=snakemake.input.get("flair") or None,
             t1w_preproc=snakemake.output.t1w,
             t2w_preproc=snakemake.output.t2w,
+            flair_preproc=snakemake.output.flair,
             mask=snakemake.output.mask,
             classes=snakemake.output.classes,
             sidecar=snakemake.output.sidecar,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from glymflow import epvs, epvs_regions, frangi, vbnet
+from glymflow import anat, epvs, epvs_regions, frangi, vbnet
 from glymflow.io import (
     InputFault,
     image_data,
@@ -20,14 +20,14 @@ ROUND_REGIONS = 2  # voxels round the regions where the engine frangi looks too
 
 
 def main(
-    *, t1w, t2w, mask, classes, sidecar, transforms, registration, external, session, settings,
-    min_similarity, regions, labels, masks, objects, measures,
+    *, t1w, t2w, flair, mask, classes, sidecar, transforms, registration, external, session,
+    settings, min_similarity, regions, labels, masks, objects, measures,
 ):  # fmt: skip
     """Write regions, one mask per engine, the table of objects and the rows of ``epvs.tsv``.
 
     Parameters
     ----------
-    t1w, t2w, mask, classes, sidecar : path-like
+    t1w, t2w, flair, mask, classes, sidecar : path-like
         As `preprocess_anat` writes them.
     transforms : dict
         ``affine``, ``warp`` and ``inverse_warp``, as `register_anat` writes them.
@@ -56,6 +56,9 @@ def main(
     given = facts["contrasts"].split("+")
     t1, t2 = (image_data(load_image(path)) if name in given else None
               for name, path in (("T1w", t1w), ("T2w", t2w)))  # fmt: skip
+    bright = None
+    if "bright_ml" in facts:
+        bright = image_data(load_image(flair)) > anat.FLAIR_SD
     engines = {
         "vbnet": lambda: segment_vbnet(t1, t2, settings),
         "frangi": lambda: segment_frangi(t1, t2, place, tissue, affine, settings),
@@ -68,7 +71,7 @@ def main(
     for engine, segment in engines.items():
         ids = {key: session[key] for key in ("participant_id", "session_id")} | {"engine": engine}
         try:
-            kept, table, row = measure_engine(segment, place, affine, facts, settings)
+            kept, table, row = measure_engine(segment, place, affine, facts, settings, bright)
         except InputFault as fault:
             write_placeholder(masks[engine], fault)
             rows.append(ids | {"fault": str(fault)})
@@ -93,11 +96,11 @@ def place_regions(tissue, affine, transforms, registration, settings, min_simila
     return epvs_regions.atlas_regions(tissue, affine, found), codes
 
 
-def measure_engine(segment, place, affine, facts, settings):
+def measure_engine(segment, place, affine, facts, settings, bright=None):
     """Return the mask of the EPVS that count, the table of objects, and the row with its codes."""
     found, probability, codes = segment()
     kept, table = epvs.filter_objects(
-        found, place, affine, probability=probability,
+        found, place, affine, probability=probability, bright=bright,
         min_length_mm=settings["min_length_mm"], lacune_min_mm=settings["lacune_min_mm"],
     )  # fmt: skip
     row = {key: facts[key] for key in ("contrasts", "brain_volume_ml")}
@@ -150,6 +153,7 @@ if __name__ == "__main__":
         main(
             t1w=snakemake.input.t1w,
             t2w=snakemake.input.t2w,
+            flair=snakemake.input.flair,
             mask=snakemake.input.mask,
             classes=snakemake.input.classes,
             sidecar=snakemake.input.sidecar,

@@ -7,7 +7,7 @@ import time
 import pytest
 from workflow_runs import CHECKOUT, dry_run, jobs_of, snakemake, subjects_of
 
-SERIES = ("preprocess_dwi", "fit_tensor", "register_template", "measure_alps", "report_subject")
+SERIES = ("fit_tensor", "register_template", "measure_alps", "report_subject")
 COHORT = dict.fromkeys(("collect_alps", "list_excluded", "merge_cohort", "run_study",
                         "render_tables", "render_figures", "report_cohort",
                         "record_provenance"), 1)  # fmt: skip
@@ -78,7 +78,7 @@ def test_a_new_subject_measures_only_that_one(again):
         ({"qc": {"min_fa": 0.25}}, "measure_alps"),
         ({"registration": {"seed": 2}}, "register_template"),
         ({"tensor": {"fit": "OLS"}}, "fit_tensor"),
-        ({"dwi": {"shell_max": 1200}}, "preprocess_dwi"),
+        ({"dwi": {"shell_max": 1200}}, "fit_tensor"),
     ],
 )
 def test_a_changed_key_reruns_what_uses_it(again, change, first):
@@ -105,10 +105,10 @@ def test_another_checkout_of_the_same_code_reruns_nothing(again, other_checkout)
 @pytest.mark.parametrize(
     ("file", "spared"),
     [
-        ("glymflow/tensor.py", {"preprocess_dwi"}),
-        ("glymflow/registration.py", {"preprocess_dwi", "fit_tensor"}),
-        ("glymflow/qc.py", {"preprocess_dwi", "fit_tensor", "register_template"}),
-        ("scripts/fit_tensor.py", {"preprocess_dwi"}),
+        ("glymflow/tensor.py", set()),
+        ("glymflow/registration.py", {"fit_tensor"}),
+        ("glymflow/qc.py", {"fit_tensor", "register_template"}),
+        ("scripts/fit_tensor.py", set()),
         ("glymflow/figures.py", {*SERIES} - {"report_subject"}),
         ("glymflow/simulate.py", {*SERIES, *COHORT}),
     ],

@@ -47,16 +47,13 @@ def walk(tmp_path_factory, phantom_scan, load_main):
     np.savetxt(path["raw.bvec"], bvecs.T, fmt="%.6f")
     arguments = {
         "prepare_template": {"resolution_mm": 4, "wm": path["wm"], "mask": path["brain"]},
-        "preprocess_dwi": {
-            "dwi": path["dwi"], "bval": path["raw.bval"], "bvec": path["raw.bvec"],
-            "b0_threshold": 50, "shell_max": 1500, "denoise": "none",
-            "preproc": path["preproc"], "bvals": path["sel.bval"], "bvecs": path["sel.bvec"],
-            "mask": path["mask"], "sidecar": path["preproc_sidecar"],
-        },
         "fit_tensor": {
-            "dwi": path["preproc"], "bval": path["sel.bval"], "bvec": path["sel.bvec"],
-            "mask": path["mask"], "method": "WLS", "tensor": path["tensor"], "fa": path["fa"],
-            "md": path["md"], "colorfa": path["colorfa"], "sidecar": path["fit"],
+            "dwi": path["dwi"], "bval": path["raw.bval"], "bvec": path["raw.bvec"],
+            "b0_threshold": 50, "shell_max": 1500, "denoise": "none", "method": "WLS",
+            "preproc": path["preproc"], "bvals": path["sel.bval"], "bvecs": path["sel.bvec"],
+            "mask": path["mask"], "preproc_sidecar": path["preproc_sidecar"],
+            "tensor": path["tensor"], "fa": path["fa"], "md": path["md"],
+            "colorfa": path["colorfa"], "tensor_sidecar": path["fit"],
         },
         "register_template": {
             "fa": path["fa"], "md": path["md"], "mask": path["mask"], "wm": path["wm"],
@@ -84,13 +81,10 @@ def rerun(walk, load_main, tmp_path):
     """Run one script again with some arguments changed; what it writes goes to `tmp_path`."""
     written = {
         "prepare_template": {"wm": "wm.nii.gz", "mask": "brain.nii.gz"},
-        "preprocess_dwi": {
-            "preproc": "p.nii.gz", "bvals": "p.bval", "bvecs": "p.bvec", "mask": "m.nii.gz",
-            "sidecar": "p.json",
-        },
         "fit_tensor": {
-            "tensor": "t.nii.gz", "fa": "fa.nii.gz", "md": "md.nii.gz", "colorfa": "c.nii.gz",
-            "sidecar": "t.json",
+            "preproc": "p.nii.gz", "bvals": "p.bval", "bvecs": "p.bvec", "mask": "m.nii.gz",
+            "preproc_sidecar": "p.json", "tensor": "t.nii.gz", "fa": "fa.nii.gz",
+            "md": "md.nii.gz", "colorfa": "c.nii.gz", "tensor_sidecar": "t.json",
         },
         "register_template": {
             "affine": "a.mat", "warp": "w.nii.gz", "inverse_warp": "iw.nii.gz",

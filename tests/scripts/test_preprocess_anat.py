@@ -23,7 +23,7 @@ def preprocess(load_main, tmp_path, monkeypatch):
         folder.mkdir()
         names = {
             "t1w_preproc": "t1.nii.gz", "t2w_preproc": "t2.nii.gz", "mask": "mask.nii.gz",
-            "classes": "classes.nii.gz", "sidecar": "anat.json",
+            "classes": "classes.nii.gz", "sidecar": "anat.json", "flair_preproc": "flair.nii.gz",
         }  # fmt: skip
         paths = {key: str(folder / file) for key, file in names.items()}
         load_main("preprocess_anat")(**{"t1w": None, "t2w": None} | given | paths)
@@ -119,3 +119,33 @@ def test_a_t2_that_shows_another_part_is_one_line(preprocess, scan, monkeypatch)
     with pytest.raises(InputFault) as fault:
         preprocess(t1w=scan("sub-01_T1w.nii.gz"), t2w=t2w)
     assert str(fault.value) == f"{t2w}: the T2w image shows none of the T1w image's brain"
+
+
+def test_a_flair_lies_on_the_grid(preprocess, scan):
+    flair = scan("sub-01_FLAIR.nii.gz", "T2w")
+    t1w = scan("sub-01_T1w.nii.gz")
+    paths = preprocess(t1w=t1w, flair=flair)
+    image = load_image(paths["flair_preproc"])
+    mask = image_data(load_image(paths["mask"])) > 0
+    assert image.shape == mask.shape
+    assert np.all(image_data(image)[~mask] == 0)
+    facts = read_json(paths["sidecar"])
+    assert facts["dice_flair"] > 0.95
+    assert facts["Sources"] == [t1w, flair]
+
+
+@pytest.mark.parametrize("what", ["none", "no image", "flat"])
+def test_a_flair_that_cannot_be_used_stops_nothing(preprocess, scan, tmp_path, what):
+    flair = tmp_path / "sub-01_FLAIR.nii.gz"
+    if what == "no image":
+        flair.write_bytes(b"no image")
+    elif what == "flat":
+        scan(flair.name, edit=np.ones_like)
+    paths = preprocess(t1w=scan("sub-01_T1w.nii.gz"), flair=None if what == "none" else str(flair))
+    line = "^no FLAIR in this session$" if what == "none" else f"^{flair}: "
+    with pytest.raises(InputFault, match=line):
+        load_image(paths["flair_preproc"])
+    assert not is_placeholder(paths["t1w_preproc"])
+    facts = read_json(paths["sidecar"])
+    assert "bright_ml" not in facts
+    assert ("flair_fault" in facts) == (what != "none")

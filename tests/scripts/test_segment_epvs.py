@@ -47,12 +47,17 @@ def segment(load_main, tmp_path, monkeypatch):
     monkeypatch.setattr("glymflow.epvs_regions.atlas_regions", lambda *_: place)
 
     def run(*, contrasts="T1w+T2w", codes=(), external=None, mask_fault=None, similarity=0.9,
-            **changed):  # fmt: skip
+            flair=None, **changed):  # fmt: skip
         run.contrasts = contrasts
         for name in {"T1w": "t1", "T2w": "t2"}.items():
             if name[0] not in contrasts:
                 write_placeholder(tmp_path / f"{name[1]}.nii.gz", f"no {name[0]} in this session")
         facts = {"contrasts": contrasts, "codes": list(codes), "brain_volume_ml": 1000.0}
+        if flair is None:
+            write_placeholder(tmp_path / "flair.nii.gz", "no FLAIR in this session")
+        else:
+            save_image(flair, AFFINE, tmp_path / "flair.nii.gz")
+            facts["bright_ml"] = 1.0
         write_json(facts, tmp_path / "about.json")
         write_json({"similarity": similarity}, tmp_path / "registration.json")
         if external is not None:
@@ -62,6 +67,7 @@ def segment(load_main, tmp_path, monkeypatch):
         load_main("segment_epvs")(
             t1w=tmp_path / "t1.nii.gz",
             t2w=tmp_path / "t2.nii.gz",
+            flair=tmp_path / "flair.nii.gz",
             mask=tmp_path / "mask.nii.gz",
             classes=tmp_path / "classes.nii.gz",
             sidecar=tmp_path / "about.json",
@@ -109,6 +115,21 @@ def test_rows_masks_and_objects_of_both_engines(segment):
         load_image(segment.folder / "external.nii.gz")
     names = read_tsv(segment.folder / "out_labels")
     assert dict(zip(names["index"], names["name"], strict=True))[4] == "cso_right"
+
+
+def test_what_is_bright_in_the_flair_is_told(segment):
+    flair = np.zeros(SHAPE, dtype=np.float32)
+    flair[:15] = 5.0  # the left tube, half of all
+    rows = segment(flair=flair)
+    assert rows.loc["vbnet", "flair_bright"] == pytest.approx(0.5)
+    assert rows.qc_reasons.tolist() == ["epvs_bright_on_flair"] * 2
+    objects = read_tsv(segment.folder / "out_objects")
+    assert objects[objects.engine == "vbnet"].flair_bright.tolist() == [1.0, 0.0]
+
+
+def test_without_a_flair_nothing_is_said_of_it(segment):
+    assert segment().flair_bright.isna().all()
+    assert read_tsv(segment.folder / "out_objects").flair_bright.isna().all()
 
 
 @pytest.mark.parametrize("contrasts", ["T1w", "T2w"])

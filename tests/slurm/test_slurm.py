@@ -60,7 +60,7 @@ def test_the_results_are_those_of_a_local_run(on_slurm, small_run):
 
 
 def test_short_jobs_are_sent_together(on_slurm):
-    """Two Slurm jobs for the sixteen steps of four series, one for four pages, one for the rest."""
+    """Two Slurm jobs for the twelve steps of four series, one for four pages, one for the rest."""
     _, said = on_slurm
     first = [line for line in said.splitlines() if "has been submitted with SLURM jobid" in line]
     series = [line for line in first if "group_series" in line]

@@ -185,6 +185,31 @@ def test_a_cropped_top_is_flagged(slices, much):
     assert ("epvs_brain_incomplete" in codes) == much
 
 
+def test_bright_spots_of_the_flair_are_where_they_are():
+    image, affine = head("T2w")
+    spot = np.zeros(image.shape, bool)
+    centre = np.array(image.shape) // 2 + np.array([8, 0, 2])
+    spot[tuple(slice(c - 1, c + 2) for c in centre)] = True
+    scan = anat.find_brain(*head())
+    shown, other = np.where(spot, 1.2 * image.max(), image), moved(affine, (4, 0, 0))
+    classes = anat._classes(scan)
+    without = anat.bright_flair(scan, anat.find_brain(image, other), classes)[1]
+    found, facts = anat.bright_flair(scan, anat.find_brain(shown, other), classes)
+    there = grid.resample(spot, affine, scan.mask.shape, scan.grid) > 0.5
+    assert (found[there] > anat.FLAIR_SD).all()
+    more = facts["bright_ml"] - without["bright_ml"]  # CSF at the edges is bright in a T2w
+    assert more == pytest.approx(27 * 0.064, rel=0.5)
+    assert facts["dice_flair"] > 0.9
+    assert np.all(found[~scan.mask] == 0)
+
+
+def test_a_flair_of_another_brain_is_one_line(monkeypatch):
+    scan = anat.find_brain(*head())
+    monkeypatch.setattr(anat, "align", lambda *_: np.diag([1.0, 1, 1, 1]) + 60 * np.eye(4, k=3))
+    with pytest.raises(InputFault, match="FLAIR does not lie on"):
+        anat.bright_flair(scan, anat.find_brain(*head("T2w")), anat._classes(scan))
+
+
 @pytest.mark.parametrize("value", [0.0, 7.0])
 def test_no_contrast_is_one_line(value):
     with pytest.raises(InputFault) as fault:

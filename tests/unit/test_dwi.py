@@ -110,6 +110,18 @@ def test_table_that_does_not_fit_is_named(table, bvals, bvecs, words):
     assert reason(dwi.read_gradients, *paths, 7).startswith(f"{paths[0].parent}/{words}")
 
 
+def test_a_written_table_is_read_again(tmp_path):
+    paths = tmp_path / "a.bval", tmp_path / "a.bvec"
+    dwi.write_gradients(BVALS + 0.25, BVECS, *paths)
+    bvals, bvecs = dwi.read_gradients(*paths, 7)
+    np.testing.assert_array_equal(bvals, BVALS + 0.25)
+    np.testing.assert_allclose(bvecs, BVECS, atol=6e-9)
+    assert paths[0].read_text().split()[:2] == ["0.25", "1000.25"]
+    lines = paths[1].read_text().splitlines()
+    assert len(lines) == 3
+    assert all(len(number.split(".")[1]) == 8 for number in lines[0].split())
+
+
 # ---------------------------------------------------------------- axes
 
 
@@ -380,6 +392,80 @@ def test_mask_follows_the_storage(phantom_scan, b0):
     assert dice(other, mask.transpose(order)) > 0.999
 
 
+# ---------------------------------------------------------------- all of it
+
+
+@pytest.fixture
+def raw(phantom_scan):
+    """What `preprocess` is given: the phantom, and a last volume that is not kept."""
+    data = np.concatenate([phantom_scan["dwi"], phantom_scan["dwi"][..., 4:5]], axis=3)
+    keep = np.arange(data.shape[3]) < data.shape[3] - 1
+    return {
+        "data": data, "affine": phantom_scan["affine"], "keep": keep,
+        "bvals": np.r_[phantom_scan["bvals"], 3000],
+        "bvecs": np.vstack([phantom_scan["bvecs"], [1, 0, 0]]),
+    }  # fmt: skip
+
+
+def test_preprocessing_keeps_the_chosen_volumes_inside_the_brain(raw, phantom_scan, b0):
+    before = {name: value.copy() for name, value in raw.items()}
+    scan = dwi.preprocess(**raw)
+    np.testing.assert_array_equal(scan.mask, dwi.brain_mask(b0, raw["affine"]))
+    assert scan.data.dtype == np.float32
+    np.testing.assert_array_equal(scan.data[scan.mask], phantom_scan["dwi"][scan.mask])
+    assert not scan.data[~scan.mask].any()
+    np.testing.assert_array_equal(scan.bvals, phantom_scan["bvals"])
+    np.testing.assert_array_equal(scan.bvecs, phantom_scan["bvecs"])
+    for name, value in raw.items():  # the caller's arrays stay as they are
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_preprocessing_says_what_was_done(raw):
+    scan = dwi.preprocess(**raw)
+    facts = dict(scan.facts)
+    assert facts.pop("BrainVolumeML") == pytest.approx(scan.mask.sum() * 4 * 4.5 * 5 / 1000)
+    assert facts.pop("VolumesDropped").tolist() == [len(raw["keep"]) - 1]
+    assert facts == {
+        "VolumesKept": len(raw["keep"]) - 1, "BValues": [0, 1000], "Denoising": "none",
+        "SkullStripped": True,
+    }  # fmt: skip
+
+
+def test_the_brain_is_sought_where_b_is_small(raw, monkeypatch):
+    """b = 40 is a b0 at a threshold of 50, and none at 30."""
+    raw["bvals"] = np.where(np.arange(len(raw["bvals"])) == 1, 40, raw["bvals"])
+    seen = []
+    monkeypatch.setattr(dwi, "brain_mask", lambda b0, affine: seen.append(b0) or b0 > 0)
+    for threshold in (50, 30):
+        dwi.preprocess(**raw, b0_threshold=threshold)
+    low = raw["data"][..., raw["bvals"] <= 30]
+    np.testing.assert_array_equal(seen[1], low.mean(axis=3))
+    both = np.concatenate([low, raw["data"][..., 1:2]], axis=3)
+    np.testing.assert_allclose(seen[0], both.mean(axis=3), rtol=1e-6)
+
+
+def test_noise_is_removed_if_asked_and_inside_the_brain(raw, monkeypatch):
+    monkeypatch.setattr(dwi, "denoise", lambda data, mask: np.where(mask[..., None], 7.0, np.nan))
+    scan = dwi.preprocess(**raw, denoising="mppca")
+    assert scan.facts["Denoising"] == "mppca"
+    assert scan.data.dtype == np.float32
+    assert (scan.data[scan.mask] == 7).all()
+    assert (scan.data[~scan.mask] == 0).all()
+
+
+def test_a_volume_without_an_image_is_a_fault_also_where_it_is_not_kept(raw):
+    raw["data"][..., -1] = 0
+    words = reason(dwi.preprocess, **raw)
+    assert words == f"volume {len(raw['keep']) - 1} is all zero"
+
+
+def test_a_series_without_a_brain_is_a_fault(raw):
+    cube = raw["data"][20:23, 15:18, 20:23].copy()
+    raw["data"][:] = 0
+    raw["data"][5:8, 5:8, 5:8] = cube
+    assert reason(dwi.preprocess, **raw).startswith("no brain found in the b0 image")
+
+
 # ---------------------------------------------------------------- motion
 
 
@@ -424,7 +510,7 @@ def test_known_motion_is_recovered(phantom_scan, still, rotation, shift, masked)
     measured[..., 2], pose = moved(
         measured[..., 2], affine, rotation, np.array(shift), points.mean(axis=0)
     )
-    if masked:  # as `preprocess_dwi` writes it
+    if masked:  # as `preprocess` returns it
         measured = measured * mask[..., None]
     steps = points @ pose[:3, :3].T + pose[:3, 3] - points
     truth = np.sqrt(np.mean(np.sum(steps**2, axis=1)))

@@ -120,7 +120,7 @@ def test_mean_probability():
 def table(*rows):
     """Objects of (region, side, volume, lacune, first slice, last slice)."""
     columns = ["region", "side", "volume_mm3", "lacune", "first", "last"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).assign(flair_bright=np.nan)
 
 
 def test_counts_volumes_and_fractions_have_one_denominator():
@@ -139,8 +139,17 @@ def test_counts_volumes_and_fractions_have_one_denominator():
     assert found["epvs_volume_mm3_bg_right"] == 20
     assert (found["epvs_count_midbrain"], found["epvs_fraction_midbrain_left"]) == (0, 0)
     assert found["lacunes"] == 1  # in a region
-    values = [name for name in epvs.COLUMNS if name.startswith(("epvs_", "grade_", "lacunes"))]
+    assert np.isnan(found["flair_bright"])  # nobody looked
+    named = ("epvs_", "grade_", "lacunes", "flair")
+    values = [name for name in epvs.COLUMNS if name.startswith(named)]
     assert set(values) == set(found)
+
+
+def test_the_share_that_is_bright_in_the_flair_is_of_the_volume_that_counts():
+    objects = table(("bg", "left", 10.0, 0, 3, 5), ("cso", "left", 30.0, 0, 9, 9),
+                    ("cso", "left", 99.0, 1, 9, 9), (None, None, 50.0, 0, 1, 2))  # fmt: skip
+    objects = objects.assign(flair_bright=[1.0, 0.2, 1.0, 1.0])
+    assert epvs.measure(objects, 1200.0)["flair_bright"] == pytest.approx(16 / 40)
 
 
 def test_without_the_volume_of_the_brain_there_is_no_fraction():
@@ -172,9 +181,12 @@ def test_codes_and_their_status():
     assert epvs.judge({"epvs_mask_resampled"})[0] == "pass"
     assert epvs.judge({"epvs_empty", "epvs_t1_only"}) == ("warn", "epvs_t1_only;epvs_empty")
     assert epvs.judge({"epvs_many", "epvs_t2_misaligned"})[0] == "fail"
-    assert epvs.found_codes({"epvs_count": 0}, 500) == {"epvs_empty"}
-    assert epvs.found_codes({"epvs_count": 501}, 500) == {"epvs_many"}
-    assert epvs.found_codes({"epvs_count": 500}, 500) == set()
+    assert epvs.found_codes({"epvs_count": 0, "flair_bright": np.nan}, 500) == {"epvs_empty"}
+    found = {"epvs_count": 501, "flair_bright": 0.25}
+    assert epvs.found_codes(found, 500) == {"epvs_many"}
+    assert epvs.found_codes(found | {"flair_bright": 0.26}, 501) == {"epvs_bright_on_flair"}
+    assert epvs.found_codes(found | {"flair_bright": np.nan}, 501) == set()
+    assert epvs.found_codes({"epvs_count": 500, "flair_bright": np.nan}, 500) == set()
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,9 @@ def test_the_plainest_name_first_and_no_by_product(tmp_path):
     )  # fmt: skip
     found = index(tmp_path)
     assert names(found["sub-1"]) == ("sub-1_acq-mprage_T1w.nii.gz", "sub-1_acq-x_run-1_T2w.nii.gz")
+    assert names(found["sub-1"], "flair") == ("sub-1_FLAIR.nii.gz",)
     assert names(found["sub-2"]) == ("sub-2_acq-a_rec-b_run-1_T1w.nii", None)
+    assert found["sub-2"]["flair"] is None
     assert found["sub-1"]["fault"] is None
     assert found["sub-1"]["session"] == "sub-1"
     assert found["sub-3"]["fault"] == f"{tmp_path / 'sub-3'}: no T1w or T2w (anat/*_T1w.nii.gz)"

@@ -18,13 +18,18 @@ def test_inputs_come_from_sidecars_and_files(tmp_path):
     write_json({"SourcesSHA256": {"bids/b.nii.gz": "12", "bids/a.bval": "34"}}, tmp_path / "1.json")
     write_placeholder(tmp_path / "2.json", "bids/c.nii.gz: truncated")
     (tmp_path / "participants.tsv").write_bytes(b"abc")
-    found = provenance.input_checksums(
-        [tmp_path / "1.json", tmp_path / "2.json"], [tmp_path / "participants.tsv"]
-    )
+    (tmp_path / "c.nii.gz").write_bytes(b"abcd")
+    sources = {
+        tmp_path / "1.json": [tmp_path / "not read again"],
+        tmp_path / "2.json": [tmp_path / "c.nii.gz", tmp_path / "not there"],
+    }
+    found = provenance.input_checksums(sources, [tmp_path / "participants.tsv"])
     assert found["bids/a.bval"] == "34"
     assert found["bids/b.nii.gz"] == "12"
     assert found[str(tmp_path / "2.json")] == "not measured: bids/c.nii.gz: truncated"
     assert found[str(tmp_path / "participants.tsv")] == hashlib.sha256(b"abc").hexdigest()
+    assert found[str(tmp_path / "c.nii.gz")] == hashlib.sha256(b"abcd").hexdigest()
+    assert len(found) == 5
     assert list(found) == sorted(found)
 
 

@@ -4,7 +4,7 @@ import pytest
 from workflow_runs import dry_run, empty_cohort, snakemake
 
 SESSION = ("preprocess_anat", "register_anat", "segment_epvs")
-SERIES = ("preprocess_dwi", "fit_tensor", "register_template", "measure_alps")
+SERIES = ("fit_tensor", "register_template", "measure_alps")
 COHORT = {"index_cohort": 1, "merge_cohort": 1, "list_excluded": 1, "describe_derivatives": 1}
 REPORT = {"report_cohort": 1, "record_provenance": 1}
 ALPS = {"prepare_template": 1, "collect_alps": 1}

@@ -6,7 +6,7 @@ import pytest
 from workflow_runs import dry_run, empty_cohort, jobs_of, snakemake
 
 MASK = "{0}/anat/{0}_space-{1}_label-{2}_mask.nii.gz"
-SERIES = ("preprocess_dwi", "fit_tensor", "register_template", "measure_alps")
+SERIES = ("fit_tensor", "register_template", "measure_alps")
 PAST = 1_000_000_000
 
 
