@@ -15,6 +15,7 @@ from glymflow.phantom_epvs_anatomy import (
     SIDED_REGIONS,
     Anatomy,
     anatomy_from_tissues,
+    colin27_anatomy,
     draw_head,
     smooth_field,
     template_anatomy,
@@ -28,11 +29,12 @@ __all__ = [
     "Anatomy",
     "Phantom",
     "anatomy_from_tissues",
+    "colin27_anatomy",
     "make_phantom",
     "template_anatomy",
 ]
 
-GENERATOR = "2"  # goes up when the phantoms of a seed change
+GENERATOR = "3"  # goes up when the phantoms of a seed change
 PERCENTILES = (0.5, 99.5)  # those of `glymflow.vbnet.normalise`
 ROUGH_MM = 3.0  # of the whole head that gives the percentiles of a slab
 SHARES = {"bg": 0.4, "cso": 0.45, "midbrain": 0.03, "other": 0.12}  # of the EPVS
@@ -84,7 +86,7 @@ def make_phantom(seed, *, anatomy=None, setting="train", slices=None, head=None)
         (the same with T2 slices of 3 to 6 mm), "out_of_range" (contrasts beyond the training's,
         1.5 times the noise of "test", slices of 3 mm on both), "none" ("test" without EPVS);
         "train_still" and "still" are "train" and "test" with the T2 exactly on the T1;
-        "train_fine" is "train" without thick slices.
+        "train_none" is "train" without EPVS; "crisp" is "test" in the contrasts of the training.
     slices : (int, int), optional
         Only these axial slices of the whole head (`SHAPE`).
     head : (Head, Head), optional
@@ -112,10 +114,10 @@ def make_phantom(seed, *, anatomy=None, setting="train", slices=None, head=None)
     images = paint(fine, canvas, wmh, rng, contrast, setting)
     *images, facts = scan(*images, rng, setting)
     mask = brain_mask(fine, rng, setting)
-    limits = [None, None]
+    limits = np.array([np.percentile(image[mask], PERCENTILES) for image in images])
     if rough is not None:
         rng.bit_generator.state = state
-        limits = _limits(rough, rng, contrast, setting, caps, patches, facts)
+        limits += _beyond(rough, slices, rng, contrast, setting, caps, patches, facts)
     t1, t2 = (scaled(image, mask, pair) for image, pair in zip(images, limits, strict=True))
     lesion = (wmh > 0.5) & (fine.maps[..., 1] > 0.5) & (canvas.distractors == 0)
     canvas.distractors[lesion & (canvas.labels == 0)] = objects.WMH
@@ -157,21 +159,27 @@ def _populate(canvas, head, rng, setting, share):
         objects.draw_tubes(canvas, head, rng, kind, number, vessel=True)
 
 
-def _limits(rough, rng, contrast, setting, caps, patches, facts):
-    """Return the percentiles of both contrasts over the whole head."""
+def _beyond(rough, slices, rng, contrast, setting, caps, patches, facts):
+    """Return by how much the percentiles of the whole head differ from those of the slices.
+
+    Both are those of the rough copy. It lacks the blur of the scan, and so do both: the percentiles
+    of the copy itself would be up to a tenth too far apart.
+    """
     wmh = objects.draw_wmh(rough, rng, caps, patches)
     images = paint(rough, None, wmh, rng, contrast, setting)
-    mask, limits = brain_mask(rough, rng, setting), []
+    mask, differences = brain_mask(rough, rng, setting), []
+    part = slice(*(round(at / ROUGH_MM) for at in slices))
     for image, name in zip(images, ("t1", "t2"), strict=True):
         image = np.abs(image + facts["noise"] * rng.standard_normal(image.shape))
         field = smooth_field(rng, image.shape, 60 / ROUGH_MM)[..., 0]
         image = image * np.exp(facts[f"{name}_bias"] * field)
-        limits.append(np.percentile(image[mask], PERCENTILES))
-    return limits
+        whole, here = image[mask], image[..., part][mask[..., part]]
+        differences.append(np.percentile(whole, PERCENTILES) - np.percentile(here, PERCENTILES))
+    return np.array(differences)
 
 
-def scaled(image, mask, limits=None):
-    """Scale intensities as `glymflow.vbnet.normalise` does, with limits from elsewhere if given."""
-    low, high = np.percentile(image[mask], PERCENTILES) if limits is None else limits
+def scaled(image, mask, limits):
+    """Scale intensities as `glymflow.vbnet.normalise` does, between limits from elsewhere."""
+    low, high = limits
     image = np.clip((image - low) * (2 / (high - low)) - 1, -1, 1)
     return np.where(mask, image, -1).astype(np.float32)

@@ -16,6 +16,7 @@ SIDED_REGIONS = ("bg_left", "bg_right", "cso_left", "cso_right", "midbrain_left"
 SHAPE = (176, 208, 176)  # of a whole head
 LATTICE_MM = 6.0  # of the deformation
 DEPTH_LIMIT = 30.0  # mm; distances are not told apart beyond
+LABEL_BLUR = 0.6  # voxels: what lies between two labels is a mixture
 
 
 @dataclass(frozen=True)
@@ -142,6 +143,30 @@ def template_anatomy():
     # the plexus and the blur of the average brain would leave the ventricles half grey
     clear = 1 - 0.8 * ndimage.gaussian_filter(ventricles.astype(np.float32), 0.7)
     return anatomy_from_tissues(grey * clear, white, mask, regions, ventricles, affine)
+
+
+@cache
+def colin27_anatomy():
+    """Return the anatomy of Colin27, a single head with sulci of its own (docs/brain.md)."""
+    from pathlib import Path
+
+    from glymflow.phantom_head import CLASSES, NUMBER, load_head
+
+    head = load_head(Path(__file__).parent / "training" / "head_colin27.nii.gz")
+
+    def share(*names):
+        there = np.isin(head.labels, [NUMBER[name] for name in names]) & (head.classes > 0)
+        return ndimage.gaussian_filter(there.astype(np.float32), LABEL_BLUR)
+
+    mask, nuclei = head.classes > 0, share("striatum", "thalamus", "pallidum")
+    grey = share("cortex", "cerebellar_cortex") + nuclei
+    white = share("white_matter", "brainstem", "cerebellar_white_matter")
+    first = CLASSES.index("basal_ganglia")
+    left = head.affine[0, 0] * np.arange(mask.shape[0]) + head.affine[0, 3] < 0
+    regions = np.where(head.classes >= first, 2 * (head.classes - first) + 1, 0)
+    regions = np.where(regions > 0, regions + ~left[:, None, None], 0)
+    ventricles = head.labels == NUMBER["ventricle"]
+    return anatomy_from_tissues(grey, white, mask, regions, ventricles, head.affine, nuclei=nuclei)
 
 
 def sample(maps, points):

@@ -43,14 +43,14 @@ class Setting:
     held_out: str = "out"
     fluid: tuple = (0.65, 1.05)
     noise: tuple = (0.008, 0.05)
-    thick: tuple = (0.3, 0.55)
+    thick: tuple = (0.35, 0.55)
     thick_mm: tuple = (2.0, 6.0)
     fine_mm: tuple = (0.8, 1.3)
     blur_mm: tuple = (0.0, 0.6)
     bias: float = 0.12
     texture: tuple = (0.01, 0.05)
     ghosts: float = 0.15
-    moved: tuple = (0.8, 0.8)  # T2 against T1, mm and degrees
+    moved: tuple = (0.8, 0.8)  # T2 against T1 along each axis, mm and degrees
     mask_mm: tuple = (-2.0, 2.0)
     density: tuple = (0, 400)
     lacunes: tuple = (0, 12)
@@ -118,7 +118,8 @@ _BEYOND = replace(
 SETTINGS = {
     "train": _TRAIN,
     "train_still": replace(_TRAIN, moved=(0.0, 0.0)),
-    "train_fine": replace(_TRAIN, thick=(0.0, 0.0)),
+    "train_none": replace(_TRAIN, density=(0, 0)),
+    "crisp": replace(_TEST, contrast=_TRAIN.contrast, held_out="out", pose=_POSE),
     "test": _TEST,
     "still": replace(_TEST, moved=(0.0, 0.0)),
     "thick_t2": replace(_TEST, thick=(0.0, 1.0), thick_mm=(3.0, 6.0)),

@@ -127,20 +127,37 @@ def _head_box(small):
     return (first + last - sides) // 2, sides
 
 
-def epvs_probability(t1, t2):
+def epvs_probability(t1, t2, *, t1_fine=False, session=None):
     """Return the probability of an enlarged perivascular space in each voxel.
+
+    The T2 shows EPVS best, but never lies exactly on the T1, whose space the result is in. Where
+    the T1 has thin slices, the mean of what both show and of what the T1 shows alone has the
+    better outline (docs/epvs-accuracy.md).
 
     Parameters
     ----------
     t1, t2 : (X, Y, Z) float32 array, or None
         Brains on one grid of 1 mm whose axes point to the right, front and top; intensities as
         from `normalise`, -1 outside. One of them may be missing.
+    t1_fine : bool
+        Whether that mean is taken.
+    session : onnxruntime.InferenceSession, optional
+        Of another network than the package's.
 
     Returns
     -------
     (X, Y, Z) float32 array
         0 in slices without any brain.
     """
+    session = session or network("epvs")
+    found = _epvs_pass(t1, t2, session)
+    if t1_fine and t1 is not None and t2 is not None:
+        found = (found + _epvs_pass(t1, None, session)) / 2
+    return found
+
+
+def _epvs_pass(t1, t2, session):
+    """Return what the network says of the images given."""
     given = [image for image in (t1, t2) if image is not None]
     x, y, depth = given[0].shape
     pad = [(0, -side % MULTIPLE) for side in (x, y)] + [(NEIGHBOURS, NEIGHBOURS)]
@@ -150,7 +167,7 @@ def epvs_probability(t1, t2):
         if image is None else np.pad(image.astype(np.float32), pad, constant_values=-1)
         for image in (t1, t2)
     ]  # fmt: skip
-    session, found = network("epvs"), np.zeros((x, y, depth), dtype=np.float32)
+    found = np.zeros((x, y, depth), dtype=np.float32)
     brain = np.flatnonzero(np.any([(image > -1).any(axis=(0, 1)) for image in given], axis=0))
     for at in np.array_split(brain, -(-len(brain) // BATCH)) if len(brain) else ():
         channels = [

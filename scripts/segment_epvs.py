@@ -60,7 +60,7 @@ def main(
     if "bright_ml" in facts:
         bright = image_data(load_image(flair)) > anat.FLAIR_SD
     engines = {
-        "vbnet": lambda: segment_vbnet(t1, t2, settings),
+        "vbnet": lambda: segment_vbnet(t1, t2, facts["slice_mm"], settings),
         "frangi": lambda: segment_frangi(t1, t2, place, tissue, affine, settings),
     }
     if external or session["mask_fault"]:
@@ -108,9 +108,10 @@ def measure_engine(segment, place, affine, facts, settings, bright=None):
     return kept, table, row | {"codes": codes | epvs.found_codes(row, settings["max_count"])}
 
 
-def segment_vbnet(t1, t2, settings):
+def segment_vbnet(t1, t2, slice_mm, settings):
     """Return mask, probability and codes of the network."""
-    probability = vbnet.epvs_probability(t1, t2)
+    fine = slice_mm.get("T1w", np.inf) <= anat.THICK_MM
+    probability = vbnet.epvs_probability(t1, t2, t1_fine=fine)
     return probability >= settings["threshold"], probability, set()
 
 

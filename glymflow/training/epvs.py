@@ -14,7 +14,7 @@ import numpy as np
 from glymflow import phantom_epvs
 from glymflow.training import command
 
-SEED, STEPS = 1, 9000
+SEED, STEPS = 1, 11000
 BASE, FINE = 12, 2  # channels of the network's first block, units at full resolution
 NEIGHBOURS = 2  # slices above and below that the network sees
 SLAB = 32  # slices of a phantom
@@ -22,23 +22,19 @@ SLICES = (20, 156)  # of a whole head, those that hold brain
 KINDS = ("train_still", "train", "train")  # phantoms of each deformed head
 PER_HEAD = len(KINDS)
 BATCH, CROP = 8, 112
-KEPT = 24  # phantoms from which the crops are taken
-STEPS_PER_PHANTOM = 16
+KEPT = 48  # phantoms from which the crops are taken
+STEPS_PER_PHANTOM = 12
 RATE, DECAY = 2e-3, 1e-3
 DICE, ENTROPY = 0.2, 20.0  # weights in the loss; with much of the Dice loss, objects come out large
-FINE_ONLY = ("train_fine",) * PER_HEAD
-CALIBRATED = 4  # heads by which the volume is set right in the end
+EMPTY = 0.12  # share of the phantoms without EPVS
+ANATOMIES = (phantom_epvs.template_anatomy, phantom_epvs.colin27_anatomy)  # in turn
+NORM_BATCHES = 200  # by which the means and variances of BatchNorm are set in the end
+CALIBRATED = 6  # whole heads by which the volume is set right in the end
 ALONE = 0.15  # share of the crops with T1 only, and of those with T2 only
 
 
-def slabs(seed, kinds=KINDS):
+def slabs(seed):
     """Return the slabs of one deformed head, each with a contrast and objects of its own.
-
-    Parameters
-    ----------
-    seed : int
-    kinds : sequence of str
-        Settings of `phantom_epvs.SETTINGS`, one for each slab.
 
     Returns
     -------
@@ -50,10 +46,11 @@ def slabs(seed, kinds=KINDS):
     rng = np.random.default_rng([seed, 2])
     start = int(rng.integers(SLICES[0], SLICES[1] - SLAB))
     part = (start, start + SLAB)
-    anatomy = phantom_epvs.template_anatomy()
+    anatomy = ANATOMIES[seed % len(ANATOMIES)]()
     heads = phantom_epvs.draw_heads(seed, anatomy, "train", part)
     made = []
-    for k, kind in enumerate(kinds):
+    for k, kind in enumerate(KINDS):
+        kind = "train_none" if rng.random() < EMPTY else kind
         phantom = phantom_epvs.make_phantom(
             PER_HEAD * seed + k, anatomy=anatomy, setting=kind, slices=part, head=heads
         )
@@ -63,7 +60,7 @@ def slabs(seed, kinds=KINDS):
         chosen = [part[rng.permutation(len(part))[:300]] for part in chosen]
         brain = np.argwhere(phantom.mask[::4, ::4, ::4]) * 4
         chosen.append(brain[rng.permutation(len(brain))[:600]])
-        made.append((images, truth, np.concatenate(chosen).astype(np.int16), k == 0))
+        made.append((images, truth, np.concatenate(chosen).astype(np.int16), kind == KINDS[0]))
     return made
 
 
@@ -177,10 +174,28 @@ def train(folder, *, seed=SEED, steps=STEPS, workers=0, base=BASE, tell=print, s
         hours = (time.monotonic() - began) / 3600
         if (step + 1) % 50 == 0:
             tell(f"step {step + 1}/{steps}  loss {mean:.3f}  {hours:.2f} h")
+        if step + 1 == steps:
+            settle(network, kept, rng, device)
         if (step + 1) % save_every == 0 or step + 1 == steps:
             about = {"seed": seed, "steps": step + 1, "of_steps": steps, "base": base}
             save(network, folder, about, {"hours": round(hours, 2), "device": device})
     calibrate(folder, seed)
+
+
+def settle(network, kept, rng, device):
+    """Take the means and variances of BatchNorm anew, over many batches.
+
+    While training they are those of the last few batches, each of a few contrasts.
+    """
+    import torch
+
+    norms = [part for part in network.modules() if isinstance(part, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # the plain mean
+    with torch.no_grad(), torch.autocast(device, dtype=torch.bfloat16):
+        for _ in range(NORM_BATCHES):
+            network(torch.from_numpy(batch(kept, rng)[0]).to(device))
 
 
 def save(network, folder, about, circumstances):
@@ -207,12 +222,21 @@ def save(network, folder, about, circumstances):
     (Path(folder) / "epvs.json").write_text(json.dumps(about | circumstances, indent=2) + "\n")
 
 
+def whole_heads(seed, heads):
+    """Yield whole phantoms that the training did not see, in its contrasts and anatomies."""
+    for k in range(heads):
+        anatomy = ANATOMIES[k % len(ANATOMIES)]()
+        yield phantom_epvs.make_phantom(
+            100_000 * seed + 99_000 + k, anatomy=anatomy, setting="crisp"
+        )
+
+
 def calibrate(folder, seed, *, heads=CALIBRATED):
     """Shift the network's answer so that probabilities above 0.5 hold the true volume of EPVS.
 
-    The shift is that of the logit at which, over new phantoms in the training's contrasts, with
-    both images and no thick slices, as many voxels are found as are true; it goes into the last
-    bias of ``epvs.onnx``, and into ``epvs.json`` as ``shift``.
+    The shift is that of the logit at which, over new whole heads in the training's contrasts with
+    voxels of about 1 mm in both images, as many voxels of the regions are found as are true; it
+    goes into the last bias of ``epvs.onnx``, and into ``epvs.json`` as ``shift``.
     """
     import onnx
 
@@ -220,13 +244,12 @@ def calibrate(folder, seed, *, heads=CALIBRATED):
 
     path = Path(folder) / "epvs.onnx"
     session = vbnet.open_session(path)
-    made = [one for k in range(heads) for one in slabs(100_000 * seed + 99_000 + k, FINE_ONLY)]
     found, true = [], 0
-    for images, truth, *_ in made:
-        probability = answer(session, images.astype(np.float32))
-        middle = slice(NEIGHBOURS, -NEIGHBOURS)
-        found.append(probability[..., middle][probability[..., middle] > 0.01])
-        true += int(truth[..., middle].sum())
+    for phantom in whole_heads(seed, heads):
+        counted = phantom.regions > 0
+        probability = vbnet.epvs_probability(phantom.t1, phantom.t2, session=session)
+        found.append(probability[counted & (probability > 0.01)])
+        true += int((phantom.labels[counted] > 0).sum())
     found = np.sort(np.concatenate(found))[::-1]
     least = float(np.clip(found[min(true, len(found) - 1)], 1e-4, 1 - 1e-4))
     shift = float(np.log(least / (1 - least)))
@@ -237,17 +260,6 @@ def calibrate(folder, seed, *, heads=CALIBRATED):
     onnx.save(model, str(path))
     about = json.loads(path.with_suffix(".json").read_text()) | {"shift": round(shift, 3)}
     path.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n")
-
-
-def answer(session, images):
-    """Return the probability of EPVS in (2, X, Y, Z) images by a session of onnxruntime."""
-    depth = images.shape[3]
-    found = np.zeros(images.shape[1:], dtype=np.float32)
-    for z in range(NEIGHBOURS, depth - NEIGHBOURS):
-        around = images[..., z - NEIGHBOURS : z + NEIGHBOURS + 1]
-        stack = np.moveaxis(around, -1, 1).reshape(1, -1, *images.shape[1:3])
-        found[..., z] = session.run(None, {"image": np.ascontiguousarray(stack)})[0][0, 1]
-    return found
 
 
 def add_arguments(parser):

@@ -38,8 +38,9 @@ def segment(load_main, tmp_path, monkeypatch):
     save_image(np.ones(SHAPE, np.uint8), AFFINE, tmp_path / "mask.nii.gz")
     save_image(np.ones(SHAPE, np.uint8), AFFINE, tmp_path / "classes.nii.gz")
 
-    def probability(t1, t2):
+    def probability(t1, t2, *, t1_fine):
         assert (t1 is None) == ("T1w" not in run.contrasts)
+        run.t1_fine = t1_fine
         return np.where(truth, np.float32(0.9), np.float32(0.1))
 
     monkeypatch.setattr("glymflow.vbnet.epvs_probability", probability)
@@ -47,12 +48,13 @@ def segment(load_main, tmp_path, monkeypatch):
     monkeypatch.setattr("glymflow.epvs_regions.atlas_regions", lambda *_: place)
 
     def run(*, contrasts="T1w+T2w", codes=(), external=None, mask_fault=None, similarity=0.9,
-            flair=None, **changed):  # fmt: skip
+            flair=None, slice_mm=1.0, **changed):  # fmt: skip
         run.contrasts = contrasts
         for name in {"T1w": "t1", "T2w": "t2"}.items():
             if name[0] not in contrasts:
                 write_placeholder(tmp_path / f"{name[1]}.nii.gz", f"no {name[0]} in this session")
         facts = {"contrasts": contrasts, "codes": list(codes), "brain_volume_ml": 1000.0}
+        facts["slice_mm"] = dict.fromkeys(contrasts.split("+"), slice_mm)
         if flair is None:
             write_placeholder(tmp_path / "flair.nii.gz", "no FLAIR in this session")
         else:
@@ -117,6 +119,14 @@ def test_rows_masks_and_objects_of_both_engines(segment):
     assert dict(zip(names["index"], names["name"], strict=True))[4] == "cso_right"
 
 
+@pytest.mark.parametrize(("slice_mm", "fine"), [(1.0, True), (2.0, True), (3.0, False)])
+def test_a_t1_of_thin_slices_helps_with_the_outline(segment, slice_mm, fine):
+    segment(slice_mm=slice_mm)
+    assert segment.t1_fine == fine
+    segment(slice_mm=slice_mm, contrasts="T2w")
+    assert not segment.t1_fine
+
+
 def test_what_is_bright_in_the_flair_is_told(segment):
     flair = np.zeros(SHAPE, dtype=np.float32)
     flair[:15] = 5.0  # the left tube, half of all
@@ -159,7 +169,7 @@ def test_a_mask_that_cannot_be_used_leaves_the_other_engines(segment):
 
 
 def test_missing_weights_leave_the_other_engine(segment, monkeypatch):
-    def missing(*_):
+    def missing(*_, **how):
         raise InputFault("epvs.onnx: the weights of this network are missing")
 
     monkeypatch.setattr("glymflow.vbnet.epvs_probability", missing)
@@ -175,11 +185,11 @@ def test_codes(segment, monkeypatch):
     assert "registration" not in segment(similarity=0.3, regions="vbnet").to_string()
     full = np.zeros(SHAPE, np.float32)
     full[3:18, 4:36, 3:27] = 1
-    monkeypatch.setattr("glymflow.vbnet.epvs_probability", lambda *_: full)
+    monkeypatch.setattr("glymflow.vbnet.epvs_probability", lambda *_, **how: full)
     rows = segment(max_ratio=3, lacune_min_mm=100)
     assert rows.qc_reasons.tolist() == ["epvs_engines_disagree"] * 2
     assert rows.loc["vbnet", "epvs_count"] == 1
-    monkeypatch.setattr("glymflow.vbnet.epvs_probability", lambda *_: 0 * full)
+    monkeypatch.setattr("glymflow.vbnet.epvs_probability", lambda *_, **how: 0 * full)
     assert segment().loc["vbnet", "qc_reasons"] == "epvs_empty"
 
 

@@ -96,8 +96,9 @@ def test_intensities_are_those_of_the_workflow():
     assert head.t1.max() == 1
     assert (head.t1[~head.mask] == -1).all()
     raw = np.random.default_rng(0).gamma(2, 1, head.mask.shape)
+    limits = np.percentile(raw[head.mask], phantom_epvs.PERCENTILES)
     np.testing.assert_allclose(
-        phantom_epvs.scaled(raw, head.mask), vbnet.normalise(raw, head.mask), atol=1e-6
+        phantom_epvs.scaled(raw, head.mask, limits), vbnet.normalise(raw, head.mask), atol=1e-6
     )
     # a slab is scaled as the whole head is, of which it shows a part
     slab = phantom_epvs.make_phantom(2, setting=whole, anatomy=ball(), slices=(78, 98))
@@ -192,3 +193,25 @@ def test_a_smooth_field_has_unit_spread_and_the_wanted_shape():
     assert field.shape == (60, 70, 50, 2)
     assert field.std() == pytest.approx(1, abs=0.15)
     assert np.diff(field, axis=0).std() < 0.5
+
+
+def test_both_anatomies_of_the_training_have_sides_and_tissues_where_they_belong():
+    for anatomy in (phantom_epvs.template_anatomy(), phantom_epvs.colin27_anatomy()):
+        grey, white, csf, nuclei = np.moveaxis(anatomy.maps[..., :4], -1, 0)
+        x = np.arange(grey.shape[0]) + anatomy.affine[0, 3]
+        for code, name in enumerate(phantom_epvs.SIDED_REGIONS, start=1):
+            region = anatomy.regions == code
+            assert region.sum() > 3000
+            side = -1 if name.endswith("left") else 1
+            assert side * x[np.argwhere(region)[:, 0]].mean() > 5
+            assert csf[region].mean() < 0.05
+            if name.startswith("cso"):
+                assert white[region].mean() > 0.9
+            if name.startswith("bg"):
+                assert nuclei[region].mean() > 0.4
+        inside = anatomy.maps[..., 4] > 0
+        np.testing.assert_allclose((grey + white + csf)[inside], 1, atol=1e-4)
+        # roots of the perforating arteries: below the basal ganglia, one on each side
+        assert anatomy.roots[0, 0] < -10
+        assert anatomy.roots[1, 0] > 10
+        assert (anatomy.roots[:, 2] < 0).all()

@@ -1,4 +1,5 @@
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +25,19 @@ def made(seed):
 
 @pytest.fixture
 def phantoms(monkeypatch):
-    monkeypatch.setattr(epvs, "slabs", lambda seed, kinds=(): [made(seed + k) for k in range(3)])
+    monkeypatch.setattr(epvs, "slabs", lambda seed: [made(seed + k) for k in range(3)])
+    monkeypatch.setattr(epvs, "whole_heads", whole_heads)
+
+
+def whole_heads(seed, heads):
+    """Phantoms as from `make_phantom`; the regions are the middle of them."""
+    for k in range(heads):
+        (t1, t2), truth, *_ = made(1000 * seed + k)
+        regions = np.zeros(SHAPE, dtype=np.uint8)
+        regions[10:110, 10:100, 2:-2] = 1
+        yield SimpleNamespace(
+            t1=t1.astype(np.float32), t2=t2.astype(np.float32), labels=truth, regions=regions
+        )
 
 
 def test_crops_show_the_slice_of_their_truth_and_miss_one_contrast_at_times():
@@ -87,12 +100,25 @@ def test_the_volume_is_right_at_one_half_in_the_end(phantoms, tmp_path):
     epvs.train(tmp_path, seed=4, steps=100, base=4, tell=str)
     session = vbnet.open_session(tmp_path / "epvs.onnx")
     found = true = 0
-    for k in range(epvs.CALIBRATED):
-        for images, truth, *_ in epvs.slabs(499_000 + k):
-            found += (epvs.answer(session, images.astype(np.float32)) > 0.5).sum()
-            true += truth[..., 2:-2].sum()
+    for head in whole_heads(4, epvs.CALIBRATED):
+        probability = vbnet.epvs_probability(head.t1, head.t2, session=session)
+        found += ((probability > 0.5) & (head.regions > 0)).sum()
+        true += (head.labels & (head.regions > 0)).sum()
     assert found == pytest.approx(true, rel=0.02)
     assert "shift" in json.loads((tmp_path / "epvs.json").read_text())
+
+
+def test_the_norms_are_the_means_over_many_batches():
+    network = torch.nn.Sequential(torch.nn.Conv2d(10, 1, 1), torch.nn.BatchNorm2d(1))
+    with torch.no_grad():
+        network[0].weight.fill_(1)
+        network[0].bias.fill_(0)
+    network[1].running_mean.fill_(99)
+    kept, rng = [made(1), made(2)], np.random.default_rng(0)
+    epvs.settle(network, kept, rng, "cpu")
+    rng = np.random.default_rng(0)
+    means = [epvs.batch(kept, rng)[0].sum(axis=1).mean() for _ in range(epvs.NORM_BATCHES)]
+    assert network[1].running_mean.item() == pytest.approx(np.mean(means), abs=0.02)
 
 
 def _found(path):

@@ -142,6 +142,18 @@ def test_a_missing_contrast_is_minus_one(epvs_network, missing):
     np.testing.assert_array_equal(vbnet.epvs_probability(*pair), vbnet.epvs_probability(*filled))
 
 
+def test_a_fine_t1_is_asked_alone_too(epvs_network):
+    rng = np.random.default_rng(0)
+    t1, t2 = (rng.uniform(-0.9, 1, (16, 16, 5)).astype(np.float32) for _ in range(2))
+    both, alone = vbnet.epvs_probability(t1, t2), vbnet.epvs_probability(t1, None)
+    mean = vbnet.epvs_probability(t1, t2, t1_fine=True)
+    np.testing.assert_allclose(mean, (both + alone) / 2, rtol=1e-5)
+    for pair in ((t1, None), (None, t2)):
+        np.testing.assert_array_equal(
+            vbnet.epvs_probability(*pair, t1_fine=True), vbnet.epvs_probability(*pair)
+        )
+
+
 def test_slices_without_brain_are_zero(epvs_network):
     image = np.full((16, 16, 20), -1, np.float32)
     image[4:8, 4:8, 9:11] = 0.5
