@@ -44,12 +44,11 @@ def table(results):
 
 
 def truth_of(phantom):
-    """Number and volume (mm^3) of the EPVS of which most lies in the three regions."""
+    """Which EPVS count, most of each lying in the three regions, and their voxels (mm^3)."""
     labels = phantom.labels
     inside = np.bincount(labels[phantom.regions > 0], minlength=labels.max() + 1)[1:]
     voxels = np.bincount(labels.ravel())[1:]
-    counted = inside > voxels / 2
-    return counted.sum(), voxels[counted].sum()
+    return inside > voxels / 2, voxels
 
 
 def test_one_row_per_session_and_engine(table):
@@ -60,7 +59,8 @@ def test_one_row_per_session_and_engine(table):
 
 
 def test_count_and_volume_are_near_the_truth(table, phantoms):
-    count, volume = truth_of(phantoms["sub-01"])
+    counted, voxels = truth_of(phantoms["sub-01"])
+    count, volume = counted.sum(), voxels[counted].sum()
     found = table.loc["sub-01", "vbnet"]
     assert count > 15
     assert found.epvs_count == pytest.approx(count, rel=0.3)
@@ -79,7 +79,10 @@ def test_most_true_objects_are_found_where_they_are(results, phantoms):
     hit = np.zeros(len(voxels), bool)
     hit[ok] = image_data(mask)[tuple(there[ok].T)] > 0
     ids = phantom.labels[tuple(voxels.T)]
+    counted, _ = truth_of(phantom)
     of_object = pd.Series(hit).groupby(ids).any()
+    of_object = of_object[counted[of_object.index - 1]]
+    print(f"{of_object.sum()} of {len(of_object)}")
     assert of_object.mean() >= 0.8
 
 
