@@ -287,8 +287,8 @@ filter is told the regions and looks nowhere else.
   hyperintensities.
 - "T1 only" are the heads of "test" with one of both images, "T2 only" the same heads with a T2 that
   lies exactly on the truth (else the truth is that of the T1, and the T2 up to 0.5 mm off).
-- With both images and a T1 of thin slices the network's answer is the mean of that to both and that to
-  the T1 alone, as in the workflow; "out of range" has thick slices and the answer to both.
+- With both images and a T1 of thin slices the network's answer is the mean of that to both and that
+  to the T1 alone, as in the workflow; "out of range" has thick slices and the answer to both.
 - "out of range" has contrasts beyond the training's, 1.5 times the noise and slices of 3 mm in both
   images.
 - A lacune or hyperintensity is called EPVS if a tenth of its voxels are.
