@@ -175,7 +175,9 @@ def bright_flair(scan, flair, classes):
     way = align(scan, flair)
     dice = _dice(scan, flair, way)
     if dice < MIN_DICE:
-        raise InputFault(f"the brain of the FLAIR does not lie on the T1w's (Dice {dice:.2f})")
+        raise InputFault(
+            f"the brain of the FLAIR does not lie on the other scan's (Dice {dice:.2f})"
+        )
     moved = grid.resample(flair.data, flair.affine, mask.shape, way @ affine, order=3)
     moved = moved / (grid.resample(flair.bias - 1, flair.grid, mask.shape, way @ affine) + 1)
     seen = grid.resample(np.ones(flair.data.shape), flair.affine, mask.shape, way @ affine) > 0.5

@@ -132,7 +132,7 @@ def epvs_probability(t1, t2, *, t1_fine=False, session=None):
 
     The T2 shows EPVS best, but never lies exactly on the T1, whose space the result is in. Where
     the T1 has thin slices, the mean of what both show and of what the T1 shows alone has the
-    better outline (docs/epvs-accuracy.md).
+    better outline (docs/epvs-training.md).
 
     Parameters
     ----------
