@@ -62,11 +62,17 @@ def _participants(flow):
         for _, row in rows.iterrows()
         if row["step"] != "cohort" and row["excluded"] > 0
     ]
+    emptied = rows[
+        rows["criterion"].astype(str).str.startswith("values of ") & (rows["missing"] > 0)
+    ]
     first, last = int(rows["left"].iloc[0]), int(rows["left"].iloc[-1])
     text = (
         f"Of {first} rows of the cohort table, {'; '.join(steps) or 'none was left out at first'};"
     )
     text += f" {last} went on to the analyses, some of which leave out more (flow.tsv counts them)."
+    for row in emptied.itertuples():
+        what, _, rule = row.criterion.partition(": ")
+        text += f" At quality control {int(row.missing)} had no usable {what} ({rule})."
     start = str(rows["criterion"].iloc[0])
     return text + (f" {start.partition(': ')[2]}" if ": " in start else "")
 

@@ -9,10 +9,23 @@ import re
 import numpy as np
 import pandas as pd
 
+from glymflow import epvs, lesions
 from glymflow.io import MISSING, InputFault
 from glymflow.study import groups_of, level_text, natural_key
 
 SYNTHETIC = "Synthetic data: invented from published summary statistics; nobody was measured."
+# by domain, what is worth nothing where the domain's own quality control failed
+MEASURES = {
+    "lesions": [
+        name
+        for name in lesions.COLUMNS
+        if name.startswith(("volume_", "relative_", "share_", "components_", "dice_"))
+    ],
+    "epvs": [
+        *(name for name in epvs.COLUMNS if name.startswith(("epvs_", "grade_"))),
+        *("brain_volume_ml", "lacunes", "flair_bright"),
+    ],
+}
 FLOW_COLUMNS = ["analysis", "step", "criterion", "group", "excluded", "missing", "left"]
 
 
@@ -104,6 +117,8 @@ def _recoded(table, name, variable):
 def select_participants(table, plan):
     """Take the rows that the plan lets in: session, groups, quality, criteria, in this order.
 
+    Quality control that lesions and EPVS failed leaves the row and takes their values (`MEASURES`).
+
     Parameters
     ----------
     table : DataFrame
@@ -131,8 +146,22 @@ def select_participants(table, plan):
         mask = status.isin(plan["qc"]) | (status.isna() & (MISSING in plan["qc"]))
         criterion = f"qc_status is {' or '.join(plan['qc'])}"
         table = flow.keep("qc", criterion, table, mask, status.isna())
+        table = _without_failed_measures(flow, table, plan)
     table = _criteria_steps(flow, table, plan, plan)
     return table, flow.table()
+
+
+def _without_failed_measures(flow, table, plan):
+    for domain, names in MEASURES.items():
+        if f"{domain}_qc_status" not in table:
+            continue
+        status = column_levels(table, plan, f"{domain}_qc_status")
+        kept = status.isin(plan["qc"]) | status.isna()  # not measured: there is nothing to take
+        columns = [c for name in names for c in (name, f"{domain}_{name}") if c in table]
+        table = table.assign(**table[columns].where(kept))
+        criterion = f"values of {domain}: {domain}_qc_status is {' or '.join(plan['qc'])}"
+        flow.count("qc", criterion, table, missing=table[~kept])
+    return table
 
 
 def is_synthetic(flow):

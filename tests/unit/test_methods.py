@@ -35,6 +35,16 @@ def test_paragraph():
     assert "scipy " in text
 
 
+def test_measures_that_failed_are_counted():
+    plan, results, flow = example()
+    step = ["plan", "qc", "values of epvs: epvs_qc_status is pass", "all", 0, 2, 17]
+    flow.loc[len(flow)] = step
+    text = methods_text(plan, results, flow)
+    assert "At quality control 2 had no usable values of epvs (epvs_qc_status is pass)." in text
+    flow.loc[len(flow) - 1, "missing"] = 0
+    assert "usable" not in methods_text(plan, results, flow)
+
+
 def test_weights_are_named():
     plan, results, flow = example(outcome_se="alps_mean_se")
     text = methods_text(plan, results, flow)

@@ -289,6 +289,29 @@ class TestSelectParticipants:
         assert list(last.loc["control", ["excluded", "missing", "left"]]) == [1, 0, 1]
         assert list(last.loc["patient", ["excluded", "missing", "left"]]) == [1, 1, 0]
 
+    def test_failed_epvs_and_lesions_lose_their_values_and_not_the_row(self, cohort, write):
+        cohort["qc_status"] = "pass"
+        cohort["epvs_qc_status"] = ["pass", "warn", "fail", np.nan, "pass", "pass", "pass"]
+        cohort["epvs_count"], cohort["epvs_lacunes"] = range(7), range(7)
+        cohort["alps_mean"], cohort["brain_volume_ml"] = 1.5, 1200.0
+        cohort["lesions_qc_status"] = ["fail", *["pass"] * 6]  # the row of another session
+        cohort["volume_lesion_ml"], cohort["lesions_share_left"] = 10.0, 0.5
+        selected, flow = self.select(cohort, write, qc=["pass", "warn"])
+        selected = selected.set_index("participant_id")
+        assert list(selected.index) == ["a", "b", "c", "f"]
+        for name in ("epvs_count", "epvs_lacunes", "brain_volume_ml"):
+            assert list(selected.index[selected[name].isna()]) == ["b"]
+        for name in ("volume_lesion_ml", "lesions_share_left", "alps_mean"):
+            assert selected[name].notna().all()
+        assert selected.loc["b", "epvs_qc_status"] == "fail"
+        assert self.all_counts(flow)[-2:] == [("qc", 0, 0, 4), ("qc", 0, 1, 4)]
+        assert flow["criterion"].iloc[-1] == "values of epvs: epvs_qc_status is pass or warn"
+        tenth, _ = self.select(cohort, write, qc=["pass"], session="10")
+        assert tenth[["volume_lesion_ml", "lesions_share_left"]].isna().all(axis=None)
+        assert tenth["alps_mean"].notna().all()
+        everything, _ = self.select(cohort, write)
+        assert everything["epvs_count"].notna().all()
+
     def test_exclude_keeps_missing(self, cohort, write):
         criterion = {"column": "age", "below": 18, "reason": "minors"}
         selected, flow = self.select(cohort, write, exclude=[criterion])
