@@ -34,7 +34,7 @@ __all__ = [
     "template_anatomy",
 ]
 
-GENERATOR = "3"  # goes up when the phantoms of a seed change
+GENERATOR = "4"  # goes up when the phantoms of a seed change
 PERCENTILES = (0.5, 99.5)  # those of `glymflow.vbnet.normalise`
 ROUGH_MM = 3.0  # of the whole head that gives the percentiles of a slab
 SHARES = {"bg": 0.4, "cso": 0.45, "midbrain": 0.03, "other": 0.12}  # of the EPVS
@@ -85,8 +85,8 @@ def make_phantom(seed, *, anatomy=None, setting="train", slices=None, head=None)
         A key of `SETTINGS`: "train", "test" (contrasts that the training leaves out), "thick_t2"
         (the same with T2 slices of 3 to 6 mm), "out_of_range" (contrasts beyond the training's,
         1.5 times the noise of "test", slices of 3 mm on both), "none" ("test" without EPVS);
-        "train_still" and "still" are "train" and "test" with the T2 exactly on the T1;
-        "train_none" is "train" without EPVS; "crisp" is "test" in the contrasts of the training.
+        "train_none" is "train" without EPVS; "crisp" is "test" in the contrasts and heads of the
+        training; "train_still", "still" and "crisp_still" have the T2 exactly on the T1.
     slices : (int, int), optional
         Only these axial slices of the whole head (`SHAPE`).
     head : (Head, Head), optional

@@ -42,7 +42,7 @@ class Setting:
     contrast: dict
     held_out: str = "out"
     fluid: tuple = (0.65, 1.05)
-    noise: tuple = (0.008, 0.05)
+    noise: tuple = (0.008, 0.06)
     thick: tuple = (0.35, 0.55)
     thick_mm: tuple = (2.0, 6.0)
     fine_mm: tuple = (0.8, 1.3)
@@ -115,11 +115,13 @@ _BEYOND = replace(
     thick=(1.0, 1.0),
     thick_mm=(3.0, 3.0),
 )
+_CRISP = replace(_TEST, contrast=_TRAIN.contrast, held_out="out", pose=_POSE)
 SETTINGS = {
     "train": _TRAIN,
     "train_still": replace(_TRAIN, moved=(0.0, 0.0)),
     "train_none": replace(_TRAIN, density=(0, 0)),
-    "crisp": replace(_TEST, contrast=_TRAIN.contrast, held_out="out", pose=_POSE),
+    "crisp": _CRISP,
+    "crisp_still": replace(_CRISP, moved=(0.0, 0.0)),
     "test": _TEST,
     "still": replace(_TEST, moved=(0.0, 0.0)),
     "thick_t2": replace(_TEST, thick=(0.0, 1.0), thick_mm=(3.0, 6.0)),

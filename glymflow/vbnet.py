@@ -156,8 +156,17 @@ def epvs_probability(t1, t2, *, t1_fine=False, session=None):
     return found
 
 
+def shift_key(t1, t2):
+    """Return the name, in the metadata of ``epvs.onnx``, of the shift for the images given."""
+    return "shift_t1" if t2 is None else "shift_t2" if t1 is None else "shift_both"
+
+
 def _epvs_pass(t1, t2, session):
-    """Return what the network says of the images given."""
+    """Return what the network says of the images given.
+
+    The logits are shifted as the file says, so that the volume above 0.5 was right on phantoms.
+    """
+    shift = session.get_modelmeta().custom_metadata_map.get(shift_key(t1, t2))
     given = [image for image in (t1, t2) if image is not None]
     x, y, depth = given[0].shape
     pad = [(0, -side % MULTIPLE) for side in (x, y)] + [(NEIGHBOURS, NEIGHBOURS)]
@@ -177,4 +186,10 @@ def _epvs_pass(t1, t2, session):
         stack = np.concatenate(channels).reshape(len(at), -1, *volumes[0].shape[:2])
         answer = session.run(None, {"image": np.ascontiguousarray(stack)})[0]
         found[:, :, at] = answer[:, 1, :x, :y].transpose(1, 2, 0)
-    return found
+    return shifted(found, float(shift)) if shift else found
+
+
+def shifted(probability, shift):
+    """Return probabilities whose logits are lower by `shift`."""
+    odds = np.float32(np.exp(-shift))
+    return probability * odds / (probability * odds + (1 - probability))

@@ -5,6 +5,7 @@ from pathlib import Path
 from glymflow import figures as plots
 from glymflow import report
 from glymflow.alps import alps_table
+from glymflow.epvs import LIMITS
 from glymflow.epvs import REASONS as EPVS_REASONS
 from glymflow.epvs_page import EPVS_CHART, describe_epvs_cohort
 from glymflow.io import read_tsv, whole
@@ -52,8 +53,7 @@ def main(
     cohort, excluded = read_tsv(cohort), read_tsv(excluded)
     spaces = read_tsv(epvs) if epvs else None
     if spaces is not None:
-        names = ("min_length_mm", "lacune_min_mm")
-        text = epvs_methods(spaces, **{name: epvs_settings[name] for name in names})
+        text = epvs_methods(spaces, **{name: epvs_settings[name] for name in LIMITS})
         config = config | {"methods": [*as_list(config.get("methods")), *as_list(text)]}
     html = report.cohort_page(
         alps, cohort, excluded, config=config, reasons=reasons, subjects=subjects,

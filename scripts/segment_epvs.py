@@ -101,7 +101,7 @@ def measure_engine(segment, place, affine, facts, settings, bright=None):
     found, probability, codes = segment()
     kept, table = epvs.filter_objects(
         found, place, affine, probability=probability, bright=bright,
-        min_length_mm=settings["min_length_mm"], lacune_min_mm=settings["lacune_min_mm"],
+        **{name: settings[name] for name in epvs.LIMITS},
     )  # fmt: skip
     row = {key: facts[key] for key in ("contrasts", "brain_volume_ml")}
     row |= epvs.measure(table, facts["brain_volume_ml"])

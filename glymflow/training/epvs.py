@@ -14,8 +14,8 @@ import numpy as np
 from glymflow import phantom_epvs
 from glymflow.training import command
 
-SEED, STEPS = 1, 11000
-BASE, FINE = 12, 2  # channels of the network's first block, units at full resolution
+SEED, STEPS = 1, 20000
+BASE, FINE = 16, 2  # channels of the network's first block, units at full resolution
 NEIGHBOURS = 2  # slices above and below that the network sees
 SLAB = 32  # slices of a phantom
 SLICES = (20, 156)  # of a whole head, those that hold brain
@@ -223,20 +223,27 @@ def save(network, folder, about, circumstances):
 
 
 def whole_heads(seed, heads):
-    """Yield whole phantoms that the training did not see, in its contrasts and anatomies."""
+    """Yield pairs of whole phantoms of one head each, in the training's contrasts and anatomies.
+
+    The training did not see them. In the second one the T2 lies exactly on the T1.
+    """
     for k in range(heads):
-        anatomy = ANATOMIES[k % len(ANATOMIES)]()
-        yield phantom_epvs.make_phantom(
-            100_000 * seed + 99_000 + k, anatomy=anatomy, setting="crisp"
+        head = phantom_epvs.draw_heads(
+            100_000 * seed + 99_000 + k, ANATOMIES[k % len(ANATOMIES)](), "crisp"
+        )
+        yield tuple(
+            phantom_epvs.make_phantom(100_000 * seed + 99_000 + k, setting=setting, head=head)
+            for setting in ("crisp", "crisp_still")
         )
 
 
 def calibrate(folder, seed, *, heads=CALIBRATED):
-    """Shift the network's answer so that probabilities above 0.5 hold the true volume of EPVS.
+    """Say how to shift the network's answers so that those above 0.5 hold the true volume of EPVS.
 
-    The shift is that of the logit at which, over new whole heads in the training's contrasts with
-    voxels of about 1 mm in both images, as many voxels of the regions are found as are true; it
-    goes into the last bias of ``epvs.onnx``, and into ``epvs.json`` as ``shift``.
+    The shifts are the logits at which, over new whole heads in the training's contrasts with voxels
+    of about 1 mm, as many voxels of the regions are found as are true: given both images, the T1
+    alone, and the T2 alone (where it lies exactly on the truth, which is that of the T1).
+    `glymflow.vbnet` finds them in the metadata of ``epvs.onnx``; ``epvs.json`` has them too.
     """
     import onnx
 
@@ -244,22 +251,31 @@ def calibrate(folder, seed, *, heads=CALIBRATED):
 
     path = Path(folder) / "epvs.onnx"
     session = vbnet.open_session(path)
-    found, true = [], 0
-    for phantom in whole_heads(seed, heads):
-        counted = phantom.regions > 0
-        probability = vbnet.epvs_probability(phantom.t1, phantom.t2, session=session)
-        found.append(probability[counted & (probability > 0.01)])
-        true += int((phantom.labels[counted] > 0).sum())
-    found = np.sort(np.concatenate(found))[::-1]
-    least = float(np.clip(found[min(true, len(found) - 1)], 1e-4, 1 - 1e-4))
-    shift = float(np.log(least / (1 - least)))
+    found, true = {}, {}
+    for moved, still in whole_heads(seed, heads):
+        for phantom, pair in (
+            (moved, (moved.t1, moved.t2)),
+            (moved, (moved.t1, None)),
+            (still, (None, still.t2)),
+        ):
+            key, counted = vbnet.shift_key(*pair), phantom.regions > 0
+            probability = vbnet.epvs_probability(*pair, session=session)
+            found.setdefault(key, []).append(probability[counted & (probability > 0.01)])
+            true[key] = true.get(key, 0) + int((phantom.labels[counted] > 0).sum())
+    shifts = {key: round(_logit_of_rank(found[key], true[key]), 3) for key in found}
     model = onnx.load(str(path))
-    (bias,) = (part for part in model.graph.initializer if part.name.endswith("last.bias"))
-    values = onnx.numpy_helper.to_array(bias) - np.array([0, shift], dtype=np.float32)
-    bias.CopyFrom(onnx.numpy_helper.from_array(values.astype(np.float32), bias.name))
+    for key, value in shifts.items():
+        model.metadata_props.add(key=key, value=str(value))
     onnx.save(model, str(path))
-    about = json.loads(path.with_suffix(".json").read_text()) | {"shift": round(shift, 3)}
+    about = json.loads(path.with_suffix(".json").read_text()) | shifts
     path.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n")
+
+
+def _logit_of_rank(probabilities, rank):
+    """Return the logit of the probability that so many others exceed."""
+    found = np.sort(np.concatenate(probabilities))[::-1]
+    least = float(np.clip(found[min(rank, len(found) - 1)], 1e-4, 1 - 1e-4))
+    return float(np.log(least / (1 - least)))
 
 
 def add_arguments(parser):

@@ -154,6 +154,26 @@ def test_a_fine_t1_is_asked_alone_too(epvs_network):
         )
 
 
+@pytest.mark.parametrize(
+    ("given", "shift"), [((1, 1), 0.4), ((1, 0), -1.2), ((0, 1), 2.0)], ids=["both", "t1", "t2"]
+)
+def test_each_set_of_images_has_its_own_shift(tmp_path, monkeypatch, given, shift):
+    """The network says 0.3 everywhere; its file says by how much the logit of that is lowered."""
+    nodes = [helper.make_node("Conv", ["image", "w", "b"], ["probability"])]
+    constants = [np.zeros((2, 10, 1, 1), np.float32), np.array([0.7, 0.3], np.float32)]
+    constants = [numpy_helper.from_array(*pair) for pair in zip(constants, "wb", strict=True)]
+    save(tmp_path / "epvs.onnx", nodes, 10, 2, constants)
+    model = onnx.load(tmp_path / "epvs.onnx")
+    shifts = {"shift_both": 0.4, "shift_t1": -1.2, "shift_t2": 2.0}
+    helper.set_model_props(model, {key: str(value) for key, value in shifts.items()})
+    onnx.save(model, tmp_path / "epvs.onnx")
+    session = vbnet.open_session(tmp_path / "epvs.onnx")
+    image = np.zeros((16, 16, 3), np.float32)
+    found = vbnet.epvs_probability(*(image if one else None for one in given), session=session)
+    logit = np.log(found / (1 - found))
+    np.testing.assert_allclose(logit, np.log(0.3 / 0.7) - shift, atol=1e-5)
+
+
 def test_slices_without_brain_are_zero(epvs_network):
     image = np.full((16, 16, 20), -1, np.float32)
     image[4:8, 4:8, 9:11] = 0.5
