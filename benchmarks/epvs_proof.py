@@ -35,12 +35,12 @@ from glymflow.phantom_epvs_objects import LACUNE, WMH  # noqa: E402
 
 # name of the stratum: setting, seeds from, contrasts shown
 STRATA = {
-    "test": ("test", 39000, "both"),
-    "T1 only": ("test", 39000, "t1"),
-    "T2 only": ("still", 39000, "t2"),
-    "thick T2 (3 to 6 mm)": ("thick_t2", 39100, "both"),
-    "out of range": ("out_of_range", 39200, "both"),
-    "no EPVS": ("none", 39300, "both"),
+    "test": ("test", 49000, "both"),
+    "T1 only": ("test", 49000, "t1"),
+    "T2 only": ("still", 49000, "t2"),
+    "thick T2 (3 to 6 mm)": ("thick_t2", 49100, "both"),
+    "out of range": ("out_of_range", 49200, "both"),
+    "no EPVS": ("none", 49300, "both"),
 }
 EVERYWHERE = np.ones((3, 3, 3))
 LEAST_OVERLAP = 0.1  # share of a lacune's or lesion's voxels above which it is called EPVS
@@ -326,7 +326,7 @@ def main(argv=None):
     parser.add_argument("--mask")
     parser.add_argument("--heads", type=int, default=10)
     parser.add_argument("--weights")
-    parser.add_argument("--threshold", type=float, default=0.6)
+    parser.add_argument("--threshold", type=float, default=0.5)
     parser.add_argument("--strata", nargs="*", default=list(STRATA))
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--page", action="store_true")

@@ -47,7 +47,7 @@ CODES = {
     "epvs_engines_disagree": ("warn", "The two engines found very different volumes."),
 }
 REASONS = {code: sentence for code, (_, sentence) in CODES.items()}
-LIMITS = ("min_length_mm", "min_volume_mm3", "lacune_min_mm")  # of objects; keys of the config
+LIMITS = ("min_length_mm", "lacune_min_mm")  # of objects; keys of the config
 GRADES = (0, 10, 20, 40)  # most EPVS of grades 0 to 3 (Potter 2015)
 ROUND = 2.0  # an object longer than so many widths is a tube
 MOST_BRIGHT = 0.25  # share of the EPVS' volume that may be bright in the FLAIR
@@ -58,17 +58,9 @@ _STEP_MM = 0.34  # between the points that stand for a mask on another grid
 
 
 def filter_objects(
-    mask,
-    regions,
-    affine,
-    *,
-    probability=None,
-    bright=None,
-    min_length_mm=2.0,
-    min_volume_mm3=3.0,
-    lacune_min_mm=3.0,
+    mask, regions, affine, *, probability=None, bright=None, min_length_mm=2.0, lacune_min_mm=3.0
 ):
-    r"""Split a mask into objects, drop short and tiny ones, place and measure the others.
+    r"""Split a mask into objects, drop short ones, place and measure the others.
 
     Objects touch at a face, edge or corner (26 neighbours). Length is the extent of an object's
     voxels along their first principal axis, the size of a voxel included: one voxel of 1 mm is 1 mm
@@ -89,9 +81,6 @@ def filter_objects(
         Where the FLAIR is bright.
     min_length_mm : float
         Shorter objects are dropped.
-    min_volume_mm3 : float
-        Smaller objects are dropped: of what the network finds in phantoms without EPVS, half is of
-        two voxels, and next to nothing of what is there.
     lacune_min_mm : float
         Round objects that are wider are flagged as lacunes.
 
@@ -119,7 +108,7 @@ def filter_objects(
         voxels = np.argwhere(labels[box] == label) + [part.start for part in box]
         points = voxels @ affine[:3, :3].T + affine[:3, 3]
         row = {"volume_mm3": len(voxels) * volume, "length_mm": object_length(points, affine)}
-        if row["length_mm"] < min_length_mm - 1e-6 or row["volume_mm3"] < min_volume_mm3 - 1e-6:
+        if row["length_mm"] < min_length_mm - 1e-6:
             continue
         row |= _shape(**row, lacune_min_mm=lacune_min_mm)
         index = tuple(voxels.T)

@@ -132,14 +132,14 @@ def _listed(texts):
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
 
 
-def epvs_methods(table, *, min_length_mm, min_volume_mm3, lacune_min_mm):
+def epvs_methods(table, *, min_length_mm, lacune_min_mm):
     """Write how perivascular spaces were measured.
 
     Parameters
     ----------
     table : DataFrame
         ``epvs.tsv``.
-    min_length_mm, min_volume_mm3, lacune_min_mm : float
+    min_length_mm, lacune_min_mm : float
         The config's `epvs`.
 
     Returns
@@ -157,8 +157,8 @@ def epvs_methods(table, *, min_length_mm, min_volume_mm3, lacune_min_mm):
         f"Enlarged perivascular spaces (EPVS) were measured in {len(own)} sessions ({contrasts};"
         f" engine: {engines}): bias correction (N4), brain extraction, rigid registration of T2w to"
         " T1w, 1 mm isotropic voxels, segmentation. Objects (26 neighbours) shorter than"
-        f" {min_length_mm:g} mm or smaller than {min_volume_mm3:g} mm³ were dropped; round ones"
-        f" wider than {lacune_min_mm:g} mm may be lacunes and were not counted. Fractions are EPVS"
-        " volume / volume of the whole brain, in each region."
+        f" {min_length_mm:g} mm were dropped; round ones wider than {lacune_min_mm:g} mm may be"
+        " lacunes and were not counted. Fractions are EPVS volume / volume of the whole brain, in"
+        " each region."
     )
     return f"{text} {SYNTHETIC_NETWORK}" if "vbnet" in set(own["engine"]) else text

@@ -107,7 +107,7 @@ def add_epvs(files):
     own = table.loc[table.engine == "vbnet", ["participant_id", "epvs_count", "epvs_volume_mm3",
                                               "epvs_permille_bg"]]  # fmt: skip
     write_tsv(read_tsv(files["cohort"]).merge(own), files["cohort"])
-    limits = {"min_length_mm": 2, "min_volume_mm3": 3, "lacune_min_mm": 3}
+    limits = {"min_length_mm": 2, "lacune_min_mm": 3}
     return files | {"epvs_settings": limits | {"engine": "vbnet"}}
 
 

@@ -13,7 +13,7 @@ from glymflow.io import InputFault, save_image
 
 SHAPE = (30, 32, 28)
 AFFINE = np.array([[1.0, 0, 0, -15], [0, 1, 0, -16], [0, 0, 1, -14], [0, 0, 0, 1]])
-SETTINGS = {"min_length_mm": 2.0, "min_volume_mm3": 2.0, "lacune_min_mm": 3.0}
+SETTINGS = {"min_length_mm": 2.0, "lacune_min_mm": 3.0}
 
 
 def everywhere(label=1):
@@ -83,17 +83,7 @@ def test_short_objects_are_dropped_and_corners_connect():
     np.testing.assert_allclose(objects.length_mm, [1 + 3**0.5, 2])
     assert kept.sum() == 4
     assert not kept[2, 2, 2]
-    either = {"min_length_mm": 0, "min_volume_mm3": 0}
-    assert len(epvs.filter_objects(mask, everywhere(), AFFINE, **either)[1]) == 3
-
-
-def test_tiny_objects_are_dropped_by_their_volume_not_their_voxels():
-    mask = np.zeros(SHAPE, dtype=bool)
-    mask[8, 8, 8] = mask[9, 9, 9] = True
-    mask[20, 20, 20:23] = True
-    assert list(epvs.filter_objects(mask, everywhere(), AFFINE)[1].volume_mm3) == [3]
-    larger = AFFINE @ np.diag([1.3, 1.3, 1.3, 1])
-    assert len(epvs.filter_objects(mask, everywhere(), larger)[1]) == 2
+    assert epvs.filter_objects(mask, everywhere(), AFFINE, min_length_mm=0)[1].shape[0] == 3
 
 
 def test_length_on_voxels_that_are_no_cubes():

@@ -207,21 +207,19 @@ def test_primary_is_read_from_a_file_as_it_was_written(tmp_path):
 
 def test_methods():
     more = table(*MEASURES.to_dict("records"), row("vbnet", contrasts="T1w"))
-    text = epvs_methods(more, min_length_mm=2, min_volume_mm3=3, lacune_min_mm=3.5)
+    text = epvs_methods(more, min_length_mm=2, lacune_min_mm=3.5)
     assert "measured in 2 sessions (1 from T1w and 1 from T1w+T2w; engine: vbnet)" in text
-    assert "shorter than 2 mm or smaller than 3 mm³ were dropped" in text
+    assert "shorter than 2 mm were dropped" in text
     assert "wider than 3.5 mm" in text
     assert text.endswith("until it is compared with raters.")
 
 
 @pytest.mark.parametrize("engine", ["frangi", "external"])
 def test_methods_of_other_engines_name_no_network(engine):
-    text = epvs_methods(
-        table(row(engine, primary="true")), min_length_mm=2, min_volume_mm3=3, lacune_min_mm=3
-    )
+    text = epvs_methods(table(row(engine, primary="true")), min_length_mm=2, lacune_min_mm=3)
     assert "synthetic" not in text
 
 
 def test_methods_of_nothing():
     nothing = table(row("vbnet", primary="false", epvs_count=np.nan))
-    assert epvs_methods(nothing, min_length_mm=2, min_volume_mm3=3, lacune_min_mm=3) == ""
+    assert epvs_methods(nothing, min_length_mm=2, lacune_min_mm=3) == ""
