@@ -14,7 +14,7 @@ from glymflow.io import MISSING, InputFault
 from glymflow.study import groups_of, level_text, natural_key
 
 SYNTHETIC = "Synthetic data: invented from published summary statistics; nobody was measured."
-# by domain, what is worth nothing where the domain's own quality control failed
+# columns of the cohort table, by domain, that are worth nothing where its quality control failed
 MEASURES = {
     "lesions": [
         name
@@ -22,8 +22,9 @@ MEASURES = {
         if name.startswith(("volume_", "relative_", "share_", "components_", "dice_"))
     ],
     "epvs": [
-        *(name for name in epvs.COLUMNS if name.startswith(("epvs_", "grade_"))),
-        *("brain_volume_ml", "lacunes", "flair_bright"),
+        *(name for name in epvs.COLUMNS if name.startswith("epvs_")),
+        *(f"epvs_grade_{region}" for region in epvs.REGIONS),
+        *("brain_volume_ml", "epvs_lacunes", "epvs_flair_bright"),
     ],
 }
 FLOW_COLUMNS = ["analysis", "step", "criterion", "group", "excluded", "missing", "left"]
@@ -157,7 +158,7 @@ def _without_failed_measures(flow, table, plan):
             continue
         status = column_levels(table, plan, f"{domain}_qc_status")
         kept = status.isin(plan["qc"]) | status.isna()  # not measured: there is nothing to take
-        columns = [c for name in names for c in (name, f"{domain}_{name}") if c in table]
+        columns = [name for name in names if name in table]
         table = table.assign(**table[columns].where(kept))
         criterion = f"values of {domain}: {domain}_qc_status is {' or '.join(plan['qc'])}"
         flow.count("qc", criterion, table, missing=table[~kept])

@@ -295,19 +295,20 @@ class TestSelectParticipants:
         cohort["epvs_count"], cohort["epvs_lacunes"] = range(7), range(7)
         cohort["alps_mean"], cohort["brain_volume_ml"] = 1.5, 1200.0
         cohort["lesions_qc_status"] = ["fail", *["pass"] * 6]  # the row of another session
-        cohort["volume_lesion_ml"], cohort["lesions_share_left"] = 10.0, 0.5
+        cohort["volume_lesion_ml"], cohort["share_left"] = 10.0, 0.5
+        cohort["lacunes"] = 3  # counted by a rater: a column of participants.tsv
         selected, flow = self.select(cohort, write, qc=["pass", "warn"])
         selected = selected.set_index("participant_id")
         assert list(selected.index) == ["a", "b", "c", "f"]
         for name in ("epvs_count", "epvs_lacunes", "brain_volume_ml"):
             assert list(selected.index[selected[name].isna()]) == ["b"]
-        for name in ("volume_lesion_ml", "lesions_share_left", "alps_mean"):
+        for name in ("volume_lesion_ml", "share_left", "lacunes", "alps_mean"):
             assert selected[name].notna().all()
         assert selected.loc["b", "epvs_qc_status"] == "fail"
         assert self.all_counts(flow)[-2:] == [("qc", 0, 0, 4), ("qc", 0, 1, 4)]
         assert flow["criterion"].iloc[-1] == "values of epvs: epvs_qc_status is pass or warn"
         tenth, _ = self.select(cohort, write, qc=["pass"], session="10")
-        assert tenth[["volume_lesion_ml", "lesions_share_left"]].isna().all(axis=None)
+        assert tenth[["volume_lesion_ml", "share_left"]].isna().all(axis=None)
         assert tenth["alps_mean"].notna().all()
         everything, _ = self.select(cohort, write)
         assert everything["epvs_count"].notna().all()

@@ -157,7 +157,7 @@ def test_a_fine_t1_is_asked_alone_too(epvs_network):
 @pytest.mark.parametrize(
     ("given", "shift"), [((1, 1), 0.4), ((1, 0), -1.2), ((0, 1), 2.0)], ids=["both", "t1", "t2"]
 )
-def test_each_set_of_images_has_its_own_shift(tmp_path, monkeypatch, given, shift):
+def test_each_set_of_images_has_its_own_shift(tmp_path, given, shift):
     """The network says 0.3 everywhere; its file says by how much the logit of that is lowered."""
     nodes = [helper.make_node("Conv", ["image", "w", "b"], ["probability"])]
     constants = [np.zeros((2, 10, 1, 1), np.float32), np.array([0.7, 0.3], np.float32)]
