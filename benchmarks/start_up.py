@@ -25,7 +25,9 @@ sys.path.insert(0, {root!r})
 from snakemake import script
 import glymflow.jobs
 runpy.run_path({path!r}, run_name="job")
-import {used}
+from glymflow import lean
+with lean.for_dipy() if "dipy" in {used!r} else lean.without():
+    import {used}
 """
 
 

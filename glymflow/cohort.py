@@ -13,6 +13,7 @@ import re
 import numpy as np
 import pandas as pd
 
+from glymflow import lean
 from glymflow.io import InputFault
 from glymflow.participants import EXCLUDED_COLUMNS, KEYS, read_participants
 
@@ -206,6 +207,7 @@ def _images(files):
 
 def parse_entities(name):
     """Parse the entities of a file name; ``run-01`` and ``run-1`` are the same run."""
+    lean.allow("pyarrow")
     from bids2table import parse_bids_entities
 
     entities = parse_bids_entities(name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from glymflow import lean
 from glymflow.io import InputFault, require, whole
 
 MIN_DIRECTIONS = 6
@@ -281,8 +282,10 @@ def brain_mask(b0, affine):
     InputFault
         If what is found cannot be a brain (less than 200 mL or more than 3 L).
     """
-    from dipy.segment.mask import median_otsu
     from scipy import ndimage
+
+    with lean.for_dipy():
+        from dipy.segment.mask import median_otsu
 
     voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
     # a slab of a head is small too, but has little that is exactly 0
@@ -302,8 +305,8 @@ def brain_mask(b0, affine):
 
 def denoise(data, mask):
     """Remove noise with MP-PCA (Veraart et al., NeuroImage 142, 394-406, 2016), as in dipy."""
-    from dipy.denoise.localpca import mppca
-
+    with lean.for_dipy():
+        from dipy.denoise.localpca import mppca
     return mppca(data, mask=mask, patch_radius=2)
 
 

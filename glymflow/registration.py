@@ -12,30 +12,13 @@ Medical Image Analysis 12, 26-41 (2008).
 
 import os
 import shutil
-import sys
 import tempfile
-import types
 from pathlib import Path
 
 import numpy as np
 
 from glymflow.dwi import rotation_of
 from glymflow.io import InputFault, whole
-
-# Parts of ANTs that are not used here load matplotlib, scikit-learn and statsmodels: most of the
-# start of each job. In jobs of the workflow (rules/common.smk sets the variable), and nowhere else,
-# empty modules with the names that ANTs takes from them stand in.
-_UNUSED = {
-    "deeplearn": "",
-    "learn": "",
-    "plotting": "",
-    "math.quantile": "ilr rank_intensity quantile regress_poly regress_components "
-    "get_average_of_timeseries compcor bandpass_filter_matrix",
-}
-if os.environ.get("GLYMFLOW_JOB") and "ants" not in sys.modules:
-    for _part, _names in _UNUSED.items():
-        sys.modules[f"ants.{_part}"] = types.ModuleType(f"ants.{_part}")
-        vars(sys.modules[f"ants.{_part}"]).update(dict.fromkeys(_names.split()))
 
 TISSUE_MD = (0.2e-3, 1.6e-3)  # mm^2/s
 # left out round a lesion: about one voxel of DWI on the drawn border, where the voxels are mixed

@@ -91,6 +91,7 @@ def test_fault_of_the_cohort_ends_with_one_line_and_status_1(job, tmp_path):
         ("fit_tensor", ["pandas", "matplotlib", "ants", "jinja2", "dipy"]),
         ("register_template", ["matplotlib", "sklearn", "statsmodels", "dipy"]),
         ("measure_alps", ["matplotlib", "sklearn", "statsmodels", "dipy"]),
+        ("report_subject", ["ants", "sklearn", "statsmodels", "dipy", "scipy"]),
     ],
 )
 def test_a_job_loads_no_library_that_it_does_not_need(script, spared):
