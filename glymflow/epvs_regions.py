@@ -12,8 +12,6 @@ from glymflow import grid, registration
 from glymflow.brain import CLASSES, TISSUE
 from glymflow.regions import EPVS_REGIONS, load_regions
 
-SIDES = ("left", "right")
-SIDED = tuple(f"{region}_{side}" for region in ("bg", "cso", "midbrain") for side in SIDES)
 HOLE_MM3 = 500.0  # fluid enclosed in tissue up to this size is a wide EPVS, not a ventricle
 MIDPLANE_MM = 1e-3
 ROUNDS = 50  # of 2-means; a few are enough
@@ -50,7 +48,7 @@ def atlas_regions(classes, affine, transforms):
     Returns
     -------
     (X, Y, Z) uint8 array
-        1 to 6 in the order of `SIDED`, 0 elsewhere.
+        1 to 6 as in `glymflow.epvs.LABELS`, 0 elsewhere.
     """
     labels, map_affine, table = load_regions()
     number = {name: index for index, name in enumerate(EPVS_REGIONS, start=1)}
@@ -82,7 +80,7 @@ def network_regions(classes, affine):
     Returns
     -------
     (X, Y, Z) uint8 array
-        1 to 6 in the order of `SIDED`, 0 elsewhere. All 0 if there are no basal ganglia.
+        1 to 6 as in `glymflow.epvs.LABELS`, 0 elsewhere. All 0 if there are no basal ganglia.
     """
     region = np.zeros(classes.shape, dtype=np.uint8)
     for index, name in enumerate(EPVS_REGIONS, start=1):

@@ -10,6 +10,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from glymflow.figures import STYLE
+from glymflow.grid import spacing_of, to_canonical
 
 ROIS = {
     "association_left": 3,
@@ -28,7 +29,7 @@ PLANES = {
 }
 
 
-def to_canonical(affine, *volumes):
+def turned(affine, *volumes):
     """Turn volumes so that their axes point to the subject's right, front and top.
 
     Axes are permuted and flipped, never resampled; what is oblique stays oblique.
@@ -38,6 +39,7 @@ def to_canonical(affine, *volumes):
     affine : (4, 4) array
         Voxel to world (RAS+, mm) of all the volumes.
     *volumes : (X, Y, Z) or (X, Y, Z, C) array, or None
+        The first is not None.
 
     Returns
     -------
@@ -45,12 +47,8 @@ def to_canonical(affine, *volumes):
         Voxel sizes in mm along the turned axes.
     list of arrays (None stays None)
     """
-    from nibabel.orientations import apply_orientation, io_orientation
-
-    orientation = io_orientation(affine)
-    sizes = np.linalg.norm(np.asarray(affine)[:3, :3], axis=0).round(5)
-    spacing = sizes[np.argsort(orientation[:, 0])]
-    return spacing, [v if v is None else apply_orientation(v, orientation) for v in volumes]
+    spacing = spacing_of(to_canonical(volumes[0], affine)[1]).round(5)
+    return spacing, [v if v is None else to_canonical(v, affine)[0] for v in volumes]
 
 
 def draw_rois(colorfa, rois, affine):
@@ -71,7 +69,7 @@ def draw_rois(colorfa, rois, affine):
         "axial" and "coronal" with both sides, then for each ROI in `ROIS` its sagittal slice.
         Outlines follow the voxels; a ROI that the slice misses is drawn dashed, as a projection.
     """
-    spacing, (colorfa, rois) = to_canonical(affine, colorfa, rois)
+    spacing, (colorfa, rois) = turned(affine, colorfa, rois)
     shown = _brighten(colorfa)
     found = np.argwhere(np.isin(rois, list(ROIS.values())))
     center = found.mean(axis=0) if len(found) else (np.array(rois.shape) - 1) / 2
@@ -112,7 +110,7 @@ def draw_registration(fa, wm, affine, rois=None):
     dict of matplotlib.figure.Figure
         "axial", "coronal" and "sagittal" (through the middle of the brain).
     """
-    spacing, (fa, wm, rois) = to_canonical(affine, fa, wm, rois)
+    spacing, (fa, wm, rois) = turned(affine, fa, wm, rois)
     inside = np.argwhere((fa > 0.05) | (wm > 0.05))
     low, high = (inside.min(0), inside.max(0)) if len(inside) else (np.zeros(3), np.array(fa.shape))
     center = (low + high) / 2
@@ -150,8 +148,8 @@ def draw_lesion(image, masks, affine):
     dict of matplotlib.figure.Figure
         "axial", "coronal" and "sagittal".
     """
-    spacing, (image, *turned) = to_canonical(affine, image, *masks.values())
-    masks = dict(zip(masks, turned, strict=True))
+    spacing, (image, *others) = turned(affine, image, *masks.values())
+    masks = dict(zip(masks, others, strict=True))
     union = np.any(list(masks.values()), axis=0)
     seen = image[image > 0]
     vmax = float(np.percentile(seen, 99.5)) if seen.size else 1.0

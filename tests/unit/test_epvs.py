@@ -291,6 +291,3 @@ def test_every_code_and_column_is_documented():
 def test_regions_of_the_labels():
     assert epvs.LABELS[1] == ("bg", "left")
     assert epvs.LABELS[6] == ("midbrain", "right")
-    from glymflow.epvs_regions import SIDED
-
-    assert [f"{region}_{side}" for region, side in epvs.LABELS.values()] == list(SIDED)

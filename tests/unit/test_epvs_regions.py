@@ -10,10 +10,6 @@ from glymflow.template import load_template
 NUMBER = {name: index for index, name in enumerate(brain.CLASSES)}
 
 
-def test_labels_are_those_of_the_measures():
-    assert tuple(f"{region}_{side}" for region, side in epvs.LABELS.values()) == epvs_regions.SIDED
-
-
 # ---------------------------------------------------------------- tissue
 
 
