@@ -84,7 +84,8 @@ def make_phantom(seed, *, anatomy=None, setting="train", slices=None, head=None)
     setting : str or phantom_epvs_scan.Setting
         A key of `SETTINGS`: "train", "test" (contrasts that the training leaves out), "thick_t2"
         (the same with T2 slices of 3 to 6 mm), "out_of_range" (contrasts beyond the training's,
-        1.5 times the noise of "test", slices of 3 mm on both), "none" ("test" without EPVS);
+        1.5 times the noise of "test", slices of 3 mm on both), and each of the three alone
+        ("new_contrast", "noisy", "thick"), "none" ("test" without EPVS);
         "train_none" is "train" without EPVS; "crisp" is "test" in the contrasts and heads of the
         training; "train_still", "still" and "crisp_still" have the T2 exactly on the T1.
     slices : (int, int), optional

@@ -126,6 +126,9 @@ SETTINGS = {
     "still": replace(_TEST, moved=(0.0, 0.0)),
     "thick_t2": replace(_TEST, thick=(0.0, 1.0), thick_mm=(3.0, 6.0)),
     "out_of_range": _BEYOND,
+    "new_contrast": replace(_TEST, contrast=_BEYOND.contrast, held_out="beyond"),
+    "noisy": replace(_TEST, noise=_BEYOND.noise),
+    "thick": replace(_TEST, thick=_BEYOND.thick, thick_mm=_BEYOND.thick_mm),
     "none": replace(_TEST, density=(0, 0)),
 }
 

@@ -1,4 +1,4 @@
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -162,6 +162,21 @@ def test_the_training_leaves_out_the_contrasts_of_the_test():
     assert beyond["t1_csf"][0] > SETTINGS["train"].contrast["t1_csf"][1]
     assert beyond["t2_white"][0] > SETTINGS["train"].contrast["t2_white"][1]
     assert SETTINGS["out_of_range"].noise[1] == pytest.approx(1.5 * SETTINGS["test"].noise[1])
+
+
+def test_each_part_of_out_of_range_is_the_test_but_for_itself():
+    test, beyond = SETTINGS["test"], SETTINGS["out_of_range"]
+    parts = {
+        "new_contrast": {"contrast", "held_out"}, "noisy": {"noise"}, "thick": {"thick", "thick_mm"}
+    }  # fmt: skip
+    for name, own in parts.items():
+        for field in fields(test):
+            source = beyond if field.name in own else test
+            assert getattr(SETTINGS[name], field.name) == getattr(source, field.name)
+    assert set().union(*parts.values()) == {
+        field.name for field in fields(test)
+        if getattr(test, field.name) != getattr(beyond, field.name)
+    }  # fmt: skip
 
 
 def test_a_tube_has_its_volume():
