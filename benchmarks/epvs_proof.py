@@ -30,17 +30,20 @@ from scipy import ndimage
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from glymflow import anat, epvs, frangi, grid, phantom_epvs, vbnet  # noqa: E402
+from glymflow import anat, brain, epvs, epvs_regions, frangi, grid, phantom_epvs, vbnet  # noqa: E402
 from glymflow.phantom_epvs_objects import LACUNE, WMH  # noqa: E402
 
 # name of the stratum: setting, seeds from, contrasts shown
 STRATA = {
-    "test": ("test", 49000, "both"),
-    "T1 only": ("test", 49000, "t1"),
-    "T2 only": ("still", 49000, "t2"),
-    "thick T2 (3 to 6 mm)": ("thick_t2", 49100, "both"),
-    "out of range": ("out_of_range", 49200, "both"),
-    "no EPVS": ("none", 49300, "both"),
+    "test": ("test", 59000, "both"),
+    "T1 only": ("test", 59000, "t1"),
+    "T2 only": ("still", 59000, "t2"),
+    "thick T2 (3 to 6 mm)": ("thick_t2", 59100, "both"),
+    "out of range": ("out_of_range", 59200, "both"),
+    "its contrasts only": ("new_contrast", 59200, "both"),
+    "its noise only": ("noisy", 59200, "both"),
+    "its slices only": ("thick", 59200, "both"),
+    "no EPVS": ("none", 59300, "both"),
 }
 EVERYWHERE = np.ones((3, 3, 3))
 LEAST_OVERLAP = 0.1  # share of a lacune's or lesion's voxels above which it is called EPVS
@@ -76,9 +79,17 @@ def make_anatomy(t1w, mask_path):
     grey = np.maximum(grey, nuclei)
     white = np.clip(mask - csf - grey, 0, 1)
     grey, white = _without_islands(csf, grey, white, regions > 0)
+    regions[~_tissue(grey + white, mask, affine)] = 0  # as the workflow does
     return {"nuclei": np.minimum(nuclei, grey), "grey": grey, "white": white, "mask": mask,
             "regions": regions, "ventricles": ventricles & (grey + white < 0.5),
             "affine": affine}  # fmt: skip
+
+
+def _tissue(share, mask, affine):
+    """Return where there is tissue, pools of fluid in it included."""
+    classes = np.where(mask, brain.CLASSES.index("csf"), 0)
+    classes[share > 0.5] = brain.CLASSES.index("tissue")
+    return epvs_regions.tissue_mask(classes, affine)
 
 
 def _upright(shape, affine):
@@ -94,7 +105,7 @@ def _without_islands(csf, grey, white, regions):
     """Give small pieces of CSF and grey matter to the tissue round them.
 
     They may be EPVS of that head, or noise of the segmentation. In and near the regions so do dark
-    dots that hang on to the cortex or lie in the nuclei.
+    dots and streaks that hang on to the cortex or lie in the nuclei.
     """
     small = np.zeros(csf.shape, dtype=bool)
     for share in (csf, grey):
@@ -111,13 +122,19 @@ def _without_islands(csf, grey, white, regions):
     return tissue
 
 
-def dots(image, *, radius=2, least=0.07, most=60):
-    """Return the dark spots that a ball of `radius` voxels fills, of at most `most` voxels."""
+def dots(image, *, radius=2, levels=(0.07, 0.1, 0.15, 0.2, 0.3), most=100):
+    """Return the dark spots that a ball of `radius` voxels fills, of at most `most` voxels.
+
+    A spot is a piece at one of the levels: at the lowest one most hang on to each other.
+    """
     away = (np.indices((2 * radius + 1,) * 3) - radius) ** 2
-    filled = ndimage.grey_closing(image, footprint=away.sum(axis=0) <= radius**2)
-    pieces, count = ndimage.label(filled - image > least, structure=EVERYWHERE)
-    sizes = np.bincount(pieces.ravel(), minlength=count + 1)
-    return (pieces > 0) & (sizes <= most)[pieces]
+    filled = ndimage.grey_closing(image, footprint=away.sum(axis=0) <= radius**2) - image
+    found = np.zeros(image.shape, dtype=bool)
+    for level in levels:
+        pieces, count = ndimage.label(filled > level, structure=EVERYWHERE)
+        sizes = np.bincount(pieces.ravel(), minlength=count + 1)
+        found |= (pieces > 0) & (sizes <= most)[pieces]
+    return found
 
 
 def _template_maps(data, mask, affine):
@@ -290,7 +307,7 @@ filter is told the regions and looks nowhere else.
 - With both images and a T1 of thin slices the network's answer is the mean of that to both and that
   to the T1 alone, as in the workflow; "out of range" has thick slices and the answer to both.
 - "out of range" has contrasts beyond the training's, 1.5 times the noise and slices of 3 mm in both
-  images.
+  images; the three rows below it have one of the three, in the same heads.
 - A lacune or hyperintensity is called EPVS if a tenth of its voxels are.
 
 ```
