@@ -30,7 +30,7 @@ from scipy import ndimage
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from glymflow import anat, brain, epvs, epvs_regions, frangi, grid, phantom_epvs, vbnet  # noqa: E402
+from glymflow import anat, brain, epvs, frangi, grid, phantom_epvs, vbnet, white_matter  # noqa: E402
 from glymflow.phantom_epvs_objects import LACUNE, WMH  # noqa: E402
 
 # name of the stratum: setting, seeds from, contrasts shown
@@ -89,7 +89,7 @@ def _tissue(share, mask, affine):
     """Return where there is tissue, pools of fluid in it included."""
     classes = np.where(mask, brain.CLASSES.index("csf"), 0)
     classes[share > 0.5] = brain.CLASSES.index("tissue")
-    return epvs_regions.tissue_mask(classes, affine)
+    return white_matter.tissue_mask(classes, affine)
 
 
 def _upright(shape, affine):

@@ -54,9 +54,9 @@ def measure(data, affine):
     found, _, _ = anat_registration.to_template(
         brain, coarse, *template, load_template("mask", MM)[0]
     )
-    atlas = epvs_regions.atlas_regions(images["classes"], target, found)
+    atlas = epvs_regions.atlas_regions(images["T1w"], images["classes"], target, found)
     shutil.rmtree(found["folder"])
-    own = epvs_regions.network_regions(images["classes"], target)
+    own = epvs_regions.network_regions(images["T1w"], images["classes"], target)
     return atlas, own, images["T1w"], target, time.process_time() - start
 
 

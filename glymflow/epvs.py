@@ -40,6 +40,7 @@ CODES = {
     "epvs_contrast_enhanced": ("warn", "The T1w seems to be contrast-enhanced."),
     "epvs_brain_implausible": ("fail", "The volume of the brain is implausible."),
     "epvs_registration_poor": ("fail", "The registration to the template is poor."),
+    "epvs_region_missing": ("fail", "A region was not found in the brain."),
     "epvs_mask_resampled": ("pass", "The mask was brought to the grid of 1 mm."),
     "epvs_empty": ("warn", "No EPVS was found."),
     "epvs_many": ("warn", "Implausibly many EPVS were found."),
@@ -53,6 +54,7 @@ ROUND = 2.0  # an object longer than so many widths is a tube
 MOST_BRIGHT = 0.25  # share of the EPVS' volume that may be bright in the FLAIR
 LEAST_APART_MM3 = 100  # engines that differ by less agree
 MIN_IN_REGIONS = 0.05  # share of a user's mask; with less it is of another head or space
+MIN_REGION_ML = 0.5  # on a side; a crumb is no region (a midbrain has some 3 mL)
 _ORDER = ("pass", "warn", "fail")
 _STEP_MM = 0.34  # between the points that stand for a mask on another grid
 
@@ -150,7 +152,14 @@ def _most_common(values):
     return inside if counts[inside] >= counts[0] else 0
 
 
-def measure(objects, brain_volume_ml):
+def missing_regions(regions, affine):
+    """Return the labels of the regions (`LABELS`) that are not there, or a crumb."""
+    counts = np.bincount(regions.ravel(), minlength=max(LABELS) + 1)
+    least = 1000 * MIN_REGION_ML / abs(np.linalg.det(affine[:3, :3]))
+    return {label for label in LABELS if counts[label] < least}
+
+
+def measure(objects, brain_volume_ml, missing=()):
     """Count and measure the objects of one engine.
 
     Parameters
@@ -159,6 +168,8 @@ def measure(objects, brain_volume_ml):
         From `filter_objects`.
     brain_volume_ml : float
         The denominator of all fractions; NaN leaves them out.
+    missing : set of int
+        Labels of regions that are not there (`missing_regions`): what they are part of is NaN.
 
     Returns
     -------
@@ -179,7 +190,16 @@ def measure(objects, brain_volume_ml):
     known = len(counted) and counted.flair_bright.notna().all()
     found["flair_bright"] = np.average(counted.flair_bright, weights=weights) if known else np.nan
     found["lacunes"] = int((objects.region.notna() & (objects.lacune == 1)).sum())
-    return found
+    lost = {ending for label in missing for ending in _endings(*LABELS[label])}
+    names = [f"{value}{ending}" for value in VALUES for ending in lost]
+    names += [f"grade{ending}" for ending in lost if f"grade{ending}" in found]
+    names += ["flair_bright", "lacunes"] if lost else []
+    return found | dict.fromkeys(names, np.nan)
+
+
+def _endings(region, side):
+    """Return the ends of the names of the columns in which a region of one side counts."""
+    return "", f"_{region}", f"_{region}_{side}"
 
 
 def _values(objects, ending, brain_volume_ml):

@@ -16,6 +16,11 @@ TERRITORIES = ("lobar", "deep", "infratentorial")
 EPVS_REGIONS = ("basal_ganglia", "centrum_semiovale", "midbrain")
 SIDES = ("left", "right", "midline")
 COLUMNS = ("index", "name", "side", "territory", "epvs_region")
+# the rule of the centrum semiovale, in the template's coordinates
+CSO_ABOVE_Z_MM = 29.0  # the roof of the lateral ventricles
+CSO_MIN_X_MM = 6.0  # leaves out the corpus callosum and the cingulum
+CSO_RIM_MM = 2.0  # distance from all that is not white matter
+CSO_OPENING_MM = 1.0  # cuts the necks into the gyri
 FOLDER = Path(__file__).parent / "data"
 
 

@@ -50,10 +50,6 @@ NUMBER = {name: number for number, (name, _, _) in enumerate(CELLS, start=1)}
 
 BG_RIM_MM = 2.0  # white matter round the hull of the nuclei
 BG_OPENING_MM = 2.0  # drops crumbs below the nuclei and beside the third ventricle
-CSO_ABOVE_Z_MM = 29.0  # the roof of the lateral ventricles
-CSO_RIM_MM = 2.0  # distance from all that is not white matter
-CSO_MIN_X_MM = 6.0  # leaves out the corpus callosum and the cingulum
-CSO_OPENING_MM = 1.0  # cuts the necks into the gyri
 MIDBRAIN_ABOVE_Z_MM = -21.0  # the pons
 MIDBRAIN_TOP_MM = ((-24, -3), (-10, -14), (-5, -21))  # (y, z): tectum to the mammillary bodies
 MIDBRAIN_SIDE_MM = ((-13, 18), (-3, 10))  # (z, |x|): without the geniculate bodies, optic tract
@@ -148,9 +144,11 @@ def basal_ganglia(tissues):
 def centrum_semiovale(tissues, x, z):
     """White matter above the roof of the ventricles, away from the cortex, without the gyri."""
     white = tissues["white_matter"]
-    core = (ndimage.distance_transform_edt(white) > CSO_RIM_MM) & (np.abs(x) > CSO_MIN_X_MM)
-    core &= z > CSO_ABOVE_Z_MM
-    return largest(opened(core, CSO_OPENING_MM))
+    core = (ndimage.distance_transform_edt(white) > regions.CSO_RIM_MM) & (
+        np.abs(x) > regions.CSO_MIN_X_MM
+    )
+    core &= z > regions.CSO_ABOVE_Z_MM
+    return largest(opened(core, regions.CSO_OPENING_MM))
 
 
 def midbrain(tissues, x, y, z):

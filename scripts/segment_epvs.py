@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from glymflow import anat, epvs, epvs_regions, frangi, vbnet
+from glymflow import anat, epvs, epvs_regions, frangi, vbnet, white_matter
 from glymflow.io import (
     InputFault,
     image_data,
@@ -49,13 +49,15 @@ def main(
     facts = read_json(sidecar)
     tissue = image_data(load_image(classes), dtype=np.uint8)
     affine = load_image(mask).affine
-    place, codes = place_regions(tissue, affine, transforms, registration, settings, min_similarity)
-    save_image(place, affine, regions)
-    names = [(label, f"{region}_{side}") for label, (region, side) in epvs.LABELS.items()]
-    write_tsv(pd.DataFrame(names, columns=["index", "name"]), labels)
     given = facts["contrasts"].split("+")
     t1, t2 = (image_data(load_image(path)) if name in given else None
               for name, path in (("T1w", t1w), ("T2w", t2w)))  # fmt: skip
+    place, codes = place_regions(
+        t2 if t1 is None else t1, tissue, affine, transforms, registration, settings, min_similarity
+    )
+    save_image(place, affine, regions)
+    names = [(label, f"{region}_{side}") for label, (region, side) in epvs.LABELS.items()]
+    write_tsv(pd.DataFrame(names, columns=["index", "name"]), labels)
     bright = None
     if "bright_ml" in facts:
         bright = image_data(load_image(flair)) > anat.FLAIR_SD
@@ -86,14 +88,16 @@ def main(
     write_tsv(judged(rows, settings["max_ratio"]), measures)
 
 
-def place_regions(tissue, affine, transforms, registration, settings, min_similarity):
+def place_regions(
+    image, tissue, affine, transforms, registration, settings, min_similarity
+):  # fmt: skip
     """Return the regions (`glymflow.epvs.LABELS`) by the engine of the config, and codes."""
     if settings["regions"] == "vbnet":
-        return epvs_regions.network_regions(tissue, affine), set()
+        return epvs_regions.network_regions(image, tissue, affine), set()
     found = {name: require(path) for name, path in transforms.items()}
     poor = read_json(registration)["similarity"] < min_similarity
     codes = {"epvs_registration_poor"} if poor else set()
-    return epvs_regions.atlas_regions(tissue, affine, found), codes
+    return epvs_regions.atlas_regions(image, tissue, affine, found), codes
 
 
 def measure_engine(segment, place, affine, facts, settings, bright=None):
@@ -104,7 +108,9 @@ def measure_engine(segment, place, affine, facts, settings, bright=None):
         **{name: settings[name] for name in epvs.LIMITS},
     )  # fmt: skip
     row = {key: facts[key] for key in ("contrasts", "brain_volume_ml")}
-    row |= epvs.measure(table, facts["brain_volume_ml"])
+    missing = epvs.missing_regions(place, affine)
+    row |= epvs.measure(table, facts["brain_volume_ml"], missing)
+    codes = codes | ({"epvs_region_missing"} if missing else set())
     return kept, table, row | {"codes": codes | epvs.found_codes(row, settings["max_count"])}
 
 
@@ -121,7 +127,7 @@ def segment_frangi(t1, t2, place, tissue, affine, settings):
     Pools of fluid in the tissue count as tissue, as they do in the regions: they may be wide EPVS.
     """
     near = ndimage.binary_dilation(place > 0, np.ones((3, 3, 3)), iterations=ROUND_REGIONS)
-    where = near & epvs_regions.tissue_mask(tissue, affine)
+    where = near & white_matter.tissue_mask(tissue, affine)
     return frangi.segment(t1, t2, where, **settings["frangi"]), None, set()
 
 

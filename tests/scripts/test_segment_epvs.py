@@ -31,7 +31,8 @@ def segment(load_main, tmp_path, monkeypatch):
     truth[8:10, 10:20, 14:16] = True  # left
     truth[25:27, 20:22, 8:18] = True  # right
     place = np.zeros(SHAPE, dtype=np.uint8)
-    place[3:18, 4:36, 3:27], place[18:33, 4:36, 3:27] = 1, 2
+    for label, (z0, z1) in enumerate(((5, 24), (24, 27), (3, 5))):
+        place[3:18, 4:36, z0:z1], place[18:33, 4:36, z0:z1] = 2 * label + 1, 2 * label + 2
     noise = 0.06 * np.random.default_rng(0).standard_normal((2, *SHAPE))
     save_image((noise[0] - 0.8 * truth).astype(np.float32), AFFINE, tmp_path / "t1.nii.gz")
     save_image((noise[1] + 0.8 * truth).astype(np.float32), AFFINE, tmp_path / "t2.nii.gz")
@@ -85,8 +86,18 @@ def segment(load_main, tmp_path, monkeypatch):
         )
         return read_tsv(tmp_path / "out_measures").set_index("engine")
 
-    run.folder, run.truth = tmp_path, truth
+    run.folder, run.truth, run.place = tmp_path, truth, place
     return run
+
+
+def test_a_region_that_is_not_there_is_missing_and_not_zero(segment):
+    segment.place[segment.place == 6] = 0
+    row = segment().loc["vbnet"]
+    assert (row.qc_status, row.qc_reasons) == ("fail", "epvs_region_missing")
+    assert row[["epvs_count", "epvs_count_midbrain", "epvs_count_midbrain_right"]].isna().all()
+    assert row[["epvs_permille", "grade_midbrain", "lacunes"]].isna().all()
+    assert row.epvs_count_bg == 2
+    assert row.epvs_count_cso == row.epvs_count_midbrain_left == row.grade_cso == 0
 
 
 def mask_of(segment, engine):
