@@ -90,7 +90,7 @@ def write_anat(work, name, density, seed):
     stem = work / "bids" / name / "anat" / name
     stem.parent.mkdir(parents=True)
     for contrast, image in (("T1w", phantom.t1), ("T2w", phantom.t2)):
-        save_image(image, phantom.affine, f"{stem}_{contrast}.nii.gz")
+        save_image(500 * (image + 1), phantom.affine, f"{stem}_{contrast}.nii.gz")  # no negative
     voxels = np.bincount(phantom.labels.ravel())[1:]
     inside = np.bincount(phantom.labels[phantom.regions > 0], minlength=len(voxels) + 1)[1:]
     counted = inside > voxels / 2

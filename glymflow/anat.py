@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from glymflow import anat_registration, brain, grid, vbnet
 from glymflow.io import InputFault
 
+BELOW_ZERO = 0.01  # share of the voxels; more is a scale without a zero (z scores, -1 to 1)
 MM = 1.0  # of the grid on which everything is measured
 MARGIN_MM = 8.0  # round the brain
 MIN_FOUND_ML = 300.0  # less is no brain, not even in a slab
@@ -64,6 +65,7 @@ def find_brain(data, affine):
     Parameters
     ----------
     data : (X, Y, Z) array
+        Of which many values below 0 are shifted up.
     affine : (4, 4) array
         Voxel to world (RAS+, mm), any order of axes.
 
@@ -80,6 +82,8 @@ def find_brain(data, affine):
     if data.min() == data.max():
         raise InputFault(f"the image has no contrast (every voxel is {data.min():g})")
     data, affine = grid.to_canonical(data, affine)
+    if np.mean(data < 0) > BELOW_ZERO:
+        data = data - data.min()  # N4 divides, and works on logarithms
     probabilities, coarse = vbnet.head_probabilities(data, affine)
     size = grid.spacing_of(coarse)[0]
     rough = brain.brain_mask(probabilities, size)

@@ -82,7 +82,7 @@ def lesion_on_grid(masks, shape, affine, *, margin_mm=LESION_MARGIN_MM):
         lesion |= ndimage.affine_transform(drawn, way[:3, :3], way[:3, 3], shape, order=1) > 0.5
     if not lesion.any():
         return lesion
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    spacing = grid.spacing_of(affine)
     reach = max(margin_mm, spacing.max()) if margin_mm > 0 else 0
     return ndimage.distance_transform_edt(~lesion, sampling=spacing) <= reach
 

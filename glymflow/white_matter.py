@@ -19,6 +19,7 @@ CORTEX_MM = (1.0, 2.5)  # depth of the middle of the cortex below the outer CSF
 # way from the brightness of white matter to that of cortex, up to which a voxel is white matter:
 # the rule below then gives the region map's volume on the template (docs/brain.md)
 SHARE = 0.25
+SMOOTH_MM = 0.7  # SD of a blur against noise, which is a quarter of the way in some scans
 CLOSING_MM = 2.0  # tubes up to twice as wide are filled; a sulcus and its cortex are wider
 
 
@@ -45,8 +46,8 @@ def tissue_mask(classes, affine):
 def white_matter(image, classes, affine):
     """Return the white matter, the deep nuclei, and what is enclosed in them.
 
-    A voxel is white matter if it is about as bright as what surely is: the inside of the network's
-    centrum semiovale, compared with the middle of the cortex. EPVS and lesions in it belong to it.
+    White matter is the inside of the network's centrum semiovale, and what is about as bright,
+    compared with the middle of the cortex. EPVS and lesions in it belong to it.
 
     Parameters
     ----------
@@ -60,7 +61,8 @@ def white_matter(image, classes, affine):
     Returns
     -------
     (X, Y, Z) bool array
-        Empty if the network saw no centrum semiovale.
+        Empty if the network saw no centrum semiovale; if the image tells nothing apart, what the
+        network saw.
     """
     size = grid.spacing_of(affine)
     sure = ndimage.distance_transform_edt(classes == CSO, sampling=size) > SURE_MM
@@ -71,8 +73,12 @@ def white_matter(image, classes, affine):
     if sure.sum() < SURE_LEAST or not cortex.any():
         return np.zeros(classes.shape, dtype=bool)
     white, grey = np.median(image[sure]), np.median(image[cortex])
-    like_white = (image - white) * np.sign(grey - white) < SHARE * abs(grey - white)
-    found = (tissue & like_white) | np.isin(classes, DEEP)
+    if white == grey:
+        return sure
+    way = (image - white) / (grey - white)  # 0 is white matter, 1 cortex
+    like_white = _smoothed(np.clip(way, -1, 1), tissue, SMOOTH_MM / size) < SHARE
+    # a lesion that touches a ventricle is no island; the network, which knows lesions, keeps it
+    found = (tissue & like_white) | sure | np.isin(classes, DEEP)
     found = _near(found, CLOSING_MM, size)
     found = ndimage.distance_transform_edt(found, sampling=size) > CLOSING_MM
     found |= ndimage.binary_fill_holes(found) & tissue
@@ -92,6 +98,13 @@ def core(white, affine, rim_mm, opening_mm):
     deep = ndimage.distance_transform_edt(white, sampling=size) > rim_mm
     inner = ndimage.distance_transform_edt(deep, sampling=size) > opening_mm
     return deep & _near(inner, opening_mm, size)
+
+
+def _smoothed(image, inside, sigma):
+    """Blur an image within a mask; nothing of what lies outside enters."""
+    weight = ndimage.gaussian_filter(inside.astype(np.float32), sigma)
+    blurred = ndimage.gaussian_filter(np.where(inside, image, 0).astype(np.float32), sigma)
+    return blurred / np.maximum(weight, 1e-6)
 
 
 def _near(mask, distance_mm, size):

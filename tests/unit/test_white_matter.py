@@ -61,6 +61,20 @@ def test_tubes_lesions_and_pools_belong_to_it(values):
     assert dice(found, white) > 0.97
 
 
+def test_a_lesion_beside_a_ventricle_is_kept_by_the_network():
+    """Grey from the ventricle on: open to it, so no island."""
+    image, classes, white = ball(T1)
+    ventricle = (RADIUS < 10) & (WORLD[2] < 3)
+    lesion = (RADIUS < 17) & (WORLD[2] > 3) & (WORLD[2] < 10)
+    image[ventricle], image[lesion] = T1["fluid"], T1["grey"]
+    classes[ventricle] = NUMBER["csf"]
+    found = white_matter.white_matter(image, classes, np.eye(4))
+    inside = lesion & (WORLD[2] > 5)  # the network's region begins at 0 and at 3, beside and above
+    assert found[inside].all()
+    assert found[ventricle].mean() < 0.05  # its sharp edge is rounded off
+    assert dice(found, white & ~ventricle) > 0.95
+
+
 def test_the_core_keeps_away_from_a_sulcus():
     image, classes, _ = ball(T1)
     found = white_matter.white_matter(image, classes, np.eye(4))
@@ -88,6 +102,13 @@ def test_without_a_centrum_semiovale_there_is_none():
     assert not white_matter.core(found, np.eye(4), 2.0, 1.0).any()
 
 
+def test_an_image_without_contrast_leaves_what_the_network_saw():
+    image, classes, _ = ball(T1)
+    found = white_matter.white_matter(np.ones(image.shape), classes, np.eye(4))
+    assert found.sum() > 1000
+    assert np.all(classes[found] == NUMBER["centrum_semiovale"])
+
+
 def test_small_pools_count_as_tissue_and_ventricles_do_not():
     classes = np.zeros((40, 40, 40), np.uint8)
     classes[4:36, 4:36, 4:36] = NUMBER["tissue"]
@@ -98,3 +119,13 @@ def test_small_pools_count_as_tissue_and_ventricles_do_not():
     assert not tissue[20:30, 20:30, 20:30].any()
     assert not tissue[0, 0, 0]
     assert not white_matter.tissue_mask(classes, np.diag([3.0, 3, 3, 1]))[10, 10, 10]
+
+
+@pytest.mark.parametrize("size", [0.9999998, 1.0000002])
+def test_the_core_does_not_hang_on_the_last_digit_of_the_voxel_size(size):
+    image, classes, _ = ball(T1)
+    cores = [
+        white_matter.core(white_matter.white_matter(image, classes, affine), affine, 2.0, 1.0)
+        for affine in (np.eye(4), np.diag([size, size, size, 1]))
+    ]
+    np.testing.assert_array_equal(*cores)
