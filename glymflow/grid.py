@@ -9,12 +9,12 @@ FWHM_TO_SD = 1 / 2.355
 
 
 def spacing_of(affine):
-    """Return the voxel sizes (mm) along the three axes of a grid, to a millionth.
+    """Return the voxel sizes (mm) along the three axes of a grid.
 
-    Headers hold 32-bit numbers: 1 mm may come as 1.0000001, and then all that lies just 2 mm from
-    something would be nearer or further than 2 mm by chance.
+    Headers hold 32-bit numbers, and 1 mm may come as 1.0000001. Where a distance is compared with a
+    limit of some voxels, round: else a whole shell lies within it or not by chance.
     """
-    return np.linalg.norm(np.asarray(affine)[:3, :3], axis=0).round(6)
+    return np.linalg.norm(np.asarray(affine)[:3, :3], axis=0)
 
 
 def to_canonical(data, affine):

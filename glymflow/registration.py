@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from glymflow import grid
 from glymflow.dwi import rotation_of
 from glymflow.io import InputFault, whole
 
@@ -82,7 +83,7 @@ def lesion_on_grid(masks, shape, affine, *, margin_mm=LESION_MARGIN_MM):
         lesion |= ndimage.affine_transform(drawn, way[:3, :3], way[:3, 3], shape, order=1) > 0.5
     if not lesion.any():
         return lesion
-    spacing = grid.spacing_of(affine)
+    spacing = grid.spacing_of(affine).round(6)
     reach = max(margin_mm, spacing.max()) if margin_mm > 0 else 0
     return ndimage.distance_transform_edt(~lesion, sampling=spacing) <= reach
 

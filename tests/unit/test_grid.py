@@ -70,8 +70,3 @@ def test_bounding_box():
     mask[1:3, 2:6, 4] = True
     first, last = grid.bounding_box(mask)
     assert (first.tolist(), last.tolist()) == ([1, 2, 4], [3, 6, 5])
-
-
-def test_spacing_is_free_of_the_noise_of_32_bits():
-    affine = np.diag([1.0000001, 0.9999999, 0.859375, 1])
-    np.testing.assert_array_equal(grid.spacing_of(affine), [1, 1, 0.859375])

@@ -225,6 +225,15 @@ def test_margin_is_at_least_a_voxel():
     assert wide.sum() == 7
 
 
+@pytest.mark.parametrize("size", [1.9999998, 2.0, 2.0000002])
+def test_the_margin_does_not_hang_on_the_last_digit_of_the_voxel_size(size):
+    one = np.zeros((9, 9, 9))
+    one[4, 4, 4] = 1
+    affine = np.diag([size, size, size, 1])
+    wide = registration.lesion_on_grid([(one, affine)], one.shape, affine, margin_mm=4.0)
+    assert wide.sum() == 33  # two voxels away, not more
+
+
 def test_no_lesion_is_an_empty_mask():
     empty = np.zeros((5, 5, 5))
     for masks in ([], [(empty, np.eye(4))]):
