@@ -12,7 +12,7 @@ rule measure_alps:
         warp="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",
         registration="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_xfm.json",
         wm="<resources>/template/space-MNI152NLin2009aSym_label-WM_probseg.nii.gz",
-        lesions=masks_that_count if LESIONS else [],
+        lesions=masks_that_count,
         inverse_warp=of_template_masks(
             "<derivatives>/{folder}/dwi/{series}_from-MNI152NLin2009aSym_to-dwi_mode-image_desc-warp_xfm.nii.gz"
         ),

@@ -79,11 +79,7 @@ OVERLAP = {
 # folder of a session -> the images in which EPVS can be measured; all sessions, those that
 # cannot among them, for the list of who was left out
 EPVS_SESSIONS = _images.to_dict("records")
-IMAGES = {
-    row["folder"]: row | {"head": row["t1w"] or row["t2w"]}
-    for row in EPVS_SESSIONS
-    if not row["fault"]
-}
+IMAGES = {row["folder"]: row for row in EPVS_SESSIONS if not row["fault"]}
 MEASURES_EPVS = any(row["measured"] for row in IMAGES.values())
 EPVS_OF = {}
 for row in IMAGES.values() if MEASURES_EPVS else ():
@@ -126,10 +122,6 @@ wildcard_constraints:
     session=r"sub-[^/_]+(_ses-[^/_]+)?",
 
 
-# A function costs each job of a plan some 50 microseconds: where a cohort has no lesions or no EPVS,
-# there is a plain [] in its place.
-
-
 def of_series(column):
     """Give a column of the series' row (`lookup` would search the whole sheet for every job)."""
     return lambda wildcards: SERIES[wildcards.series][column]
@@ -164,8 +156,6 @@ def images_of(subject):
 
 def of_images(path):
     """Give the path of each of a subject's sessions whose EPVS are on its page."""
-    if not EPVS_OF:
-        return []
     return lambda wildcards: [
         path.format(**row) for row in images_of(wildcards.subject)
     ]
@@ -196,8 +186,6 @@ def masks_that_count(wildcards):
 
 def of_template_masks(path):
     """Give the file of a series if a mask that counts is in template space."""
-    if not LESIONS:
-        return []
     return lambda wildcards: (
         path.format(**wildcards)
         if any(r["template"] and r["volume"] for r in LESIONS.get(wildcards.folder, []))
@@ -207,15 +195,11 @@ def of_template_masks(path):
 
 def of_lesions(*paths):
     """Give some files of the cohort for subjects with a lesion, nothing for the others."""
-    if not LESIONS:
-        return []
     return lambda wildcards: list(paths) if lesions_of(wildcards.subject) else []
 
 
 def of_batches(path):
     """Give the path of the batch of each of a subject's sessions with a lesion."""
-    if not LESIONS:
-        return []
     return lambda wildcards: [
         path.format(batch=LESION_BATCH[session])
         for session in lesions_of(wildcards.subject)

@@ -30,7 +30,7 @@ rule register_template:
         mask="<derivatives>/{folder}/dwi/{series}_desc-brain_mask.nii.gz",
         wm="<resources>/template/space-MNI152NLin2009aSym_label-WM_probseg.nii.gz",
         brain="<resources>/template/space-MNI152NLin2009aSym_desc-brain_mask.nii.gz",
-        lesions=native_masks if LESIONS else [],
+        lesions=native_masks,
     output:
         affine="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-affine_xfm.mat",
         warp="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",

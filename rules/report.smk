@@ -20,11 +20,7 @@ rule report_subject:
         background=of_lesions(
             "<resources>/template/space-MNI152NLin2009aSym_res-2_T1w.nii.gz"
         ),
-        lesion_files=(
-            (lambda wildcards: lesion_files(lesions_of(wildcards.subject)))
-            if LESIONS
-            else []
-        ),
+        lesion_files=lambda wildcards: lesion_files(lesions_of(wildcards.subject)),
         epvs_measures=of_images(
             "<derivatives>/{folder}/anat/{session}_desc-epvs_measures.tsv"
         ),
@@ -52,7 +48,9 @@ rule report_subject:
         epvs_external=of_images(
             "<derivatives>/{folder}/anat/{session}_desc-external_label-EPVS_mask.nii.gz"
         ),
-        epvs_head=of_images("{head}"),
+        epvs_head=lambda wildcards: [
+            row["t1w"] or row["t2w"] for row in images_of(wildcards.subject)
+        ],
     output:
         page="<results>/report/{subject}.html",
     log:
