@@ -10,7 +10,9 @@ Scans are simulated (`glymflow simulate`; in "ad" the T1w and T2w are phantoms w
 head than the DWI: the two measurements share no space). Clinical columns are those of a few
 subjects whom `glymflow reconstruct` invents from the paper. In "ad" two readers are simulated from
 the truth, and `glymflow validate-epvs` gives the columns of Table 2. Printed: cells without a value
-in each table, and group means of what is true and what was measured.
+in each table, and group means of what is true and what was measured. True EPVS are those in the
+generator's regions; the workflow counts those in the regions that it finds, so that a few near
+their border count on one side only.
 """
 
 import argparse

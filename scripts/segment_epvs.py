@@ -82,7 +82,9 @@ def main(
         save_image(kept, affine, masks[engine])
         rows.append(ids | row | {"codes": row["codes"] | codes | set(facts["codes"])})
         tables.append(table.assign(engine=engine))
-        print(f"{engine}: {row['epvs_count']} EPVS, {row['epvs_volume_mm3']:.0f} mm3", flush=True)
+        what = f"{row['epvs_count']} EPVS, {row['epvs_volume_mm3']:.0f} mm3"
+        lost = "epvs_region_missing" in row["codes"]
+        print(f"{engine}: {'a region was not found' if lost else what}", flush=True)
     tables = [table for table in tables if len(table)] or tables
     write_tsv(pd.concat(tables)[epvs.OBJECT_COLUMNS], objects)
     write_tsv(judged(rows, settings["max_ratio"]), measures)

@@ -90,7 +90,7 @@ def segment(load_main, tmp_path, monkeypatch):
     return run
 
 
-def test_a_region_that_is_not_there_is_missing_and_not_zero(segment):
+def test_a_region_that_is_not_there_is_missing_and_not_zero(segment, capsys):
     segment.place[segment.place == 6] = 0
     row = segment().loc["vbnet"]
     assert (row.qc_status, row.qc_reasons) == ("fail", "epvs_region_missing")
@@ -98,6 +98,7 @@ def test_a_region_that_is_not_there_is_missing_and_not_zero(segment):
     assert row[["epvs_permille", "grade_midbrain", "lacunes"]].isna().all()
     assert row.epvs_count_bg == 2
     assert row.epvs_count_cso == row.epvs_count_midbrain_left == row.grade_cso == 0
+    assert "vbnet: a region was not found" in capsys.readouterr().out
 
 
 def mask_of(segment, engine):
