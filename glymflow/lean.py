@@ -11,11 +11,13 @@ import sys
 import types
 
 IN_JOB = bool(os.environ.get("GLYMFLOW_JOB"))
-# parts of ANTs that load matplotlib, scikit-learn and statsmodels, and the names it takes from them
+# parts of ANTs that load matplotlib, scikit-learn, statsmodels and requests (which fetches examples
+# from the internet), and the names it takes from them
 _ANTS = {
     "deeplearn": "",
     "learn": "",
     "plotting": "",
+    "utils.get_ants_data": "get_ants_data get_data",
     "math.quantile": "ilr rank_intensity quantile regress_poly regress_components "
     "get_average_of_timeseries compcor bandpass_filter_matrix",
 }

@@ -89,8 +89,8 @@ def test_fault_of_the_cohort_ends_with_one_line_and_status_1(job, tmp_path):
     ("script", "spared"),
     [
         ("fit_tensor", ["pandas", "matplotlib", "ants", "jinja2", "dipy"]),
-        ("register_template", ["matplotlib", "sklearn", "statsmodels", "dipy"]),
-        ("measure_alps", ["matplotlib", "sklearn", "statsmodels", "dipy"]),
+        ("register_template", ["matplotlib", "sklearn", "statsmodels", "dipy", "requests"]),
+        ("measure_alps", ["matplotlib", "sklearn", "statsmodels", "dipy", "requests"]),
         ("report_subject", ["ants", "sklearn", "statsmodels", "dipy", "scipy"]),
     ],
 )
