@@ -4,7 +4,8 @@
 
 Each head (whole, as scanned) is warped with fixed seeds, as no training has seen it; engine
 "atlas" and engine "vbnet" then find the regions on their own, by the steps of the workflow. Printed
-are their Dice per region, volumes and asymmetry. The template, a stripped brain, comes first.
+are their Dice per region and volumes. The template, a stripped brain, comes first; there the truth
+is known for the regions that the map draws itself, and each engine's Dice with it is printed too.
 """
 
 import shutil
@@ -18,11 +19,16 @@ from scipy.spatial.transform import Rotation
 
 from glymflow import anat, anat_registration, epvs_regions, grid
 from glymflow.io import image_data, load_image, save_image
+from glymflow.regions import load_regions, region_mask
 from glymflow.template import load_template
 
 SEEDS = (1, 2, 3)
 MM = 2  # of the registration
 PARTS = {"bg": (1, 2), "cso": (3, 4), "midbrain": (5, 6)}
+DRAWN = {
+    "bg": "basal_ganglia",
+    "midbrain": "midbrain",
+}  # of the map; the other is the subject's own
 
 
 def warp(data, affine, seed):
@@ -60,17 +66,35 @@ def measure(data, affine):
     return atlas, own, images["T1w"], target, time.process_time() - start
 
 
-def report(name, atlas, own, seconds):
+def true_regions(seed, shape, target):
+    """Return the map's own regions on the grid of a warped template, as masks."""
+    truth = {}
+    for part, name in DRAWN.items():
+        drawn, affine = region_mask(name).astype(np.float32), load_regions()[1]
+        drawn, affine = grid.to_canonical(drawn, affine)
+        drawn = drawn if seed is None else warp(drawn, affine, seed)
+        truth[part] = grid.resample(drawn, affine, shape, target) > 0.5
+    return truth
+
+
+def overlap(one, other):
+    return 2 * (one & other).sum() / max(one.sum() + other.sum(), 1)
+
+
+def report(name, atlas, own, seconds, truth):
     """Print Dice and volumes of one head."""
     words = [name]
     for part, (left, right) in PARTS.items():
         pair = [np.isin(regions, (left, right)) for regions in (atlas, own)]
-        dice = 2 * (pair[0] & pair[1]).sum() / max(pair[0].sum() + pair[1].sum(), 1)
+        dice = overlap(*pair)
         sizes = [
             "/".join(f"{(regions == k).sum() / 1000:.1f}" for k in (left, right))
             for regions in (atlas, own)
         ]
         words.append(f"{part} Dice {dice:.3f} (atlas {sizes[0]} mL, vbnet {sizes[1]} mL)")
+        if part in truth:
+            known = [f"{overlap(mask, truth[part]):.3f}" for mask in pair]
+            words.append(f"with the truth {known[0]} and {known[1]}")
     print("  ".join(words), f"{seconds:.0f} s", flush=True)
 
 
@@ -86,7 +110,8 @@ def main(out, *paths):
             turned = data if seed is None else warp(data, affine, seed)
             atlas, own, t1, target, seconds = measure(turned, affine)
             label = name if seed is None else f"{name}, warp {seed}"
-            report(label, atlas, own, seconds)
+            truth = true_regions(seed, atlas.shape, target) if name == "template" else {}
+            report(label, atlas, own, seconds, truth)
             stem = Path(out) / label.replace(", ", "_").replace(" ", "")
             for kind, volume in (("atlas", atlas), ("vbnet", own), ("T1w", t1)):
                 save_image(volume, target, f"{stem}_{kind}.nii.gz")
