@@ -1,17 +1,19 @@
 """How long does planning take, and how much memory, for cohorts of 100, 1,000 and 10,000 subjects?
 
-    python benchmarks/scale.py FOLDER [100 1000 10000] [--batches N]
+    python benchmarks/scale.py FOLDER [100 1000 10000] [--batches N] [--run N]
 
 Writes BIDS trees of empty files (DWI and T1w of each subject) in FOLDER, indexes each twice and
 plans the whole workflow of each (a dry run). `--batches N` plans the largest once more in N parts
-(Snakemake's --batch on the table of all values). Prints a table; CPU seconds do not depend on what
-else the machine does, wall seconds do. docs/scale.md shows a run.
+(Snakemake's --batch on the table of all values). `--run N` runs the series of N subjects instead,
+and says what Snakemake's own process takes, with its limit of starts and without. Prints a table;
+CPU seconds do not depend on what else the machine does, wall seconds do. docs/scale.md shows runs.
 """
 
 import argparse
 import os
 import platform
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -27,6 +29,17 @@ from glymflow.intake import index_measures
 wall, cpu = time.perf_counter(), time.process_time()
 index_measures(sys.argv[1])
 print(time.perf_counter() - wall, time.process_time() - cpu)
+"""
+
+RUN = """
+import resource, sys
+from snakemake.cli import main
+try:
+    main(sys.argv[1:])
+except SystemExit:
+    pass
+for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+    print(sum(resource.getrusage(who)[:2]))
 """
 
 
@@ -90,10 +103,39 @@ def plan(work, *options):
     return int(jobs[1]), wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / unit
 
 
+def run(work, *options):
+    """Run the series; return wall seconds, and CPU seconds of Snakemake itself and of its jobs.
+
+    The files are empty, so that each job ends as soon as it has begun, and no table is made.
+    """
+    shutil.rmtree(work / "results", ignore_errors=True)
+    command = [
+        sys.executable, "-c", RUN, "--snakefile", CHECKOUT / "Snakefile", "--directory", work,
+        "--configfile", work / "config.yaml", "--cores", "2", *options, "alps",
+    ]  # fmt: skip
+    start = time.perf_counter()
+    done = subprocess.run(command, cwd=work, capture_output=True, text=True)
+    own, jobs = map(float, done.stdout.split()[-2:])
+    return time.perf_counter() - start, own, jobs
+
+
+def compare_runs(folder, size):
+    """Print what the runs of a cohort take, with Snakemake's limit of starts and without."""
+    work = write_tree(folder / str(size), size)
+    print("limit     wall s  Snakemake CPU s  jobs CPU s")
+    for name, options in (("with", ("--max-jobs-per-timespan", "101/1s")), ("without", ())):
+        wall, own, jobs = run(work, *options)
+        print(f"{name:8} {wall:7.0f} {own:16.1f} {jobs:11.1f}", flush=True)
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("sizes", type=int, nargs="*", default=[100, 1000, 10000])
     parser.add_argument("--batches", type=int, default=0)
+    parser.add_argument("--run", type=int, metavar="N")
     given = parser.parse_args()
-    main(given.folder.resolve(), given.sizes or [100, 1000, 10000], given.batches)
+    if given.run:
+        compare_runs(given.folder.resolve(), given.run)
+    else:
+        main(given.folder.resolve(), given.sizes or [100, 1000, 10000], given.batches)
