@@ -28,9 +28,8 @@ include: "rules/stats.smk"
 include: "rules/report.smk"
 
 
-# Snakemake's limit of 100 starts a second looks at all waiting jobs anew a second after each job,
-# again and again: on a hundred waiting jobs one core does nothing else (docs/scale.md). Nothing here
-# starts so many; a limit that the user sets stays.
+# For its limit of 100 starts a second Snakemake looks at all waiting jobs anew, the more often the
+# more jobs have ended (docs/scale.md). Nothing here starts so many; a limit that is set stays.
 onstart:
     limit = getattr(workflow.scheduler, "job_rate_limiter", None)
     if limit and (limit.max_jobs, limit.timespan) == (100, 1):

@@ -103,9 +103,7 @@ def main(folder, cores):
         "imports": sum(imports),
     }
     print(f"{number} jobs on {cores} cores, load before {load:.1f}")
-    print(
-        f"wall {wall:.0f} s, CPU {total:.0f} s: the cores were used to {total / wall / cores:.2f}"
-    )
+    print(f"wall {wall:.0f} s, CPU {total:.0f} s, use of the cores {total / wall / cores:.2f}")
     for what, seconds in parts.items():
         print(f"{what:24} {seconds:6.1f} s")
     print(f"{'overhead':24} {sum(parts.values()) / total:6.1%} of the CPU time")

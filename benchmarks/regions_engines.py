@@ -25,10 +25,8 @@ from glymflow.template import load_template
 SEEDS = (1, 2, 3)
 MM = 2  # of the registration
 PARTS = {"bg": (1, 2), "cso": (3, 4), "midbrain": (5, 6)}
-DRAWN = {
-    "bg": "basal_ganglia",
-    "midbrain": "midbrain",
-}  # of the map; the other is the subject's own
+# what the map draws itself; the centrum semiovale is the subject's own
+DRAWN = {"bg": "basal_ganglia", "midbrain": "midbrain"}
 
 
 def warp(data, affine, seed):
