@@ -1,5 +1,10 @@
+import gc
 import os
 import sys
+
+import snakemake.common
+import snakemake.rules
+import snakemake.script
 
 # The checkout's own package, also where another one is installed; and one thread for every
 # numerical library unless a rule says otherwise, so that a rerun gives the same bytes.
@@ -8,6 +13,36 @@ os.environ.update(PYTHONPATH=workflow.basedir, GLYMFLOW_JOB="1")
 for library in ("OMP", "OPENBLAS", "MKL", "ITK_GLOBAL_DEFAULT"):
     suffix = "NUMBER_OF_THREADS" if library.startswith("ITK") else "NUM_THREADS"
     os.environ.setdefault(f"{library}_{suffix}", "1")
+
+# Planning a large cohort (docs/scale.md) makes millions of objects, and nearly all of them stay: there
+# is no garbage to look for.
+gc.set_threshold(200_000, 50, 1000)
+
+
+def remembered(function):
+    """Give a function that looks once for each first argument, and says the same again."""
+    if hasattr(function, "known"):
+        return function
+    known = {}
+
+    def ask(first, *others, **named):
+        if first not in known:
+            known[first] = function(first, *others, **named)
+        return known[first]
+
+    ask.known = known
+    return ask
+
+
+# For each job Snakemake asks Python some 29 times for the parameters of functions, and reads the job's
+# script; both stay the same (no script's name has a wildcard in it).
+for namespace, name in (
+    (snakemake.common, "get_function_params"),
+    (snakemake.rules, "get_function_params"),
+    (snakemake.script, "get_source"),
+):
+    if hasattr(namespace, name):
+        setattr(namespace, name, remembered(getattr(namespace, name)))
 
 from snakemake.exceptions import WorkflowError
 
