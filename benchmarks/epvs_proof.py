@@ -295,7 +295,8 @@ phantoms whose EPVS are known, made from the anatomy of a real head and in contr
 training never saw ([epvs-training.md](epvs-training.md)). They compare the two engines; they are
 no accuracy on patients. Within basal ganglia, centrum semiovale and midbrain, after the objects
 are filtered as the workflow does, threshold {threshold}. Both engines get the same images; Frangi's
-filter is told the regions and looks nowhere else.
+filter is told the regions and looks nowhere else; it knows of no fluid, along which the workflow
+drops what it finds.
 
 {table}
 

@@ -14,6 +14,7 @@ BLOB, PLATE, SIZE = 0.5, 0.5, 4.0  # Frangi's beta and alpha; c in medians of S 
 WEIGHT_T1 = 0.5  # of the T1 where there is a T2, which shows EPVS better
 BACKGROUND_MM = 5.0  # SD of what counts as background
 NEAR_MM = 3.0  # SD of what a tube is compared with to find its width
+BORDER_MM = 1.5  # what is at most so far from fluid lies on its border
 
 
 def segment(t1, t2, mask, *, spacing=(1.0, 1.0, 1.0), scales_mm=SCALES_MM, high=HIGH, low=LOW):
@@ -54,6 +55,32 @@ def segment(t1, t2, mask, *, spacing=(1.0, 1.0, 1.0), scales_mm=SCALES_MM, high=
     seeded[np.unique(labels[grown & (likely > high)])] = True
     found[box] = _half_maximum(image, seeded[labels] & grown, inside, spacing)
     return found
+
+
+def without_borders(found, tissue, *, spacing=(1.0, 1.0, 1.0)):
+    """Drop the pieces that lie along fluid: edges of ventricles and cisterns look like tubes.
+
+    A tube that begins at the surface leads away from it; a piece of which more than half lies on
+    the border is the border, half fluid and half tissue.
+
+    Parameters
+    ----------
+    found : (X, Y, Z) bool array
+        As from `segment`.
+    tissue : (X, Y, Z) bool array
+        Brain tissue; all else is fluid.
+    spacing : (3,) sequence
+        Voxel sizes in mm.
+
+    Returns
+    -------
+    (X, Y, Z) bool array
+    """
+    border = ndimage.distance_transform_edt(tissue, sampling=spacing) <= BORDER_MM
+    labels, _ = ndimage.label(found, structure=np.ones((3, 3, 3)))
+    size = np.bincount(labels.ravel())
+    kept = np.bincount(labels[border], minlength=len(size)) <= size / 2
+    return found & kept[labels]
 
 
 def _half_maximum(image, tubes, inside, spacing):

@@ -129,8 +129,9 @@ def segment_frangi(t1, t2, place, tissue, affine, settings):
     Pools of fluid in the tissue count as tissue, as they do in the regions: they may be wide EPVS.
     """
     near = ndimage.binary_dilation(place > 0, np.ones((3, 3, 3)), iterations=ROUND_REGIONS)
-    where = near & white_matter.tissue_mask(tissue, affine)
-    return frangi.segment(t1, t2, where, **settings["frangi"]), None, set()
+    inside = white_matter.tissue_mask(tissue, affine)
+    found = frangi.segment(t1, t2, near & inside, **settings["frangi"])
+    return frangi.without_borders(found, inside), None, set()
 
 
 def read_mask(path, fault, place, affine):

@@ -221,7 +221,9 @@ def test_the_same_bytes_again(segment):
 
 def test_frangi_looks_into_pools_of_fluid_in_tissue_but_not_into_ventricles(load_main, monkeypatch):
     seen = []
-    monkeypatch.setattr(frangi, "segment", lambda t1, t2, where, **given: seen.append(where))
+    monkeypatch.setattr(
+        frangi, "segment", lambda t1, t2, where, **given: seen.append(where) or where
+    )
     segment_frangi = load_main("segment_epvs").__globals__["segment_frangi"]
     tissue = np.ones((30, 30, 30), np.uint8)
     tissue[5:8, 5:8, 5:8] = 2  # 27 mm^3: a wide EPVS

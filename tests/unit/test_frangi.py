@@ -104,3 +104,23 @@ def test_eigenvalues_of_a_parabola():
     np.testing.assert_allclose(values[0], [2, 4, 6], rtol=2e-3)
     values = frangi.hessian_eigenvalues(x * y, mask, 0.7, spacing)
     np.testing.assert_allclose(values[0], [-1, 0, 1], atol=2e-3)
+
+
+def test_what_lies_along_fluid_is_dropped_and_what_leads_away_from_it_stays():
+    tissue = np.ones((40, 40, 40), bool)
+    tissue[:, :, :10] = False  # a cistern below, a ventricle within
+    tissue[30:, 15:25, 15:30] = False
+    found = np.zeros(tissue.shape, bool)
+    found[5, 5:25, 10] = True  # the edge of the cistern
+    found[29, 16:24, 16:24] = True  # the wall of the ventricle
+    stay = np.zeros(tissue.shape, bool)
+    stay[15, 15, 10:20] = True  # begins at the surface, leads into the depth
+    stay[20, 5:12, 25] = True  # touches nothing
+    kept = frangi.without_borders(found | stay, tissue)
+    np.testing.assert_array_equal(kept, stay)
+    # the distance is one of mm: in voxels of 0.5 mm the third layer is the border still
+    layers = np.zeros(tissue.shape, bool)
+    layers[10:20, 10:14, 12] = True
+    assert frangi.without_borders(layers, tissue).any()
+    assert not frangi.without_borders(layers, tissue, spacing=(0.5, 0.5, 0.5)).any()
+    assert not frangi.without_borders(np.zeros_like(tissue), tissue).any()
