@@ -9,8 +9,11 @@ bottlenecks, as described in the Alzheimer's disease paper.
 Lin T. et al. Focal loss for dense object detection. ICCV (2017), 2980-2988.
 """
 
+from itertools import pairwise
+
 import torch
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 UNITS = (1, 2, 3, 3)  # residual units of the four levels below the input block
 BOTTLENECK_FROM = 64  # channels from which a unit reduces by 4, convolves and restores
@@ -129,6 +132,27 @@ def dice_focal_loss(logits, target, *, weights=None, gamma=2.0):
     log = torch.log_softmax(logits, dim=1)
     focal = -(counts * (target - probability).abs() ** gamma * target * log).sum(1)
     return dice.mean() + focal.mean()
+
+
+def fold_norms(network):
+    """Fold each BatchNorm into the convolution before it, as it runs after the training.
+
+    Parameters
+    ----------
+    network : VBNet
+        Changed in place; its answer in ``eval`` mode stays the same.
+    """
+    for block in network.modules():
+        if not isinstance(block, nn.Sequential):
+            continue
+        for place, (conv, norm) in enumerate(pairwise(block), start=1):
+            if isinstance(norm, nn.modules.batchnorm._BatchNorm):
+                up = isinstance(conv, (nn.ConvTranspose2d, nn.ConvTranspose3d))
+                conv.weight, conv.bias = fuse_conv_bn_weights(
+                    conv.weight, conv.bias, norm.running_mean, norm.running_var, norm.eps,
+                    norm.weight, norm.bias, transpose=up,
+                )  # fmt: skip
+                block[place] = nn.Identity()
 
 
 class _WithSoftmax(nn.Module):

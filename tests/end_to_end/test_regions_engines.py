@@ -1,0 +1,29 @@
+"""Map and network find the same regions for EPVS: benchmarks/regions_engines.py on the template."""
+
+import numpy as np
+import pytest
+from workflow_runs import CHECKOUT
+
+from glymflow import grid
+from glymflow.template import load_template
+
+
+@pytest.fixture
+def engines(monkeypatch):
+    monkeypatch.syspath_prepend(CHECKOUT / "benchmarks")
+    import regions_engines
+
+    return regions_engines
+
+
+@pytest.mark.parametrize("seed", [None, 1])  # as it is; the warp on which they agree least
+def test_map_and_network_agree(engines, seed):
+    head, affine = grid.to_canonical(*load_template("t1"))
+    head = head if seed is None else engines.warp(head, affine, seed)
+    atlas, network, *_ = engines.measure(head, affine)
+    for part, sides in engines.PARTS.items():
+        assert engines.overlap(np.isin(atlas, sides), np.isin(network, sides)) >= 0.85, part
+        if seed is None:
+            for regions in (atlas, network):
+                left, right = ((regions == side).sum() for side in sides)
+                assert abs(left - right) <= 0.05 * (left + right) / 2, part
