@@ -49,4 +49,4 @@ def test_what_is_the_same_for_each_job_is_asked_for_once_and_garbage_is_not_look
     asked, read, full = zip(few, many, strict=True)
     assert asked[1] <= asked[0] + 5
     assert read[0] == read[1] > 0
-    assert full == (0, 0)
+    assert max(full) <= 1  # 2 without
