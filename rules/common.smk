@@ -1,10 +1,11 @@
+import functools
 import gc
 import os
 import sys
 
 import snakemake.common
+import snakemake.dag
 import snakemake.rules
-import snakemake.script
 
 # The checkout's own package, also where another one is installed; and one thread for every
 # numerical library unless a rule says otherwise, so that a rerun gives the same bytes.
@@ -17,32 +18,31 @@ for library in ("OMP", "OPENBLAS", "MKL", "ITK_GLOBAL_DEFAULT"):
 # Planning a large cohort (docs/scale.md) makes millions of objects, and nearly all of them stay: there
 # is no garbage to look for.
 gc.set_threshold(200_000, 50, 1000)
+# A function keeps its parameters; Snakemake asks Python for them some 29 times a job.
+for namespace in (snakemake.common, snakemake.rules):
+    ask = getattr(namespace, "get_function_params", None)
+    if ask and not hasattr(ask, "cache_info"):
+        namespace.get_function_params = functools.cache(ask)
 
 
-def remembered(function):
-    """Give a function that looks once for each first argument, and says the same again."""
-    if hasattr(function, "known"):
-        return function
-    known = {}
+def look_once(look):
+    """Look whether a rule's script is there once, not for each of the rule's jobs."""
 
-    def ask(first, *others, **named):
-        if first not in known:
-            known[first] = function(first, *others, **named)
-        return known[first]
+    @functools.wraps(look)
+    def process_job(self, job):
+        seen = self.__dict__.setdefault("rules_seen", set())
+        if job.rule in seen:
+            return
+        look(self, job)
+        if job.is_script and "{" not in str(job.rule.script):
+            seen.add(job.rule)
 
-    ask.known = known
-    return ask
+    return process_job
 
 
-# For each job Snakemake asks Python some 29 times for the parameters of functions, and reads the job's
-# script; both stay the same (no script's name has a wildcard in it).
-for namespace, name in (
-    (snakemake.common, "get_function_params"),
-    (snakemake.rules, "get_function_params"),
-    (snakemake.script, "get_source"),
-):
-    if hasattr(namespace, name):
-        setattr(namespace, name, remembered(getattr(namespace, name)))
+processor = getattr(snakemake.dag, "ScriptProcessor", None)
+if processor and not hasattr(processor.process_job, "__wrapped__"):
+    processor.process_job = look_once(processor.process_job)
 
 from snakemake.exceptions import WorkflowError
 

@@ -20,7 +20,7 @@ try:
     main(sys.argv[1:])
 except SystemExit as ended:
     assert not ended.code
-print("counted", len(asked), len(read), len(full))
+print("counted", len(asked), len(read), len(full) // 2)  # a collection calls as it begins and ends
 """
 
 
@@ -49,4 +49,4 @@ def test_what_is_the_same_for_each_job_is_asked_for_once_and_garbage_is_not_look
     asked, read, full = zip(few, many, strict=True)
     assert asked[1] <= asked[0] + 5
     assert read[0] == read[1] > 0
-    assert max(full) <= 1  # 2 without
+    assert max(full) <= 1  # another Python may collect as it starts
