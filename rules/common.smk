@@ -31,11 +31,12 @@ def look_once(look):
     @functools.wraps(look)
     def process_job(self, job):
         seen = self.__dict__.setdefault("rules_seen", set())
-        if job.rule in seen:
+        name, script = job.rule.name, job.rule.script
+        if name in seen:
             return
         look(self, job)
-        if job.is_script and "{" not in str(job.rule.script):
-            seen.add(job.rule)
+        if script and "{" not in str(script):
+            seen.add(name)
 
     return process_job
 
