@@ -39,6 +39,14 @@ _SIDECARS = {"bval": ".bval", "bvec": ".bvec", "sidecar": ".json"}
 _DERIVED_ENTITIES = ("desc", "space", "res", "cohort")
 _DESC = (None, "preproc")  # any other desc- is a by-product of some pipeline
 
+# BIDS: letters and digits, in newer versions + too. Names of folders become wildcards, and these
+# command lines on a cluster: nothing else is let in.
+LABEL = r"[A-Za-z0-9+]+"
+_SUBJECT = re.compile(rf"sub-{LABEL}")
+SESSION = re.compile(rf"ses-{LABEL}")
+_STEM = re.compile(rf"sub-{LABEL}(_[A-Za-z0-9]+-{LABEL})*")
+LABEL_RULE = "a BIDS label has letters and digits only"
+
 
 def index_cohort(
     bids_dir, derivatives_dir=None, participants=None, *, measured_otherwise=(), listed=None
@@ -79,7 +87,8 @@ def index_cohort(
     bids_dir = os.fspath(bids_dir)
     subjects = list_subjects(bids_dir)
     (files, faults), derived = listed or (scan_files(bids_dir, subjects), None)
-    faults = list(faults)
+    faults = mislabelled_subjects(bids_dir) + list(faults)
+    mislabelled = {fault[0] for fault in faults} - set(subjects)
     images = _images(files)
     if derivatives_dir is not None and not same_folder(bids_dir, derivatives_dir):
         if derived is None:
@@ -101,7 +110,7 @@ def index_cohort(
     path = os.path.join(bids_dir, "participants.tsv") if participants is None else participants
     _, unmatched = read_participants(path, subjects, required=participants is not None)
     measured = unmatched.participant_id.isin({*series.participant_id, *measured_otherwise})
-    measured |= unmatched.stage == "intake"
+    measured |= (unmatched.stage == "intake") & ~unmatched.participant_id.isin(mislabelled)
     excluded = pd.concat([excluded, unmatched[measured]], ignore_index=True)
     order = ["participant_id", "session_id", "series", "stage", "reason"]
     excluded = excluded.sort_values(order, na_position="first", ignore_index=True)
@@ -111,21 +120,45 @@ def index_cohort(
 def list_subjects(bids_dir):
     """Return the sorted names of the ``sub-<label>`` folders in a BIDS folder.
 
+    A label has letters and digits (and ``+``); other folders are for `mislabelled_subjects`.
+
     Raises
     ------
     InputFault
         If there is no such folder, it cannot be read, or it has no subject.
     """
-    try:
-        with os.scandir(bids_dir) as entries:
-            names = sorted(e.name for e in entries if e.name.startswith("sub-") and e.is_dir())
-    except OSError as error:
-        raise InputFault(f"{bids_dir}: {_os_reason(error)}") from None
+    folders = _subject_folders(bids_dir)
+    names = [name for name in folders if _SUBJECT.fullmatch(name)]
     if not names:
         within = sorted(os.path.dirname(path) for path in glob.iglob("*/sub-*", root_dir=bids_dir))
         hint = f" (is {within[0]} in it meant?)" if within else ""
+        hint = f" ({printable(folders[0])}: {LABEL_RULE})" if folders else hint
         raise InputFault(f"{bids_dir}: there is no sub-<label> folder in it{hint}")
     return names
+
+
+def mislabelled_subjects(bids_dir):
+    """Return a fault (as `EXCLUDED_COLUMNS`) for each ``sub-`` folder whose label is none."""
+    names = [name for name in _subject_folders(bids_dir) if not _SUBJECT.fullmatch(name)]
+    return [_mislabelled(printable(name), None, bids_dir, name) for name in names]
+
+
+def _subject_folders(bids_dir):
+    try:
+        with os.scandir(bids_dir) as entries:
+            return sorted(e.name for e in entries if e.name.startswith("sub-") and e.is_dir())
+    except OSError as error:
+        raise InputFault(f"{bids_dir}: {_os_reason(error)}") from None
+
+
+def _mislabelled(subject, session, *path):
+    reason = f"{printable(os.path.join(*path))}: {LABEL_RULE}; rename it"
+    return (subject, session, None, "intake", reason)
+
+
+def printable(text):
+    """Write control characters and what is no UTF-8 as escapes: one name is one line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def scan_files(root, subjects, datatypes=_DATATYPES):
@@ -154,18 +187,26 @@ def scan_files(root, subjects, datatypes=_DATATYPES):
     rows += [(root, None, None, "", "", e.name, e.path, False) for e in shared]
     for subject in subjects:
         try:
-            rows += [(root, subject, *row) for row in _scan_subject(root, subject, datatypes)]
+            found, mislabelled = _scan_subject(root, subject, datatypes)
         except OSError as error:
             reason = f"{error.filename}: {_os_reason(error)}"
             faults.append((subject, None, None, "intake", reason))
+            continue
+        rows += [(root, subject, *row) for row in found]
+        faults += [
+            _mislabelled(subject, printable(name), root, subject, name) for name in mislabelled
+        ]
     columns = ["root", *KEYS, "folder", "datatype", "name", "path", "broken"]
     files = pd.DataFrame(rows, columns=columns, dtype=object)
     return files.sort_values(["folder", "datatype", "name"], ignore_index=True), faults
 
 
 def _scan_subject(root, subject, datatypes):
-    """Return (session, folder, datatype, name, path, broken link) per file of one subject."""
-    rows = []
+    """Return (session, folder, datatype, name, path, broken link) per file of one subject.
+
+    Second, the sorted names of folders of sessions whose label is none.
+    """
+    rows, mislabelled = [], []
     pending = [(None, subject, "", os.path.join(root, subject))]
     while pending:
         session, folder, datatype, path = pending.pop()
@@ -178,7 +219,10 @@ def _scan_subject(root, subject, datatypes):
                     if name in datatypes and not datatype:
                         pending.append((session, folder, name, entry.path))
                     elif name.startswith("ses-") and session is None and not datatype:
-                        pending.append((name, f"{subject}/{name}", "", entry.path))
+                        if SESSION.fullmatch(name):
+                            pending.append((name, f"{subject}/{name}", "", entry.path))
+                        else:
+                            mislabelled.append(name)
                 elif entry.is_file():
                     rows.append((session, folder, datatype, name, entry.path, False))
                 elif entry.is_symlink():
@@ -186,7 +230,7 @@ def _scan_subject(root, subject, datatypes):
         if session is not None and not datatype:
             # keeps a session without any file known
             rows.append((session, folder, "", "", path, False))
-    return rows
+    return rows, sorted(mislabelled)
 
 
 def _images(files):
@@ -242,7 +286,13 @@ def _select_series(images, files):
 
     bad = dwi[dwi.fault.notna()]
     faults = [
-        (row.participant_id, row.session_id, row.series, "intake", f"{row.path}: {row.fault}")
+        (
+            row.participant_id,
+            row.session_id,
+            printable(row.series),
+            "intake",
+            f"{printable(row.path)}: {row.fault}",
+        )
         for row in bad.itertuples()
     ]
     good = dwi[dwi.fault.isna()].rename(columns={"path": "dwi"})
@@ -251,11 +301,13 @@ def _select_series(images, files):
     return none_for_missing(series).astype({"preprocessed": bool}), faults
 
 
-_NAME_COLUMNS = ["participant_id", "session_id", "entities", "broken", "in_template"]
+_NAME_COLUMNS = ["participant_id", "session_id", "stem", "entities", "broken", "in_template"]
 
 
-def _name_fault(subject, session, entities, broken, in_template):
+def _name_fault(subject, session, stem, entities, broken, in_template):
     """Say what keeps a DWI file from being a series of its folder, None if nothing does."""
+    if not _STEM.fullmatch(stem):
+        return f"no BIDS name ({LABEL_RULE}); rename it"
     if f"sub-{entities.get('sub')}" != subject:
         return f"the name does not begin with the folder's subject, {subject}"
     label = entities.get("ses")

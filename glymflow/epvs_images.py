@@ -8,6 +8,7 @@ import re
 
 import pandas as pd
 
+from glymflow.cohort import LABEL
 from glymflow.epvs import ENGINES
 from glymflow.lesion_masks import masks_by_pattern
 from glymflow.participants import read_participants
@@ -18,8 +19,8 @@ IMAGE_COLUMNS = [
 ]
 
 _IMAGE = re.compile(
-    r"(sub-[A-Za-z0-9]+)(?:_(ses-[A-Za-z0-9]+))?((?:_[A-Za-z]+-[A-Za-z0-9]+)*)_(T1w|T2w|FLAIR)"
-    r"\.nii(?:\.gz)?$"
+    rf"(sub-{LABEL})(?:_(ses-{LABEL}))?((?:_[A-Za-z]+-{LABEL})*)_(T1w|T2w|FLAIR)"
+    r"\.nii(?:\.gz)?"
 )
 _MASK = re.compile(r"_label-EPVS_(?:.*_)?mask\.(nii|nii\.gz|voi)$", re.IGNORECASE)
 # in the name of what some program made of an image: of a template, stripped, resampled
@@ -127,7 +128,7 @@ def _images(files):
     found = {}
     for row in zip(*(anat[column] for column in columns), strict=True):
         participant, session, folder, name, path, broken = row
-        match = _IMAGE.match(name)
+        match = _IMAGE.fullmatch(name)
         if match is None or _DERIVED.search(match[3]):
             continue
         subject, label, entities, suffix = match.groups()

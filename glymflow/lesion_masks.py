@@ -11,7 +11,7 @@ from string import Formatter
 
 import pandas as pd
 
-from glymflow.cohort import parse_entities, scan_files
+from glymflow.cohort import LABEL_RULE, SESSION, parse_entities, scan_files
 from glymflow.io import InputFault
 from glymflow.participants import KEYS, read_participants
 
@@ -135,6 +135,10 @@ def masks_by_pattern(bids_dir, table_path, subjects, patterns, *, section):
             for ids, values in _slots(key, fields, table, subjects, bids_dir, table_path):
                 if any(not isinstance(value, str) for value in values.values()):
                     continue  # n/a in participants.tsv: there is no mask
+                if ids[1] and not SESSION.fullmatch(ids[1]):
+                    reason = f"{table_path}: session_id {ids[1]!r}: {LABEL_RULE}"
+                    faults.append((ids[0], None, None, "intake", reason))
+                    continue
                 path = pattern.format(**values)
                 if os.path.isfile(path):
                     space = re.search(r"(?:^|_)space-([A-Za-z0-9]+)_", os.path.basename(path))

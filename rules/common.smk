@@ -150,12 +150,14 @@ REPORT = {
 }
 
 
+# Wildcards become words of command lines on a cluster: letters, digits and + only (the intake
+# lets nothing else in).
 wildcard_constraints:
-    folder=r"sub-[^/]+(/ses-[^/]+)?",
-    series=r"sub-[^/]+?",
-    subject=r"sub-[^/_]+",
+    folder=r"sub-[A-Za-z0-9+]+(/ses-[A-Za-z0-9+]+)?",
+    series=r"sub-[A-Za-z0-9+]+(_[A-Za-z0-9]+-[A-Za-z0-9+]+)*",
+    subject=r"sub-[A-Za-z0-9+]+",
     batch=r"\d+",
-    session=r"sub-[^/_]+(_ses-[^/_]+)?",
+    session=r"sub-[A-Za-z0-9+]+(_ses-[A-Za-z0-9+]+)?",
 
 
 def of_series(column):

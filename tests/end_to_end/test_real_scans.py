@@ -98,4 +98,4 @@ def test_pose_is_that_of_a_lying_head(primary):
 
 def test_a_page_per_measured_subject(work):
     pages = {path.stem for path in (work / "results" / "report").glob("sub-*.html")}
-    assert pages == {"sub-elition", "sub-galan", "sub-prisma", "sub-umr"}
+    assert pages == {"sub-elition", "sub-galan", "sub-prisma", "sub-umr", "sub-umr2"}

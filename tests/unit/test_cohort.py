@@ -8,13 +8,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from glymflow.cohort import SERIES_COLUMNS, index_cohort
+from glymflow.cohort import SERIES_COLUMNS, index_cohort, printable
 from glymflow.io import InputFault
 from glymflow.participants import EXCLUDED_COLUMNS
 
 REAL_BIDS = Path(__file__).parents[2].parent / "shared" / "data" / "real_bids"
 
 DWI = (".nii.gz", ".bval", ".bvec", ".json")
+# what a shell, Snakemake or a table would read as something else
+HOSTILE = ["$(touch X)", "a;b", "{0}", "b,c=d %s", "`id`", "a b", "é", "a\nb", "P_01", ""]
 
 
 def make_tree(root, *names):
@@ -132,12 +134,42 @@ class TestIndex:
         "folder", ["my study", "étude Größe 日本", "study.v1.2", "[old] {a} *x*", ".hidden"]
     )
     def test_odd_names_of_the_folder(self, tmp_path, folder):
-        root = make_tree(tmp_path / folder / "data", "sub-Ä1/ses-b/dwi/sub-Ä1_ses-b_dwi")
+        root = make_tree(tmp_path / folder / "data", "sub-A1/ses-b/dwi/sub-A1_ses-b_dwi")
         root = root.rename(tmp_path / folder / f"{folder}.d")
         series, excluded = index_cohort(root)
         assert excluded.empty
-        assert series.series.tolist() == ["sub-Ä1_ses-b"]
+        assert series.series.tolist() == ["sub-A1_ses-b"]
         assert Path(series.bvec[0]).is_file()
+
+    @pytest.mark.parametrize("label", HOSTILE)
+    def test_a_label_is_letters_and_digits(self, two, label):
+        """Folder names become words of a command line on a cluster: none may be a command."""
+        shown = printable(f"sub-{label}")
+        for name in (
+            f"sub-{label}/dwi/sub-{label}_dwi",
+            f"sub-01/ses-{label}/dwi/sub-01_ses-{label}_dwi",
+            f"sub-02/dwi/sub-02_acq-{label}_dwi",
+        ):
+            make_tree(two, name)
+        series, excluded = index_cohort(two)
+        assert series.series.tolist() == ["sub-01", "sub-02"]
+        assert len(excluded) == 3
+        assert excluded.reason.str.contains("letters and digits only").all()
+        assert set(excluded.participant_id) == {shown, "sub-01", "sub-02"}
+        assert excluded.stage.eq("intake").all()
+        assert not excluded.astype(str).apply(lambda c: c.str.contains("[\n\t]")).any(axis=None)
+
+    def test_a_row_of_a_mislabelled_folder_is_not_said_to_lack_it(self, two):
+        make_tree(two, "sub-P_01/dwi/sub-P_01_dwi")
+        (two / "participants.tsv").write_text("participant_id\nsub-01\nsub-02\nsub-P_01\n")
+        _, excluded = index_cohort(two)
+        assert len(excluded) == 1
+        assert "letters and digits only" in excluded.reason[0]
+
+    def test_only_mislabelled_folders(self, tmp_path):
+        make_tree(tmp_path, "sub-P_01/dwi/sub-P_01_dwi")
+        with pytest.raises(InputFault, match="sub-P_01: a BIDS label has letters and digits only"):
+            index_cohort(tmp_path)
 
     def test_read_only_folder(self, two):
         paths = sorted(two.rglob("*"), reverse=True)
@@ -200,8 +232,8 @@ class TestIndex:
         series, excluded = index_cohort(tmp_path)
         assert len(series) == count
         assert excluded.empty
-        # each folder once, the root twice: a cost that grows with the cohort and no faster
-        assert len(listed) == 2 * count + 2
+        # each folder once, the root three times: a cost that grows with the cohort and no faster
+        assert len(listed) == 2 * count + 3
 
 
 class TestExcludedAtIntake:

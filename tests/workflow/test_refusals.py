@@ -2,7 +2,7 @@
 
 import pytest
 import yaml
-from workflow_runs import DEMO_PLAN, as_a_user, empty_cohort, snakemake
+from workflow_runs import DEMO_PLAN, as_a_user, empty_cohort, jobs_of, snakemake
 
 PARTICIPANTS = ["participant_id\tgroup\tage\tsex\tscore", "sub-01\tcontrol\t60\tF\t25"]
 
@@ -84,3 +84,18 @@ def test_unreadable_folder(tmp_path, bids):
         refused(tmp_path, {"bids_dir": str(bids)}, str(bids), "Permission denied")
     finally:
         bids.chmod(0o755)
+
+
+def test_a_folder_whose_name_is_a_command(tmp_path, bids):
+    """It is left out with one line; nothing of its name reaches Snakemake's wildcards."""
+    for label in ("$(touch X)", "a;b", "{0}", "b,c=d %s"):
+        (bids / f"sub-{label}" / "dwi").mkdir(parents=True)
+        for extension in (".nii.gz", ".bval", ".bvec"):
+            (bids / f"sub-{label}" / "dwi" / f"sub-{label}_dwi{extension}").touch()
+    text = snakemake(tmp_path, "--dry-run", config={"bids_dir": str(bids)})
+    assert jobs_of(text)["fit_tensor"] == 1
+    snakemake(tmp_path, "--cores", 1, "results/cohort/series.tsv", config=tmp_path / "config.yaml")
+    lines = (tmp_path / "results/cohort/excluded/intake.tsv").read_text().splitlines()
+    left_out = [line for line in lines if "letters and digits only" in line]
+    assert len(left_out) == 4
+    assert not [path for path in tmp_path.rglob("*") if path.name == "X"]
