@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from glymflow import anat, brain, grid
+from glymflow.epvs import anat
+from glymflow.image import brain, grid
 from glymflow.io import image_data, load_image
 
 

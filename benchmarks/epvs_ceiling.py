@@ -19,8 +19,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from glymflow import phantom_epvs  # noqa: E402
-from glymflow.phantom_epvs_scan import SETTINGS, acquire, onto_grid, rotation  # noqa: E402
+from glymflow.phantoms import epvs as phantom_epvs  # noqa: E402
+from glymflow.phantoms.epvs_scan import SETTINGS, acquire, onto_grid, rotation  # noqa: E402
 
 STRATA = {"test": ("test", 59000), "slices of 3 mm": ("thick", 59200)}  # as in epvs_proof.py
 THRESHOLDS = np.arange(0.05, 0.7, 0.025)

@@ -10,11 +10,11 @@ WORK     folder for what is made on the way (the anatomy is made once, the heads
 --workers  processes (default 1).
 --page   writes docs/epvs-accuracy.md; else the tables are only printed.
 
-Per stratum, within the three regions and after `glymflow.epvs.filter_objects`: Dice of the voxels,
+Per stratum, within the three regions and after `epvs.objects.filter_objects`: Dice of the voxels,
 F1 of the objects (found: a true object that an object found overlaps; false: an object found that
 overlaps no true one), ICC(A,1) of the count per head, bias of the volume, false objects per head,
-and the share of lacunes and of white matter hyperintensities that are called EPVS. The network and
-Frangi's vesselness see the same images. About a minute per phantom on one core.
+and the share of lacunes and of white matter hyperintensities that are called EPVS. The network
+and Frangi's vesselness see the same images. About a minute per phantom on one core.
 """
 
 import argparse
@@ -30,8 +30,11 @@ from scipy import ndimage
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from glymflow import anat, brain, epvs, frangi, grid, phantom_epvs, vbnet, white_matter  # noqa: E402
-from glymflow.phantom_epvs_objects import LACUNE, WMH  # noqa: E402
+from glymflow.epvs import anat, frangi, white_matter  # noqa: E402
+from glymflow.epvs import objects as epvs_objects  # noqa: E402
+from glymflow.image import brain, grid, networks  # noqa: E402
+from glymflow.phantoms import epvs as phantom_epvs  # noqa: E402
+from glymflow.phantoms.epvs_objects import LACUNE, WMH  # noqa: E402
 
 # name of the stratum: setting, seeds from, contrasts shown
 STRATA = {
@@ -57,7 +60,7 @@ def make_anatomy(t1w, mask_path):
     import nibabel as nib
     from dipy.segment.tissue import TissueClassifierHMRF
 
-    from glymflow import anat_registration
+    from glymflow.image import anat_registration
 
     image = nib.load(t1w)
     data = np.asarray(image.dataobj, dtype=np.float32)
@@ -141,11 +144,11 @@ def _template_maps(data, mask, affine):
     """Return region codes, ventricles and nuclei of the template, brought to the head."""
     import shutil
 
-    from glymflow import anat_registration, registration
-    from glymflow.regions import region_mask
-    from glymflow.template import load_template
+    from glymflow.image import anat_registration, registration
+    from glymflow.image.region_map import region_mask
+    from glymflow.image.template import load_template
 
-    t1 = vbnet.normalise(data, mask)
+    t1 = networks.normalise(data, mask)
     brain, coarse, _ = anat_registration.brain_to_match(t1, None, mask, affine, 2.0)
     template = [load_template(kind, resolution=2) for kind in ("t1", "mask")]
     found, _, _ = anat_registration.to_template(brain, coarse, *template[0], template[1][0])
@@ -178,7 +181,9 @@ def called(found, distractors, kind):
 
 def compare(found, phantom, probability=None):
     """Return one row of what a mask of EPVS gets right and wrong."""
-    kept, _ = epvs.filter_objects(found, phantom.regions, phantom.affine, probability=probability)
+    kept, _ = epvs_objects.filter_objects(
+        found, phantom.regions, phantom.affine, probability=probability
+    )
     numbers = phantom.labels.ravel()
     within = np.bincount(numbers, weights=phantom.regions.ravel() > 0)
     whole = np.maximum(np.bincount(numbers), 1)
@@ -202,7 +207,7 @@ def compare(found, phantom, probability=None):
 @cache
 def network(weights):
     """Return the session of a network, None for the package's."""
-    return weights and vbnet.open_session(weights)
+    return weights and networks.open_session(weights)
 
 
 def look(phantom, shown, threshold, weights):
@@ -210,7 +215,7 @@ def look(phantom, shown, threshold, weights):
     t1 = phantom.t1 if shown in ("both", "t1") else None
     t2 = phantom.t2 if shown in ("both", "t2") else None
     fine = phantom.facts["t1_thickness_mm"] <= anat.THICK_MM
-    probability = vbnet.epvs_probability(t1, t2, t1_fine=fine, session=network(weights))
+    probability = networks.epvs_probability(t1, t2, t1_fine=fine, session=network(weights))
     rows = {"vbnet": compare(probability > threshold, phantom, probability)}
     inside = ndimage.binary_closing(phantom.regions > 0, iterations=2) & phantom.mask
     rows["frangi"] = compare(frangi.segment(t1, t2, inside), phantom)

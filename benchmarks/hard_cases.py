@@ -11,12 +11,15 @@ import pandas as pd
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from glymflow import alps, dwi, measurement, pose, registration, rois, tensor
-from glymflow.dwi import read_gradients
-from glymflow.gradient_check import check_gradients
+from glymflow.alps import index, measurement, rois
+from glymflow.dwi import series as dwi_series
+from glymflow.dwi import tensor as dti
+from glymflow.dwi.gradient_check import check_gradients
+from glymflow.dwi.series import read_gradients
+from glymflow.image import pose, registration
+from glymflow.image.template import load_template
 from glymflow.io import image_data, load_image, read_tsv, save_image, write_json, write_tsv
-from glymflow.phantom_scan import simulate_subject
-from glymflow.template import load_template
+from glymflow.phantoms.scan import simulate_subject
 
 AXES = ("RAS", "LAS", "PSR", "LSA", "LPI", "ASR", "SAR", "RSA")
 # series whose ROIs are all inside; an alignment a little under 0.9 is all that two of them have
@@ -70,10 +73,10 @@ def _measure_phantom(folder, seed, config, number):
     made = simulate_subject(**draw_phantom(number, seed))
     signal = np.clip(np.rint(made["dwi"]), 0, 32767).astype(np.float32)
     bvals, affine = np.asarray(made["bvals"]), made["affine"]
-    directions = dwi.world_gradients(made["bvecs"], affine)
-    brain = dwi.brain_mask(signal[..., bvals <= 50].mean(axis=3), affine)
-    fitted, _ = tensor.fit_tensor(signal[brain], bvals, directions)
-    fa, md, v1 = tensor.scalars(fitted)
+    directions = dwi_series.world_gradients(made["bvecs"], affine)
+    brain = dwi_series.brain_mask(signal[..., bvals <= 50].mean(axis=3), affine)
+    fitted, _ = dti.fit_tensor(signal[brain], bvals, directions)
+    fa, md, v1 = dti.scalars(fitted)
     triangle = np.zeros((*brain.shape, 6), np.float32)
     triangle[brain] = fitted
     maps = np.zeros((2, *brain.shape))
@@ -106,7 +109,7 @@ def _measure_phantom(folder, seed, config, number):
             scan, points, known | placement | {"roi_set": roi_set}, config["qc"]
         )
     shutil.rmtree(found["folder"])
-    write_tsv(alps.alps_table(rows), folder / f"{name}_alps.tsv")
+    write_tsv(index.alps_table(rows), folder / f"{name}_alps.tsv")
     truth = pd.DataFrame(made["truth"]["alps"]).assign(participant_id=name)
     write_tsv(truth, folder / f"{name}_truth.tsv")
     return name

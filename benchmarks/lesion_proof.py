@@ -26,8 +26,14 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-from glymflow import lesions, phantom, phantom_lesion, phantom_scan, regions, simulate  # noqa: E402
+from glymflow.commands import simulate  # noqa: E402
+from glymflow.image import masks as image_masks  # noqa: E402
+from glymflow.image import region_map  # noqa: E402
 from glymflow.io import read_tsv  # noqa: E402
+from glymflow.lesions import measure as lesions  # noqa: E402
+from glymflow.phantoms import head as phantom  # noqa: E402
+from glymflow.phantoms import lesion as phantom_lesion  # noqa: E402
+from glymflow.phantoms import scan as phantom_scan  # noqa: E402
 
 BILATERAL = 0.2  # the config's `lesions.bilateral_share`
 VOLUME_ML, GAP_MM = 30.0, 10.0
@@ -56,7 +62,7 @@ def draw_heads(n, seed):
 
 def measure_masks(n, seed=1):
     """Return one row per head: measured and true volumes, side and location."""
-    territories, affine = regions.territory_map()
+    territories, affine = region_map.territory_map()
     rows = []
     drawn = zip(draw_heads(n, seed), phantom_lesion.draw_lesions(n, seed), strict=True)
     for (pose, healthy), lesion in drawn:
@@ -70,10 +76,10 @@ def measure_masks(n, seed=1):
             "lesion": (scan["lesion"], scan["t2w_affine"]),
         }
         row, _ = lesions.measure_volumes(masks, max_outside=0.2)
-        points, _ = lesions.mask_points(*masks["haematoma"])
+        points, _ = image_masks.mask_points(*masks["haematoma"])
         row |= lesions.locate(
             phantom.to_template(points, replace(head, lesion=None)), territories, affine,
-            regions.territory_codes(), bilateral_share=BILATERAL,
+            region_map.territory_codes(), bilateral_share=BILATERAL,
         )  # fmt: skip
         row |= {"side": row["side_measured"], "location": row["location_measured"]}
         rows.append({"number": len(rows)} | compared(row, phantom_scan.true_lesion(head, lesion)))

@@ -26,11 +26,13 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from glymflow import phantom, phantom_lesion, pose, registration
-from glymflow.dwi import world_gradients
-from glymflow.phantom_scan import ROI_SETS, simulate_subject
-from glymflow.template import load_template
-from glymflow.tensor import fit_tensor, scalars
+from glymflow.dwi.series import world_gradients
+from glymflow.dwi.tensor import fit_tensor, scalars
+from glymflow.image import pose, registration
+from glymflow.image.template import load_template
+from glymflow.phantoms import head as phantom
+from glymflow.phantoms import lesion as phantom_lesion
+from glymflow.phantoms.scan import ROI_SETS, simulate_subject
 
 os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
 CENTRES = np.array(list(ROI_SETS["barisano2025"].values()), dtype=float)

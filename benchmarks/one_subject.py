@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from glymflow.commands.simulate import simulate_cohort
 from glymflow.io import load_image
-from glymflow.simulate import simulate_cohort
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SUBJECT_RULES = ("fit_tensor", "register_template", "measure_alps", "report_subject")

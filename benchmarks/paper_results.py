@@ -24,8 +24,8 @@ def script(name):
 def build(paper, out):
     """Make one paper's result set in the folder `out`."""
     from glymflow.cli import main
-    from glymflow.reconstruct import NAME
-    from glymflow.study import load_plan, study_outputs
+    from glymflow.commands.reconstruct import NAME
+    from glymflow.study.plan import load_plan, study_outputs
 
     plan = ROOT / "config" / "studies" / f"{paper}.yaml"
     cohort = out / "cohort" / NAME

@@ -17,10 +17,12 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from glymflow import anat, anat_registration, epvs_regions, grid
+from glymflow.epvs import anat
+from glymflow.epvs import regions as epvs_regions
+from glymflow.image import anat_registration, grid
+from glymflow.image.region_map import load_regions, region_mask
+from glymflow.image.template import load_template
 from glymflow.io import image_data, load_image, save_image
-from glymflow.regions import load_regions, region_mask
-from glymflow.template import load_template
 
 SEEDS = (1, 2, 3)
 MM = 2  # of the registration

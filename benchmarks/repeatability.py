@@ -21,15 +21,14 @@ from hard_cases import FAULTS, SOUND, measure_phantoms, write_faults
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
-from glymflow import alps as index
-from glymflow import bundles, rois
-from glymflow.dwi import rotation_of
-from glymflow.gradient_check import axis_orders, check_gradients
+from glymflow.alps import bundles, index, rois
+from glymflow.alps.qc import GRADIENT_MARGIN
+from glymflow.dwi.gradient_check import axis_orders, check_gradients
+from glymflow.dwi.tensor import full_tensors, lower_triangles, rotate_tensors, scalars
+from glymflow.image.grid import rotation_of
+from glymflow.image.pose import rotation_part
+from glymflow.image.registration import map_points
 from glymflow.io import image_data, load_image, read_json, read_tsv
-from glymflow.pose import rotation_part
-from glymflow.qc import GRADIENT_MARGIN
-from glymflow.registration import map_points
-from glymflow.tensor import full_tensors, lower_triangles, rotate_tensors, scalars
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DEFAULTS = yaml.safe_load((CHECKOUT / "config/config.yaml").read_text())

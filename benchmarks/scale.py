@@ -25,7 +25,7 @@ FILES = ("dwi/{0}_dwi.nii.gz", "dwi/{0}_dwi.bval", "dwi/{0}_dwi.bvec", "dwi/{0}_
          "anat/{0}_T1w.nii.gz")  # fmt: skip
 INDEX = """
 import sys, time
-from glymflow.intake import index_measures
+from glymflow.workflow.intake import index_measures
 wall, cpu = time.perf_counter(), time.process_time()
 index_measures(sys.argv[1])
 print(time.perf_counter() - wall, time.process_time() - cpu)

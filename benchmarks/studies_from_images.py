@@ -32,9 +32,10 @@ from scipy import ndimage
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from glymflow import phantom_epvs, simulate  # noqa: E402
+from glymflow.commands import simulate  # noqa: E402
+from glymflow.commands.reconstruct import load_reconstruction, reconstruct  # noqa: E402
 from glymflow.io import image_data, load_image, read_tsv, save_image, write_tsv  # noqa: E402
-from glymflow.reconstruct import load_reconstruction, reconstruct  # noqa: E402
+from glymflow.phantoms import epvs as phantom_epvs  # noqa: E402
 
 # mean ALPS of a group, EPVS per head, whether there are haemorrhages; in the papers' direction
 STUDIES = {

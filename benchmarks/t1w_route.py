@@ -16,12 +16,13 @@ import ants
 import numpy as np
 from scipy import ndimage
 
-from glymflow import alps, registration
-from glymflow.cohort import index_cohort
+from glymflow.alps import index
+from glymflow.alps.rois import ROLES, sphere_points
+from glymflow.dwi.intake import index_cohort
+from glymflow.image import registration
+from glymflow.image.pose import rotation_part
+from glymflow.image.template import SPACE, load_template
 from glymflow.io import image_data, load_image, read_json
-from glymflow.pose import rotation_part
-from glymflow.rois import ROLES, sphere_points
-from glymflow.template import SPACE, load_template
 
 os.environ["ANTS_RANDOM_SEED"] = "1"
 os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
@@ -61,12 +62,12 @@ def register_through_t1w(b0, mask, affine, t1w_path, folder):
 
 def describe(name, way, to_subject, tensor, mask, rotation):
     regions = {
-        role: alps.sample_region(
+        role: index.sample_region(
             image_data(tensor), mask, tensor.affine, to_subject(sphere_points(CENTRES[role], 2.5))
         )
         for role in ROLES
     }
-    row = alps.measure_set(regions, rotation)[1]
+    row = index.measure_set(regions, rotation)[1]
     alignment = [row[f"alignment_{role}"] for role in ROLES]
     print(
         f"{name:20s} {way:4s} ALPS {row['alps_left']:.2f} {row['alps_right']:.2f}  alignment "

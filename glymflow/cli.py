@@ -10,14 +10,23 @@ from glymflow.io import InputFault
 
 # command: the module that defines add_arguments(parser) and run(args), imported only when needed
 COMMANDS = {
-    "simulate": ("glymflow.simulate", "make a cohort with known ALPS (BIDS) and write its truth"),
-    "audit": ("glymflow.audit", "recompute the p values of a published table"),
-    "reconstruct": ("glymflow.reconstruct", "invent a cohort that has a paper's statistics"),
-    "repeatability": ("glymflow.repeatability", "test-retest study from a cohort's alps.tsv"),
-    "validate-epvs": ("glymflow.epvs_agreement", "compare EPVS masks with those of raters"),
+    "simulate": (
+        "glymflow.commands.simulate",
+        "make a cohort with known ALPS (BIDS) and write its truth",
+    ),
+    "audit": ("glymflow.commands.audit", "recompute the p values of a published table"),
+    "reconstruct": (
+        "glymflow.commands.reconstruct",
+        "invent a cohort that has a paper's statistics",
+    ),
+    "repeatability": (
+        "glymflow.commands.repeatability",
+        "test-retest study from a cohort's alps.tsv",
+    ),
+    "validate-epvs": ("glymflow.commands.validate_epvs", "compare EPVS masks with those of raters"),
     "train-head": ("glymflow.training.head", "train the brain network on synthetic heads"),
     "train-epvs": ("glymflow.training.epvs", "train the EPVS network on synthetic phantoms"),
-    "check": ("glymflow.check", "validate a config and its inputs; say what will run"),
+    "check": ("glymflow.commands.check", "validate a config and its inputs; say what will run"),
 }
 
 

@@ -3,7 +3,7 @@
     python maps/make_heads.py COLIN27.nii.gz SAMSEG_OF_COLIN27 SAMSEG_OF_TEMPLATE [OUT]
 
 Two heads of 1 mm: Colin27, and the packaged template's brain in the skull of Colin27. Each voxel
-is ``label + 32 * class`` (`glymflow.phantom_head`). docs/brain.md has the whole chain.
+is ``label + 32 * class`` (`glymflow.phantoms.contrasts`). docs/brain.md has the whole chain.
 """
 
 import re
@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from glymflow.image.region_map import EPVS_REGIONS, load_regions
+from glymflow.image.registration import to_ants
+from glymflow.image.template import load_template
 from glymflow.io import image_data, load_image, save_image
-from glymflow.phantom_head import CLASSES, NUMBER
-from glymflow.regions import EPVS_REGIONS, load_regions
-from glymflow.registration import to_ants
-from glymflow.template import load_template
+from glymflow.phantoms.contrasts import CLASSES, NUMBER
 
 OF_SAMSEG = {  # structures of samseg 0.4a0, without their side
     "air": ("Unknown",),
@@ -139,7 +139,7 @@ def on_grid(volume, affine, shape, target):
     return volume[np.ix_(*index)]
 
 
-def main(colin, samseg_colin, samseg_template, out="glymflow/training"):
+def main(colin, samseg_colin, samseg_template, out="glymflow/phantoms/data"):
     """Write ``head_colin27.nii.gz`` and ``head_template.nii.gz``."""
     image = load_image(colin, ndim=3)
     t1 = image_data(image)

@@ -16,9 +16,9 @@ import pandas as pd
 from scipy import ndimage
 from scipy.spatial import ConvexHull
 
-from glymflow import regions
+from glymflow.image import region_map
+from glymflow.image.template import load_template
 from glymflow.io import image_data, load_image, save_image, write_tsv
-from glymflow.template import load_template
 
 # Structures of samseg that are taken together; left and right have one name.
 TISSUES = {  # the first is that of voxels without any posterior, outside samseg's mask
@@ -144,11 +144,11 @@ def basal_ganglia(tissues):
 def centrum_semiovale(tissues, x, z):
     """White matter above the roof of the ventricles, away from the cortex, without the gyri."""
     white = tissues["white_matter"]
-    core = (ndimage.distance_transform_edt(white) > regions.CSO_RIM_MM) & (
-        np.abs(x) > regions.CSO_MIN_X_MM
+    core = (ndimage.distance_transform_edt(white) > region_map.CSO_RIM_MM) & (
+        np.abs(x) > region_map.CSO_MIN_X_MM
     )
-    core &= z > regions.CSO_ABOVE_Z_MM
-    return largest(opened(core, regions.CSO_OPENING_MM))
+    core &= z > region_map.CSO_ABOVE_Z_MM
+    return largest(opened(core, region_map.CSO_OPENING_MM))
 
 
 def midbrain(tissues, x, y, z):
@@ -213,15 +213,15 @@ def number_sides(cells, affine):
     labels = np.zeros(cells.shape, dtype=np.uint8)
     rows = []
     for name, territory, epvs_region in CELLS:
-        for side, on_side in zip(regions.SIDES, (x < 0, x > 0, x == 0), strict=True):
+        for side, on_side in zip(region_map.SIDES, (x < 0, x > 0, x == 0), strict=True):
             cell = (cells == NUMBER[name]) & on_side[:, None, None]
             if cell.any():
                 rows.append((len(rows) + 1, name, side, territory, epvs_region))
                 labels[cell] = len(rows)
-    return labels, pd.DataFrame(rows, columns=list(regions.COLUMNS))
+    return labels, pd.DataFrame(rows, columns=list(region_map.COLUMNS))
 
 
-def main(samseg, out=regions.FOLDER):
+def main(samseg, out=region_map.FOLDER):
     """Write the map and its table, and print the volume of each cell."""
     brain, affine = load_template("mask")
     middle = len(brain) // 2 + 1

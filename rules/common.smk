@@ -47,14 +47,14 @@ if processor and not hasattr(processor.process_job, "__wrapped__"):
 
 from snakemake.exceptions import WorkflowError
 
-from glymflow.check import study_faults
-from glymflow.config import config_faults
-from glymflow.epvs_images import intake_settings
-from glymflow.intake import index_measures
+from glymflow.commands.check import study_faults
+from glymflow.workflow.config import config_faults
+from glymflow.epvs.intake import intake_settings
+from glymflow.workflow.intake import index_measures
 from glymflow.io import InputFault
-from glymflow.sheet import shared_sheet
-from glymflow.sources import code_hash, fingerprint, script_hashes
-from glymflow.study import load_plan, study_outputs
+from glymflow.workflow.sheet import shared_sheet
+from glymflow.workflow.sources import code_hash, fingerprint, script_hashes
+from glymflow.study.plan import load_plan, study_outputs
 
 BATCH = 25  # sessions whose lesions one job measures: its start takes as long as twenty masks
 

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from glymflow.alps import alps_table, fill_lesion_sides
+from glymflow.alps.index import alps_table, fill_lesion_sides
+from glymflow.cohort.participants import EXCLUDED_COLUMNS
 from glymflow.io import InputFault, read_tsv, write_tsv
-from glymflow.participants import EXCLUDED_COLUMNS
 
 
 def main(*, tables, series, alps, excluded, lesions=None):
@@ -48,7 +48,7 @@ def main(*, tables, series, alps, excluded, lesions=None):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import cohort_job
+    from glymflow.workflow.jobs import cohort_job
 
     with cohort_job(snakemake):
         main(

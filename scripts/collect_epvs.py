@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from glymflow import epvs
+from glymflow.cohort.participants import EXCLUDED_COLUMNS, KEYS
+from glymflow.epvs import objects as epvs_objects
 from glymflow.io import InputFault, read_tsv, write_tsv
-from glymflow.participants import EXCLUDED_COLUMNS, KEYS
 
 _TEXT = (*KEYS, "engine", "contrasts", "qc_status", "qc_reasons", "fault")
 NO_MASK = "there is no mask of EPVS of this session (epvs.mask, or a name with label-EPVS)"
@@ -54,11 +54,11 @@ def main(*, tables, sessions, engine, table, excluded):
         )
     found = pd.concat(parts, ignore_index=True)
     found = found.assign(primary=(found.engine == engine).map({True: "true", False: "false"}))
-    order = {name: number for number, name in enumerate(epvs.ENGINES)}
+    order = {name: number for number, name in enumerate(epvs_objects.ENGINES)}
     found = found.assign(order=found.engine.map(order)).sort_values(
         [*KEYS, "order"], na_position="first", ignore_index=True
     )
-    write_tsv(found[epvs.COLUMNS], table)
+    write_tsv(found[epvs_objects.COLUMNS], table)
     print(f"{found[KEYS].drop_duplicates().shape[0]} sessions, {len(left_out)} exclusions")
 
 
@@ -68,7 +68,7 @@ def _left_out(session, stage, reason):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import cohort_job
+    from glymflow.workflow.jobs import cohort_job
 
     with cohort_job(snakemake):
         main(

@@ -2,9 +2,9 @@
 
 import pandas as pd
 
-from glymflow import lesions
+from glymflow.cohort.participants import EXCLUDED_COLUMNS, KEYS, read_participants
 from glymflow.io import InputFault, read_tsv, write_tsv
-from glymflow.participants import EXCLUDED_COLUMNS, KEYS, read_participants
+from glymflow.lesions import measure as lesions
 
 
 def main(*, tables, faults, participants, settings, table, excluded):
@@ -79,7 +79,7 @@ def _ids(table, keys):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import cohort_job
+    from glymflow.workflow.jobs import cohort_job
 
     with cohort_job(snakemake):
         main(

@@ -16,7 +16,7 @@ def main(*, description):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import cohort_job
+    from glymflow.workflow.jobs import cohort_job
 
     with cohort_job(snakemake):
         main(description=snakemake.output.description)

@@ -4,9 +4,9 @@ import contextlib
 
 import numpy as np
 
-from glymflow import dwi as series
-from glymflow import tensor as dti
-from glymflow.gradient_check import check_gradients
+from glymflow.dwi import series as dwi_series
+from glymflow.dwi import tensor as dti
+from glymflow.dwi.gradient_check import check_gradients
 from glymflow.io import InputFault, checksum, image_data, load_image, save_image, write_json
 
 
@@ -21,7 +21,7 @@ def main(
     dwi, bval, bvec : path-like
         The raw series and its gradient table (FSL format).
     b0_threshold, shell_max, denoise
-        The config's `dwi`; see `glymflow.dwi` for each step.
+        The config's `dwi`; see `glymflow.dwi.series` for each step.
     method : {"WLS", "OLS"}
     preproc, bvals, bvecs : path-like
         Written: the selected volumes, 0 outside the brain, and their gradient table.
@@ -29,26 +29,26 @@ def main(
         Written: the brain mask, and what was done.
     tensor, fa, md, colorfa, tensor_sidecar : path-like
         Written; tensors in world axes (RAS+), mm^2/s. The tensor's six volumes are its lower
-        triangle (`glymflow.tensor.TRIANGLE`).
+        triangle (`glymflow.dwi.tensor.TRIANGLE`).
     """
     image = load_image(dwi, ndim=4)
-    table = series.read_gradients(bval, bvec, image.shape[3])
+    table = dwi_series.read_gradients(bval, bvec, image.shape[3])
     with _fault_of(bval):
-        keep = series.select_volumes(*table, b0_threshold=b0_threshold, shell_max=shell_max)
+        keep = dwi_series.select_volumes(*table, b0_threshold=b0_threshold, shell_max=shell_max)
     with _fault_of(dwi):
-        scan = series.preprocess(
+        scan = dwi_series.preprocess(
             image_data(image), image.affine, *table, keep,
             b0_threshold=b0_threshold, denoising=denoise,
         )  # fmt: skip
     save_image(scan.data, image.affine, preproc)
     save_image(scan.mask, image.affine, mask)
-    series.write_gradients(scan.bvals, scan.bvecs, bvals, bvecs)
+    dwi_series.write_gradients(scan.bvals, scan.bvecs, bvals, bvecs)
     sources = {str(path): checksum(path) for path in (dwi, bval, bvec)}
     write_json({"Sources": [*sources], "SourcesSHA256": sources, **scan.facts}, preproc_sidecar)
     print(f"{keep.sum()} of {keep.size} volumes, brain {scan.facts['BrainVolumeML']:.0f} mL")
 
     # table and affine as the files hold them, rounded: a fit of the files gives the same maps
-    table = series.read_gradients(bvals, bvecs, scan.data.shape[3])
+    table = dwi_series.read_gradients(bvals, bvecs, scan.data.shape[3])
     affine = load_image(preproc).affine
     with _fault_of(bvec):
         maps = {"tensor": tensor, "fa": fa, "md": md, "colorfa": colorfa}
@@ -58,7 +58,7 @@ def main(
 
 def _fit(data, brain, affine, bvals, bvecs, *, method, tensor, fa, md, colorfa):
     """Fit and write the maps; return what the sidecar says of the fit."""
-    directions = series.world_gradients(bvecs, affine)
+    directions = dwi_series.world_gradients(bvecs, affine)
     triangles, s0 = dti.fit_tensor(data[brain], bvals, directions, method=method)
     values, diffusivity, v1 = dti.scalars(triangles)
 
@@ -74,7 +74,7 @@ def _fit(data, brain, affine, bvals, bvecs, *, method, tensor, fa, md, colorfa):
     save_image(fill(colours).astype(np.uint8), affine, colorfa, intent="rgb")
 
     predicted = fill(dti.predict_signal(triangles, s0, bvals, directions))
-    motion = series.estimate_motion(data, predicted, brain, affine)
+    motion = dwi_series.estimate_motion(data, predicted, brain, affine)
     gradients = check_gradients(triangles, values, v1, brain, affine)
     print(f"mean FA {values.mean():.3f}, motion {motion.mean():.2f} mm, gradients {gradients}")
     return {
@@ -97,7 +97,7 @@ def _fault_of(path):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import subject_job
+    from glymflow.workflow.jobs import subject_job
 
     with subject_job(snakemake):
         main(

@@ -1,7 +1,7 @@
 """List DWI series, lesion masks and images for EPVS, and who is left out at the door."""
 
-from glymflow.intake import index_measures
 from glymflow.io import write_tsv
+from glymflow.workflow.intake import index_measures
 
 
 def main(
@@ -22,7 +22,7 @@ def main(
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import cohort_job
+    from glymflow.workflow.jobs import cohort_job
 
     with cohort_job(snakemake):
         main(

@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from glymflow.cohort.participants import EXCLUDED_COLUMNS
 from glymflow.io import read_tsv, write_tsv
-from glymflow.participants import EXCLUDED_COLUMNS
 
 
 def main(*, parts, excluded):
@@ -17,7 +17,7 @@ def main(*, parts, excluded):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import cohort_job
+    from glymflow.workflow.jobs import cohort_job
 
     with cohort_job(snakemake):
         main(parts=snakemake.input.parts, excluded=snakemake.output.excluded)

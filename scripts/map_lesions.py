@@ -4,11 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from glymflow import lesions, overlays
-from glymflow.figures import figure_bytes
+from glymflow.cohort.participants import KEYS
+from glymflow.figures import slices
+from glymflow.figures.charts import figure_bytes
+from glymflow.image.template import SPACE, load_template
 from glymflow.io import load_image, read_tsv, save_image, whole, write_json
-from glymflow.participants import KEYS
-from glymflow.template import SPACE, load_template
+from glymflow.lesions import measure as lesions
 
 
 def main(*, table, tables, masks, flip_to, counts, sidecar, figures, background):
@@ -53,7 +54,7 @@ def main(*, table, tables, masks, flip_to, counts, sidecar, figures, background)
     save_image(t1, t1_affine, background)
     mirrored = f", those of the other side mirrored to the {flip_to}" if flip_to else ""
     title = f"Lesions of {len(found)} subjects in template space (z in mm){mirrored}"
-    figure = overlays.draw_frequency(total, affine, *load_template("t1"), title=title)
+    figure = slices.draw_frequency(total, affine, *load_template("t1"), title=title)
     for path in map(Path, figures):
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as part:
@@ -66,7 +67,7 @@ def _ids(table):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import cohort_job
+    from glymflow.workflow.jobs import cohort_job
 
     with cohort_job(snakemake):
         main(

@@ -4,9 +4,9 @@ from functools import partial
 
 import numpy as np
 
-from glymflow import alps as index
-from glymflow import lesion_overlap, measurement, rois
-from glymflow.dwi import read_gradients, world_gradients
+from glymflow.alps import index, lesion_overlap, measurement, rois
+from glymflow.dwi.series import read_gradients, world_gradients
+from glymflow.image.registration import map_points, map_points_to_template
 from glymflow.io import (
     InputFault,
     image_data,
@@ -16,7 +16,6 @@ from glymflow.io import (
     save_image,
     write_tsv,
 )
-from glymflow.registration import map_points, map_points_to_template
 
 
 def main(
@@ -44,7 +43,7 @@ def main(
     alps, regions : path-like
         Written.
     masks : sequence of dict
-        Lesion masks of the session, rows of the sheet (`glymflow.lesion_masks.MASK_COLUMNS`).
+        Lesion masks of the session, rows of the sheet (`glymflow.lesions.intake.MASK_COLUMNS`).
     inverse_warp : path-like, optional
         Transform of `register_template`; for masks in template space.
     lesions : dict, optional
@@ -119,7 +118,7 @@ def _read_lesion(masks, settings, affine, inverse_warp):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import subject_job
+    from glymflow.workflow.jobs import subject_job
 
     with subject_job(snakemake):
         main(

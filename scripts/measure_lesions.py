@@ -8,11 +8,12 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from glymflow import lesions
+from glymflow.cohort.participants import EXCLUDED_COLUMNS
+from glymflow.image import masks as image_masks
+from glymflow.image.region_map import territory_codes, territory_map
+from glymflow.image.registration import map_points, map_points_to_template
 from glymflow.io import InputFault, load_image, read_json, require, save_image, write_tsv
-from glymflow.participants import EXCLUDED_COLUMNS
-from glymflow.regions import territory_codes, territory_map
-from glymflow.registration import map_points, map_points_to_template
+from glymflow.lesions import measure as lesions
 
 
 def main(*, sessions, transforms, settings, table, masks, excluded):
@@ -21,7 +22,7 @@ def main(*, sessions, transforms, settings, table, masks, excluded):
     Parameters
     ----------
     sessions : list of list of dict
-        The masks of each session, rows of the sheet (`glymflow.lesion_masks.MASK_COLUMNS`).
+        The masks of each session, rows of the sheet (`glymflow.lesions.intake.MASK_COLUMNS`).
     transforms : list of dict or None
         ``affine``, ``warp`` and ``inverse_warp`` of each session, as of `register_template`.
     settings : dict
@@ -55,7 +56,7 @@ def main(*, sessions, transforms, settings, table, masks, excluded):
 def measure_session(drawn, transforms, settings, territories, affine, grid):
     """Return the row of one session, and its mask in template space."""
     row, codes, native, template = {}, set(), {}, {}
-    for label in lesions.LABELS:
+    for label in image_masks.LABELS:
         own = [mask for mask in drawn if mask["label"] == label]
         counted = [mask for mask in own if mask["volume"]]
         if counted:
@@ -93,12 +94,12 @@ def read_label(label, masks, settings):
     """Read the masks of one label; return the one that counts, its facts and its codes."""
     facts, codes, read = {}, set(), {}
     for source in masks:
-        mask, affine, plain = lesions.read_mask(source["mask"])
+        mask, affine, plain = image_masks.read_mask(source["mask"])
         if not plain:
             codes.add("mask_values")
         if source["image"]:
             image = load_image(source["image"])
-            if not lesions.same_grid(mask.shape, affine, image.shape, image.affine):
+            if not image_masks.same_grid(mask.shape, affine, image.shape, image.affine):
                 codes.add("mask_off_grid")
         if source["sidecar"] and lesions.has_slice_gap(read_json(source["sidecar"])):
             codes.add("slice_gap")
@@ -106,14 +107,14 @@ def read_label(label, masks, settings):
     final, raters = read.pop(None, None), list(read.values())
     facts[f"raters_{label}"] = len(raters) or 1
     if len(raters) == 2:
-        *consensus, found = lesions.combine_raters(raters, settings["consensus"])
+        *consensus, found = image_masks.combine_raters(raters, settings["consensus"])
         final = final or tuple(consensus)
         facts[f"dice_{label}"] = found["dice"]
         facts |= {f"volume_rater{i}_{label}_ml": found[f"volume_rater{i}_ml"] for i in (1, 2)}
         if found["dice"] < settings["min_dice"]:
             codes.add("raters_disagree")
     final = final or raters[0]
-    facts[f"components_{label}"] = lesions.count_components(final[0])
+    facts[f"components_{label}"] = image_masks.count_components(final[0])
     if facts[f"components_{label}"] > 1:
         codes.add("several_components")
     return final, facts, codes
@@ -124,7 +125,7 @@ def place_lesion(native, template, transforms, settings, territories, affine, gr
     nowhere = np.zeros(grid[0], dtype=bool)
     maps = {}
     choices = {label: mask for label, mask in (template or native).items() if mask[0].any()}
-    by = next((label for label in lesions.LABELS if label in choices), None)
+    by = next((label for label in image_masks.LABELS if label in choices), None)
     if by is None:
         return {}, nowhere, {"lesion_not_coregistered"}
     if not template:
@@ -135,7 +136,7 @@ def place_lesion(native, template, transforms, settings, territories, affine, gr
         if not maps:
             return {}, nowhere, {"lesion_not_coregistered"}
     mask, mask_affine = choices[by]
-    points, _ = lesions.mask_points(mask, mask_affine)
+    points, _ = image_masks.mask_points(mask, mask_affine)
     points = map_points_to_template(points, maps) if maps else points
     place = lesions.locate(
         points, territories, affine, territory_codes(), bilateral_share=settings["bilateral_share"]
@@ -147,7 +148,7 @@ def place_lesion(native, template, transforms, settings, territories, affine, gr
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import cohort_job
+    from glymflow.workflow.jobs import cohort_job
 
     with cohort_job(snakemake):
         files = iter(zip(*(snakemake.input[k] for k in ("affine", "warp", "inverse_warp")),

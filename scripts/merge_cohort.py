@@ -2,10 +2,10 @@
 
 import pandas as pd
 
-from glymflow.cohort import merge_cohort
-from glymflow.epvs import cohort_columns
+from glymflow.cohort.participants import read_participants
+from glymflow.epvs.objects import cohort_columns
 from glymflow.io import read_tsv, write_tsv
-from glymflow.participants import read_participants
+from glymflow.study.cohort_table import merge_cohort
 
 
 def main(*, alps, participants, roi_set, frame, combine, cohort, lesions=None, epvs=None):
@@ -43,7 +43,7 @@ def main(*, alps, participants, roi_set, frame, combine, cohort, lesions=None, e
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import cohort_job
+    from glymflow.workflow.jobs import cohort_job
 
     with cohort_job(snakemake):
         main(

@@ -1,7 +1,7 @@
 """Write the template's maps where every subject's job can read them."""
 
+from glymflow.image.template import load_template
 from glymflow.io import save_image
-from glymflow.template import load_template
 
 
 def main(*, resolution_mm, wm, mask):
@@ -12,7 +12,7 @@ def main(*, resolution_mm, wm, mask):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import cohort_job
+    from glymflow.workflow.jobs import cohort_job
 
     with cohort_job(snakemake):
         main(

@@ -1,6 +1,7 @@
 """Preprocess a session's T1w, T2w and FLAIR: bias field, brain, one grid of 1 mm, one scale."""
 
-from glymflow import anat, brain
+from glymflow.epvs import anat
+from glymflow.image import brain
 from glymflow.io import (
     InputFault,
     checksum,
@@ -24,7 +25,7 @@ def main(*, t1w, t2w, flair=None, t1w_preproc, t2w_preproc, flair_preproc, mask,
     t1w_preproc, t2w_preproc : path-like
         Written; a placeholder if the session lacks this contrast.
     flair_preproc : path-like
-        Written: as from `glymflow.anat.bright_flair`, or a placeholder that says why not.
+        Written: as from `glymflow.epvs.anat.bright_flair`, or a placeholder that says why not.
     mask, classes, sidecar : path-like
         Written.
 
@@ -84,7 +85,7 @@ def _find_brain(path):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import subject_job
+    from glymflow.workflow.jobs import subject_job
 
     with subject_job(snakemake):
         main(

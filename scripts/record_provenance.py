@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from glymflow.io import read_tsv, write_json, write_tsv
-from glymflow.provenance import describe_run, summarise_benchmarks
+from glymflow.workflow.provenance import describe_run, summarise_benchmarks
 
 
 def main(*, config, plan, scripts, series, sidecars, others, files, benchmarks, provenance, cost):
@@ -12,7 +12,7 @@ def main(*, config, plan, scripts, series, sidecars, others, files, benchmarks, 
     Parameters
     ----------
     config, plan, scripts, files
-        See `glymflow.provenance.describe_run`.
+        See `glymflow.workflow.provenance.describe_run`.
     series : path-like or None
         The cohort's table of series.
     sidecars, others : sequence of path-like
@@ -33,7 +33,7 @@ def main(*, config, plan, scripts, series, sidecars, others, files, benchmarks, 
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import cohort_job
+    from glymflow.workflow.jobs import cohort_job
 
     with cohort_job(snakemake):
         main(

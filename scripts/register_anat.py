@@ -2,15 +2,9 @@
 
 import shutil
 
-from glymflow import anat_registration, pose, registration
-from glymflow.io import (
-    InputFault,
-    image_data,
-    is_placeholder,
-    load_image,
-    write_json,
-)
-from glymflow.template import SPACE, load_template
+from glymflow.image import anat_registration, pose, registration
+from glymflow.image.template import SPACE, load_template
+from glymflow.io import InputFault, image_data, is_placeholder, load_image, write_json
 
 
 def main(*, t1w, t2w, mask, resolution_mm, seed, affine, warp, inverse_warp, sidecar):
@@ -70,7 +64,7 @@ def _read(t1w, t2w):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import subject_job
+    from glymflow.workflow.jobs import subject_job
 
     with subject_job(snakemake):
         main(

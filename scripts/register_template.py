@@ -4,10 +4,10 @@ import shutil
 
 import numpy as np
 
-from glymflow import pose, registration
+from glymflow.image import pose, registration
+from glymflow.image.masks import read_mask
+from glymflow.image.template import SPACE
 from glymflow.io import InputFault, image_data, load_image, save_image, write_json
-from glymflow.lesions import read_mask
-from glymflow.template import SPACE
 
 
 def main(
@@ -78,7 +78,7 @@ def _read_lesion(paths, shape, affine):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import subject_job
+    from glymflow.workflow.jobs import subject_job
 
     with subject_job(snakemake):
         main(

@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from glymflow.figures import figure_bytes, plot_distribution
+from glymflow.figures.charts import figure_bytes, plot_distribution
+from glymflow.figures.study import plot_forest, plot_mediation, plot_roc, plot_scatter
 from glymflow.io import read_tsv, whole
-from glymflow.selection import (
+from glymflow.study.plan import groups_of, load_plan, paths_by_id, text_columns
+from glymflow.study.selection import (
     SYNTHETIC,
     analysis_rows,
     column_levels,
@@ -14,8 +16,6 @@ from glymflow.selection import (
     select_participants,
     variable_values,
 )
-from glymflow.study import groups_of, load_plan, paths_by_id, text_columns
-from glymflow.study_figures import plot_forest, plot_mediation, plot_roc, plot_scatter
 
 
 def main(*, cohort, plan, figures, stats=()):
@@ -140,7 +140,7 @@ _KINDS = {
 }
 
 if __name__ == "__main__":
-    from glymflow.jobs import cohort_job
+    from glymflow.workflow.jobs import cohort_job
 
     with cohort_job(snakemake):
         main(

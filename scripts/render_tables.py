@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from glymflow.io import read_tsv, whole
-from glymflow.methods import methods_text
-from glymflow.selection import SYNTHETIC, is_synthetic
-from glymflow.study import FLOW, load_plan, paths_by_id
-from glymflow.tables import RENDERERS, planned_table
+from glymflow.study.plan import FLOW, load_plan, paths_by_id
+from glymflow.study.selection import SYNTHETIC, is_synthetic
+from glymflow.tables.methods import methods_text
+from glymflow.tables.planned import RENDERERS, planned_table
 
 
 def main(*, plan, stats, tables, methods=None):
@@ -47,7 +47,7 @@ def main(*, plan, stats, tables, methods=None):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import cohort_job
+    from glymflow.workflow.jobs import cohort_job
 
     with cohort_job(snakemake):
         main(

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from glymflow import figures as plots
-from glymflow import report
-from glymflow.alps import alps_table
-from glymflow.epvs import LIMITS
-from glymflow.epvs import REASONS as EPVS_REASONS
-from glymflow.epvs_page import EPVS_CHART, describe_epvs_cohort
+from glymflow.alps.index import alps_table
+from glymflow.epvs.objects import LIMITS
+from glymflow.epvs.objects import REASONS as EPVS_REASONS
+from glymflow.epvs.page import EPVS_CHART, describe_epvs_cohort
+from glymflow.figures import charts
 from glymflow.io import read_tsv, whole
-from glymflow.lesion_page import describe_lesions
-from glymflow.lesions import REASONS as LESION_REASONS
-from glymflow.methods import epvs_methods
+from glymflow.lesions.measure import REASONS as LESION_REASONS
+from glymflow.lesions.page import describe_lesions
+from glymflow.pages import report
+from glymflow.tables.methods import epvs_methods
 
 
 def main(
@@ -39,7 +39,7 @@ def main(
     group_column : str, optional
         Column of `cohort` with the group.
     reasons : dict, optional
-        QC reason code to sentence; default: `glymflow.qc.REASONS`.
+        QC reason code to sentence; default: `glymflow.alps.qc.REASONS`.
     lesions, lesion_map : path, optional
         ``lesions.tsv`` and the frequency map as PNG.
     epvs : path, optional
@@ -48,7 +48,7 @@ def main(
         The config's `epvs`.
     """
     if reasons is None:
-        from glymflow.qc import REASONS as reasons
+        from glymflow.alps.qc import REASONS as reasons
     alps = read_tsv(alps) if alps else alps_table([])
     cohort, excluded = read_tsv(cohort), read_tsv(excluded)
     spaces = read_tsv(epvs) if epvs else None
@@ -87,14 +87,14 @@ def draw_charts(alps, cohort, subjects, config, group_column):
     grouped = {"column": group_column, "order": order, "labels": labels}
     drawn = draw_alps(alps, cohort, subjects, config, grouped)
     if "epvs_count" in cohort and cohort["epvs_count"].notna().any():
-        figure = plots.plot_distribution(cohort, list(EPVS_CHART), names=EPVS_CHART, **grouped)
+        figure = charts.plot_distribution(cohort, list(EPVS_CHART), names=EPVS_CHART, **grouped)
         text = (
             "One point per subject and session; box: median, quartiles. ‰: of the brain's volume."
         )
         drawn.append(("epvs", figure, "Perivascular spaces", text))
     return [
         report.embed_chart(
-            name, plots.figure_bytes(figure, "svg", transparent=True), title, text,
+            name, charts.figure_bytes(figure, "svg", transparent=True), title, text,
             wide=name == "epvs",
         )
         for name, figure, title, text in drawn
@@ -108,16 +108,16 @@ def draw_alps(alps, cohort, subjects, config, grouped):
     if primary.empty or "alps_mean" not in cohort:
         return []
     one_set = alps[alps["roi_set"] == config["roi_set"]]
-    by_group = plots.plot_distribution(cohort, ["alps_mean"], **grouped)
+    by_group = charts.plot_distribution(cohort, ["alps_mean"], **grouped)
     return [
         ("groups", by_group, "ALPS by group" if grouped["column"] else "ALPS in the cohort",
          "One point per subject and session; box: median, quartiles; whiskers: 1.5 box lengths."),
-        ("sides", plots.plot_sides(primary), "Left and right",
+        ("sides", charts.plot_sides(primary), "Left and right",
          "One point per series; thin lines: 95 % confidence intervals, if there are not more than"
-         f" {plots.MOST_INTERVALS}. Far from the dashed line of equality: look at its page."),
-        ("frames", plots.plot_frames(one_set), "The same scans in each frame",
+         f" {charts.MOST_INTERVALS}. Far from the dashed line of equality: look at its page."),
+        ("frames", charts.plot_frames(one_set), "The same scans in each frame",
          "Lines join one series. The frame shifts the index: compare only values of one frame."),
-        ("alignment", plots.plot_alignment(primary), "Are the ROIs on the right fibres?",
+        ("alignment", charts.plot_alignment(primary), "Are the ROIs on the right fibres?",
          "1 = fibres run exactly along the axis that the index assumes."
          " Marks: QC status, as above."),
     ]  # fmt: skip
@@ -134,7 +134,7 @@ def embed_figures(paths):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import cohort_job
+    from glymflow.workflow.jobs import cohort_job
 
     with cohort_job(snakemake):
         main(

@@ -4,13 +4,16 @@ from pathlib import Path
 
 import numpy as np
 
-from glymflow import epvs as spaces
-from glymflow import epvs_overlays, overlays, report
-from glymflow import lesions as measured
-from glymflow.epvs_page import describe_epvs, has_fault
-from glymflow.figures import figure_bytes
+from glymflow.epvs import objects as epvs_objects
+from glymflow.epvs import pictures as epvs_pictures
+from glymflow.epvs.page import describe_epvs, has_fault
+from glymflow.figures import slices as overlays
+from glymflow.figures.charts import figure_bytes
+from glymflow.image import masks as image_masks
 from glymflow.io import InputFault, image_data, load_image, read_tsv, whole
-from glymflow.lesion_page import describe_lesion
+from glymflow.lesions import measure as measured
+from glymflow.lesions.page import describe_lesion
+from glymflow.pages import report
 
 
 def main(
@@ -32,7 +35,7 @@ def main(
     page : path
         The HTML page to write.
     reasons : dict, optional
-        QC reason code to sentence; default: `glymflow.qc.REASONS`.
+        QC reason code to sentence; default: `glymflow.alps.qc.REASONS`.
     lesions : dict, optional
         ``table`` (lesions.tsv), ``excluded`` (its part of excluded.tsv), ``sessions`` (per session
         the rows of its masks), per session ``tables`` and ``masks`` of its batch, and
@@ -43,7 +46,7 @@ def main(
         and ``head``: the scan as it was taken, of the contrast whose grid it is.
     """
     if reasons is None:
-        from glymflow.qc import REASONS as reasons
+        from glymflow.alps.qc import REASONS as reasons
     sections = []
     for name, table_path, *images in zip(series, alps, fa, colorfa, rois, wm, strict=True):
         faults = {}
@@ -62,8 +65,8 @@ def main(
         lesions=describe_lesions(**lesions) if lesions else (),
         lesion_colors=overlays.LESION_COLORS,
         epvs=[describe_spaces(**session) for session in epvs],
-        epvs_colors={name: color for name, (color, _) in epvs_overlays.ENGINE_STYLES.items()},
-        lacune_color=epvs_overlays.LACUNE_COLOR,
+        epvs_colors={name: color for name, (color, _) in epvs_pictures.ENGINE_STYLES.items()},
+        lacune_color=epvs_pictures.LACUNE_COLOR,
     )
     Path(page).parent.mkdir(parents=True, exist_ok=True)
     with whole(page) as part:
@@ -124,8 +127,8 @@ def draw_lesions(drawn, batch, images, background):
         data = data[..., 0] if data.ndim == 4 else data
         outlines = {}
         for mask in masks:
-            inside, own, _ = measured.read_mask(mask["mask"])
-            outlines[mask["label"]] = measured.to_grid(inside, own, data.shape, affine)
+            inside, own, _ = image_masks.read_mask(mask["mask"])
+            outlines[mask["label"]] = image_masks.to_grid(inside, own, data.shape, affine)
         pictures.append((Path(path).name, data, outlines, affine))
     if not pictures:
         table, image = read_tsv(batch), load_image(images)
@@ -134,7 +137,7 @@ def draw_lesions(drawn, batch, images, background):
         t1, affine, _ = load(background)
         label = table.located_by[place[0]]
         if inside.any():
-            inside = measured.to_grid(inside, image.affine, t1.shape, affine)
+            inside = image_masks.to_grid(inside, image.affine, t1.shape, affine)
             pictures.append(("on the template", t1, {label: inside}, affine))
     return [
         (name, list(outlines), {view: figure_bytes(f, "png", dpi=110) for view, f in
@@ -147,7 +150,7 @@ def draw_lesions(drawn, batch, images, background):
 def describe_spaces(*, session, engine, measures, objects, t1w, t2w, brain, regions, masks, head):
     """Return what the page shows of the perivascular spaces of one session."""
     faults = {}
-    known = {"engine": engine, "reasons": spaces.REASONS, "session": session}
+    known = {"engine": engine, "reasons": epvs_objects.REASONS, "session": session}
     table = attempt(faults, "measures", lambda: read_tsv(measures))
     if table is None:
         return describe_epvs(None, fault=faults["measures"], **known)
@@ -180,11 +183,11 @@ def draw_spaces(engine, objects, t1w, t2w, regions, masks, faults):
         )
         inside = {name: mask > 0 for name, mask in zip(found, data, strict=True)}
         given = {"primary": engine, "lacunes": lacunes}
-        return epvs_overlays.draw_epvs(image, inside, labels, affine, **given)
+        return epvs_pictures.draw_epvs(image, inside, labels, affine, **given)
 
     drawn = attempt(faults, "slices", draw) if scan else None
     slices = [
-        (region, height, figure_bytes(figure, "png", dpi=epvs_overlays.DPI))
+        (region, height, figure_bytes(figure, "png", dpi=epvs_pictures.DPI))
         for region, height, figure in drawn or ()
     ]
     return {"slices": slices, "background": contrast}
@@ -193,18 +196,18 @@ def draw_spaces(engine, objects, t1w, t2w, regions, masks, faults):
 def draw_edge(head, brain):
     """Return the outline of the brain mask over the scan."""
     (scan, affine, _), (mask, grid, _) = load(head), load(brain, "uint8")
-    return epvs_overlays.draw_brain_edge(scan, affine, mask > 0, grid)
+    return epvs_pictures.draw_brain_edge(scan, affine, mask > 0, grid)
 
 
 def per_session(files, sessions, engine):
     """Put the files of each session together, as `describe_spaces` takes them."""
     names = ("measures", "objects", "t1w", "t2w", "brain", "regions", "head")
-    listed = {name: getattr(files, f"epvs_{name}") for name in (*names, *spaces.ENGINES)}
+    listed = {name: getattr(files, f"epvs_{name}") for name in (*names, *epvs_objects.ENGINES)}
     return [
         {
             "session": session,
             "engine": engine,
-            "masks": {name: listed[name][place] for name in spaces.ENGINES},
+            "masks": {name: listed[name][place] for name in epvs_objects.ENGINES},
             **{name: listed[name][place] for name in names},
         }
         for place, session in enumerate(sessions)
@@ -239,7 +242,7 @@ def same_grid(**images):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import subject_job
+    from glymflow.workflow.jobs import subject_job
 
     with subject_job(snakemake):
         main(

@@ -3,10 +3,10 @@
 import pandas as pd
 
 from glymflow.io import read_tsv, write_tsv
-from glymflow.selection import select_participants
-from glymflow.stats import adjust_families, run_analysis
+from glymflow.stats.analyses import adjust_families, run_analysis
 from glymflow.stats.sensitivity import cohort_tables
-from glymflow.study import FLOW, load_plan, paths_by_id, text_columns, variable_names
+from glymflow.study.plan import FLOW, load_plan, paths_by_id, text_columns, variable_names
+from glymflow.study.selection import select_participants
 
 
 def main(*, cohort, plan, stats, alps=None, combine="mean"):
@@ -47,7 +47,7 @@ def main(*, cohort, plan, stats, alps=None, combine="mean"):
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import cohort_job
+    from glymflow.workflow.jobs import cohort_job
 
     with cohort_job(snakemake):
         main(

@@ -4,7 +4,10 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from glymflow import anat, epvs, epvs_regions, frangi, vbnet, white_matter
+from glymflow.epvs import anat, frangi, white_matter
+from glymflow.epvs import objects as epvs_objects
+from glymflow.epvs import regions as epvs_regions
+from glymflow.image import networks
 from glymflow.io import (
     InputFault,
     image_data,
@@ -56,7 +59,7 @@ def main(
         t2 if t1 is None else t1, tissue, affine, transforms, registration, settings, min_similarity
     )
     save_image(place, affine, regions)
-    names = [(label, f"{region}_{side}") for label, (region, side) in epvs.LABELS.items()]
+    names = [(label, f"{region}_{side}") for label, (region, side) in epvs_objects.LABELS.items()]
     write_tsv(pd.DataFrame(names, columns=["index", "name"]), labels)
     bright = None
     if "bright_ml" in facts:
@@ -69,7 +72,7 @@ def main(
         engines["external"] = lambda: read_mask(external, session["mask_fault"], place, affine)
     else:
         write_placeholder(masks["external"], "there is no mask of EPVS of this session")
-    rows, tables = [], [pd.DataFrame(columns=epvs.OBJECT_COLUMNS)]
+    rows, tables = [], [pd.DataFrame(columns=epvs_objects.OBJECT_COLUMNS)]
     for engine, segment in engines.items():
         ids = {key: session[key] for key in ("participant_id", "session_id")} | {"engine": engine}
         try:
@@ -86,14 +89,14 @@ def main(
         lost = "epvs_region_missing" in row["codes"]
         print(f"{engine}: {'a region was not found' if lost else what}", flush=True)
     tables = [table for table in tables if len(table)] or tables
-    write_tsv(pd.concat(tables)[epvs.OBJECT_COLUMNS], objects)
+    write_tsv(pd.concat(tables)[epvs_objects.OBJECT_COLUMNS], objects)
     write_tsv(judged(rows, settings["max_ratio"]), measures)
 
 
 def place_regions(
     image, tissue, affine, transforms, registration, settings, min_similarity
 ):  # fmt: skip
-    """Return the regions (`glymflow.epvs.LABELS`) by the engine of the config, and codes."""
+    """Return the regions (`epvs.objects.LABELS`) by the engine of the config, and codes."""
     if settings["regions"] == "vbnet":
         return epvs_regions.network_regions(image, tissue, affine), set()
     found = {name: require(path) for name, path in transforms.items()}
@@ -105,21 +108,25 @@ def place_regions(
 def measure_engine(segment, place, affine, facts, settings, bright=None):
     """Return the mask of the EPVS that count, the table of objects, and the row with its codes."""
     found, probability, codes = segment()
-    kept, table = epvs.filter_objects(
+    kept, table = epvs_objects.filter_objects(
         found, place, affine, probability=probability, bright=bright,
-        **{name: settings[name] for name in epvs.LIMITS},
+        **{name: settings[name] for name in epvs_objects.LIMITS},
     )  # fmt: skip
     row = {key: facts[key] for key in ("contrasts", "brain_volume_ml")}
-    missing = epvs.missing_regions(place, affine)
-    row |= epvs.measure(table, facts["brain_volume_ml"], missing)
+    missing = epvs_objects.missing_regions(place, affine)
+    row |= epvs_objects.measure(table, facts["brain_volume_ml"], missing)
     codes = codes | ({"epvs_region_missing"} if missing else set())
-    return kept, table, row | {"codes": codes | epvs.found_codes(row, settings["max_count"])}
+    return (
+        kept,
+        table,
+        row | {"codes": codes | epvs_objects.found_codes(row, settings["max_count"])},
+    )
 
 
 def segment_vbnet(t1, t2, slice_mm, settings):
     """Return mask, probability and codes of the network."""
     fine = slice_mm.get("T1w", np.inf) <= anat.THICK_MM
-    probability = vbnet.epvs_probability(t1, t2, t1_fine=fine)
+    probability = networks.epvs_probability(t1, t2, t1_fine=fine)
     return probability >= settings["threshold"], probability, set()
 
 
@@ -138,7 +145,7 @@ def read_mask(path, fault, place, affine):
     """Return mask, no probability and codes of what the user brings."""
     if fault:
         raise InputFault(fault)
-    found, codes = epvs.read_external(path, place, affine)
+    found, codes = epvs_objects.read_external(path, place, affine)
     return found, None, codes
 
 
@@ -147,17 +154,17 @@ def judged(rows, max_ratio):
     measured = {row["engine"]: row for row in rows if "codes" in row}
     pair = [measured[name] for name in ("vbnet", "frangi") if name in measured]
     volumes = [row["epvs_volume_mm3"] for row in pair]
-    if len(pair) == 2 and epvs.engines_disagree(*volumes, max_ratio):
+    if len(pair) == 2 and epvs_objects.engines_disagree(*volumes, max_ratio):
         for row in pair:
             row["codes"] = row["codes"] | {"epvs_engines_disagree"}
     for row in measured.values():
-        row["qc_status"], row["qc_reasons"] = epvs.judge(row["codes"])
-    columns = [column for column in epvs.COLUMNS if column != "primary"]
+        row["qc_status"], row["qc_reasons"] = epvs_objects.judge(row["codes"])
+    columns = [column for column in epvs_objects.COLUMNS if column != "primary"]
     return pd.DataFrame(rows, columns=[*columns, "fault"])
 
 
 if __name__ == "__main__":
-    from glymflow.jobs import subject_job
+    from glymflow.workflow.jobs import subject_job
 
     with subject_job(snakemake):
         main(
@@ -175,7 +182,7 @@ if __name__ == "__main__":
             min_similarity=snakemake.params.min_similarity,
             regions=snakemake.output.regions,
             labels=snakemake.output.labels,
-            masks={name: snakemake.output[name] for name in epvs.ENGINES},
+            masks={name: snakemake.output[name] for name in epvs_objects.ENGINES},
             objects=snakemake.output.objects,
             measures=snakemake.output.measures,
         )

@@ -9,8 +9,8 @@ from functools import cache
 import numpy as np
 from scipy import ndimage
 
-from glymflow import grid
-from glymflow.template import load_template
+from glymflow.image import grid
+from glymflow.image.template import load_template
 
 STEP = 4.0
 
@@ -48,7 +48,7 @@ def moved(affine, shift=(0, 0, 0), turn=(0, 0, 0)):
 
 
 def by_brightness(image, affine):
-    """Stand in for `glymflow.vbnet.head_probabilities`: the brain is what is as bright as it."""
+    """Stand in for `networks.head_probabilities`: the brain is what is as bright as it."""
     shape, coarse = grid.isotropic_grid(image.shape, affine, STEP)
     small = grid.resample(image, affine, shape, coarse)
     found = ndimage.binary_opening((small > 350) & (small < 1800))

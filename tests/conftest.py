@@ -26,7 +26,7 @@ def phantom_scan():
 
     Its arrays are read-only: tests that change one take a copy.
     """
-    from glymflow.simulate import simulate_subject
+    from glymflow.commands.simulate import simulate_subject
 
     scan = simulate_subject(
         alps_left=1.6,
@@ -52,8 +52,8 @@ def phantom_fit(phantom_scan):
     """The phantom's tensors by WLS, in its true mask: mask, triangle, s0, fa, md, v1, maps."""
     import numpy as np
 
-    from glymflow.dwi import world_gradients
-    from glymflow.tensor import fit_tensor, scalars
+    from glymflow.dwi.series import world_gradients
+    from glymflow.dwi.tensor import fit_tensor, scalars
 
     mask = phantom_scan["mask"]
     directions = world_gradients(phantom_scan["bvecs"], phantom_scan["affine"])

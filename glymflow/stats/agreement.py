@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from glymflow import effects
 from glymflow.io import InputFault
-from glymflow.selection import variable_values
+from glymflow.stats import effects
 from glymflow.stats.common import interval, joined, tidy
-from glymflow.study import level_text, natural_key
+from glymflow.study.selection import variable_values
+from glymflow.text import level_text, natural_key
 
 COLUMNS = [
     *("variable", "occasions", "row", "contrast", "n", "missing", "mean", "sd"),

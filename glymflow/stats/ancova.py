@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 from scipy import stats
 
-from glymflow import effects
 from glymflow.io import InputFault
+from glymflow.stats import effects
 from glymflow.stats.common import interval, joined
 from glymflow.stats.design import build_design, standardised
 from glymflow.stats.post_hoc import adjust_pairs, critical_t, studentised_range_p

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from glymflow.io import InputFault
-from glymflow.selection import variable_values
 from glymflow.stats import compare_groups
 from glymflow.stats.common import adjusted, note_repeated
+from glymflow.study.selection import variable_values
 
 COLUMNS = ["factor", *compare_groups.COLUMNS]
 

@@ -3,9 +3,8 @@
 import numpy as np
 from scipy import stats
 
-from glymflow import effects
 from glymflow.io import InputFault
-from glymflow.selection import column_levels, variable_values
+from glymflow.stats import effects
 from glymflow.stats.ancova import ancova
 from glymflow.stats.common import (
     FAILURES,
@@ -20,7 +19,9 @@ from glymflow.stats.common import (
 )
 from glymflow.stats.design import read_variables
 from glymflow.stats.post_hoc import post_hoc_rows
-from glymflow.study import groups_of, level_text
+from glymflow.study.plan import groups_of
+from glymflow.study.selection import column_levels, variable_values
+from glymflow.text import level_text
 
 COLUMNS = [
     *("variable", "row", "method", "group", "level", "n", "missing"),

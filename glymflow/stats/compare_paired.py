@@ -3,8 +3,7 @@
 import numpy as np
 from scipy import stats
 
-from glymflow import effects
-from glymflow.selection import variable_values
+from glymflow.stats import effects
 from glymflow.stats.common import (
     adjusted,
     description,
@@ -15,6 +14,7 @@ from glymflow.stats.common import (
     note_repeated,
     tidy,
 )
+from glymflow.study.selection import variable_values
 
 COLUMNS = [
     *("variable", "reference", "row", "method", "group", "n", "missing"),

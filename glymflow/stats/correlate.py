@@ -5,9 +5,8 @@ import itertools
 import numpy as np
 from scipy import stats
 
-from glymflow import effects
 from glymflow.io import InputFault
-from glymflow.selection import column_levels
+from glymflow.stats import effects
 from glymflow.stats.common import (
     adjusted,
     guarded,
@@ -18,7 +17,8 @@ from glymflow.stats.common import (
     tidy,
 )
 from glymflow.stats.design import build_design, read_variables
-from glymflow.study import groups_of
+from glymflow.study.plan import groups_of
+from glymflow.study.selection import column_levels
 
 COLUMNS = [
     *("variable", "other", "group", "covariates", "row", "method", "n", "missing"),
@@ -66,7 +66,7 @@ def correlate(
 
     Pearson's r, or Spearman's: that of the ranks. The partial correlation is that of the residuals
     of both (of their ranks) on the covariates (on their ranks). p from t = r sqrt(df / (1 - r^2)),
-    df = n - 2 - k. Intervals: `glymflow.effects.fisher_z`.
+    df = n - 2 - k. Intervals: `glymflow.stats.effects.fisher_z`.
 
     Parameters
     ----------

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from glymflow.selection import variable_values
 from glymflow.stats.common import description, joined, note_repeated, tidy
-from glymflow.study import variable_names
+from glymflow.study.plan import variable_names
+from glymflow.study.selection import variable_values
 
 COLUMNS = [
     *("variable", "row", "n", "missing", "mean", "sd", "median", "q1", "q3"),

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 
 from glymflow.io import InputFault
-from glymflow.selection import variable_values
 from glymflow.stats.common import adjusted
-from glymflow.study import level_text
+from glymflow.study.selection import variable_values
+from glymflow.text import level_text
 
 COLLINEAR = 1e-8  # share of a column's variance that the others leave, below which it is theirs
 VIF_HIGH = 10.0

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from glymflow import effects
 from glymflow.io import InputFault
-from glymflow.selection import variable_values
+from glymflow.stats import effects
 from glymflow.stats.common import interval, joined, note_repeated, tidy
 from glymflow.stats.design import (
     VIF_HIGH,
@@ -18,6 +17,7 @@ from glymflow.stats.design import (
     read_variables,
     variance_inflation,
 )
+from glymflow.study.selection import variable_values
 
 COLUMNS = [
     *("variable", "row", "method", "outcome", "level", "reference", "n", "missing", "test"),

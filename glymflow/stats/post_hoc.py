@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 from scipy import stats
 
-from glymflow import effects
+from glymflow.stats import effects
 from glymflow.stats.common import interval
 
 METHODS = ("tukey", "bonferroni", "holm")

@@ -5,12 +5,12 @@ import math
 import numpy as np
 from scipy import optimize, stats
 
-from glymflow import effects
 from glymflow.io import InputFault
-from glymflow.selection import column_levels
+from glymflow.stats import effects
 from glymflow.stats.common import FAILURES, tidy
 from glymflow.stats.design import read_variables
-from glymflow.study import groups_of
+from glymflow.study.plan import groups_of
+from glymflow.study.selection import column_levels
 
 COLUMNS = [
     *("variable", "row", "test", "n", "n_first", "n_second", "missing", "alpha", "power"),

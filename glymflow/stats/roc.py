@@ -9,7 +9,7 @@ from glymflow.stats import firth
 from glymflow.stats.common import guarded, interval, joined, note_repeated, tidy
 from glymflow.stats.delong import auc_interval, delong_test
 from glymflow.stats.design import about, adjust_rows, build_design, check_named, read_variables
-from glymflow.study import level_text
+from glymflow.text import level_text
 
 COLUMNS = [
     *("variable", "row", "method", "outcome", "event", "against", "contrast", "direction", "n"),

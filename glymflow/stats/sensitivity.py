@@ -3,11 +3,11 @@
 import numpy as np
 import pandas as pd
 
-from glymflow.cohort import merge_cohort
+from glymflow.cohort.participants import KEYS
 from glymflow.io import InputFault
-from glymflow.participants import KEYS
-from glymflow.selection import select_participants
 from glymflow.stats.common import joined, tidy
+from glymflow.study.cohort_table import merge_cohort
+from glymflow.study.selection import select_participants
 
 COLUMNS = [
     *("variable", "row", "specification", "roi_set", "frame", "qc", "primary", "of", "event"),
@@ -156,7 +156,7 @@ def _specified(specifications, plan, roi_sets, frames, qc):
 
 
 def _one(pair, rule, table, plan, analysis, variables):
-    from glymflow.stats import run_analysis
+    from glymflow.stats.analyses import run_analysis
 
     results, _ = run_analysis(table, plan, analysis)
     tests = results[results["row"] == "test"]

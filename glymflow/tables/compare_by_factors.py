@@ -1,13 +1,6 @@
 """The table of comparisons by factors: a block per variable, a row per factor: yes, no, p."""
 
-from glymflow.tables.cells import (
-    TESTS,
-    Marks,
-    correction_note,
-    fault_notes,
-    label_of,
-    there,
-)
+from glymflow.tables.cells import TESTS, Marks, correction_note, fault_notes, label_of, there
 from glymflow.tables.compare_groups import (
     column_title,
     plain_decimals,

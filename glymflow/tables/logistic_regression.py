@@ -1,6 +1,5 @@
 """The table of a logistic regression: odds ratios, their intervals and p, of one fit or two."""
 
-from glymflow.study import level_text
 from glymflow.tables.cells import DASH, format_p, label_of, number, there
 from glymflow.tables.regression import (
     correction_note,
@@ -12,6 +11,7 @@ from glymflow.tables.regression import (
     term_rows,
 )
 from glymflow.tables.render import Table
+from glymflow.text import level_text
 
 
 def planned(results, plan, analysis, table):

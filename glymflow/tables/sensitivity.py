@@ -1,9 +1,9 @@
 """The table of a sensitivity analysis: a row per specification, below each variable what holds."""
 
-from glymflow.study import level_text
 from glymflow.tables.cells import DASH, MISSING, SIGNS, format_p, label_of, there
 from glymflow.tables.regression import noted, percent_ci, significant
 from glymflow.tables.render import Table
+from glymflow.text import level_text
 
 SCANS = {
     "plan": "as planned",

@@ -1,7 +1,7 @@
 """Training of the EPVS network on phantoms: ``glymflow train-epvs`` (extra ``training``).
 
-The phantoms of `glymflow.phantom_epvs` come as slabs; crops of slices of the latest ones, each seen
-with its two neighbours on both sides, train a 2-D VB-Net. docs/epvs-training.md says more.
+The phantoms of `glymflow.phantoms.epvs` come as slabs; crops of slices of the latest ones, each
+seen with its two neighbours on both sides, train a 2-D VB-Net. docs/epvs-training.md says more.
 """
 
 import json
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glymflow import phantom_epvs
+from glymflow.phantoms import epvs as phantom_epvs
 from glymflow.training import command
 
 SEED, STEPS = 1, 20000
@@ -212,7 +212,7 @@ def save(network, folder, about, circumstances):
 
     about = {
         "network": "VB-Net, 2-D, 5 slices of T1 and of T2",
-        "trained_on": "synthetic phantoms only (glymflow.phantom_epvs)",
+        "trained_on": "synthetic phantoms only (glymflow.phantoms.epvs)",
         "generator": phantom_epvs.GENERATOR,
         **about,
     }
@@ -243,14 +243,15 @@ def calibrate(folder, seed, *, heads=CALIBRATED):
     The shifts are the logits at which, over new whole heads in the training's contrasts with voxels
     of about 1 mm, as many voxels of the regions are found as are true: given both images, the T1
     alone, and the T2 alone (where it lies exactly on the truth, which is that of the T1).
-    `glymflow.vbnet` finds them in the metadata of ``epvs.onnx``; ``epvs.json`` has them too.
+    `glymflow.image.networks` finds them in the metadata of ``epvs.onnx``; ``epvs.json`` has them
+    too.
     """
     import onnx
 
-    from glymflow import vbnet
+    from glymflow.image import networks
 
     path = Path(folder) / "epvs.onnx"
-    session = vbnet.open_session(path)
+    session = networks.open_session(path)
     found, true = {}, {}
     for moved, still in whole_heads(seed, heads):
         for phantom, pair in (
@@ -258,8 +259,8 @@ def calibrate(folder, seed, *, heads=CALIBRATED):
             (moved, (moved.t1, None)),
             (still, (None, still.t2)),
         ):
-            key, counted = vbnet.shift_key(*pair), phantom.regions > 0
-            probability = vbnet.epvs_probability(*pair, session=session)
+            key, counted = networks.shift_key(*pair), phantom.regions > 0
+            probability = networks.epvs_probability(*pair, session=session)
             found.setdefault(key, []).append(probability[counted & (probability > 0.01)])
             true[key] = true.get(key, 0) + int((phantom.labels[counted] > 0).sum())
     shifts = {key: round(_logit_of_rank(found[key], true[key]), 3) for key in found}

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from glymflow.phantom_head import CLASSES, SHAPE, load_head, make_head
-from glymflow.regions import EPVS_REGIONS
+from glymflow.image.region_map import EPVS_REGIONS
+from glymflow.phantoms.contrasts import CLASSES, SHAPE, load_head, make_head
 from glymflow.training import command
 
-FOLDER = Path(__file__).parent  # holds the label maps of maps/make_heads.py
+FOLDER = Path(__file__).parents[1] / "phantoms" / "data"  # label maps of maps/make_heads.py
 HEADS = ("head_colin27", "head_template")
 # steps and learning rate of each part of the training, of the shipped weights; one head a step
 PARTS = ((4000, 2e-3), (2500, 1e-3), (2500, 6e-4))
@@ -36,7 +36,7 @@ GAIN, ROUNDS = 0.7, 200  # of the search for the shifts
 
 
 def head(seed, step):
-    """Return the image and the classes of one step (`glymflow.phantom_head.make_head`)."""
+    """Return the image and the classes of one step (`glymflow.phantoms.contrasts.make_head`)."""
     rng = np.random.default_rng((seed, step))
     return make_head(_label_map(HEADS[rng.integers(len(HEADS))]), rng)
 
@@ -202,7 +202,7 @@ def save(network, folder, about):
 
     about = {
         "network": "VB-Net, 3-D, 2 mm",
-        "trained_on": "synthetic heads only (glymflow.phantom_head)",
+        "trained_on": "synthetic heads only (glymflow.phantoms.contrasts)",
         "classes": " ".join(CLASSES),
         **about,
     }

@@ -66,7 +66,7 @@ def phantom_run(once):
     config = {"bids_dir": "bids", "study": "plan d'étude.yaml"}
 
     def make(folder):
-        from glymflow.simulate import simulate_cohort
+        from glymflow.commands.simulate import simulate_cohort
 
         work = folder / "Étude ALPS (größe)"
         bids = work / "bids"
@@ -94,7 +94,7 @@ def small_run(once):
     }
 
     def make(work):
-        from glymflow.simulate import simulate_cohort
+        from glymflow.commands.simulate import simulate_cohort
 
         simulate_cohort(
             work / "bids", n_subjects=4, seed=2, voxel_mm=3.0, t1w_mm=6.0, n_directions=12,

@@ -29,7 +29,7 @@ GOOD = "sub-good"
 
 def small_scan():
     """A small head: image and gradients that are in order."""
-    from glymflow.simulate import simulate_subject
+    from glymflow.commands.simulate import simulate_subject
 
     made = simulate_subject(
         alps_left=1.5, alps_right=1.4, seed=3, voxel_mm=3.0, t1w_mm=6.0, n_directions=8, n_b0=1,

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from glymflow import anat, grid
+from glymflow.epvs import anat
+from glymflow.image import grid
 from glymflow.io import image_data, load_image
 
 # mL of deepbet's masks: run_bet(images, mask_paths=masks, no_gpu=True)

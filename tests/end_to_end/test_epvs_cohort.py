@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from workflow_runs import snakemake
 
-from glymflow import phantom_epvs
 from glymflow.io import image_data, load_image, save_image
+from glymflow.phantoms import epvs as phantom_epvs
 
 SEEDS = {"sub-01": (9401, "still"), "sub-02": (9402, "none")}
 

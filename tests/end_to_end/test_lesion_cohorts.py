@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 from workflow_runs import snakemake
 
+from glymflow.image.masks import sample_nearest, to_grid
 from glymflow.io import read_tsv, save_image
-from glymflow.lesions import sample_nearest, to_grid
 
 PLAN = Path(__file__).with_name("stroke.yaml")
 
@@ -298,7 +298,7 @@ def test_second_run_has_nothing_to_do_and_a_changed_mask_reruns_its_batch(tmp_pa
 
 def test_native_mask_goes_through_the_registration_of_its_session(tmp_path):
     """A ball drawn where the left projection ROI was put, on a grid of its own (thick, oblique)."""
-    from glymflow.simulate import simulate_cohort
+    from glymflow.commands.simulate import simulate_cohort
 
     simulate_cohort(tmp_path / "bids", n_subjects=1, seed=3, t1w_mm=4.0, max_rotation=15.0)
     config = {"bids_dir": "bids", "derivatives_dir": "masks"}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from workflow_runs import CHECKOUT
 
-from glymflow import grid
-from glymflow.template import load_template
+from glymflow.image import grid
+from glymflow.image.template import load_template
 
 
 @pytest.fixture

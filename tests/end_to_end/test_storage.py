@@ -49,7 +49,7 @@ def alps(once):
 
 def make(work):
     """Write the head four times and measure it."""
-    from glymflow.simulate import simulate_subject
+    from glymflow.commands.simulate import simulate_subject
 
     scan = simulate_subject(
         alps_left=1.6, alps_right=1.35, seed=7, voxel_mm=(2.3, 2.5, 2.7), t1w_mm=4.0,

@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from glymflow.cohort.participants import read_participants
 from glymflow.io import read_tsv
-from glymflow.participants import read_participants
-from glymflow.plan_check import plan_warnings
-from glymflow.study import load_plan, plan_faults, study_outputs, text_columns
+from glymflow.stats.plan_check import plan_warnings
+from glymflow.study.plan import load_plan, plan_faults, study_outputs, text_columns
 
 ROOT = Path(__file__).parents[2]
 PLAN = Path(__file__).with_name("stroke.yaml")

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from glymflow.alps import COLUMNS, alps_table
+from glymflow.alps.index import COLUMNS, alps_table
+from glymflow.cohort.participants import EXCLUDED_COLUMNS
 from glymflow.io import InputFault, read_tsv, write_placeholder, write_tsv
-from glymflow.participants import EXCLUDED_COLUMNS
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from glymflow.epvs import COLUMNS
+from glymflow.cohort.participants import EXCLUDED_COLUMNS
+from glymflow.epvs.objects import COLUMNS
 from glymflow.io import InputFault, read_tsv, write_placeholder, write_tsv
-from glymflow.participants import EXCLUDED_COLUMNS
 
 PER_SESSION = [*(column for column in COLUMNS if column != "primary"), "fault"]
 

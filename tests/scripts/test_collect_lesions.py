@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import ROOT
+from workflow_runs import CHECKOUT as ROOT
 
+from glymflow.cohort.participants import EXCLUDED_COLUMNS
 from glymflow.io import InputFault, read_tsv, write_tsv
-from glymflow.lesions import COLUMNS
-from glymflow.participants import EXCLUDED_COLUMNS
+from glymflow.lesions.measure import COLUMNS
 
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["lesions"]
 

@@ -6,7 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from glymflow.dwi import read_gradients, world_gradients
+from glymflow.dwi.series import read_gradients, world_gradients
+from glymflow.dwi.tensor import fit_tensor, full_tensors, lower_triangles, scalars
 from glymflow.io import (
     InputFault,
     checksum,
@@ -16,7 +17,6 @@ from glymflow.io import (
     save_image,
     write_placeholder,
 )
-from glymflow.tensor import fit_tensor, full_tensors, lower_triangles, scalars
 
 # ---------------------------------------------------------------- the series that is fitted
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from glymflow.cohort import SERIES_COLUMNS
+from glymflow.cohort.participants import EXCLUDED_COLUMNS
+from glymflow.dwi.intake import SERIES_COLUMNS
 from glymflow.io import InputFault, read_tsv
-from glymflow.participants import EXCLUDED_COLUMNS
 
 
 @pytest.fixture

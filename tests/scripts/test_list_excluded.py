@@ -2,8 +2,8 @@
 
 import pandas as pd
 
+from glymflow.cohort.participants import EXCLUDED_COLUMNS
 from glymflow.io import read_tsv, write_tsv
-from glymflow.participants import EXCLUDED_COLUMNS
 
 
 def test_lists_are_joined_and_sorted(load_main, tmp_path, capsys):

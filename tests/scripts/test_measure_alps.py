@@ -5,8 +5,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glymflow import alps, bundles
-from glymflow.alps import COLUMNS
+from glymflow.alps import bundles, index
+from glymflow.alps.index import COLUMNS
+from glymflow.alps.rois import ROLES, mask_points, sphere_points
+from glymflow.image.registration import map_points
 from glymflow.io import (
     InputFault,
     image_data,
@@ -17,8 +19,6 @@ from glymflow.io import (
     write_json,
     write_placeholder,
 )
-from glymflow.registration import map_points
-from glymflow.rois import ROLES, mask_points, sphere_points
 
 
 @pytest.fixture(scope="module")
@@ -179,11 +179,11 @@ def test_plain_masks_are_averaged_where_they_are(walk, rerun, script_masks, tabl
     assert max(abs(np.array(list(borders.values())) - bundles.BORDER_MM)) > 0.05
     for name, to_subject in (("plain", mapping(walk)), ("own", mapping(walk, borders))):
         regions = {
-            role: alps.sample_region(*data, to_subject(points[role]), plain=name == "plain")
+            role: index.sample_region(*data, to_subject(points[role]), plain=name == "plain")
             for role in ROLES
         }
         row = row_of(found, name, "scanner")
-        expected = alps.measure_set(regions, np.eye(3))[0]
+        expected = index.measure_set(regions, np.eye(3))[0]
         for column in ("alps_left", "alps_right", "dxx_projection_left", "dzz_association_right"):
             assert row[column] == pytest.approx(expected[column], rel=1e-4)
     plain, weighted = (row_of(found, name, "scanner") for name in ("plain", "own"))

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glymflow.alps import COLUMNS, OVERLAP_COLUMNS
+from glymflow.alps.index import COLUMNS, OVERLAP_COLUMNS
+from glymflow.alps.rois import sphere_points
+from glymflow.image.registration import map_points
 from glymflow.io import InputFault, read_json, read_tsv, save_image
-from glymflow.registration import map_points
-from glymflow.rois import sphere_points
 
 SETTINGS = {"consensus": "union", "overlap": "exclude", "max_overlap": 0.1}
 CENTRE = np.array([-26.0, -16, 27])  # of the left projection ROI

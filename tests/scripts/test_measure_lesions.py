@@ -6,10 +6,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
+from workflow_runs import CHECKOUT as ROOT
 
 from glymflow.io import read_tsv, save_image, write_json
-from glymflow.lesion_masks import MASK_COLUMNS
+from glymflow.lesions.intake import MASK_COLUMNS
 
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["lesions"]
 TEMPLATE = np.diag([2.0, 2.0, 2.0, 1.0])
@@ -186,7 +186,7 @@ def test_image_and_sidecar_are_looked_at(measure, draw, tmp_path):
 
 def test_through_the_registration_of_a_series(measure, draw, walk, load_main, tmp_path):
     """The phantom's own registration: a ball put at a template point is found there."""
-    from glymflow.registration import map_points
+    from glymflow.image.registration import map_points
 
     maps = {name: walk.path[name] for name in ("affine", "warp", "inverse_warp")}
     grid = nib.load(walk.path["fa"])

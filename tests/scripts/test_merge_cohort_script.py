@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from glymflow.alps import alps_table
+from glymflow.alps.index import alps_table
 from glymflow.io import InputFault, read_tsv, write_tsv
 
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from glymflow.image.template import load_template
 from glymflow.io import image_data, load_image
-from glymflow.template import load_template
 
 
 def test_maps_are_those_of_the_package(walk):

@@ -6,14 +6,15 @@ import numpy as np
 import pytest
 from anat_heads import by_brightness, head
 
-from glymflow import anat, anat_registration, vbnet
+from glymflow.epvs import anat
+from glymflow.image import anat_registration, networks
 from glymflow.io import InputFault, image_data, is_placeholder, load_image, read_json, save_image
 
 
 @pytest.fixture
 def preprocess(load_main, tmp_path, monkeypatch):
     """Run the script on grids of 4 mm, brightness instead of the network."""
-    monkeypatch.setattr(vbnet, "head_probabilities", by_brightness)
+    monkeypatch.setattr(networks, "head_probabilities", by_brightness)
     monkeypatch.setattr(anat, "MM", 4.0)
     monkeypatch.setattr(anat_registration, "N4_MM", 4.0)
     monkeypatch.setattr(anat_registration, "N4_SHRINK", 2)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from anat_heads import head, moved
 
-from glymflow import grid, vbnet
+from glymflow.image import grid, networks
+from glymflow.image.registration import map_points
 from glymflow.io import InputFault, read_json, save_image, write_placeholder
-from glymflow.registration import map_points
 
 POINTS = np.array([[-26, -16, 27], [26, -16, 27], [0, -28, -12], [30, -40, 35.0]])
 TURN = (10, -5, 4)
@@ -25,7 +25,7 @@ def session(tmp_path):
         for key in ("t1w", "t2w"):
             write_placeholder(paths[key], "no such image in this session")
         path = paths["t1w" if contrast == "T1w" else "t2w"]
-        save_image(vbnet.normalise(image, mask), affine, path)
+        save_image(networks.normalise(image, mask), affine, path)
         save_image(mask, affine, paths["mask"])
         return paths
 

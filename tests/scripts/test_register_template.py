@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from glymflow import phantom
+from glymflow.image.registration import map_points, similarity, white_matter_image
 from glymflow.io import InputFault, image_data, load_image, read_json, save_image
-from glymflow.registration import map_points, similarity, white_matter_image
+from glymflow.phantoms import head as phantom
 
 
 def test_points_reach_the_phantoms_regions(walk, phantom_scan):

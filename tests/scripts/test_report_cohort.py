@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 from page_checks import assert_good_page, load_script
 
-from glymflow.figures import figure_bytes, plot_distribution
+from glymflow.figures.charts import figure_bytes, plot_distribution
 from glymflow.io import write_tsv
-from glymflow.report import ROIS
+from glymflow.pages.report import ROIS
 
 script = load_script("report_cohort")
 STATUSES = ["pass", "pass", "warn", "pass", "fail", "pass", "pass", "pass"]
@@ -90,7 +90,7 @@ def test_primary_frame_that_nobody_has(files, tmp_path):
 
 def add_epvs(files):
     """Write epvs.tsv, and the columns of its primary engine into cohort.tsv."""
-    from glymflow.epvs import COLUMNS
+    from glymflow.epvs.objects import COLUMNS
     from glymflow.io import read_tsv
 
     rows = [

@@ -44,7 +44,7 @@ def cohort(tmp_path):
 
 def write_epvs(folder):
     """The files of a session whose EPVS were measured, as `per_session` puts them together."""
-    from glymflow.epvs import COLUMNS, OBJECT_COLUMNS
+    from glymflow.epvs.objects import COLUMNS, OBJECT_COLUMNS
 
     shape, affine = (40, 44, 48), np.array(GRID)
     points = np.stack(np.indices(shape), axis=-1) @ affine[:3, :3].T + affine[:3, 3]

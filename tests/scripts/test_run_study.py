@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from glymflow.io import InputFault, read_tsv, write_tsv
-from glymflow.study import load_plan, study_outputs
+from glymflow.study.plan import load_plan, study_outputs
 
 ROOT = Path(__file__).parents[2]
 PLAN = ROOT / "config" / "studies" / "demo.yaml"

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import yaml
-from conftest import ROOT
+from workflow_runs import CHECKOUT as ROOT
 
-from glymflow import frangi
-from glymflow.epvs import COLUMNS, OBJECT_COLUMNS
+from glymflow.epvs import frangi
+from glymflow.epvs.objects import COLUMNS, OBJECT_COLUMNS
 from glymflow.io import (
     InputFault,
     image_data,
@@ -44,9 +44,9 @@ def segment(load_main, tmp_path, monkeypatch):
         run.t1_fine = t1_fine
         return np.where(truth, np.float32(0.9), np.float32(0.1))
 
-    monkeypatch.setattr("glymflow.vbnet.epvs_probability", probability)
-    monkeypatch.setattr("glymflow.epvs_regions.network_regions", lambda *_: place)
-    monkeypatch.setattr("glymflow.epvs_regions.atlas_regions", lambda *_: place)
+    monkeypatch.setattr("glymflow.image.networks.epvs_probability", probability)
+    monkeypatch.setattr("glymflow.epvs.regions.network_regions", lambda *_: place)
+    monkeypatch.setattr("glymflow.epvs.regions.atlas_regions", lambda *_: place)
 
     def run(*, contrasts="T1w+T2w", codes=(), external=None, mask_fault=None, similarity=0.9,
             flair=None, slice_mm=1.0, **changed):  # fmt: skip
@@ -184,7 +184,7 @@ def test_missing_weights_leave_the_other_engine(segment, monkeypatch):
     def missing(*_, **how):
         raise InputFault("epvs.onnx: the weights of this network are missing")
 
-    monkeypatch.setattr("glymflow.vbnet.epvs_probability", missing)
+    monkeypatch.setattr("glymflow.image.networks.epvs_probability", missing)
     rows = segment()
     assert "weights" in rows.loc["vbnet", "fault"]
     assert rows.loc["frangi", "epvs_count"] == 2
@@ -197,11 +197,11 @@ def test_codes(segment, monkeypatch):
     assert "registration" not in segment(similarity=0.3, regions="vbnet").to_string()
     full = np.zeros(SHAPE, np.float32)
     full[3:18, 4:36, 3:27] = 1
-    monkeypatch.setattr("glymflow.vbnet.epvs_probability", lambda *_, **how: full)
+    monkeypatch.setattr("glymflow.image.networks.epvs_probability", lambda *_, **how: full)
     rows = segment(max_ratio=3, lacune_min_mm=100)
     assert rows.qc_reasons.tolist() == ["epvs_engines_disagree"] * 2
     assert rows.loc["vbnet", "epvs_count"] == 1
-    monkeypatch.setattr("glymflow.vbnet.epvs_probability", lambda *_, **how: 0 * full)
+    monkeypatch.setattr("glymflow.image.networks.epvs_probability", lambda *_, **how: 0 * full)
     assert segment().loc["vbnet", "qc_reasons"] == "epvs_empty"
 
 

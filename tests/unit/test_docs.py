@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from glymflow import alps, cohort, epvs, participants, qc
+from glymflow.alps import index, qc
 from glymflow.cli import COMMANDS
+from glymflow.cohort import participants
+from glymflow.dwi import intake
+from glymflow.epvs import objects as epvs_objects
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")]
@@ -128,21 +131,21 @@ def test_every_reason_code_is_documented_with_its_status():
 def test_every_code_of_epvs_is_documented_with_its_status():
     text = (ROOT / "docs" / "epvs.md").read_text()
     rows = dict(re.findall(r"^\| `([a-z0-9_]+)` \| (pass|warn|fail) \|", text, re.MULTILINE))
-    assert rows == {code: status for code, (status, _) in epvs.CODES.items()}
+    assert rows == {code: status for code, (status, _) in epvs_objects.CODES.items()}
 
 
 def spelled_out(text):
     """Names in backticks, with `<roi>` and a following `_right` written out."""
     names = set()
     for name in re.findall(r"`([\w<>]+)`", text):
-        roles = alps.ROLES if "<roi>" in name else [""]
+        roles = index.ROLES if "<roi>" in name else [""]
         names |= {name.replace("<roi>", role) for role in roles}
     return names | {name.removesuffix("_left") + "_right" for name in names}
 
 
 def test_every_column_of_the_cohort_tables_is_documented():
     named = spelled_out((ROOT / "docs" / "outputs.md").read_text())
-    columns = [*alps.COLUMNS, *participants.EXCLUDED_COLUMNS, *cohort.SERIES_COLUMNS, "n_series"]
+    columns = [*index.COLUMNS, *participants.EXCLUDED_COLUMNS, *intake.SERIES_COLUMNS, "n_series"]
     assert [column for column in columns if column not in named] == []
 
 

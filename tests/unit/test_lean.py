@@ -46,7 +46,7 @@ def test_what_was_left_out_can_be_loaded_afterwards():
 
 def test_names_of_files_are_parsed_in_a_job_too():
     code = (
-        "from glymflow.cohort import parse_entities\n"
+        "from glymflow.dwi.intake import parse_entities\n"
         "print(parse_entities('sub-1_run-01_dwi.nii.gz')['run'])"
     )
     assert run(code, IN_JOB) == ["1"]

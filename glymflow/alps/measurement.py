@@ -1,0 +1,165 @@
+"""One series measured in one ROI set: values, their uncertainty and their QC, as table rows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from glymflow.alps import bundles, frames, index, lesion_overlap, qc, uncertainty
+from glymflow.alps.rois import ROLES
+from glymflow.image.pose import rotation_part
+
+JITTER_POINTS = 150  # of a region that is moved about many times; more change nothing
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What is measured of a series.
+
+    Attributes
+    ----------
+    triangle : (X, Y, Z, 6) array
+        Lower triangles of the tensors, mm^2/s, world axes, 0 outside the brain.
+    mask : (X, Y, Z) bool array
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    signal : (X, Y, Z, N) array
+        The series that the tensor was fitted to.
+    bvals : (N,) array
+        s/mm^2.
+    directions : (N, 3) array
+        Unit vectors, world axes.
+    pose : (4, 4) array
+        Template world to subject world (`glymflow.image.pose.find_pose`).
+    lesion : callable, optional
+        Says of (K, 3) points of the subject's world in which part of a lesion they are
+        (`glymflow.alps.lesion_overlap.parts_at`).
+    """
+
+    triangle: np.ndarray
+    mask: np.ndarray
+    affine: np.ndarray
+    signal: np.ndarray
+    bvals: np.ndarray
+    directions: np.ndarray
+    pose: np.ndarray
+    lesion: Callable | None = None
+
+
+def place(scan, fa, to_subject, wm, wm_affine):
+    """Look at the fibres round the ROIs, and move the mapping to the border that they show.
+
+    Parameters
+    ----------
+    scan : Scan
+    fa : (X, Y, Z) array
+        Fractional anisotropy.
+    to_subject : callable
+        Maps (K, 3) template points to the subject's world.
+    wm, wm_affine : array, (4, 4) array
+        White-matter probability of the template.
+
+    Returns
+    -------
+    aligned : callable
+        As `to_subject` (`glymflow.alps.bundles.align_to_border`).
+    facts : dict
+        border_left_mm, border_right_mm, shift_left_mm, shift_right_mm.
+    """
+    lesion = scan.lesion and (lambda points: scan.lesion(points)["lesion"])
+    borders = bundles.border_positions(
+        scan.triangle, scan.affine, to_subject, rotation_part(scan.pose), lesion=lesion
+    )
+    shifts = bundles.local_shifts(fa, scan.affine, to_subject, wm, wm_affine, lesion=lesion)
+    facts = {f"border_{side}_mm": value for side, value in borders.items()}
+    facts |= {f"shift_{side}_mm": value for side, value in shifts.items()}
+    return bundles.align_to_border(to_subject, borders), facts
+
+
+def measure(scan, points, known, thresholds, *, plain=False, volumes=None, lesions=None):
+    """Return the rows of one ROI set, one per frame, with standard errors and QC.
+
+    Parameters
+    ----------
+    scan : Scan
+    points : dict
+        Role (`glymflow.alps.rois.ROLES`) to (K, 3) points in the subject's world.
+    known : dict
+        What the rows already know (`glymflow.alps.index.COLUMNS`).
+    thresholds : dict
+        The config's `qc`.
+    plain : bool
+        See `glymflow.alps.index.sample_region`.
+    volumes : dict, optional
+        Role to the region's volume (`glymflow.alps.rois.roi_volumes`); for a scan with a lesion.
+    lesions : dict, optional
+        The config's `lesions` (`overlap`, `max_overlap`); likewise.
+    """
+    data = (scan.triangle, scan.mask, scan.affine)
+    sampled = {role: index.sample_region(*data, points[role], plain=plain) for role in ROLES}
+    inside = {role: region["inside_image"] for role, region in sampled.items()}
+    max_overlap = None
+    if scan.lesion is not None:
+        known = known | lesion_overlap.measure_overlap(points, volumes, scan.lesion)
+        max_overlap = lesions["max_overlap"]
+        if known["lesion_share"] > 0 and lesions["overlap"] == "exclude":
+            scan, points, sampled = _without_lesion(scan, points, sampled, plain=plain)
+    symmetric = scan.lesion is None
+    rotation = rotation_part(scan.pose)
+    errors = _standard_errors(scan, points, rotation, symmetric=symmetric)
+    rows = []
+    for row in index.measure_set(sampled, rotation, symmetric=symmetric):
+        row |= known | _intervals(row, {side: errors[row["frame"], side] for side in _VALUES})
+        judged = qc.judge(row, inside, thresholds, max_overlap=max_overlap)
+        row["qc_status"], row["qc_reasons"] = judged
+        rows.append(row)
+    return rows
+
+
+def _without_lesion(scan, points, sampled, *, plain):
+    """Leave points and voxels in the lesion out; coverage stays that of the whole regions."""
+    kept = lesion_overlap.outside_lesion(points, scan.lesion)
+    if not plain:  # which counts as 0 what is outside the mask
+        mask = lesion_overlap.healthy_mask(scan.mask, scan.affine, points, scan.lesion)
+        scan = replace(scan, mask=mask, triangle=np.where(mask[..., None], scan.triangle, 0))
+    data = (scan.triangle, scan.mask, scan.affine)
+    again = {role: index.sample_region(*data, kept[role], plain=plain) for role in ROLES}
+    for role in ROLES:
+        again[role]["coverage"] = sampled[role]["coverage"]
+    return scan, kept, again
+
+
+def unavailable(known):
+    """Return the rows of a ROI set that a series does not have: no values, and why."""
+    judged = dict(zip(("qc_status", "qc_reasons"), qc.unavailable(), strict=True))
+    return [{"frame": frame} | known | judged for frame in frames.FRAMES]
+
+
+_VALUES = ("left", "right", "mean")
+
+
+def _standard_errors(scan, points, rotation, *, symmetric):
+    """Noise of the scan and placement of the ROIs together, by frame and side."""
+    shifts = uncertainty.random_shifts()
+    moved, regions = {}, {}
+    for role in ROLES:
+        steps = shifts[role.split("_")[1]] @ scan.pose[:3, :3].T
+        cloud = points[role][:: max(1, len(points[role]) // JITTER_POINTS)]
+        clouds = cloud[None] + steps[:, None]
+        moved[role] = index.sample_tensors(scan.triangle, scan.mask, scan.affine, clouds)
+        regions[role] = index.voxel_weights(scan.mask, scan.affine, points[role])
+    noise, _ = uncertainty.region_noise(
+        scan.signal, scan.mask, scan.bvals, scan.directions, regions
+    )
+    return uncertainty.standard_errors(moved, noise, rotation, symmetric=symmetric)
+
+
+def _intervals(row, errors):
+    found = {}
+    for side, error in errors.items():
+        value = row[f"alps_{side}"]
+        error = error if np.isfinite(value) else np.nan
+        found[f"alps_{side}_se"] = error
+        found[f"alps_{side}_ci_low"] = value - uncertainty.NORMAL_95 * error
+        found[f"alps_{side}_ci_high"] = value + uncertainty.NORMAL_95 * error
+    return found

@@ -1,0 +1,172 @@
+"""Folders of BIDS data: subjects, sessions, files and their names.
+
+Only folder listings are read, never the content of a file: planning 10,000 subjects must take
+seconds. Names are parsed with bids2table. Its own `index_dataset` is several times slower, leaves
+JSON sidecars out and finds nothing in a folder whose name has a dot or brackets in it.
+"""
+
+import glob
+import os
+import re
+
+import pandas as pd
+
+from glymflow import lean
+from glymflow.cohort.participants import KEYS
+from glymflow.io import InputFault
+
+DATATYPES = ("dwi", "anat")
+SIDECARS = {"bval": ".bval", "bvec": ".bvec", "sidecar": ".json"}
+
+# BIDS: letters and digits, in newer versions + too. Names of folders become wildcards, and these
+# command lines on a cluster: nothing else is let in.
+LABEL = r"[A-Za-z0-9+]+"
+_SUBJECT = re.compile(rf"sub-{LABEL}")
+SESSION = re.compile(rf"ses-{LABEL}")
+LABEL_RULE = "a BIDS label has letters and digits only"
+
+
+def list_subjects(bids_dir):
+    """Return the sorted names of the ``sub-<label>`` folders in a BIDS folder.
+
+    A label has letters and digits (and ``+``); other folders are for `mislabelled_subjects`.
+
+    Raises
+    ------
+    InputFault
+        If there is no such folder, it cannot be read, or it has no subject.
+    """
+    folders = _subject_folders(bids_dir)
+    names = [name for name in folders if _SUBJECT.fullmatch(name)]
+    if not names:
+        within = sorted(os.path.dirname(path) for path in glob.iglob("*/sub-*", root_dir=bids_dir))
+        hint = f" (is {within[0]} in it meant?)" if within else ""
+        hint = f" ({printable(folders[0])}: {LABEL_RULE})" if folders else hint
+        raise InputFault(f"{bids_dir}: there is no sub-<label> folder in it{hint}")
+    return names
+
+
+def mislabelled_subjects(bids_dir):
+    """Return a fault (as `EXCLUDED_COLUMNS`) for each ``sub-`` folder whose label is none."""
+    names = [name for name in _subject_folders(bids_dir) if not _SUBJECT.fullmatch(name)]
+    return [_mislabelled(printable(name), None, bids_dir, name) for name in names]
+
+
+def _subject_folders(bids_dir):
+    try:
+        with os.scandir(bids_dir) as entries:
+            return sorted(e.name for e in entries if e.name.startswith("sub-") and e.is_dir())
+    except OSError as error:
+        raise InputFault(f"{bids_dir}: {os_reason(error)}") from None
+
+
+def _mislabelled(subject, session, *path):
+    reason = f"{printable(os.path.join(*path))}: {LABEL_RULE}; rename it"
+    return (subject, session, None, "intake", reason)
+
+
+def printable(text):
+    """Write control characters and what is no UTF-8 as escapes: one name is one line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def scan_files(root, subjects, datatypes=DATATYPES):
+    """List the files of the subjects that may matter; a subject that cannot be read is a fault.
+
+    Parameters
+    ----------
+    root : str
+    subjects : list of str
+        Folders of `root`.
+    datatypes : sequence of str
+        The folders to look into, beside those of subject and session.
+
+    Returns
+    -------
+    files : DataFrame
+        root, participant_id, session_id, folder (``sub-01/ses-1``), datatype, name, path, and
+        whether it is a broken link; sorted.
+    faults : list of tuple
+        As `EXCLUDED_COLUMNS`.
+    """
+    rows, faults = [], []
+    with os.scandir(root) as entries:
+        # above the subjects only what all of them inherit matters
+        shared = [e for e in entries if e.name.endswith(tuple(SIDECARS.values())) and e.is_file()]
+    rows += [(root, None, None, "", "", e.name, e.path, False) for e in shared]
+    for subject in subjects:
+        try:
+            found, mislabelled = _scan_subject(root, subject, datatypes)
+        except OSError as error:
+            reason = f"{error.filename}: {os_reason(error)}"
+            faults.append((subject, None, None, "intake", reason))
+            continue
+        rows += [(root, subject, *row) for row in found]
+        faults += [
+            _mislabelled(subject, printable(name), root, subject, name) for name in mislabelled
+        ]
+    columns = ["root", *KEYS, "folder", "datatype", "name", "path", "broken"]
+    files = pd.DataFrame(rows, columns=columns, dtype=object)
+    return files.sort_values(["folder", "datatype", "name"], ignore_index=True), faults
+
+
+def _scan_subject(root, subject, datatypes):
+    """Return (session, folder, datatype, name, path, broken link) per file of one subject.
+
+    Second, the sorted names of folders of sessions whose label is none.
+    """
+    rows, mislabelled = [], []
+    pending = [(None, subject, "", os.path.join(root, subject))]
+    while pending:
+        session, folder, datatype, path = pending.pop()
+        with os.scandir(path) as entries:
+            for entry in entries:
+                name = entry.name
+                if name.startswith("."):
+                    continue  # macOS leaves ._sub-01_dwi.nii.gz beside each file
+                if entry.is_dir():
+                    if name in datatypes and not datatype:
+                        pending.append((session, folder, name, entry.path))
+                    elif name.startswith("ses-") and session is None and not datatype:
+                        if SESSION.fullmatch(name):
+                            pending.append((name, f"{subject}/{name}", "", entry.path))
+                        else:
+                            mislabelled.append(name)
+                elif entry.is_file():
+                    rows.append((session, folder, datatype, name, entry.path, False))
+                elif entry.is_symlink():
+                    rows.append((session, folder, datatype, name, entry.path, True))
+        if session is not None and not datatype:
+            # keeps a session without any file known
+            rows.append((session, folder, "", "", path, False))
+    return rows, sorted(mislabelled)
+
+
+def parse_entities(name):
+    """Parse the entities of a file name; ``run-01`` and ``run-1`` are the same run."""
+    lean.allow("pyarrow")
+    from bids2table import parse_bids_entities
+
+    entities = parse_bids_entities(name)
+    for key in ("datatype", "suffix", "ext"):
+        entities.pop(key, None)
+    if entities.get("run", "").isdecimal():
+        entities["run"] = str(int(entities["run"]))
+    return entities
+
+
+def none_for_missing(table):
+    """Use None, not NaN, for what a text column does not have: the rules test it with `if`."""
+    return table.astype(object).where(table.notna(), None)
+
+
+def same_folder(one, other):
+    """Whether two paths are the same folder, spelled differently or through a link."""
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def os_reason(error):
+    """Say in words why a folder cannot be listed."""
+    return {FileNotFoundError: "no such folder", NotADirectoryError: "not a folder"}.get(
+        type(error), error.strerror or str(error)
+    )

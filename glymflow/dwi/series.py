@@ -1,0 +1,392 @@
+"""Diffusion-weighted series: gradient tables, shells, checks, brain mask and motion.
+
+Gradient directions are rotated to world axes (RAS+) as soon as they are known, so nothing after
+`world_gradients` needs to know how the scanner stored the image.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from glymflow import lean
+from glymflow.image.grid import rotation_of
+from glymflow.io import InputFault, require, whole
+
+MIN_DIRECTIONS = 6
+STRIPPED_ML = 2200  # no brain is larger, every head is
+SHELL_WIDTH = 1.05  # scanners store 1505 where 1500 was asked for
+
+
+def read_gradients(bval, bvec, n_volumes):
+    """Read a gradient table in FSL format.
+
+    Parameters
+    ----------
+    bval, bvec : path-like
+        b-values (s/mm^2) and directions; bvec has three rows (or three columns).
+    n_volumes : int
+        Number of volumes of the image that the table belongs to.
+
+    Returns
+    -------
+    bvals : (N,) float array
+    bvecs : (N, 3) float array
+        Unit vectors in the FSL convention (voxel axes, x flipped if the affine's determinant is
+        positive); zero where no direction is given.
+
+    Raises
+    ------
+    InputFault
+        If a file is missing, is not numeric, or does not fit the number of volumes.
+    """
+    bvals = _read_numbers(bval).ravel()
+    if bvals.size != n_volumes:
+        raise InputFault(f"{bval}: {bvals.size} b-values for {n_volumes} volumes")
+    if not np.all(np.isfinite(bvals)) or bvals.min() < 0:
+        raise InputFault(f"{bval}: a b-value is negative or not a number")
+    bvecs = _read_numbers(bvec)
+    if bvecs.shape != (3, n_volumes):
+        bvecs = bvecs.T
+    if bvecs.shape != (3, n_volumes):
+        shape = " x ".join(map(str, bvecs.T.shape))
+        raise InputFault(f"{bvec}: {shape} numbers, 3 x {n_volumes} expected")
+    bvecs = np.nan_to_num(bvecs.T)
+    length = np.linalg.norm(bvecs, axis=1, keepdims=True)
+    return bvals, np.divide(bvecs, length, out=np.zeros_like(bvecs), where=length > 0.1)
+
+
+def write_gradients(bvals, bvecs, bval, bvec):
+    """Write a gradient table in FSL format: bvecs in three rows, to 8 digits.
+
+    Parameters
+    ----------
+    bvals : (N,) array
+        s/mm^2, written to 6 significant digits.
+    bvecs : (N, 3) array
+        FSL convention.
+    bval, bvec : path-like
+        Written.
+    """
+    with whole(bval) as part:
+        np.savetxt(part, np.asarray(bvals)[None], fmt="%g")
+    with whole(bvec) as part:
+        np.savetxt(part, np.asarray(bvecs).T, fmt="%.8f")
+
+
+def _read_numbers(path):
+    require(path)
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            rows = [line.replace(",", " ").split() for line in file if line.strip()]
+        return np.array([[float(item) for item in row] for row in rows])
+    except ValueError:
+        raise InputFault(f"{path}: not a table of numbers with rows of equal length") from None
+
+
+def world_gradients(bvecs, affine):
+    """Rotate FSL-convention gradient directions to world axes.
+
+    FSL keeps directions along the voxel axes of the stored image, with x flipped if the affine's
+    determinant is positive (a neurological image).
+
+    Parameters
+    ----------
+    bvecs : (N, 3) array
+        FSL convention.
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm) of the image they belong to; may be oblique or permuted.
+
+    Returns
+    -------
+    (N, 3) array
+        Directions in world axes (RAS+).
+    """
+    voxel = np.array(bvecs, dtype=float)
+    if np.linalg.det(affine[:3, :3]) > 0:
+        voxel[:, 0] *= -1
+    return voxel @ rotation_of(affine).T
+
+
+def fsl_gradients(directions, affine):
+    """Return world directions as FSL-convention bvecs: the inverse of `world_gradients`."""
+    voxel = np.asarray(directions) @ rotation_of(affine)
+    if np.linalg.det(affine[:3, :3]) > 0:
+        voxel[:, 0] *= -1
+    return voxel
+
+
+def select_volumes(bvals, bvecs, *, b0_threshold=50, shell_max=1500):
+    """Choose the volumes for the tensor fit: b0 and the shells up to `shell_max`.
+
+    A shell may exceed `shell_max` by 5 %. When every shell lies above it, the lowest is used
+    (within 10 %). Weighted volumes
+    without a direction (a trace image that the scanner appended) are left out.
+
+    Parameters
+    ----------
+    bvals : (N,) array
+        s/mm^2. Vendors store 0 < b < 1 too, so b0 means ``b <= b0_threshold``.
+    bvecs : (N, 3) array
+        Unit vectors, any axes.
+
+    Returns
+    -------
+    keep : (N,) bool array
+
+    Raises
+    ------
+    InputFault
+        If there is no b0, no weighted volume, or fewer than six independent directions.
+    """
+    bvals = np.asarray(bvals, dtype=float)
+    b0 = bvals <= b0_threshold
+    weighted = ~b0 & (np.linalg.norm(bvecs, axis=1) > 0.5)
+    if b0.all():
+        raise InputFault(f"no diffusion-weighted volume: every b-value is {bvals.max():g} or less")
+    if not weighted.any():
+        raise InputFault("no diffusion-weighted volume has a gradient direction")
+    if not b0.any():
+        raise InputFault(f"no b0 volume: the smallest b-value is {bvals.min():g}")
+    limit = max(SHELL_WIDTH * shell_max, 1.1 * bvals[weighted].min())
+    weighted &= bvals <= limit
+    directions = np.asarray(bvecs)[weighted]
+    dyads = np.einsum("ni,nj->nij", directions, directions).reshape(-1, 9)
+    rank = np.linalg.matrix_rank(dyads, tol=1e-2) if len(dyads) else 0
+    cosines = np.abs(directions @ directions.T)
+    n_unique = len({tuple(np.flatnonzero(row > 0.999)) for row in cosines})
+    if n_unique < MIN_DIRECTIONS or rank < MIN_DIRECTIONS:
+        raise InputFault(
+            f"{n_unique} different gradient directions at b <= {bvals[weighted].max():g}, "
+            f"the tensor needs {MIN_DIRECTIONS} that do not lie on one cone"
+        )
+    return b0 | weighted
+
+
+@dataclass(frozen=True)
+class Preprocessed:
+    """A series that a tensor can be fitted to.
+
+    Attributes
+    ----------
+    data : (X, Y, Z, M) float32 array
+        The volumes that were kept, 0 outside the brain.
+    bvals : (M,) array
+        s/mm^2.
+    bvecs : (M, 3) array
+        As given.
+    mask : (X, Y, Z) bool array
+        The brain.
+    facts : dict
+        What was done, for the sidecar.
+    """
+
+    data: np.ndarray
+    bvals: np.ndarray
+    bvecs: np.ndarray
+    mask: np.ndarray
+    facts: dict
+
+
+def preprocess(data, affine, bvals, bvecs, keep, *, b0_threshold=50, denoising="none"):
+    """Check a series, take the volumes of the fit, find the brain and, if asked, remove noise.
+
+    A further step on the volumes (Gibbs ringing, say) is a function of this module that is called
+    here, with an entry in `facts`.
+
+    Parameters
+    ----------
+    data : (X, Y, Z, N) array
+        The raw series.
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    bvals : (N,) array
+        s/mm^2.
+    bvecs : (N, 3) array
+        Any axes: they are only selected.
+    keep : (N,) bool array
+        The volumes of the fit (`select_volumes`).
+    b0_threshold : float
+        s/mm^2; the brain is sought in the mean of the volumes up to it.
+    denoising : {"none", "mppca"}
+
+    Returns
+    -------
+    Preprocessed
+
+    Raises
+    ------
+    InputFault
+        If a volume holds no image (also one that is not kept), or there is no brain.
+    """
+    check_volumes(data)
+    data, bvals, bvecs = data[..., keep], bvals[keep], bvecs[keep]
+    mask = brain_mask(data[..., bvals <= b0_threshold].mean(axis=3), affine)
+    if denoising == "mppca":
+        data = denoise(data, mask)
+    facts = {
+        "VolumesKept": int(keep.sum()),
+        "VolumesDropped": np.flatnonzero(~keep),
+        "BValues": sorted({float(round(value, -1)) for value in bvals}),
+        "BrainVolumeML": float(mask.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000),
+        "Denoising": denoising,
+        "SkullStripped": True,
+    }
+    inside = np.where(mask[..., None], data, 0).astype(np.float32, copy=False)
+    return Preprocessed(inside, bvals, bvecs, mask, facts)
+
+
+def check_volumes(data):
+    """Refuse a series with volumes that hold no image.
+
+    Parameters
+    ----------
+    data : (X, Y, Z, N) array
+
+    Raises
+    ------
+    InputFault
+        If a volume is all zero, constant or contains NaN or infinity; volumes count from 0.
+    """
+    for number in range(data.shape[3]):
+        volume = data[..., number]
+        low, high = volume.min(), volume.max()
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise InputFault(f"volume {number} contains NaN or infinite values")
+        if low == high:
+            raise InputFault(f"volume {number} is {'all zero' if high == 0 else 'constant'}")
+
+
+def brain_mask(b0, affine):
+    """Find the brain in the mean b0 image (dipy's median Otsu), filled, largest piece.
+
+    An image that comes already stripped (what is not exactly 0 has the size of a brain, not of a
+    head) keeps its own outline.
+
+    Parameters
+    ----------
+    b0 : (X, Y, Z) array
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+
+    Returns
+    -------
+    (X, Y, Z) bool array
+
+    Raises
+    ------
+    InputFault
+        If what is found cannot be a brain (less than 200 mL or more than 3 L).
+    """
+    from scipy import ndimage
+
+    with lean.for_dipy():
+        from dipy.segment.mask import median_otsu
+
+    voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
+    # a slab of a head is small too, but has little that is exactly 0
+    if (b0 > 0).sum() * voxel_ml < STRIPPED_ML and np.mean(b0 == 0) > 0.2:
+        mask = ndimage.binary_opening(b0 > 0)
+    else:
+        _, mask = median_otsu(b0, median_radius=2, numpass=2)
+    labels, count = ndimage.label(mask)
+    if count > 1:
+        mask = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+    mask = ndimage.binary_fill_holes(mask)
+    volume = mask.sum() * voxel_ml
+    if not 200 <= volume <= 3000:
+        raise InputFault(f"no brain found in the b0 image (the mask has {volume:.0f} mL)")
+    return mask
+
+
+def denoise(data, mask):
+    """Remove noise with MP-PCA (Veraart et al., NeuroImage 142, 394-406, 2016), as in dipy."""
+    with lean.for_dipy():
+        from dipy.denoise.localpca import mppca
+    return mppca(data, mask=mask, patch_radius=2)
+
+
+def estimate_motion(data, predicted, mask, affine, *, iterations=3):
+    """Estimate the rigid motion of each volume against what the tensor model predicts for it.
+
+    The predicted volume has the same contrast, so linear least squares on the image differences
+    (Gauss-Newton) is enough for the few millimetres that matter. What is compared stays clear of
+    the mask's edge, which does not move with the head.
+
+    Parameters
+    ----------
+    data, predicted : (X, Y, Z, N) array
+        Measured and predicted signal.
+    mask : (X, Y, Z) bool array
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+
+    Returns
+    -------
+    (N,) array
+        Root mean square displacement of the brain's voxels, mm.
+    """
+    from scipy import ndimage
+
+    box = tuple(slice(max(low - 3, 0), high + 4) for low, high in _bounds(mask))
+    affine = affine @ _translation([part.start for part in box])
+    data, predicted, mask = data[box], predicted[box], mask[box]
+    inner = ndimage.binary_erosion(mask, iterations=2, border_value=1)
+    voxels = np.argwhere(inner if inner.any() else mask)
+    voxels = voxels[:: max(len(voxels) // 20_000, 1)]
+    world = voxels @ affine[:3, :3].T
+    centre = world.mean(axis=0)
+    return np.array(
+        [
+            _displacement(
+                _smooth(predicted[..., number], mask), _smooth(data[..., number], mask),
+                voxels, world - centre, centre, affine, iterations,
+            )
+            for number in range(data.shape[3])
+        ]
+    )  # fmt: skip
+
+
+def _displacement(target, source, voxels, centred, centre, affine, iterations):
+    from scipy import ndimage
+
+    at = tuple(voxels.T)
+    inverse = np.linalg.inv(affine[:3, :3])
+    gradient = np.stack([part[at] for part in np.gradient(target)], axis=1) @ inverse
+    # d/dp of target(x + t + w x r): shift, rotation about the brain's centre, and gain
+    design = np.column_stack([gradient, np.cross(centred, gradient), target[at]])
+    solve = np.linalg.pinv(design.T @ design) @ design.T
+    pose = np.eye(4)
+    for _ in range(iterations):
+        points = centred @ pose[:3, :3].T + pose[:3, 3] + centre
+        values = ndimage.map_coordinates(source, (points @ inverse.T).T, order=1, mode="nearest")
+        pose = _small_pose((solve @ (target[at] - values))[:6]) @ pose
+    shift = centred @ (pose[:3, :3] - np.eye(3)).T + pose[:3, 3]
+    return np.sqrt(np.mean(np.sum(shift**2, axis=1)))
+
+
+def _smooth(volume, mask):
+    """Smooth within the mask: nothing of what lies outside comes in."""
+    from scipy import ndimage
+
+    inside = ndimage.gaussian_filter(np.where(mask, volume, 0).astype(np.float32), 1.0)
+    share = ndimage.gaussian_filter(mask.astype(np.float32), 1.0)
+    return np.divide(inside, share, out=np.zeros_like(inside), where=share > 1e-3)
+
+
+def _bounds(mask):
+    return [(line.min(), line.max()) for line in np.nonzero(mask)]
+
+
+def _translation(shift):
+    matrix = np.eye(4)
+    matrix[:3, 3] = shift
+    return matrix
+
+
+def _small_pose(step):
+    from scipy.spatial.transform import Rotation
+
+    pose = np.eye(4)
+    pose[:3, :3] = Rotation.from_rotvec(step[3:]).as_matrix()
+    pose[:3, 3] = step[:3]
+    return pose

@@ -1,0 +1,213 @@
+"""The anatomical images of a cohort for EPVS, and the masks of EPVS that the user brings.
+
+Names only: no file is opened. T1w and T2w are of the same session, never of another one.
+"""
+
+import os
+import re
+
+import pandas as pd
+
+from glymflow.cohort.bids import LABEL
+from glymflow.cohort.participants import read_participants
+from glymflow.cohort.patterns import masks_by_pattern
+from glymflow.epvs.objects import ENGINES
+
+IMAGE_COLUMNS = [
+    *("participant_id", "session_id", "folder", "session", "t1w", "t2w", "flair", "mask"),
+    *("measured", "fault", "mask_fault"),
+]
+
+_IMAGE = re.compile(
+    rf"(sub-{LABEL})(?:_(ses-{LABEL}))?((?:_[A-Za-z]+-{LABEL})*)_(T1w|T2w|FLAIR)"
+    r"\.nii(?:\.gz)?"
+)
+_MASK = re.compile(r"_label-EPVS_(?:.*_)?mask\.(nii|nii\.gz|voi)$", re.IGNORECASE)
+# in the name of what some program made of an image: of a template, stripped, resampled
+_DERIVED = re.compile(r"_(space|desc|res|den|label|cohort|part-(?!mag))")
+_OWN = re.compile(rf"_desc-({'|'.join(ENGINES)})_")
+
+
+def intake_settings(config, plan):
+    """Return what the intake has to know of the config and the study plan.
+
+    Parameters
+    ----------
+    config : dict
+    plan : dict
+        From `glymflow.study.plan.load_plan`; empty without one.
+
+    Returns
+    -------
+    dict
+        `measure` and `mask` of the config, and `planned`: whether the plan names a column of EPVS
+        that participants.tsv does not have.
+    """
+    epvs = {key: config["epvs"][key] for key in ("measure", "mask")}
+    named = {variable.get("column", name) for name, variable in plan.get("variables", {}).items()}
+    for part in (plan, *plan.get("analyses", [])):
+        named |= {item["column"] for key in ("include", "exclude") for item in part.get(key, [])}
+    named = {column for column in named if column.startswith("epvs_")}
+    if named and epvs["measure"] == "auto":
+        path = config["participants"] or os.path.join(config["bids_dir"], "participants.tsv")
+        named -= set(read_participants(path, required=False)[0].columns)
+    return epvs | {"planned": bool(named)}
+
+
+def index_images(files, derived, subjects, *, bids_dir, participants, epvs, others, lesions=False):
+    """List the images of each session of the cohort, and its mask of EPVS.
+
+    Parameters
+    ----------
+    files : DataFrame
+        Of the BIDS folder (`glymflow.cohort.bids.scan_files`).
+    derived : DataFrame or None
+        Of the folder of derivatives.
+    subjects : list of str
+    bids_dir, participants : str
+        For paths with columns of the participants table.
+    epvs : dict
+        From `intake_settings`.
+    others : bool
+        Whether something else than EPVS is measured in the cohort.
+    lesions : bool
+        Whether there are lesion masks: a T2w is then the image on which they were drawn, and no
+        reason to measure EPVS.
+
+    Returns
+    -------
+    DataFrame
+        `IMAGE_COLUMNS`, one row per session: `session` is the start of the names of its results,
+        `fault` says why EPVS cannot be measured, `mask_fault` why its mask cannot be used, and
+        `measured` whether a run of the target `all` measures it.
+
+    Raises
+    ------
+    InputFault
+        If the path of the config names a column that participants.tsv does not have.
+    """
+    images = _images(files)
+    masks, faults = _masks(derived, subjects, bids_dir, participants, epvs["mask"])
+    sessions = _sessions(files, subjects, images)
+    only = _only_sessions(sessions)
+    masks, faults = (_on_sessions(found, only) for found in (masks, faults))
+    rows = []
+    for participant, session, folder in sessions:
+        row = dict.fromkeys(IMAGE_COLUMNS)
+        ids = (participant, session)
+        row |= {"participant_id": participant, "session_id": session, "folder": folder}
+        row["session"] = folder.replace("/", "_")
+        found = images.get(folder, {})
+        for suffix, key in (("T1w", "t1w"), ("T2w", "t2w"), ("FLAIR", "flair")):
+            row[key] = min(found.get(suffix, [(None, None)]))[1]
+        if not (row["t1w"] or row["t2w"]):
+            nothing = f"{os.path.join(bids_dir, folder)}: no T1w or T2w (anat/*_T1w.nii.gz)"
+            row["fault"] = found.get("fault") or nothing
+        paths = masks.get(ids, [])
+        row["mask"] = paths[0] if len(paths) == 1 else None
+        twice = f"{' and '.join(paths)}: which of them is the mask?" if len(paths) > 1 else None
+        row["mask_fault"] = twice or next(iter(faults.get(ids, [])), None)
+        rows.append(row)
+    table = pd.DataFrame(rows, columns=IMAGE_COLUMNS, dtype=object)
+    table["measured"] = table.fault.isna() & _wanted(table, epvs, others, lesions)
+    return table
+
+
+def _wanted(table, epvs, others, lesions):
+    """Say whether a run of `all` measures EPVS."""
+    if epvs["measure"] != "auto":
+        return epvs["measure"] == "always"
+    asked = epvs["planned"] or table["mask"].notna().any()
+    return bool(asked or not others or (table.t2w.notna().any() and not lesions))
+
+
+def _images(files):
+    """Return {folder: {suffix: [(rank, path)], "fault": why an image cannot be used}}."""
+    anat = files[files.datatype == "anat"]
+    columns = ("participant_id", "session_id", "folder", "name", "path", "broken")
+    found = {}
+    for row in zip(*(anat[column] for column in columns), strict=True):
+        participant, session, folder, name, path, broken = row
+        match = _IMAGE.fullmatch(name)
+        if match is None or _DERIVED.search(match[3]):
+            continue
+        subject, label, entities, suffix = match.groups()
+        of_folder = found.setdefault(folder, {})
+        if broken:
+            fault = "the link leads nowhere (if this is a DataLad dataset: datalad get)"
+        elif subject != participant:
+            fault = f"the name does not begin with the folder's subject, {participant}"
+        elif label != session:
+            where = session or "no session"
+            fault = f"the session in the name is not that of the folder ({where})"
+        else:
+            # the plainest name first, contrast agent last
+            rank = ("_ce-" in entities, entities.count("_"), name)
+            of_folder.setdefault(suffix, []).append((rank, path))
+            continue
+        of_folder.setdefault("fault", f"{path}: {fault}")
+    return found
+
+
+def _sessions(files, subjects, images):
+    """Return (participant, session, folder) of all sessions; without one, of the subject."""
+    known = files[files.session_id.notna()].drop_duplicates("folder")
+    rows = set(zip(known.participant_id, known.session_id, known.folder, strict=True))
+    rows |= {(subject, None, subject) for subject in subjects}
+    with_sessions = {p for p, session, _ in rows if session}
+    kept = [r for r in rows if r[1] or r[0] not in with_sessions or r[2] in images]
+    return sorted(kept, key=lambda row: row[2])
+
+
+def _only_sessions(sessions):
+    """Return {participant: its sessions}."""
+    found = {}
+    for participant, session, _ in sessions:
+        found.setdefault(participant, []).append(session)
+    return found
+
+
+def _masks(derived, subjects, bids_dir, participants, pattern):
+    """Return {(participant, session): [path or fault]} of the masks, and of those not usable."""
+    masks, faults = {}, {}
+    for row in () if derived is None else _named_masks(derived):
+        ids = (row.participant_id, row.session_id)
+        fault = None
+        if not row.name.startswith(f"{row.participant_id}_"):
+            fault = f"the name does not begin with the folder's subject, {row.participant_id}"
+        elif "_space-MNI" in row.name:
+            fault = "the mask is in template space"
+        elif row.broken:
+            fault = "the link leads nowhere (if this is a DataLad dataset: datalad get)"
+        kind, text = (faults, f"{row.path}: {fault}") if fault else (masks, row.path)
+        kind.setdefault(ids, []).append(text)
+    named, missing = masks_by_pattern(
+        bids_dir, participants, subjects, {"mask": pattern}, section="epvs"
+    )
+    for participant, session, *_ in [*named, *missing]:  # the config's word counts more than a name
+        masks.pop((participant, session), None)
+        faults.pop((participant, session), None)
+    for participant, session, _, _, _, path, *_ in named:
+        masks.setdefault((participant, session), []).append(path)
+    for participant, session, *_, reason in missing:
+        faults.setdefault((participant, session), []).append(reason)
+    return masks, faults
+
+
+def _named_masks(derived):
+    """Give the masks of EPVS by name; those that a run of glymflow made are none of the user."""
+    chosen = derived.name.str.contains("label-EPVS", case=False, regex=False)
+    for row in derived[chosen & derived.participant_id.notna()].itertuples():
+        if _MASK.search(row.name) and not _OWN.search(row.name):
+            yield row
+
+
+def _on_sessions(found, sessions):
+    """Give what has no session to the only session that the subject has."""
+    moved = {}
+    for (participant, session), values in found.items():
+        known = sessions.get(participant, [])
+        if session is None and len(known) == 1:
+            session = known[0]
+        moved.setdefault((participant, session), []).extend(values)
+    return moved

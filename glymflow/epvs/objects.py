@@ -1,0 +1,325 @@
+"""Enlarged perivascular spaces (EPVS) measured: objects of a mask, counts, volumes, grades, codes.
+
+Masks and regions lie on one grid of about 1 mm whose axes point to the right, front and top. What
+is found outside the three regions is not counted: the regions localise EPVS, as in the
+Alzheimer's disease paper. docs/epvs.md has the definitions in words.
+"""
+
+import numpy as np
+import pandas as pd
+
+from glymflow.image.masks import mask_points, read_mask, same_grid
+from glymflow.io import InputFault
+
+ENGINES = ("vbnet", "frangi", "external")
+REGIONS = ("bg", "cso", "midbrain")
+SIDES = ("left", "right")
+# label in the image of regions: region and side
+LABELS = {1 + number: pair for number, pair in enumerate((r, s) for r in REGIONS for s in SIDES)}
+VALUES = ("epvs_count", "epvs_volume_mm3", "epvs_fraction", "epvs_permille")
+COLUMNS = [
+    *("participant_id", "session_id", "engine", "primary", "contrasts", *VALUES),
+    *(f"{value}_{region}" for region in REGIONS for value in VALUES),
+    *(f"{value}_{region}_{side}" for region, side in LABELS.values() for value in VALUES),
+    *("brain_volume_ml", *(f"grade_{region}" for region in REGIONS), "lacunes", "flair_bright"),
+    *("qc_status", "qc_reasons"),
+]
+OBJECT_COLUMNS = [
+    *("engine", "index", "region", "side", "volume_mm3", "length_mm", "width_mm"),
+    *("mean_probability", "x", "y", "z", "lacune", "flair_bright"),
+]
+# code: (status, sentence); a code with "pass" is a remark
+CODES = {
+    "epvs_t1_only": ("warn", "There is no T2w: EPVS were looked for in the T1w alone."),
+    "epvs_t2_only": ("warn", "There is no T1w: EPVS were looked for in the T2w alone."),
+    "epvs_thick_slices": ("warn", "Slices thicker than 2 mm hide small EPVS."),
+    "epvs_t2_moved": ("warn", "The head moved much between T1w and T2w."),
+    "epvs_t2_misaligned": ("fail", "The brains of T1w and T2w do not overlap."),
+    "epvs_cropped": ("warn", "The brain is cut at the edge of the image."),
+    "epvs_brain_incomplete": ("fail", "Much of the brain lies outside the image."),
+    "epvs_contrast_enhanced": ("warn", "The T1w seems to be contrast-enhanced."),
+    "epvs_brain_implausible": ("fail", "The volume of the brain is implausible."),
+    "epvs_registration_poor": ("fail", "The registration to the template is poor."),
+    "epvs_region_missing": ("fail", "A region was not found in the brain."),
+    "epvs_mask_resampled": ("pass", "The mask was brought to the grid of 1 mm."),
+    "epvs_empty": ("warn", "No EPVS was found."),
+    "epvs_many": ("warn", "Implausibly many EPVS were found."),
+    "epvs_bright_on_flair": ("warn", "Many EPVS are bright in the FLAIR, as lesions are."),
+    "epvs_engines_disagree": ("warn", "The two engines found very different volumes."),
+}
+REASONS = {code: sentence for code, (_, sentence) in CODES.items()}
+LIMITS = ("min_length_mm", "lacune_min_mm")  # of objects; keys of the config
+GRADES = (0, 10, 20, 40)  # most EPVS of grades 0 to 3 (Potter 2015)
+ROUND = 2.0  # an object longer than so many widths is a tube
+MOST_BRIGHT = 0.25  # share of the EPVS' volume that may be bright in the FLAIR
+LEAST_APART_MM3 = 100  # engines that differ by less agree
+MIN_IN_REGIONS = 0.05  # share of a user's mask; with less it is of another head or space
+MIN_REGION_ML = 0.5  # on a side; a crumb is no region (a midbrain has some 3 mL)
+_ORDER = ("pass", "warn", "fail")
+_STEP_MM = 0.34  # between the points that stand for a mask on another grid
+
+
+def filter_objects(
+    mask, regions, affine, *, probability=None, bright=None, min_length_mm=2.0, lacune_min_mm=3.0
+):
+    r"""Split a mask into objects, drop short ones, place and measure the others.
+
+    Objects touch at a face, edge or corner (26 neighbours). Length is the extent of an object's
+    voxels along their first principal axis, the size of a voxel included: one voxel of 1 mm is 1 mm
+    long. Width is that of a cylinder of the same volume :math:`V` and length :math:`L`,
+    :math:`\sqrt{4V / \pi L}`. Round and wide is an object that, as an ovoid
+    (:math:`\sqrt{6V / \pi L}`), is wider than `lacune_min_mm` and not twice as long as wide.
+
+    Parameters
+    ----------
+    mask : (X, Y, Z) bool array
+    regions : (X, Y, Z) integer array
+        `LABELS`, 0 elsewhere.
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm) of both.
+    probability : (X, Y, Z) array, optional
+        Of the engine.
+    bright : (X, Y, Z) bool array, optional
+        Where the FLAIR is bright.
+    min_length_mm : float
+        Shorter objects are dropped.
+    lacune_min_mm : float
+        Round objects that are wider are flagged as lacunes.
+
+    Returns
+    -------
+    kept : (X, Y, Z) bool array
+        The objects that count: in a region, no lacune.
+    objects : DataFrame
+        `OBJECT_COLUMNS` without `engine`, and `first` and `last`, their axial slices. `x`, `y` and
+        `z` are those of the centre (mm, RAS+); `region` and `side` hold most of the voxels, and are
+        missing where most lie outside.
+
+    References
+    ----------
+    Duering M. et al. Neuroimaging standards for research into small vessel disease (STRIVE-2).
+    Lancet Neurology 22, 602-618 (2023): EPVS are below 3 mm in width, lacunes are round or ovoid,
+    3 to 15 mm.
+    """
+    from scipy import ndimage
+
+    labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    volume = float(abs(np.linalg.det(affine[:3, :3])))
+    kept, rows = np.zeros(mask.shape, dtype=bool), []
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        voxels = np.argwhere(labels[box] == label) + [part.start for part in box]
+        points = voxels @ affine[:3, :3].T + affine[:3, 3]
+        row = {"volume_mm3": len(voxels) * volume, "length_mm": object_length(points, affine)}
+        if row["length_mm"] < min_length_mm - 1e-6:
+            continue
+        row |= _shape(**row, lacune_min_mm=lacune_min_mm)
+        index = tuple(voxels.T)
+        region, side = LABELS.get(_most_common(regions[index]), (None, None))
+        if region and not row["lacune"]:
+            kept[index] = True
+        rows.append(row | {
+            "index": len(rows) + 1, "region": region, "side": side,
+            "mean_probability": np.nan if probability is None else float(probability[index].mean()),
+            **dict(zip("xyz", points.mean(axis=0), strict=True)),
+            "flair_bright": np.nan if bright is None else float(bright[index].mean()),
+            "first": voxels[:, 2].min(), "last": voxels[:, 2].max(),
+        })  # fmt: skip
+    return kept, pd.DataFrame(rows, columns=[*OBJECT_COLUMNS[1:], "first", "last"])
+
+
+def _shape(volume_mm3, length_mm, lacune_min_mm):
+    """Return an object's width, and whether it is round and wide."""
+    ovoid = np.sqrt(6 * volume_mm3 / (np.pi * length_mm))
+    lacune = ovoid > lacune_min_mm and length_mm < ROUND * ovoid
+    return {"width_mm": ovoid * np.sqrt(2 / 3), "lacune": int(lacune)}
+
+
+def object_length(points, affine):
+    """Return the length (mm) of an object, from the centres (n, 3) of its voxels in world mm."""
+    centred = points - points.mean(axis=0)
+    axis = np.linalg.svd(centred, full_matrices=False)[2][0] if len(points) > 1 else np.eye(3)[0]
+    along = centred @ axis
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    # the size of a voxel in this direction; that of a cube is the same in all
+    in_voxels = (affine[:3, :3] / spacing).T @ axis / spacing
+    return float(along.max() - along.min() + 1 / np.linalg.norm(in_voxels))
+
+
+def _most_common(values):
+    """Return the most common label; of two, a region wins over none, then the first one."""
+    counts = np.bincount(values, minlength=max(LABELS) + 1)
+    inside = int(np.argmax(counts[1:])) + 1
+    return inside if counts[inside] >= counts[0] else 0
+
+
+def missing_regions(regions, affine):
+    """Return the labels of the regions (`LABELS`) that are not there, or a crumb."""
+    counts = np.bincount(regions.ravel(), minlength=max(LABELS) + 1)
+    least = 1000 * MIN_REGION_ML / abs(np.linalg.det(affine[:3, :3]))
+    return {label for label in LABELS if counts[label] < least}
+
+
+def measure(objects, brain_volume_ml, missing=()):
+    """Count and measure the objects of one engine.
+
+    Parameters
+    ----------
+    objects : DataFrame
+        From `filter_objects`.
+    brain_volume_ml : float
+        The denominator of all fractions; NaN leaves them out.
+    missing : set of int
+        Labels of regions that are not there (`missing_regions`): what they are part of is NaN.
+
+    Returns
+    -------
+    dict
+        Columns of ``epvs.tsv``: counts, volumes (mm^3), fractions of the brain's volume and per
+        mille, in all, by region, and by region and side; `grade_<region>`; `lacunes`;
+        `flair_bright`, the share of their volume that is bright in the FLAIR.
+    """
+    counted = objects[objects.region.notna() & (objects.lacune == 0)]
+    found = _values(counted, "", brain_volume_ml)
+    for region in REGIONS:
+        own = counted[counted.region == region]
+        found |= _values(own, f"_{region}", brain_volume_ml)
+        for side in SIDES:
+            found |= _values(own[own.side == side], f"_{region}_{side}", brain_volume_ml)
+        found[f"grade_{region}"] = grade(own, region)
+    weights = counted.volume_mm3
+    known = len(counted) and counted.flair_bright.notna().all()
+    found["flair_bright"] = np.average(counted.flair_bright, weights=weights) if known else np.nan
+    found["lacunes"] = int((objects.region.notna() & (objects.lacune == 1)).sum())
+    lost = {ending for label in missing for ending in _endings(*LABELS[label])}
+    names = [f"{value}{ending}" for value in VALUES for ending in lost]
+    names += [f"grade{ending}" for ending in lost if f"grade{ending}" in found]
+    names += ["flair_bright", "lacunes"] if lost else []
+    return found | dict.fromkeys(names, np.nan)
+
+
+def _endings(region, side):
+    """Return the ends of the names of the columns in which a region of one side counts."""
+    return "", f"_{region}", f"_{region}_{side}"
+
+
+def _values(objects, ending, brain_volume_ml):
+    volume = float(objects.volume_mm3.sum())
+    fraction = volume / (1000 * brain_volume_ml)
+    values = (len(objects), volume, fraction, 1000 * fraction)
+    return {f"{name}{ending}": value for name, value in zip(VALUES, values, strict=True)}
+
+
+def grade(objects, region):
+    """Return the visual grade of a region's objects: of the axial slice and side with the most.
+
+    Grade 0: none, 1: up to 10, 2: up to 20, 3: up to 40, 4: more; midbrain 0 or 1. Raters count on
+    slices of several mm, this on one slice of the grid (1 mm): it finds fewer.
+
+    References
+    ----------
+    Potter GM. et al. Cerebral perivascular spaces visible on magnetic resonance imaging:
+    development of a qualitative rating scale and its observer reliability. Cerebrovascular Diseases
+    39, 224-231 (2015).
+    """
+    if region == "midbrain":
+        return int(len(objects) > 0)
+    most = 0
+    for _, own in objects.groupby("side"):
+        slices = np.concatenate([np.arange(a, b + 1) for a, b in zip(own["first"], own["last"],
+                                                                     strict=True)])  # fmt: skip
+        most = max(most, np.unique(slices, return_counts=True)[1].max())
+    return int(np.searchsorted(GRADES, most))
+
+
+def engines_disagree(one, other, max_ratio):
+    """Say whether two volumes (mm^3) differ by more than `max_ratio` times, and 100 mm^3."""
+    low, high = sorted((one, other))
+    return bool(high - low > LEAST_APART_MM3 and high > max_ratio * low)
+
+
+def found_codes(values, max_count):
+    """Return the codes of what was counted (`measure`)."""
+    found = {
+        "epvs_empty": values["epvs_count"] == 0,
+        "epvs_many": values["epvs_count"] > max_count,
+        "epvs_bright_on_flair": values["flair_bright"] > MOST_BRIGHT,
+    }
+    return {code for code, there in found.items() if there}
+
+
+def judge(codes):
+    """Return status and reasons (codes joined by ``;``) of a set of codes."""
+    codes = [code for code in CODES if code in codes]
+    status = max((CODES[code][0] for code in codes), key=_ORDER.index, default="pass")
+    return status, ";".join(codes)
+
+
+def read_external(path, regions, affine):
+    """Read a mask of EPVS that the user brings, onto the grid of the regions.
+
+    Of a mask on another grid, those voxels are taken in which most of it lies, as many as its
+    volume asks for: thin EPVS neither grow nor vanish as a whole.
+
+    Parameters
+    ----------
+    path : path-like
+    regions : (X, Y, Z) integer array
+        `LABELS`.
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm) of `regions`; the mask lies in the same world, that of the T1.
+
+    Returns
+    -------
+    mask : (X, Y, Z) bool array
+    codes : set of str
+
+    Raises
+    ------
+    InputFault
+        If the mask cannot be read, is empty or not of 0 and 1, or lies elsewhere.
+    """
+    mask, own, plain = read_mask(path)
+    if not plain:
+        raise InputFault(f"{path}: the mask has values other than 0 and 1")
+    if not mask.any():
+        raise InputFault(f"{path}: the mask is empty")
+    same = same_grid(mask.shape, own, regions.shape, affine)
+    moved = mask if same else _to_grid(mask, own, regions.shape, affine)
+    share = np.count_nonzero(moved & (regions > 0)) / np.count_nonzero(mask)
+    share *= abs(np.linalg.det(affine[:3, :3]) / np.linalg.det(own[:3, :3]))
+    if share < MIN_IN_REGIONS:
+        raise InputFault(
+            f"{path}: {100 * share:.0f} % of the mask lie in basal ganglia, centrum semiovale and"
+            " midbrain; is it in the world of this T1w?"
+        )
+    return moved, set() if same else {"epvs_mask_resampled"}
+
+
+def _to_grid(mask, own, shape, affine):
+    """Bring a mask to another grid, its volume kept."""
+    points, volume = mask_points(mask, own, step_mm=_STEP_MM)
+    inverse = np.linalg.inv(affine)
+    voxels = np.rint(points @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)
+    inside = np.all((voxels >= 0) & (voxels < shape), axis=1)
+    flat = np.ravel_multi_index(tuple(voxels[inside].T), shape)
+    found, counts = np.unique(flat, return_counts=True)
+    wanted = round(len(flat) * volume / abs(np.linalg.det(affine[:3, :3])))
+    chance = np.random.default_rng(0).permutation(len(found))  # which of equals: the same each time
+    fullest = found[np.lexsort((chance, -counts))[:wanted]]
+    moved = np.zeros(shape, dtype=bool)
+    moved.flat[fullest] = True
+    return moved
+
+
+def cohort_columns(table):
+    """Return the rows of the primary engine as ``cohort.tsv`` has them: names that say EPVS.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``epvs.tsv``.
+    """
+    rows = table[table.primary.astype(str).str.lower() == "true"].drop(columns="primary")
+    grades = (f"grade_{region}" for region in REGIONS)
+    plain = ("engine", "contrasts", "lacunes", "flair_bright", *grades)
+    return rows.rename(columns={name: f"epvs_{name}" for name in plain})

@@ -1,0 +1,173 @@
+"""ANTs for anatomical images: N4, the T2 to the T1, and the brain to the packaged MNI152.
+
+The template holds a brain only, so that only stripped brains are matched to it. One thread and one
+seed give the same bytes again.
+
+References
+----------
+Tustison N. et al. N4ITK: improved N3 bias correction. IEEE Trans Med Imaging 29, 1310-1320 (2010).
+Avants B. et al. Symmetric diffeomorphic image registration with cross-correlation.
+Medical Image Analysis 12, 26-41 (2008).
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from glymflow.image import grid, registration
+from glymflow.image.pose import find_pose
+from glymflow.io import InputFault
+
+N4_MM, N4_SHRINK = 2.0, 3  # the field is smooth: finer sampling finds the same one, more slowly
+_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def bias_field(image, affine, mask):
+    """Return the smooth field by which the brightness of a brain is off (N4).
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    mask : (X, Y, Z) bool array
+        The brain.
+
+    Returns
+    -------
+    (X, Y, Z) float32 array
+        Divide by it; its mean over the brain is 1.
+    """
+    import ants
+
+    coarse = grid.isotropic_grid(image.shape, affine, N4_MM)
+    small = grid.resample(image, affine, *coarse)
+    inside = grid.resample(mask, affine, *coarse) > 0.5
+    # N4 works on logarithms: what is 0 or less would count as the darkest tissue
+    floor = max(float(np.percentile(small[inside], 1)), 1e-6)
+    field = ants.n4_bias_field_correction(
+        registration.to_ants(np.maximum(small, floor), coarse[1]),
+        mask=registration.to_ants(inside, coarse[1]),
+        shrink_factor=N4_SHRINK,
+        convergence={"iters": [50, 50, 50], "tol": 1e-6},
+        return_bias_field=True,
+    ).numpy()
+    middle = field[inside].mean()
+    # outside the coarse grid there is only background
+    return grid.resample(field / middle - 1, coarse[1], image.shape, affine) + 1
+
+
+def rigid(fixed, affine, moving, moving_affine, start, *, seed=1):
+    """Find rotation and shift from one brain to another of the same person (mutual information).
+
+    Parameters
+    ----------
+    fixed, moving : (X, Y, Z) array
+        Stripped brains of any contrast, each on its own grid, 0 outside.
+    affine, moving_affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    start : (4, 4) array
+        Fixed world to moving world, where the search begins.
+    seed : int
+
+    Returns
+    -------
+    (4, 4) array
+        Fixed world to moving world (RAS+, mm).
+
+    Raises
+    ------
+    InputFault
+        If ANTs finds no transform.
+    """
+    import ants
+
+    os.environ["ANTS_RANDOM_SEED"] = str(seed)  # antspyx ignores its own argument random_seed
+    folder = Path(tempfile.mkdtemp(prefix="glymflow-"))
+    try:
+        found = ants.registration(
+            registration.to_ants(fixed, affine),
+            registration.to_ants(moving, np.linalg.inv(start) @ moving_affine),
+            type_of_transform="Rigid",
+            initial_transform="Identity",
+            outprefix=str(folder / "rigid_"),
+            aff_iterations=(500, 200),
+            aff_shrink_factors=(4, 2),
+            aff_smoothing_sigmas=(2, 1),
+            aff_random_sampling_rate=0.2,
+        )
+        transform = ants.read_transform(found["fwdtransforms"][0])
+    except (RuntimeError, ValueError) as error:
+        raise InputFault(f"registration failed: {' '.join(str(error).split())}") from None
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    corners = [np.array(transform.apply_to_point(point)) for point in np.eye(4)[:, :3]]
+    matrix = np.eye(4)
+    matrix[:3, 3] = corners[3]
+    matrix[:3, :3] = np.transpose([corner - corners[3] for corner in corners[:3]])
+    return start @ _LPS @ matrix @ _LPS
+
+
+def to_template(brain, affine, template, template_affine, template_mask, *, seed=1):
+    """Find the deformation between a brain and the template: pose, affine, SyN.
+
+    Parameters
+    ----------
+    brain : (X, Y, Z) array
+        Brightness as of a T1, 0 outside the brain.
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    template, template_mask : (I, J, K) array
+        T1 of the template and its brain mask.
+    template_affine : (4, 4) array
+        Voxel to template world (RAS+, mm).
+    seed : int
+
+    Returns
+    -------
+    dict
+        As `glymflow.image.registration.register`; the caller removes ``folder``.
+    pose : (4, 4) array
+        Template world to subject world (`glymflow.image.pose.find_pose`).
+    score : float
+        Of the pose, -1 to 1.
+
+    Raises
+    ------
+    InputFault
+        If the brain is empty, or no transform is found.
+    """
+    if not np.any(brain > 0):
+        raise InputFault("registration to the template failed: the brain is empty")
+    pose, score = find_pose(brain, affine, template, template_affine, template_mask)
+    found = registration.register(brain, affine, template, template_affine, pose, seed=seed)
+    return found, pose, score
+
+
+def brain_to_match(t1, t2, mask, affine, mm):
+    """Return what is matched to the template's T1, on a coarser grid.
+
+    Parameters
+    ----------
+    t1, t2 : (X, Y, Z) array or None
+        Preprocessed, -1 to 1. Without a T1 the T2 is turned round: its dark white matter is bright
+        then, and its fluid dark.
+    mask : (X, Y, Z) bool array
+    affine : (4, 4) array
+    mm : float
+
+    Returns
+    -------
+    brain : (I, J, K) float32 array
+        0 to 1; 0 outside the brain.
+    affine : (4, 4) array
+    inside : (I, J, K) bool array
+    """
+    bright = (t1 + 1) / 2 if t1 is not None else (1 - t2) / 2
+    coarse = grid.isotropic_grid(mask.shape, affine, mm)
+    brain = grid.resample(np.where(mask, bright, 0), affine, *coarse)
+    inside = grid.resample(mask, affine, *coarse) > 0.5
+    return np.where(inside, np.clip(brain, 0, 1), 0).astype(np.float32), coarse[1], inside

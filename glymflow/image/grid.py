@@ -1,0 +1,137 @@
+"""Regular grids in world coordinates, and images brought from one to another.
+
+World is RAS+ in mm, as nibabel gives it. A grid is a shape and an affine (voxel to world).
+"""
+
+import numpy as np
+
+FWHM_TO_SD = 1 / 2.355
+
+
+def spacing_of(affine):
+    """Return the voxel sizes (mm) along the three axes of a grid.
+
+    Headers hold 32-bit numbers, and 1 mm may come as 1.0000001. Where a distance is compared with a
+    limit of some voxels, round: else a whole shell lies within it or not by chance.
+    """
+    return np.linalg.norm(np.asarray(affine)[:3, :3], axis=0)
+
+
+def to_canonical(data, affine):
+    """Turn a volume so that its axes point to the right, front and top; nothing is resampled.
+
+    Returns
+    -------
+    data : (X, Y, Z) array
+    affine : (4, 4) array
+        What is oblique stays oblique.
+    """
+    from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
+
+    orientation = io_orientation(affine)
+    turned = np.ascontiguousarray(apply_orientation(data, orientation))
+    return turned, affine @ inv_ornt_aff(orientation, data.shape)
+
+
+def isotropic_grid(shape, affine, mm):
+    """Return the grid of cubic voxels along the same axes, from the same first voxel on.
+
+    Parameters
+    ----------
+    shape, affine : tuple, (4, 4) array
+    mm : float
+        Side of the new voxels.
+
+    Returns
+    -------
+    shape : tuple
+    affine : (4, 4) array
+    """
+    sizes = spacing_of(affine)
+    counts = np.floor((np.array(shape) - 1) * sizes / mm + 1e-3).astype(int) + 1
+    new = np.array(affine, dtype=float)
+    new[:3, :3] *= mm / sizes
+    return tuple(int(count) for count in counts), new
+
+
+def window(affine, first, shape):
+    """Return the grid that starts at another voxel (which may lie outside) and has this shape."""
+    moved = np.array(affine, dtype=float)
+    moved[:3, 3] += moved[:3, :3] @ np.asarray(first)
+    return tuple(int(side) for side in shape), moved
+
+
+def resample(data, affine, shape, target, *, order=1, fill=0.0):
+    """Bring a volume to another grid in the same world.
+
+    Along an axis on which the new voxels are larger, the volume is blurred first, so that a new
+    voxel holds the mean of what lies in it. A grid that is only cut out or wider is copied.
+
+    Parameters
+    ----------
+    data : (X, Y, Z) array
+    affine : (4, 4) array
+        Voxel to world of `data`.
+    shape, target : tuple, (4, 4) array
+        The grid wanted.
+    order : int
+        Of the spline: 0 nearest voxel (nothing is blurred), 1 linear, 3 cubic.
+    fill : float
+        What stands outside of `data`.
+
+    Returns
+    -------
+    array of `shape`, float32
+    """
+    from scipy import ndimage
+
+    way = np.linalg.inv(affine) @ target
+    offset = way[:3, 3]
+    values = np.asarray(data, dtype=np.float32)
+    if np.allclose(way[:3, :3], np.eye(3), atol=1e-5) and np.allclose(
+        offset, np.rint(offset), atol=1e-3
+    ):
+        return _cut(values, np.rint(offset).astype(int), shape, fill)
+    if order > 0:
+        # size of a new voxel along each old axis, in old voxels
+        reach = np.abs(way[:3, :3]).max(axis=1)
+        blur = np.sqrt(np.maximum(reach**2 - 1, 0)) * FWHM_TO_SD
+        values = ndimage.gaussian_filter(values, blur, mode="nearest") if blur.any() else values
+    return ndimage.affine_transform(
+        values, way[:3, :3], offset, tuple(shape), order=order, mode="constant", cval=fill
+    )
+
+
+def _cut(values, first, shape, fill):
+    """Copy the part of an array that begins at `first`; what lies outside is `fill`."""
+    cut = np.full(shape, fill, dtype=np.float32)
+    low = np.maximum(first, 0)
+    high = np.minimum(first + shape, values.shape)
+    if np.all(high > low):
+        source = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        cut[tuple(slice(a, b) for a, b in zip(low - first, high - first, strict=True))] = values[
+            source
+        ]
+    return cut
+
+
+def bounding_box(mask):
+    """Return the first voxel of a mask and the one after its last, two (3,) arrays."""
+    found = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    return np.array([f[0] for f in found]), np.array([f[-1] + 1 for f in found])
+
+
+def volume_ml(affine):
+    """Return the volume of one voxel in mL."""
+    return float(abs(np.linalg.det(np.asarray(affine)[:3, :3])) / 1000)
+
+
+def map_points(matrix, points):
+    """Return (K, 3) points moved by a (4, 4) matrix."""
+    return points @ matrix[:3, :3].T + matrix[:3, 3]
+
+
+def rotation_of(affine):
+    """Return the orthogonal part of an affine (may include reflections), voxel to world axes."""
+    left, _, right = np.linalg.svd(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
+    return left @ right

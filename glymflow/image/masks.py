@@ -1,0 +1,162 @@
+"""Masks: reading, volume, points, overlap and the agreement of two raters.
+
+A mask is a boolean array with its affine (voxel to world, RAS+, mm). Masks are compared in world
+coordinates, so that they may lie on different grids.
+"""
+
+import numpy as np
+
+from glymflow.io import InputFault, image_data, load_image
+
+# what a lesion mask may show; side and location are those of the first label that is there
+LABELS = ("haematoma", "lesion", "oedema")
+
+
+def read_mask(path):
+    """Read a mask: voxels above 0, or from 0.5 on where nothing is above 1 and something between.
+
+    Returns
+    -------
+    mask : (X, Y, Z) bool array
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    plain : bool
+        Whether the values are 0 and 1.
+
+    Raises
+    ------
+    InputFault
+        If it is no 3-D image, or has values that are negative or no numbers.
+    """
+    image = load_image(path, ndim=3)
+    data = image_data(image, dtype=None)
+    if data.dtype.names or not np.all(np.isfinite(data)):
+        raise InputFault(f"{path}: the mask has values that are not numbers (NaN or infinite)")
+    if np.any(data < 0):
+        raise InputFault(f"{path}: the mask has negative values")
+    inside = data > 0
+    plain = bool(np.all(data[inside] == 1))
+    if not plain and data.max() <= 1:
+        inside = data >= 0.5  # a mask that was resampled, or a probability
+    return inside, image.affine, plain
+
+
+def volume_ml(mask, affine):
+    """Return the volume in mL: number of voxels times the affine's determinant."""
+    return float(np.count_nonzero(mask) * abs(np.linalg.det(affine[:3, :3])) / 1000)
+
+
+def count_components(mask):
+    """Return the number of parts that touch nowhere, not even at a corner."""
+    from scipy import ndimage
+
+    box = ndimage.find_objects(mask.astype(np.uint8))  # much faster than the whole image
+    return int(ndimage.label(mask[box[0]], structure=np.ones((3, 3, 3)))[1]) if box else 0
+
+
+def mask_points(mask, affine, *, step_mm=None):
+    """Return points that fill a mask evenly, and the volume that each stands for.
+
+    Parameters
+    ----------
+    mask : (X, Y, Z) bool array
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    step_mm : float, optional
+        Largest distance of the points along the voxel axes; without it, one point per voxel.
+
+    Returns
+    -------
+    points : (K, 3) array
+        World (RAS+, mm).
+    volume : float
+        In mm^3.
+    """
+    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    counts = np.ones(3, int) if step_mm is None else np.ceil(sizes / step_mm - 1e-6).astype(int)
+    offsets = np.stack(
+        np.meshgrid(*((np.arange(n) + 0.5) / n - 0.5 for n in counts), indexing="ij")
+    )
+    voxels = np.argwhere(mask)[:, None] + offsets.reshape(3, -1).T[None]
+    points = voxels.reshape(-1, 3) @ affine[:3, :3].T + affine[:3, 3]
+    return points, float(abs(np.linalg.det(affine[:3, :3])) / counts.prod())
+
+
+def sample_nearest(volume, affine, points):
+    """Return the value of the voxel in which each point lies, 0 outside the grid.
+
+    Parameters
+    ----------
+    volume : (X, Y, Z) array
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    points : (K, 3) array
+        World (RAS+, mm).
+    """
+    inverse = np.linalg.inv(affine)
+    voxels = np.floor(points @ inverse[:3, :3].T + inverse[:3, 3] + 0.5).astype(int)
+    inside = np.all((voxels >= 0) & (voxels < volume.shape), axis=1)
+    values = np.zeros(len(points), dtype=volume.dtype)
+    values[inside] = volume[tuple(voxels[inside].T)]
+    return values
+
+
+def to_grid(mask, affine, shape, target):
+    """Bring a mask to another grid in the same world, nearest voxel.
+
+    Returns
+    -------
+    bool array of `shape`
+        The mask itself if it lies on this grid.
+    """
+    if same_grid(mask.shape, affine, shape, target):
+        return mask
+    everywhere, _ = mask_points(np.ones(shape, dtype=bool), target)
+    return sample_nearest(mask, affine, everywhere).reshape(shape)
+
+
+def same_grid(shape, affine, other_shape, other_affine):
+    """Say whether two grids are the same: no voxel is off by more than a hundredth of its size."""
+    if tuple(shape[:3]) != tuple(other_shape[:3]):
+        return False
+    corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape[:3]])).reshape(3, -1)
+    away = (affine - other_affine)[:3]
+    distance = np.linalg.norm(away[:, :3] @ corners + away[:, 3:], axis=0).max()
+    return bool(distance <= 0.01 * np.linalg.norm(affine[:3, :3], axis=0).min())
+
+
+def combine_raters(masks, rule):
+    """Make one mask of the two that two raters drew, and say how well they agree.
+
+    Parameters
+    ----------
+    masks : list of (mask, affine)
+        In the order of the raters. The second is brought to the grid of the first.
+    rule : {"union", "intersection", "rater1"}
+
+    Returns
+    -------
+    mask, affine
+        The consensus.
+    facts : dict
+        `dice` (1 if both are empty), `volume_rater1_ml`, `volume_rater2_ml`.
+
+    References
+    ----------
+    Zou K. et al. Statistical validation of image segmentation quality based on a spatial overlap
+    index. Academic Radiology 11, 178-189 (2004).
+    """
+    (first, affine), (second, other) = masks
+    facts = {"volume_rater1_ml": volume_ml(first, affine)}
+    facts["volume_rater2_ml"] = volume_ml(second, other)
+    second = to_grid(second, other, first.shape, affine)
+    both, total = np.count_nonzero(first & second), np.count_nonzero(first) + second.sum()
+    facts["dice"] = 2 * both / total if total else 1.0
+    rules = {"union": first | second, "intersection": first & second, "rater1": first}
+    return rules[rule], affine, facts
+
+
+def overlap_ml(one, other):
+    """Return the volume (mL) that two masks (mask, affine) have in common, on whatever grids."""
+    points, volume = mask_points(*one, step_mm=0.5)
+    return float(np.count_nonzero(sample_nearest(*other, points)) * volume / 1000)

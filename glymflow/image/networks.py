@@ -1,0 +1,196 @@
+"""The trained networks (VB-Net as ONNX), run with onnxruntime on one thread.
+
+``head.onnx`` segments a whole head of any contrast at 2 mm; ``epvs.onnx`` finds enlarged
+perivascular spaces in axial slices at 1 mm. Both were trained on synthetic data (docs/epvs.md).
+"""
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from glymflow.image import grid
+from glymflow.io import InputFault
+
+DATA_FILES = ("weights",)
+FOLDER = Path(__file__).parent / "weights"
+PERCENTILES = (0.5, 99.5)
+MULTIPLE = 16  # the sides of the networks' input: four levels, each half of the one above
+HEAD_MM = 2.0
+HEAD_SHAPE = (96, 112, 96)  # the smallest input; that of the training
+HEAD_MARGIN = 4  # voxels round what is not air
+NECK_FROM_MM = 190.0  # what lies further below the top of the head is not looked at
+NEIGHBOURS = 2  # slices above and below that the EPVS network sees
+BATCH = 8  # slices at once: more memory, no more speed
+
+
+@cache
+def network(name):
+    """Return the session of a network of the package, on one thread.
+
+    Raises
+    ------
+    InputFault
+        If its weights are not there.
+    """
+    path = FOLDER / f"{name}.onnx"
+    if not path.is_file():
+        raise InputFault(f"{path}: the weights of this network are missing")
+    return open_session(path)
+
+
+def open_session(path):
+    """Return the onnxruntime session of a file, on one thread and without a cache of memory."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.enable_cpu_mem_arena = False
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def normalise(image, mask=None):
+    """Scale intensities to [-1, 1]: the 0.5 and 99.5 percentiles become -1 and 1, clipped.
+
+    Parameters
+    ----------
+    image : array
+    mask : bool array of the same shape, optional
+        Where the percentiles are taken; outside the result is -1. Without it, everywhere.
+
+    Returns
+    -------
+    float32 array
+
+    Raises
+    ------
+    InputFault
+        If the image has no contrast there.
+    """
+    inside = image if mask is None else image[mask]
+    low, high = np.percentile(inside, PERCENTILES) if inside.size else (0.0, 0.0)
+    if not high > low:
+        raise InputFault("the image has no contrast")
+    scaled = np.clip((image - low) * (2 / (high - low)) - 1, -1, 1).astype(np.float32)
+    return scaled if mask is None else np.where(mask, scaled, np.float32(-1))
+
+
+def head_probabilities(image, affine):
+    """Segment a head of any contrast: the mean over the image and its mirror image.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array
+        A whole head, or a stripped brain; any intensities.
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm); the axes point to the right, front and top
+        (`glymflow.image.grid.to_canonical`).
+
+    Returns
+    -------
+    probabilities : (6, I, J, K) float32 array
+        Of the classes in `glymflow.image.brain.CLASSES`, on a grid of 2 mm along the same axes.
+    affine : (4, 4) array
+        Of that grid.
+
+    Raises
+    ------
+    InputFault
+        If the image has no contrast.
+    """
+    shape, coarse = grid.isotropic_grid(image.shape, affine, HEAD_MM)
+    small = grid.resample(image, affine, shape, coarse)
+    first, sides = _head_box(small)
+    sides, coarse_box = grid.window(coarse, first, sides)
+    low = float(np.percentile(small, PERCENTILES[0]))
+    head = normalise(grid.resample(small, coarse, sides, coarse_box, fill=low))
+    session = network("head")
+    both = [session.run(None, {"image": x[None, None]})[0][0]
+            for x in (head, np.ascontiguousarray(head[::-1]))]  # fmt: skip
+    return (both[0] + both[1][:, ::-1]) / 2, coarse_box
+
+
+def _head_box(small):
+    """Return the first voxel and the sides of a box round the head, without a long neck."""
+    from scipy import ndimage
+
+    low, high = np.percentile(small, PERCENTILES)
+    if not high > low:
+        raise InputFault("the image has no contrast")
+    labels, count = ndimage.label(small > low + 0.1 * (high - low))
+    if count:
+        labels = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+    first, last = grid.bounding_box(labels)
+    first[2] = max(first[2], last[2] - round(NECK_FROM_MM / HEAD_MM))
+    wanted = np.maximum(last - first + 2 * HEAD_MARGIN, HEAD_SHAPE)
+    sides = -(-wanted // MULTIPLE) * MULTIPLE
+    return (first + last - sides) // 2, sides
+
+
+def epvs_probability(t1, t2, *, t1_fine=False, session=None):
+    """Return the probability of an enlarged perivascular space in each voxel.
+
+    The T2 shows EPVS best, but never lies exactly on the T1, whose space the result is in. Where
+    the T1 has thin slices, the mean of what both show and of what the T1 shows alone has the
+    better outline (docs/epvs-training.md).
+
+    Parameters
+    ----------
+    t1, t2 : (X, Y, Z) float32 array, or None
+        Brains on one grid of 1 mm whose axes point to the right, front and top; intensities as
+        from `normalise`, -1 outside. One of them may be missing.
+    t1_fine : bool
+        Whether that mean is taken.
+    session : onnxruntime.InferenceSession, optional
+        Of another network than the package's.
+
+    Returns
+    -------
+    (X, Y, Z) float32 array
+        0 in slices without any brain.
+    """
+    session = session or network("epvs")
+    found = _epvs_pass(t1, t2, session)
+    if t1_fine and t1 is not None and t2 is not None:
+        found = (found + _epvs_pass(t1, None, session)) / 2
+    return found
+
+
+def shift_key(t1, t2):
+    """Return the name, in the metadata of ``epvs.onnx``, of the shift for the images given."""
+    return "shift_t1" if t2 is None else "shift_t2" if t1 is None else "shift_both"
+
+
+def _epvs_pass(t1, t2, session):
+    """Return what the network says of the images given.
+
+    The logits are shifted as the file says, so that the volume above 0.5 was right on phantoms.
+    """
+    shift = session.get_modelmeta().custom_metadata_map.get(shift_key(t1, t2))
+    given = [image for image in (t1, t2) if image is not None]
+    x, y, depth = given[0].shape
+    pad = [(0, -side % MULTIPLE) for side in (x, y)] + [(NEIGHBOURS, NEIGHBOURS)]
+    volumes = [
+        np.full([side + sum(more) for side, more in zip((x, y, depth), pad, strict=True)], -1.0,
+                dtype=np.float32)
+        if image is None else np.pad(image.astype(np.float32), pad, constant_values=-1)
+        for image in (t1, t2)
+    ]  # fmt: skip
+    found = np.zeros((x, y, depth), dtype=np.float32)
+    brain = np.flatnonzero(np.any([(image > -1).any(axis=(0, 1)) for image in given], axis=0))
+    for at in np.array_split(brain, -(-len(brain) // BATCH)) if len(brain) else ():
+        channels = [
+            volume[:, :, z : z + 2 * NEIGHBOURS + 1].transpose(2, 0, 1)
+            for z in at for volume in volumes
+        ]  # fmt: skip
+        stack = np.concatenate(channels).reshape(len(at), -1, *volumes[0].shape[:2])
+        answer = session.run(None, {"image": np.ascontiguousarray(stack)})[0]
+        found[:, :, at] = answer[:, 1, :x, :y].transpose(1, 2, 0)
+    return shifted(found, float(shift)) if shift else found
+
+
+def shifted(probability, shift):
+    """Return probabilities whose logits are lower by `shift`."""
+    odds = np.float32(np.exp(-shift))
+    return probability * odds / (probability * odds + (1 - probability))

@@ -1,0 +1,282 @@
+"""Registration of a diffusion series to the template with ANTs, and mapping through it.
+
+FA is matched to the white-matter probability of the packaged MNI152: on real scans this puts the
+ALPS regions on the right fibres, an FA template of young adults does not (docs/registration.md).
+ANTs works in LPS world coordinates; nothing outside this module sees them.
+
+References
+----------
+Avants B. et al. Symmetric diffeomorphic image registration with cross-correlation.
+Medical Image Analysis 12, 26-41 (2008).
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from glymflow.image import grid
+from glymflow.image.grid import rotation_of
+from glymflow.io import InputFault, whole
+
+TISSUE_MD = (0.2e-3, 1.6e-3)  # mm^2/s
+# left out round a lesion: about one voxel of DWI on the drawn border, where the voxels are mixed
+LESION_MARGIN_MM = 3.0
+FILL_MM = 8.0  # SD of the neighbourhood whose mean stands in for a lesion
+_LPS = np.diag([-1.0, -1.0, 1.0])
+
+
+def to_ants(data, affine):
+    """Return an ANTs image of a 3-D array with its affine (voxel to world, RAS+, mm)."""
+    import ants
+
+    return ants.from_numpy(
+        np.ascontiguousarray(data, dtype=np.float32),
+        origin=list(_LPS @ affine[:3, 3]),
+        spacing=list(np.linalg.norm(affine[:3, :3], axis=0)),
+        direction=_LPS @ rotation_of(affine),
+    )
+
+
+def white_matter_image(fa, md, mask):
+    """Return FA where there is brain tissue: what is matched to the template's white matter.
+
+    The rim of the mask and voxels whose MD is not that of tissue (CSF, EPI edges) are set to 0;
+    their high FA is noise and pulls the registration.
+
+    Parameters
+    ----------
+    fa, md : (X, Y, Z) array
+        MD in mm^2/s.
+    mask : (X, Y, Z) bool array
+    """
+    from scipy import ndimage
+
+    low, high = TISSUE_MD
+    return np.where(ndimage.binary_erosion(mask) & (md > low) & (md < high), fa, 0)
+
+
+def lesion_on_grid(masks, shape, affine, *, margin_mm=LESION_MARGIN_MM):
+    """Put lesion masks together on one grid, with a margin.
+
+    Parameters
+    ----------
+    masks : list of (array, (4, 4) array)
+        3-D masks, each with its own voxel to world affine (RAS+, mm); all in one world.
+    shape, affine : tuple, (4, 4) array
+        The grid wanted.
+    margin_mm : float
+        How far the result reaches beyond the masks; at least one voxel, unless it is 0.
+
+    Returns
+    -------
+    bool array of `shape`
+    """
+    from scipy import ndimage
+
+    lesion = np.zeros(shape, dtype=bool)
+    for data, mask_affine in masks:
+        way = np.linalg.inv(mask_affine) @ affine
+        drawn = (np.asarray(data) > 0).astype(np.float32)
+        lesion |= ndimage.affine_transform(drawn, way[:3, :3], way[:3, 3], shape, order=1) > 0.5
+    if not lesion.any():
+        return lesion
+    spacing = grid.spacing_of(affine).round(6)
+    reach = max(margin_mm, spacing.max()) if margin_mm > 0 else 0
+    return ndimage.distance_transform_edt(~lesion, sampling=spacing) <= reach
+
+
+def register(fa, affine, wm, wm_affine, pose, *, seed=1, lesion=None):
+    """Find the deformation between a subject's FA and the template's white matter.
+
+    Affine (Mattes mutual information), then SyN, starting from the head's pose.
+
+    Parameters
+    ----------
+    fa : (X, Y, Z) array
+        Fractional anisotropy, 0 outside the brain.
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm) of `fa`.
+    wm : (I, J, K) array
+        White-matter probability of the template.
+    wm_affine : (4, 4) array
+        Voxel to template world (RAS+, mm).
+    pose : (4, 4) array
+        Template world to subject world, where the search starts (`glymflow.image.pose.find_pose`).
+    seed : int
+        Of the metric's random sampling. One thread and one seed give the same bytes again.
+    lesion : (X, Y, Z) bool array, optional
+        Voxels of `fa` that are left out of the cost function, in the affine and in SyN
+        (Brett M. et al. NeuroImage 14, 486-500, 2001). See `lesion_on_grid`.
+
+    Returns
+    -------
+    dict
+        Paths of ANTs' files: ``affine`` (.mat), ``warp`` (subject to template) and
+        ``inverse_warp`` (.nii.gz), in the new temporary folder ``folder``, which the caller
+        removes.
+
+    Raises
+    ------
+    InputFault
+        If ANTs finds no transform (images without overlap or contrast).
+    """
+    import ants
+
+    if not np.any(fa > 0):
+        raise InputFault("registration to the template failed: the FA map is empty")
+    folder = Path(tempfile.mkdtemp(prefix="glymflow-"))
+    start = folder / "pose.mat"
+    os.environ["ANTS_RANDOM_SEED"] = str(seed)  # antspyx ignores its own argument random_seed
+    ants.write_transform(_ants_affine(pose), str(start))
+    masked = {}
+    if lesion is not None and lesion.any():
+        # ANTs smooths before it masks: what is in the lesion would still leak out of it
+        fa = _without(lesion, fa, affine)
+        # the lesion is in the moving image; by default ANTs takes a mask for the last stage only
+        masked = {"moving_mask": to_ants(~lesion, affine), "mask_all_stages": True}
+    try:
+        result = ants.registration(
+            to_ants(wm, wm_affine),
+            to_ants(fa, affine),
+            type_of_transform="SyN",
+            initial_transform=str(start),
+            outprefix=str(folder / "syn_"),
+            **masked,
+        )
+    except (RuntimeError, ValueError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        words = " ".join(str(error).split())
+        raise InputFault(f"registration to the template failed: {words}") from None
+    warp, linear = result["fwdtransforms"]
+    inverse = next(path for path in result["invtransforms"] if path.endswith(".nii.gz"))
+    return {"affine": linear, "warp": warp, "inverse_warp": inverse, "folder": folder}
+
+
+def _without(lesion, fa, affine):
+    """Return FA with the mean of the neighbours in place of the lesion."""
+    from scipy import ndimage
+
+    sigma = FILL_MM / np.linalg.norm(affine[:3, :3], axis=0)
+    kept = ndimage.gaussian_filter((~lesion).astype(np.float32), sigma)
+    near = ndimage.gaussian_filter(np.where(lesion, 0, fa).astype(np.float32), sigma)
+    return np.where(lesion, near / np.maximum(kept, 1e-3), fa)
+
+
+def keep(found, paths):
+    """Copy ANTs' files of a registration to where they stay, each whole or not at all.
+
+    Parameters
+    ----------
+    found : dict
+        As from `register`.
+    paths : dict of str to path-like
+        Where each of ``affine``, ``warp``, ``inverse_warp`` goes.
+    """
+    for name, path in paths.items():
+        with whole(path) as part:
+            shutil.copyfile(found[name], part)
+
+
+def map_points(points, transforms):
+    """Map template points to the subject.
+
+    Parameters
+    ----------
+    points : (K, 3) array
+        Template world (RAS+, mm).
+    transforms : dict
+        ``affine`` and ``warp``, paths as from `register`.
+
+    Returns
+    -------
+    (K, 3) array
+        Subject world (RAS+, mm).
+    """
+    import ants
+    import pandas as pd
+
+    frame = pd.DataFrame(np.asarray(points, dtype=float) @ _LPS, columns=["x", "y", "z"])
+    chain = [str(transforms["warp"]), str(transforms["affine"])]
+    mapped = ants.apply_transforms_to_points(3, frame, chain)
+    return mapped[["x", "y", "z"]].to_numpy() @ _LPS
+
+
+def warp_to_subject(volume, volume_affine, shape, affine, transforms, *, interpolator="linear"):
+    """Resample a template map onto the subject's grid.
+
+    Parameters
+    ----------
+    volume : (I, J, K) array
+        In template space.
+    volume_affine : (4, 4) array
+        Voxel to template world (RAS+, mm).
+    shape, affine : tuple, (4, 4) array
+        The subject's grid.
+    transforms : dict
+        ``affine`` and ``inverse_warp``, paths as from `register`.
+    interpolator : str
+        Of ANTs: "linear", "nearestNeighbor", "genericLabel", ...
+
+    Returns
+    -------
+    array of `shape`, float32
+    """
+    import ants
+
+    return ants.apply_transforms(
+        fixed=to_ants(np.zeros(shape), affine),
+        moving=to_ants(volume, volume_affine),
+        transformlist=[str(transforms["affine"]), str(transforms["inverse_warp"])],
+        whichtoinvert=[True, False],
+        interpolator=interpolator,
+    ).numpy()
+
+
+def similarity(fa, warped_wm, mask):
+    """Return the correlation of FA with the template's white matter inside the brain, -1 to 1."""
+    inside = mask & np.isfinite(warped_wm)
+    if inside.sum() < 2 or np.std(warped_wm[inside]) == 0 or np.std(fa[inside]) == 0:
+        return 0.0
+    return float(np.corrcoef(fa[inside], warped_wm[inside])[0, 1])
+
+
+def _ants_affine(matrix):
+    """Return a world affine (RAS+, fixed to moving points) as an ANTs transform."""
+    import ants
+
+    linear = _LPS @ matrix[:3, :3] @ _LPS
+    return ants.create_ants_transform(
+        transform_type="AffineTransform",
+        precision="double",
+        dimension=3,
+        matrix=linear,
+        translation=_LPS @ matrix[:3, 3],
+        center=np.zeros(3),
+    )
+
+
+def map_points_to_template(points, transforms):
+    """Map points of the subject to the template: the inverse of `map_points`.
+
+    Parameters
+    ----------
+    points : (K, 3) array
+        Subject world (RAS+, mm).
+    transforms : dict
+        ``affine`` and ``inverse_warp``, paths as from `register`.
+
+    Returns
+    -------
+    (K, 3) array
+        Template world (RAS+, mm).
+    """
+    import ants
+    import pandas as pd
+
+    frame = pd.DataFrame(np.asarray(points, dtype=float) @ _LPS, columns=["x", "y", "z"])
+    chain = [str(transforms["affine"]), str(transforms["inverse_warp"])]
+    mapped = ants.apply_transforms_to_points(3, frame, chain, whichtoinvert=[True, False])
+    return mapped[["x", "y", "z"]].to_numpy() @ _LPS

@@ -1,0 +1,129 @@
+"""Small parts of report pages: numbers and pictures as text, QC in words, the templates."""
+
+import base64
+import math
+import re
+from functools import cache
+from pathlib import Path
+
+DATA_FILES = ("templates",)
+MISSING = "n/a"
+STATUSES = ("fail", "warn", "pass", "none")  # worst first; "none": not measured
+INK = (
+    "#1f2937"  # glymflow.figures.charts draws text in it; a page's own text colour takes its place
+)
+
+
+def number(value, digits=2, scale=1.0, unit=""):
+    """Return a number with fixed decimals, or ``n/a`` where there is none.
+
+    Examples
+    --------
+    >>> number(1.4567), number(float("nan")), number(0.000712, 2, 1e3), number(-3.2, 1, 1, "°")
+    ('1.46', 'n/a', '0.71', '−3.2°')
+    """
+    if not is_known(value):
+        return MISSING
+    text = f"{float(value) * scale:.{digits}f}"
+    if float(text) == 0:
+        text = text.lstrip("-")
+    return text.replace("-", "−") + unit
+
+
+def with_interval(row, name):
+    """Return a value with its 95 % confidence interval, or alone where there is none.
+
+    Parameters
+    ----------
+    row : dict
+        With the columns `name`, and `name` with ``_ci_low`` and ``_ci_high``.
+    name : str
+
+    Returns
+    -------
+    tuple of str
+        The value, and the interval as "(1.30 to 1.52)" or "".
+
+    Examples
+    --------
+    >>> with_interval({"alps": 1.41, "alps_ci_low": 1.3, "alps_ci_high": 1.52}, "alps")
+    ('1.41', '(1.30 to 1.52)')
+    """
+    low, high = row.get(f"{name}_ci_low"), row.get(f"{name}_ci_high")
+    there = is_known(low) and is_known(high) and is_known(row.get(name))
+    return number(row.get(name)), f"({number(low)} to {number(high)})" if there else ""
+
+
+def is_known(value):
+    """Say whether a value is a finite number."""
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def percent(value, full=1.0):
+    """Return the length of a bar in percent, 0 to 100."""
+    return f"{min(max(float(value) / full, 0), 1) * 100:.1f}" if is_known(value) else "0"
+
+
+def words(value):
+    """Return the text of a cell, ``n/a`` if it is missing."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return MISSING
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value)
+
+
+def embed_picture(png):
+    """Return a PNG as {"source": data URI, "width", "height" in pixels}."""
+    width, height = (int.from_bytes(png[i : i + 4]) for i in (16, 20))
+    source = "data:image/png;base64," + base64.b64encode(png).decode()
+    return {"source": source, "width": width, "height": height}
+
+
+def embed_svg(svg, prefix):
+    """Return an SVG drawing for the inside of a page; its text takes the colour of the page's.
+
+    Parameters
+    ----------
+    svg : bytes
+    prefix : str
+        Put before every id, so that several drawings on a page do not meet.
+    """
+    from markupsafe import Markup
+
+    text = svg.decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r'\bid="', f'id="{prefix}-', text)
+    text = re.sub(r'(href="|url\()#', rf"\1#{prefix}-", text)
+    return Markup(text.replace(INK, "currentColor"))
+
+
+def explain(codes, reasons):
+    """Return [{"code", "words"}] for a cell of QC reason codes joined by ``;``."""
+    if not isinstance(codes, str):
+        return []
+    listed = [code.strip() for code in codes.split(";") if code.strip()]
+    return [{"code": code, "words": reasons.get(code, code.replace("_", " "))} for code in listed]
+
+
+def worst_status(statuses):
+    """Return the worst of some QC statuses; a series that was not measured counts least."""
+    present = {status if status in STATUSES else "none" for status in statuses}
+    return next((status for status in STATUSES if status in present), "none")
+
+
+@cache
+def template(name):
+    """Return a template of ``glymflow/templates``."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    folder = Path(__file__).parent / "templates"
+    environment = Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(name)

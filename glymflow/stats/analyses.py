@@ -1,0 +1,100 @@
+"""The analyses of a study plan: data frame in, tidy data frame at full precision out.
+
+`run_analysis` makes one analysis of a plan. Each kind of analysis is a module of its own, with a
+function of that name that needs no plan (`compare_groups.compare_groups`), a function `run` that
+calls it for a plan, and `COLUMNS`. What could not be computed is ``n/a`` and has a note. How to
+add a kind: docs/study-plans.md.
+"""
+
+import pandas as pd
+
+from glymflow.io import InputFault
+from glymflow.stats import (
+    agreement,
+    compare_by_factors,
+    compare_groups,
+    compare_paired,
+    correlate,
+    describe,
+    linear_regression,
+    logistic_regression,
+    mediation,
+    power,
+    roc,
+    sensitivity,
+)
+from glymflow.stats.common import adjusted
+from glymflow.study.plan import variable_names
+from glymflow.study.selection import FLOW_COLUMNS, analysis_rows
+
+# kind of analysis: module with `run(rows, plan, analysis)` and `COLUMNS`
+KINDS = {
+    "agreement": agreement,
+    "compare_by_factors": compare_by_factors,
+    "compare_groups": compare_groups,
+    "compare_paired": compare_paired,
+    "correlate": correlate,
+    "describe": describe,
+    "linear_regression": linear_regression,
+    "logistic_regression": logistic_regression,
+    "mediation": mediation,
+    "power": power,
+    "roc": roc,
+    "sensitivity": sensitivity,
+}
+
+
+def run_analysis(table, plan, analysis, specifications=None):
+    """Make one analysis of a plan.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The rows that the plan lets in (`glymflow.study.selection.select_participants`).
+    plan : dict
+        From `glymflow.study.plan.load_plan`.
+    analysis : dict
+        One of the plan's analyses.
+    specifications : dict, optional
+        The cohort under other ROI sets and frames (`sensitivity.cohort_tables`), for the kinds that
+        ask for them.
+
+    Returns
+    -------
+    results : DataFrame
+        Tidy results; the columns depend on the kind of analysis.
+    flow : DataFrame
+        Who was left out of this analysis (`glymflow.study.selection.FLOW_COLUMNS`).
+    """
+    kind = KINDS[analysis["kind"]]
+    try:
+        rows, flow = analysis_rows(table, plan, analysis)
+        extra = [specifications] if getattr(kind, "USES_SPECIFICATIONS", False) else []
+        return kind.run(rows, plan, analysis, *extra), flow
+    except InputFault as fault:
+        rows = [
+            {"variable": name, "row": "test", "note": f"no test: {fault}"}
+            for name in variable_names(analysis)
+        ]
+        return pd.DataFrame(rows, columns=kind.COLUMNS), pd.DataFrame(columns=FLOW_COLUMNS)
+
+
+def adjust_families(results, plan):
+    """Adjust p over the tests of several analyses: the plan's `families`.
+
+    Parameters
+    ----------
+    results : dict of str to DataFrame
+        Results by id of the analysis; p_adjusted and correction are filled in, in place.
+    plan : dict
+        From `glymflow.study.plan.load_plan`.
+    """
+    for family in plan.get("families", []):
+        ids = family["analyses"]
+        tests = {name: results[name].index[results[name]["row"] == "test"] for name in ids}
+        pool = pd.concat([results[name].loc[tests[name], ["p"]] for name in ids], keys=ids)
+        pool["p"] = pool["p"].astype(float)
+        pool = adjusted(pool.assign(p_adjusted=float("nan"), correction=None), family["method"])
+        for name in ids:
+            for column in ("p_adjusted", "correction"):
+                results[name].loc[tests[name], column] = pool.loc[name, column]

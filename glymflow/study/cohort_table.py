@@ -1,0 +1,133 @@
+"""The cohort table: participants and measures joined, one row per subject and session."""
+
+import numpy as np
+import pandas as pd
+
+from glymflow.cohort.participants import KEYS
+
+NORMAL_95 = 1.959964  # quantile of the normal distribution for a 95 % interval
+STATUS_RANK = {"pass": 0, "warn": 1, "fail": 2}
+
+
+def merge_cohort(alps, participants, *, roi_set, frame, combine, others=None):
+    """Join the participants with their measures: one row per subject and session.
+
+    Parameters
+    ----------
+    alps : DataFrame or None
+        ``results/cohort/alps.tsv``: one row per series, ROI set and frame; None where nobody has
+        DWI.
+    participants : DataFrame
+        As from `read_participants`.
+    roi_set, frame : str
+        The primary ROI set and frame, declared in the config.
+    combine : {"mean", "best", "first"}
+        What the value of a session with several series is: the mean of those that did not fail
+        (of all if all failed), the one with the best `qc_status`, or the first. For the mean,
+        series with the same phase encoding (``dir-`` in the name) are averaged first: EPI
+        distortion pushes the ROIs opposite ways in AP and PA, and in the mean of both it cancels.
+    others : dict of str to DataFrame, optional
+        Measures of other domains by name ("lesions", "epvs"), one row per subject and session.
+        Columns that are there already, and each `qc_*`, get the domain as prefix
+        (`lesions_qc_status`). Without `alps`, `qc_status` is the worst of theirs.
+
+    Returns
+    -------
+    DataFrame
+        Sorted by subject and session; `n_series` is how many series the session has, `source`
+        names those that its value is made of. Subjects without any measure are not in it
+        (``excluded.tsv`` says why).
+    """
+    measures = pd.DataFrame(columns=KEYS, dtype=object)
+    if alps is not None:
+        chosen = alps[(alps.roi_set == roi_set) & (alps.frame == frame)]
+        measures = _combine_series(chosen, combine)
+    for domain, other in (others or {}).items():
+        taken = [c for c in other if c not in KEYS and (c in measures or c.startswith("qc_"))]
+        other = other.rename(columns={column: f"{domain}_{column}" for column in taken})
+        measures = _join(measures, other, KEYS, how="outer")
+    if alps is None:
+        ranks = [measures[f"{domain}_qc_status"].map(STATUS_RANK) for domain in others or {}]
+        worst = pd.concat(ranks, axis=1).max(axis=1) if ranks else pd.Series(dtype=float)
+        measures["qc_status"] = worst.map({v: k for k, v in STATUS_RANK.items()})
+    keys = [key for key in KEYS if key in participants]
+    taken = [c for c in participants if c not in KEYS and c in measures]
+    about = participants.rename(columns={column: f"participants_{column}" for column in taken})
+    cohort = _join(measures, about, keys, how="left")
+    first = [*KEYS, *(column for column in about if column not in KEYS)]
+    cohort = cohort[[*first, *(column for column in cohort if column not in first)]]
+    return cohort.sort_values(KEYS, na_position="first", ignore_index=True)
+
+
+def _join(left, right, keys, how):
+    """Merge on ids of which the session may be missing on both sides."""
+    left, right = left.copy(), right.copy()
+    for table in (left, right):
+        for key in keys:
+            table[key] = table[key].astype(object).where(table[key].notna(), "")
+    joined = left.merge(right, on=keys, how=how, validate="one_to_one" if how == "outer" else None)
+    if "session_id" in keys:
+        joined["session_id"] = joined.session_id.where(joined.session_id != "", None)
+    return joined
+
+
+def _combine_series(alps, combine):
+    """Reduce the series of each session to one row."""
+    alps = alps.sort_values([*KEYS, "source"], na_position="first", ignore_index=True)
+    session = alps.groupby(KEYS, dropna=False, sort=False).ngroup()
+    count = session.groupby(session).transform("size")
+    rank = alps.qc_status.map(STATUS_RANK).fillna(STATUS_RANK["fail"])
+    if combine == "first":
+        used = ~session.duplicated()
+    elif combine == "best":
+        best = rank.groupby(session).idxmin()
+        used = pd.Series(alps.index.isin(best), index=alps.index)
+    elif combine == "mean":
+        all_failed = rank.groupby(session).transform("min") == STATUS_RANK["fail"]
+        used = (rank < STATUS_RANK["fail"]) | all_failed
+    else:
+        raise ValueError(f"combine is mean, best or first, not {combine!r}")
+    alps, session, rank = alps[used], session[used], rank[used]
+
+    one = _average(alps, session)
+    one["qc_status"] = rank.groupby(session).max().map({v: k for k, v in STATUS_RANK.items()})
+    one["n_series"] = count[used].groupby(session).first()
+    keys = alps.groupby(session)[KEYS].nth(0).set_axis(one.index)
+    combined = pd.concat([keys, one], axis=1).reset_index(drop=True)
+    return combined[[*KEYS, "n_series", *(c for c in alps.columns if c not in KEYS)]]
+
+
+def _average(alps, session):
+    """Average numbers, within a phase encoding and then between; list texts, each once."""
+    values = [column for column in alps.columns if column not in KEYS]
+    numbers = [column for column in values if _is_number(alps[column])]
+    errors = [column for column in numbers if column.endswith("_se")]
+    means = [column for column in numbers if column not in errors]
+    encoding = alps.source.str.extract(r"_dir-([A-Za-z0-9]+)")[0].fillna("")
+    both = [session.rename("session"), encoding.rename("encoding")]
+    one = alps[means].groupby(both).mean().groupby("session").mean()
+    one[errors] = (
+        alps[errors].groupby(both).agg(_error_of_mean).groupby("session").agg(_error_of_mean)
+    )
+    for column in errors:
+        value = column.removesuffix("_se")
+        one[f"{value}_ci_low"] = one[value] - NORMAL_95 * one[column]
+        one[f"{value}_ci_high"] = one[value] + NORMAL_95 * one[column]
+    texts = [column for column in values if column not in numbers]
+    one[texts] = alps[texts].groupby(session).agg(_listed)
+    return one
+
+
+def _is_number(column):
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _error_of_mean(errors):
+    """Return the standard error of the mean of values whose errors are independent."""
+    known = errors.dropna()
+    return np.sqrt(np.sum(known**2)) / len(known) if len(known) else np.nan
+
+
+def _listed(values):
+    texts = [text for value in values.dropna() for text in str(value).split(";")]
+    return ";".join(dict.fromkeys(texts)) or np.nan

@@ -1,0 +1,284 @@
+"""Take from the cohort table the rows and values that a study plan asks for, and count the rest.
+
+Nothing is dropped silently: `select_participants` counts each step, `variable_values` says why a
+column cannot be used.
+"""
+
+import re
+
+import numpy as np
+import pandas as pd
+
+from glymflow.epvs import objects as epvs_objects
+from glymflow.io import MISSING, InputFault
+from glymflow.lesions import measure as lesions
+from glymflow.study.plan import groups_of
+from glymflow.text import level_text, natural_key
+
+SYNTHETIC = "Synthetic data: invented from published summary statistics; nobody was measured."
+# columns of the cohort table, by domain, that are worth nothing where its quality control failed
+MEASURES = {
+    "lesions": [
+        name
+        for name in lesions.COLUMNS
+        if name.startswith(("volume_", "relative_", "share_", "components_", "dice_"))
+    ],
+    "epvs": [
+        *(name for name in epvs_objects.COLUMNS if name.startswith("epvs_")),
+        *(f"epvs_grade_{region}" for region in epvs_objects.REGIONS),
+        *("brain_volume_ml", "epvs_lacunes", "epvs_flair_bright"),
+    ],
+}
+FLOW_COLUMNS = ["analysis", "step", "criterion", "group", "excluded", "missing", "left"]
+
+
+def variable_values(table, name, variable):
+    """Return the values of a variable, as numbers or as levels, and what is wrong with them.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The cohort table.
+    name : str
+        Name of the variable.
+    variable : dict
+        Its entry in the plan: `type`, and `column`, `levels`, `recode` if there are any.
+
+    Returns
+    -------
+    values : Series
+        float, or text with None for missing; all missing if the column cannot be used.
+    fault : str
+        Why the column cannot be used; empty if it can.
+    note : str
+        What was done to it (values recoded); empty if nothing.
+    """
+    nothing = pd.Series(np.nan, index=table.index)
+    try:
+        text, changed = _recoded(table, name, variable)
+    except InputFault as fault:
+        return nothing, str(fault), ""
+    column = variable.get("column", name)
+    note = f"{changed.sum()} values recoded" if changed.any() else ""
+    if "instead" in variable:
+        note = "; ".join(part for part in (note, _instead_note(variable)) if part)
+    if variable["type"] == "categorical":
+        unseen = _listed(text[text.notna() & ~text.isin(variable["levels"])])
+        if unseen:
+            return nothing, f"'{column}' has values that are no level of the plan: {unseen}", note
+        return text, "", note
+    numbers = text.map(_number).astype(float)
+    source = _source(table, variable, column)
+    if pd.api.types.is_float_dtype(source):
+        numbers = numbers.where(changed, source)  # the very bits
+    wrong = _listed(text[text.notna() & ~np.isfinite(numbers)])
+    if wrong:
+        return nothing, f"'{column}' has values that are not numbers: {wrong}", note
+    return numbers, "", note
+
+
+def column_levels(table, plan, name):
+    """Return a variable (recoded) or else a column of the table as text, None for missing.
+
+    Raises
+    ------
+    InputFault
+        If the table has no such column.
+    """
+    return _recoded(table, name, plan["variables"].get(name, {}))[0]
+
+
+def _source(table, variable, column):
+    """Return the column, with the values of another one for those whom `instead` names."""
+    other = variable.get("instead")
+    if not other:
+        return table[column]
+    for needed in (other["column"], other["where"]):
+        if needed not in table:
+            raise InputFault(f"the cohort table has no column '{needed}'")
+    meant = pd.Series([level_text(value) for value in table[other["where"]]], index=table.index)
+    return table[column].where(~meant.isin(other["values"]), table[other["column"]])
+
+
+def _instead_note(variable):
+    other = variable["instead"]
+    return f"{other['column']} where {other['where']} is {' or '.join(other['values'])}"
+
+
+def _recoded(table, name, variable):
+    """Return the column as text (`level_text`), and in which rows it was recoded."""
+    column = variable.get("column", name)
+    if column not in table:
+        raise InputFault(f"the cohort table has no column '{column}'")
+    recode = {key: level_text(value) for key, value in variable.get("recode", {}).items()}
+    text = [level_text(value) for value in _source(table, variable, column)]
+    changed = pd.Series([value in recode for value in text], index=table.index, dtype=bool)
+    text = [recode.get(value, value) for value in text]
+    return pd.Series(text, index=table.index, dtype=object), changed
+
+
+def select_participants(table, plan):
+    """Take the rows that the plan lets in: session, groups, quality, criteria, in this order.
+
+    Quality control that lesions and EPVS failed leaves the row and takes their values (`MEASURES`).
+
+    Parameters
+    ----------
+    table : DataFrame
+        The cohort table, one row per participant and session.
+    plan : dict
+        From `load_plan`.
+
+    Returns
+    -------
+    selected : DataFrame
+        The rows that are left, in the order of the table.
+    flow : DataFrame
+        `FLOW_COLUMNS`, one row per step for all groups together ("all") and one for each group:
+        how many rows the step excluded, in how many the value was missing, how many are left.
+    """
+    flow = _Flow("plan", table, plan, groups_of(plan))
+    text = "rows of the cohort table"
+    if "synthetic" in table and (table["synthetic"] == "yes").any():
+        text += f": {SYNTHETIC}"
+    flow.count("cohort", text, table)
+    table = flow.keep("session", f"session: {plan['session']}", table, *_session_mask(table, plan))
+    table = _group_step(flow, table, plan, groups_of(plan))
+    if "qc" in plan:
+        status = column_levels(table, plan, "qc_status")
+        mask = status.isin(plan["qc"]) | (status.isna() & (MISSING in plan["qc"]))
+        criterion = f"qc_status is {' or '.join(plan['qc'])}"
+        table = flow.keep("qc", criterion, table, mask, status.isna())
+        table = _without_failed_measures(flow, table, plan)
+    table = _criteria_steps(flow, table, plan, plan)
+    return table, flow.table()
+
+
+def _without_failed_measures(flow, table, plan):
+    for domain, names in MEASURES.items():
+        if f"{domain}_qc_status" not in table:
+            continue
+        status = column_levels(table, plan, f"{domain}_qc_status")
+        kept = status.isin(plan["qc"]) | status.isna()  # not measured: there is nothing to take
+        columns = [name for name in names if name in table]
+        table = table.assign(**table[columns].where(kept))
+        criterion = f"values of {domain}: {domain}_qc_status is {' or '.join(plan['qc'])}"
+        flow.count("qc", criterion, table, missing=table[~kept])
+    return table
+
+
+def is_synthetic(flow):
+    """Say whether the flow is that of an invented cohort (`glymflow reconstruct`)."""
+    return flow["criterion"].astype(str).str.endswith(SYNTHETIC).any()
+
+
+def analysis_rows(table, plan, analysis):
+    """Take the rows of one analysis: its own groups and criteria, beside those of the plan.
+
+    Parameters and returns are those of `select_participants`; the flow has no rows if the analysis
+    takes everybody.
+    """
+    own = groups_of(plan, analysis)
+    flow = _Flow(analysis["id"], table, plan, own)
+    if "groups" in analysis:
+        table = _group_step(flow, table, plan, own)
+    return _criteria_steps(flow, table, plan, analysis), flow.table()
+
+
+def _group_step(flow, table, plan, groups):
+    if groups is None:
+        return table
+    values = column_levels(table, plan, groups["column"])
+    criterion = f"{groups['column']} is {' or '.join(groups['order'])}"
+    return flow.keep("groups", criterion, table, values.isin(groups["order"]), values.isna())
+
+
+def _criteria_steps(flow, table, plan, part):
+    for step in ("include", "exclude"):
+        for criterion in part.get(step, []):
+            met, missing = _meets(table, plan, criterion)
+            mask = met if step == "include" else ~met
+            table = flow.keep(step, _criterion_text(criterion), table, mask, missing)
+    return table
+
+
+def _session_mask(table, plan):
+    label = plan["session"]
+    labels = table["session_id"].map(level_text).astype(object)
+    labels = labels.map(lambda text: re.sub("^ses-", "", text) if isinstance(text, str) else "")
+    if label == "all":
+        mask = pd.Series(True, index=table.index)
+    elif label == "first":
+        order = sorted(range(len(table)), key=lambda row: natural_key(labels.iloc[row]))
+        first = table.iloc[order].drop_duplicates("participant_id").index
+        mask = table.index.to_series().isin(first)
+    else:
+        mask = labels == re.sub("^ses-", "", label)
+    return mask, (labels == "") & (labels != "").any()  # no labels at all: one session each
+
+
+def _meets(table, plan, criterion):
+    text = column_levels(table, plan, criterion["column"])
+    numbers = text.map(_number).astype(float)
+    missing = text.isna()
+    met = pd.Series(True, index=table.index)
+    if "values" in criterion:
+        met &= text.isin(criterion["values"])
+    for key, compare in (("min", "ge"), ("max", "le"), ("above", "gt"), ("below", "lt")):
+        if key in criterion:
+            wrong = _listed(text[~missing & numbers.isna()])
+            if wrong:
+                name = criterion["column"]
+                raise InputFault(f"criterion '{name}': values that are not numbers: {wrong}")
+            met &= getattr(numbers, compare)(criterion[key])
+    if "missing" in criterion:
+        met &= missing == criterion["missing"]
+    return met, missing
+
+
+def _criterion_text(criterion):
+    signs = {"min": ">=", "max": "<=", "above": ">", "below": "<"}
+    parts = [f"{sign} {criterion[key]}" for key, sign in signs.items() if key in criterion]
+    if "values" in criterion:
+        parts.append("is " + " or ".join(criterion["values"]))
+    if "missing" in criterion:
+        parts.append("is missing" if criterion["missing"] else "is not missing")
+    text = f"{criterion['column']} {' and '.join(parts)}"
+    return f"{criterion['reason']} ({text})" if "reason" in criterion else text
+
+
+class _Flow:
+    """The counts of each step, for all rows and for each group."""
+
+    def __init__(self, analysis, table, plan, groups):
+        self.rows, self.analysis, self.order = [], analysis, groups["order"] if groups else []
+        self.groups = column_levels(table, plan, groups["column"]) if groups else None
+
+    def keep(self, step, criterion, table, mask, missing):
+        self.count(step, criterion, table[mask], table[~mask], table[missing])
+        return table[mask]
+
+    def count(self, step, criterion, left, excluded=(), missing=()):
+        for group in ["all", *self.order]:
+            counts = [self._number(rows, group) for rows in (excluded, missing, left)]
+            self.rows.append([self.analysis, step, criterion, group, *counts])
+
+    def _number(self, rows, group):
+        if group == "all" or not len(rows):
+            return len(rows)
+        return int((self.groups[rows.index] == group).sum())
+
+    def table(self):
+        return pd.DataFrame(self.rows, columns=FLOW_COLUMNS)
+
+
+def _number(text):
+    try:
+        return np.nan if text is None else float(text)
+    except ValueError:
+        return np.nan
+
+
+def _listed(texts, most=3):
+    seen = [f"'{text}'" for text in dict.fromkeys(texts)]
+    return ", ".join(seen[:most]) + (f" and {len(seen) - most} more" if len(seen) > most else "")

@@ -1,0 +1,70 @@
+"""Printed tables: tidy results of an analysis in, text cells in the papers' layout out.
+
+`planned_table` formats, `RENDERERS` render. Nothing is computed here: every number in a table
+stands in the results of `glymflow.stats` at full precision. Each kind of analysis has a module of
+its own with a function `planned`. How to add a kind: docs/study-plans.md.
+"""
+
+from glymflow.tables import (
+    agreement,
+    compare_by_factors,
+    compare_groups,
+    compare_paired,
+    correlate,
+    describe,
+    linear_regression,
+    logistic_regression,
+    mediation,
+    power,
+    roc,
+    sensitivity,
+)
+from glymflow.tables.cells import CORRECTIONS
+from glymflow.tables.render import RENDERERS, STYLE, Table, to_html, to_latex, to_tsv
+
+__all__ = ["KINDS", "RENDERERS", "STYLE", "Table", "planned_table", "to_html", "to_latex", "to_tsv"]
+
+# kind of analysis: module with `planned(results, plan, analysis, table)`
+KINDS = {
+    "agreement": agreement,
+    "compare_by_factors": compare_by_factors,
+    "compare_groups": compare_groups,
+    "compare_paired": compare_paired,
+    "correlate": correlate,
+    "describe": describe,
+    "linear_regression": linear_regression,
+    "logistic_regression": logistic_regression,
+    "mediation": mediation,
+    "power": power,
+    "roc": roc,
+    "sensitivity": sensitivity,
+}
+
+
+def planned_table(results, plan, table):
+    """Format a table of a study plan.
+
+    Parameters
+    ----------
+    results : DataFrame
+        Results of the table's analysis, as `glymflow.stats.analyses.run_analysis` gives them.
+    plan : dict
+        From `glymflow.study.plan.load_plan`.
+    table : dict
+        One of the plan's tables.
+
+    Returns
+    -------
+    Table
+    """
+    analysis = next(item for item in plan["analyses"] if item["id"] == table["analysis"])
+    printed = KINDS[analysis["kind"]].planned(results, plan, analysis, table)
+    family = next((f for f in plan.get("families", []) if table["analysis"] in f["analyses"]), None)
+    if family is not None:  # the format knows the tests of its own analysis only
+        text = f"Adjusted p: {CORRECTIONS[family['method']]}, all tests of the analyses "
+        text += f"{', '.join(family['analyses'])}."
+        printed.footnotes = [
+            (mark, text if note.startswith("Adjusted p:") else note)
+            for mark, note in printed.footnotes
+        ]
+    return printed

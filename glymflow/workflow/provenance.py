@@ -1,0 +1,143 @@
+"""What a run was made with: code, software, config, plan and the checksums of its inputs.
+
+Nothing in it changes when the same is run again: no dates, no times, no names of machines. Times
+and memory are summed up apart (`summarise_benchmarks`).
+"""
+
+import contextlib
+import importlib.metadata
+import platform
+import re
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+
+from glymflow import __version__
+from glymflow.io import InputFault, checksum, read_json
+from glymflow.schemas import ROOT
+
+BENCHMARK_COLUMNS = ["rule", "jobs", "s_mean", "s_max", "s_total", "cpu_s_total", "max_rss_mb"]
+
+
+def describe_run(*, config, plan, scripts, sidecars, files):
+    """Return the provenance of a run.
+
+    Parameters
+    ----------
+    config : dict
+        As used: the defaults with what the user set.
+    plan : path-like or None
+        The study plan.
+    scripts : dict
+        Name of each script to the fingerprint of its code (`workflow.sources.script_hashes`).
+    sidecars : dict
+        Path of each sidecar of preprocessed data, which holds the checksums of its sources, to the
+        files that are hashed here if it is a placeholder.
+    files : iterable of path-like
+        Further inputs, hashed here: tables and masks.
+
+    Returns
+    -------
+    dict
+        JSON-like.
+    """
+    return {
+        "workflow": {
+            "name": "glymflow",
+            "version": __version__,
+            **checkout_state(),
+            "code": scripts,
+        },
+        "software": {"python": platform.python_version(), "packages": package_versions()},
+        "config": config,
+        "plan": {"path": str(plan), "sha256": checksum(plan)} if plan else None,
+        "inputs": input_checksums(sidecars, files),
+    }
+
+
+def input_checksums(sidecars, files):
+    """Return the checksum of each input, by path; what cannot be used gives the reason too."""
+    found = {str(path): checksum(path) for path in files}
+    for path, sources in sidecars.items():
+        try:
+            found |= read_json(path)["SourcesSHA256"]
+        except InputFault as fault:
+            found[str(path)] = f"not measured: {fault}"
+            for source in sources:
+                with contextlib.suppress(OSError):  # that may be why it cannot be used
+                    found[str(source)] = checksum(source)
+    return dict(sorted(found.items()))
+
+
+def package_versions(name="glymflow"):
+    """Return the version of a package's dependencies, theirs included, as installed.
+
+    Parameters
+    ----------
+    name : str
+        A distribution; where it is not installed itself (a bare checkout on the path), the packages
+        of the environment are returned.
+    """
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        installed = importlib.metadata.distributions()
+        return dict(sorted((one.metadata["Name"].lower(), one.version) for one in installed))
+    versions, waiting = {}, [name]
+    while waiting:
+        try:
+            one = importlib.metadata.distribution(waiting.pop())
+        except importlib.metadata.PackageNotFoundError:
+            continue  # of another system or Python
+        key = one.metadata["Name"].lower()
+        if key not in versions:
+            versions[key] = one.version
+            needs = [line for line in one.requires or () if "extra ==" not in line]
+            waiting += [re.match(r"[\w.-]+", line)[0] for line in needs]
+    return dict(sorted(versions.items()))
+
+
+def checkout_state(root=ROOT):
+    """Return a checkout's commit and whether its files differ; None where git does not know."""
+    commit = _git(root, "rev-parse", "HEAD")
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no") if commit else None
+    return {"commit": commit, "modified": None if changed is None else bool(changed)}
+
+
+def _git(root, *command):
+    if not (Path(root) / ".git").exists():
+        return None  # else git would find a repository further up, which is not this project's
+    try:
+        done = subprocess.run(["git", "-C", root, *command], capture_output=True, text=True)
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def summarise_benchmarks(folder):
+    """Sum up Snakemake's benchmark files per rule.
+
+    Parameters
+    ----------
+    folder : path-like
+        With ``<rule>.tsv`` or ``<rule>/**/*.tsv``.
+
+    Returns
+    -------
+    DataFrame
+        `BENCHMARK_COLUMNS`: number of jobs, seconds of wall time and CPU, peak memory (MB).
+    """
+    folder = Path(folder)
+    rows = []
+    for path in sorted(folder.rglob("*.tsv")):
+        one = pd.read_csv(path, sep="\t", na_values=["-", "NA"]).iloc[-1]
+        rule = path.relative_to(folder).parts[0].removesuffix(".tsv")
+        rows.append((rule, one["s"], one["cpu_time"], one["max_rss"]))
+    jobs = pd.DataFrame(rows, columns=["rule", "s", "cpu_s", "rss"])
+    rules = jobs.groupby("rule")
+    table = rules.agg(
+        jobs=("s", "size"), s_mean=("s", "mean"), s_max=("s", "max"), s_total=("s", "sum"),
+        cpu_s_total=("cpu_s", "sum"), max_rss_mb=("rss", "max"),
+    )  # fmt: skip
+    return table.reset_index()[BENCHMARK_COLUMNS].round(2)

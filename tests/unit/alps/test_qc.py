@@ -1,0 +1,174 @@
+"""Each reason code from the least change of a good row, and the status that it gives."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from glymflow.alps import qc
+from glymflow.alps.rois import ROLES
+
+CONFIG = Path(__file__).resolve().parents[3] / "config" / "config.yaml"
+THRESHOLDS = yaml.safe_load(CONFIG.read_text())["qc"]
+SIDES = ("left", "right")
+INSIDE = dict.fromkeys(ROLES, 1.0)
+GOOD = {
+    **{f"fa_{role}": 0.5 for role in ROLES},
+    **{f"alignment_{role}": 0.97 for role in ROLES},
+    **{f"coverage_{role}": 1.0 for role in ROLES},
+    **{f"voxels_{role}": 9 for role in ROLES},
+    "frame": "template",
+    "alps_left": 1.5,
+    "alps_right": 1.4,
+    "alps_left_se": 0.05,
+    "alps_right_se": 0.06,
+    "shift_left_mm": 0.8,
+    "shift_right_mm": 1.1,
+    "pitch": -4.0,
+    "roll": 3.0,
+    "yaw": 2.0,
+    "registration_similarity": 0.7,
+    "motion_mm": 0.3,
+    "gradient_margin": 0.02,
+}
+
+
+def judged(change, inside=None):
+    return qc.judge(GOOD | change, INSIDE | (inside or {}), THRESHOLDS)
+
+
+def test_good_row_passes():
+    assert judged({}) == ("pass", "")
+
+
+def test_values_at_the_thresholds_pass():
+    """Least and largest allowed values are allowed."""
+    limits = {
+        **{f"fa_{role}": THRESHOLDS["min_fa"] for role in ROLES},
+        **{f"alignment_{role}": THRESHOLDS["min_alignment_warn"] for role in ROLES},
+        **{f"coverage_{role}": THRESHOLDS["min_coverage"] for role in ROLES},
+        **{f"voxels_{role}": THRESHOLDS["min_voxels"] for role in ROLES},
+        "alps_left": THRESHOLDS["alps_range_warn"][0],
+        "alps_right": THRESHOLDS["alps_range_warn"][1],
+        "registration_similarity": THRESHOLDS["min_registration_similarity"],
+        "motion_mm": THRESHOLDS["max_motion_mm"],
+        "gradient_margin": -qc.GRADIENT_MARGIN,
+        **{f"shift_{side}_mm": THRESHOLDS["max_shift_mm"] for side in SIDES},
+        **{f"alps_{side}_se": THRESHOLDS["max_standard_error"] for side in SIDES},
+        "frame": "scanner",
+        "pitch": -THRESHOLDS["max_turn_deg"],
+        "yaw": THRESHOLDS["max_turn_deg"],
+    }
+    assert judged(limits) == ("pass", "")
+
+
+SMALL = 1e-6
+CASES = [
+    ("roi_outside_brain", "warn", "coverage", THRESHOLDS["min_coverage"] - SMALL),
+    ("roi_few_voxels", "warn", "voxels", THRESHOLDS["min_voxels"] - 1),
+    ("roi_low_fa", "warn", "fa", THRESHOLDS["min_fa"] - SMALL),
+    ("roi_off_axis", "warn", "alignment", THRESHOLDS["min_alignment_warn"] - SMALL),
+    ("roi_off_axis", "warn", "alignment", THRESHOLDS["min_alignment_fail"]),
+    ("roi_misplaced", "fail", "alignment", THRESHOLDS["min_alignment_fail"] - SMALL),
+]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize(("code", "status", "name", "value"), CASES)
+def test_one_bad_region_is_enough(code, status, name, value, role):
+    assert judged({f"{name}_{role}": value}) == (status, code)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_region_partly_outside_the_image_fails(role):
+    assert judged({}, {role: 1 - SMALL}) == ("fail", "roi_outside_image")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "name", "value"),
+    [
+        (
+            "registration_poor", "fail", "registration_similarity",
+            THRESHOLDS["min_registration_similarity"] - SMALL,
+        ),
+        ("gradient_table_suspect", "warn", "gradient_margin", -qc.GRADIENT_MARGIN - SMALL),
+        ("motion_high", "warn", "motion_mm", THRESHOLDS["max_motion_mm"] + SMALL),
+        ("alps_implausible", "warn", "alps_left", THRESHOLDS["alps_range_warn"][0] - SMALL),
+        ("alps_implausible", "warn", "alps_right", THRESHOLDS["alps_range_warn"][1] + SMALL),
+        ("alps_undefined", "fail", "alps_left", np.nan),
+        ("alps_undefined", "fail", "alps_right", np.nan),
+    ],
+)  # fmt: skip
+def test_each_value_has_its_code(code, status, name, value):
+    assert judged({name: value}) == (status, code)
+
+
+@pytest.mark.parametrize("side", SIDES)
+@pytest.mark.parametrize(
+    ("code", "name", "limit"),
+    [
+        ("roi_displaced", "shift_{}_mm", THRESHOLDS["max_shift_mm"]),
+        ("alps_uncertain", "alps_{}_se", THRESHOLDS["max_standard_error"]),
+    ],
+)
+def test_one_bad_side_is_enough(code, name, limit, side):
+    name = name.format(side)
+    assert judged({name: limit + SMALL}) == ("warn", code)
+    assert judged({name: limit}) == ("pass", "")
+    assert judged({name: np.nan}) == ("pass", "")
+    other = name.replace(side, "right" if side == "left" else "left")
+    assert judged({name: np.nan, other: limit + SMALL}) == ("warn", code)
+
+
+@pytest.mark.parametrize("name", ["pitch", "roll", "yaw"])
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_turned_head_is_a_matter_of_the_scanner_frame_only(name, sign):
+    turned = {name: sign * (THRESHOLDS["max_turn_deg"] + SMALL)}
+    assert judged(turned | {"frame": "scanner"}) == ("warn", "head_turned")
+    for frame in ("template", "fibre"):
+        assert judged(turned | {"frame": frame}) == ("pass", "")
+    straight = {name: sign * THRESHOLDS["max_turn_deg"], "frame": "scanner"}
+    assert judged(straight) == ("pass", "")
+
+
+def test_shipped_warning_of_the_alignment_is_09():
+    assert judged({"alignment_projection_left": 0.91}) == ("pass", "")
+    assert judged({"alignment_projection_left": 0.89}) == ("warn", "roi_off_axis")
+
+
+@pytest.mark.parametrize("name", ["registration_similarity", "gradient_margin", "motion_mm"])
+def test_check_that_could_not_be_made_gives_no_code(name):
+    assert judged({name: np.nan}) == ("pass", "")
+
+
+def test_region_without_data_is_undefined_uncovered_and_empty():
+    empty = {
+        "alps_left": np.nan, "fa_projection_left": np.nan, "alignment_projection_left": np.nan,
+        "coverage_projection_left": 0.0, "voxels_projection_left": 0,
+    }  # fmt: skip
+    status, reasons = judged(empty)
+    assert status == "fail"
+    assert reasons == "roi_outside_brain;roi_few_voxels;alps_undefined"
+
+
+def test_other_side_is_still_judged_when_one_is_undefined():
+    status, reasons = judged({"alps_left": np.nan, "alps_right": 3.0})
+    assert (status, reasons) == ("fail", "alps_implausible;alps_undefined")
+
+
+def test_worst_code_decides_and_all_are_listed_once():
+    bad = {"motion_mm": 9, "fa_projection_left": 0.1, "fa_association_left": 0.1}
+    assert judged(bad) == ("warn", "roi_low_fa;motion_high")
+    assert judged(bad | {"registration_similarity": 0}) == (
+        "fail",
+        "roi_low_fa;registration_poor;motion_high",
+    )
+
+
+def test_every_code_can_be_explained():
+    assert set(qc.REASONS) == set(qc.CODES)
+    for code, (status, sentence) in qc.CODES.items():
+        assert status in ("warn", "fail")
+        assert sentence.endswith(".")
+        assert ";" not in code

@@ -1,0 +1,215 @@
+"""`glymflow check`: what it says and how it exits."""
+
+import sys
+import types
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from glymflow.cli import main
+
+REAL_BIDS = Path(__file__).parents[3].parent / "shared" / "data" / "real_bids"
+
+# six directions that do not lie on one cone
+DIRECTIONS = (
+    np.array([[1, 1, 0], [1, -1, 0], [1, 0, 1], [1, 0, -1], [0, 1, 1], [0, 1, -1]]) / 2**0.5
+)
+
+
+def write_series(root, subject, *, n_volumes=7, n_bvals=7, bvals=None, n_bvecs=7, shape=(4, 4, 4)):
+    """Write a series with one b0 and six directions; the arguments break it."""
+    folder = root / subject / "dwi"
+    folder.mkdir(parents=True)
+    image = nib.Nifti1Image(np.ones((*shape, n_volumes), np.float32), np.eye(4))
+    nib.save(image, folder / f"{subject}_dwi.nii.gz")
+    bvals = [0] + [1000] * (n_bvals - 1) if bvals is None else bvals
+    np.savetxt(folder / f"{subject}_dwi.bval", [bvals], fmt="%g")
+    bvecs = np.vstack([np.zeros(3), DIRECTIONS])[:n_bvecs]
+    np.savetxt(folder / f"{subject}_dwi.bvec", bvecs.T, fmt="%.6f")
+    return folder / f"{subject}_dwi.nii.gz"
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = tmp_path / "étude un"
+    write_series(root, "sub-01")
+    return root
+
+
+@pytest.fixture
+def check(tmp_path, capsys):
+    """Run the command on a config; return its exit status and what it printed."""
+
+    def run(text):
+        path = tmp_path / "my.yaml"
+        path.write_text(text, encoding="utf-8")
+        status = main(["check", str(path)])
+        captured = capsys.readouterr()
+        return status, captured.out, captured.err
+
+    return run
+
+
+def test_all_is_well(root, check):
+    status, out, err = check(f"bids_dir: {root}\n")
+    assert status == 0
+    assert err == ""
+    assert "Nothing is missing or excluded." in out
+    assert "barisano2025 (primary), ad2025" in out
+    assert "scanner, template (primary), fibre" in out
+    assert "9 rows of alps.tsv" in out
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        ({"n_volumes": 9}, "sub-02_dwi.bval: 7 b-values for 9 volumes"),
+        ({"n_bvals": 5}, "sub-02_dwi.bval: 5 b-values for 7 volumes"),
+        ({"n_bvecs": 6}, "sub-02_dwi.bvec: 3 x 6 numbers"),
+        ({"bvals": [0] * 7}, "sub-02_dwi.bval: no diffusion-weighted volume"),
+        ({"bvals": [0, 0, 0, 1, 1000, 1000, 1000]}, "sub-02_dwi.bval: 3 different gradient"),
+        ({"shape": (4, 4), "n_volumes": 7}, "sub-02_dwi.nii.gz: 3-D image, 4-D expected"),
+    ],
+)
+def test_a_series_that_cannot_be_measured(root, check, broken, words):
+    write_series(root, "sub-02", **broken)
+    status, out, _ = check(f"bids_dir: {root}\n")
+    assert status == 0
+    assert "Missing or excluded (1)" in out
+    (line,) = [line for line in out.splitlines() if words in line]
+    assert line.split()[:3] == ["not", "measured", "sub-02"]
+    assert "1, of which 0 already preprocessed" in out
+
+
+def test_an_image_that_is_none(root, check):
+    path = write_series(root, "sub-02")
+    path.write_bytes(path.read_bytes()[:40])
+    _, out, _ = check(f"bids_dir: {root}\n")
+    assert "sub-02_dwi.nii.gz: not a readable NIfTI image" in out
+    path.write_bytes(b"")
+    _, out, _ = check(f"bids_dir: {root}\n")
+    assert "sub-02_dwi.nii.gz: the file is empty" in out
+
+
+def test_excluded_subjects_are_listed(root, check):
+    (root / "sub-03").mkdir()
+    (root / "participants.tsv").write_text("participant_id\tage\nsub-03\t4\nsub-09\t4\n")
+    status, out, _ = check(f"bids_dir: {root}\n")
+    assert status == 0
+    lines = out.split("Missing or excluded (3)\n")[1].splitlines()[:3]
+    assert [line.split()[:3] for line in lines] == [
+        ["no", "statistics", "sub-01"],
+        ["not", "measured", "sub-03"],
+        ["not", "measured", "sub-09"],
+    ]
+    # the names and the reasons stand below each other
+    assert len({line.index("sub-0") for line in lines}) == 1
+    assert len({line.index(str(root)) for line in lines}) == 1
+
+
+def test_nothing_can_run(tmp_path, check):
+    (tmp_path / "bids" / "sub-01").mkdir(parents=True)
+    status, out, _ = check(f"bids_dir: {tmp_path / 'bids'}\n")
+    assert status == 1
+    assert "Nothing can run" in out
+
+
+def test_config_that_is_refused(root, check):
+    status, out, _ = check(f"bids_dir: {root}\nfrmae: fibre\n")
+    assert status == 1
+    assert "refused" in out
+    assert "  - frmae: unknown key; did you mean frame?" in out
+
+
+@pytest.mark.parametrize("text", ["bids_dir: [a", "- a"])
+def test_no_config_at_all(check, text):
+    status, out, err = check(text)
+    assert status == 1
+    assert out == ""
+    assert len(err.splitlines()) == 1
+
+
+def test_folder_without_subjects(tmp_path, check):
+    status, _, err = check(f"bids_dir: {tmp_path}\n")
+    assert status == 1
+    assert err.startswith("glymflow check: ")
+    assert len(err.splitlines()) == 1
+
+
+def test_study_plan_and_columns(root, check, tmp_path, monkeypatch):
+    """The plan is judged by glymflow.study.plan; here only that it is asked, and with what."""
+    asked = []
+
+    def plan_faults(plan, columns):
+        asked.append((plan, columns))
+        return ["plan: column grupp is not in participants.tsv"]
+
+    study = types.ModuleType("glymflow.study.plan")
+    study.load_plan, study.plan_faults = (lambda path: Path(path).read_text()), plan_faults
+    study.__spec__ = types.SimpleNamespace(name="glymflow.study.plan")
+    monkeypatch.setitem(sys.modules, "glymflow.study.plan", study)
+    (root / "participants.tsv").write_text("participant_id\tgroup\nsub-01\ta\n")
+    (tmp_path / "plan.yaml").write_text("plan")
+    status, out, _ = check(f"bids_dir: {root}\nstudy: {tmp_path / 'plan.yaml'}\n")
+    assert asked == [("plan", ["participant_id", "group"])]
+    assert status == 1
+    assert "  - plan: column grupp is not in participants.tsv" in out
+
+
+@pytest.mark.skipif(not REAL_BIDS.is_dir(), reason=f"no real scans at {REAL_BIDS}")
+def test_real_scans(check):
+    status, out, _ = check(f"bids_dir: {REAL_BIDS}\n")
+    assert status == 0
+    assert "12, of which 0 already preprocessed" in out
+    lines = out.split("Missing or excluded (")[1].splitlines()[1:]
+    assert [line for line in lines if line.startswith("  not measured")] == [
+        line for line in lines if "no DWI" in line
+    ]
+    assert len([line for line in lines if "no DWI" in line]) == 1
+    # there is a T2w, of one head
+    assert "4 sessions (2 T1w and T2w, 2 T1w only), engine frangi" in out
+    assert sum(line.startswith("  no EPVS") for line in lines) == 9
+
+
+def test_study_plan_warnings(root, check, tmp_path):
+    """They are no refusal; what is counted is tested in test_plan_check.py."""
+    rows = "sub-01\ta\t60\nsub-02\tb\t50\n" + "".join(f"sub-{i}\ta\t70\n" for i in range(10, 19))
+    (root / "participants.tsv").write_text("participant_id\tgroup\tage\n" + rows)
+    (tmp_path / "plan.yaml").write_text(
+        "title: t\ngroups: { column: group, order: [a, b] }\n"
+        "variables: { age: { type: continuous } }\n"
+        "analyses: [{ id: one, kind: compare_groups, variables: [age] }]\n"
+    )
+    status, out, _ = check(f"bids_dir: {root}\nstudy: {tmp_path / 'plan.yaml'}\n")
+    assert status == 0
+    assert "\nStudy plan (1 warning)\n  - groups: group 'b' has 1 usable member, its tests" in out
+
+
+def test_epvs_sessions_and_their_faults(root, check):
+    """Images that cannot be read, sessions without any; T1w alone beside DWI is not measured."""
+    anat = root / "sub-01" / "anat"
+    anat.mkdir()
+    nib.save(nib.Nifti1Image(np.ones((4, 4, 4), np.float32), np.eye(4)), anat / "sub-01_T1w.nii.gz")
+    _, out, _ = check(f"bids_dir: {root}\n")
+    assert "not with the target all: there is no T2w (sessions: 1 T1w only)" in out
+    assert "Nothing is missing or excluded." in out
+    (anat / "sub-01_T2w.nii.gz").write_bytes(b"")
+    write_series(root, "sub-02")
+    status, out, _ = check(f"bids_dir: {root}\nepvs: {{engine: frangi}}\n")
+    assert status == 0
+    assert "1 sessions (1 T1w and T2w), engine frangi" in out
+    lines = [line.split(maxsplit=3) for line in out.split("excluded (2)\n")[1].splitlines()[:2]]
+    assert [line[:3] for line in lines] == [["no", "EPVS", "sub-01"], ["no", "EPVS", "sub-02"]]
+    assert "the file is empty" in lines[0][3]
+    assert "no T1w or T2w" in lines[1][3]
+
+
+def test_t1w_and_t2w_without_dwi_can_run(tmp_path, check):
+    anat = tmp_path / "bids" / "sub-01" / "anat"
+    anat.mkdir(parents=True)
+    nib.save(nib.Nifti1Image(np.ones((4, 4, 4), np.float32), np.eye(4)), anat / "sub-01_T2w.nii.gz")
+    status, out, _ = check(f"bids_dir: {tmp_path / 'bids'}\n")
+    assert status == 0
+    assert "1 sessions (1 T2w only)" in out

@@ -1,0 +1,572 @@
+"""Gradient tables, shells, checks, the brain mask and motion, each against a known truth."""
+
+from itertools import permutations, product
+
+import numpy as np
+import pytest
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from glymflow.dwi import series as dwi_series
+from glymflow.dwi.tensor import predict_signal
+from glymflow.image import grid as dwi
+from glymflow.io import InputFault
+
+STORED = [
+    (order, signs) for order in permutations(range(3)) for signs in product((1, -1), repeat=3)
+]
+
+
+def affine_of(order, signs, *, tilt=(0, 0, 0), size=(2.0, 2.5, 3.5)):
+    """Return an affine whose voxel axis i runs along world axis order[i], tilted."""
+    linear = np.zeros((3, 3))
+    linear[order, range(3)] = np.multiply(signs, size)
+    affine = np.eye(4)
+    affine[:3, :3] = Rotation.from_euler("xyz", tilt, degrees=True).as_matrix() @ linear
+    affine[:3, 3] = (-30, 12, 7)
+    return affine
+
+
+def directions(n, seed=0):
+    vectors = np.random.default_rng(seed).normal(size=(n, 3))
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def reason(call, *args, **options):
+    """Return the message of the fault, which must be one line."""
+    with pytest.raises(InputFault) as fault:
+        call(*args, **options)
+    assert "\n" not in str(fault.value)
+    return str(fault.value)
+
+
+# ---------------------------------------------------------------- gradient tables
+
+
+@pytest.fixture
+def table(tmp_path):
+    def write(bvals, bvecs):
+        bval, bvec = tmp_path / "a b.bval", tmp_path / "a b.bvec"
+        for path, content in ((bval, bvals), (bvec, bvecs)):
+            if isinstance(content, bytes):
+                path.write_bytes(content)
+            elif content is not None:
+                np.savetxt(path, np.atleast_2d(content), fmt="%.8f")
+        return bval, bvec
+
+    return write
+
+
+BVALS = np.array([0, 1000, 1000, 1000, 1000, 2000, 5])
+BVECS = np.vstack([np.zeros(3), directions(6)])
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns", "bval in a column"])
+def test_tables_are_read_in_rows_or_columns(table, layout):
+    bvals = BVALS[:, None] if layout == "bval in a column" else BVALS
+    paths = table(bvals, BVECS if layout == "columns" else BVECS.T)
+    read_bvals, read_bvecs = dwi_series.read_gradients(*paths, 7)
+    np.testing.assert_array_equal(read_bvals, BVALS)
+    np.testing.assert_allclose(read_bvecs, BVECS, atol=1e-7)
+
+
+def test_commas_tabs_empty_lines_and_a_byte_order_mark_are_read(table):
+    paths = table(
+        b"\xef\xbb\xbf0, 1000,1000\t1000\r\n\r\n",
+        b"0 1 0 0\r\n0 0 1 0\r\n0 0 0 1\r\n",
+    )
+    bvals, bvecs = dwi_series.read_gradients(*paths, 4)
+    assert bvals.tolist() == [0, 1000, 1000, 1000]
+    np.testing.assert_array_equal(bvecs[1:], np.eye(3))
+
+
+def test_directions_become_unit_vectors_and_missing_ones_zero(table):
+    bvecs = BVECS * np.array([1, 0.98, 1.02, 2, 1, 1, 1])[:, None]
+    bvecs[4], bvecs[6] = np.nan, 0.01
+    _, read = dwi_series.read_gradients(*table(BVALS, bvecs.T), 7)
+    np.testing.assert_allclose(np.linalg.norm(read, axis=1), [0, 1, 1, 1, 0, 1, 0], atol=1e-7)
+    np.testing.assert_allclose(read[1:4], BVECS[1:4], atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("bvals", "bvecs", "words"),
+    [
+        (BVALS[:-1], BVECS.T, "a b.bval: 6 b-values for 7 volumes"),
+        (np.append(BVALS, 0), BVECS.T, "a b.bval: 8 b-values for 7 volumes"),
+        (b"  \n", BVECS.T, "a b.bval: 0 b-values for 7 volumes"),
+        (np.where(BVALS == 5, -5, BVALS), BVECS.T, "a b.bval: a b-value is negative or not a n"),
+        (np.where(BVALS == 5, np.nan, BVALS), BVECS.T, "a b.bval: a b-value is negative or not"),
+        (BVALS, BVECS[:-1].T, "a b.bvec: 3 x 6 numbers, 3 x 7 expected"),
+        (BVALS, BVECS[:, :2].T, "a b.bvec: 2 x 7 numbers, 3 x 7 expected"),
+        (BVALS, b"0 1\n0\n0 0\n", "a b.bvec: not a table of numbers with rows of equal length"),
+        (b"0 ten\n", BVECS.T, "a b.bval: not a table of numbers"),
+        (BVALS, b"\x1f\x8b\x08\xff\xfe", "a b.bvec: not a table of numbers"),
+        (None, BVECS.T, "a b.bval: No such file"),
+        (BVALS, None, "a b.bvec: No such file"),
+        (BVALS, b"", "a b.bvec: the file is empty"),
+    ],
+)
+def test_table_that_does_not_fit_is_named(table, bvals, bvecs, words):
+    paths = table(bvals, bvecs)
+    assert reason(dwi_series.read_gradients, *paths, 7).startswith(f"{paths[0].parent}/{words}")
+
+
+def test_a_written_table_is_read_again(tmp_path):
+    paths = tmp_path / "a.bval", tmp_path / "a.bvec"
+    dwi_series.write_gradients(BVALS + 0.25, BVECS, *paths)
+    bvals, bvecs = dwi_series.read_gradients(*paths, 7)
+    np.testing.assert_array_equal(bvals, BVALS + 0.25)
+    np.testing.assert_allclose(bvecs, BVECS, atol=6e-9)
+    assert paths[0].read_text().split()[:2] == ["0.25", "1000.25"]
+    lines = paths[1].read_text().splitlines()
+    assert len(lines) == 3
+    assert all(len(number.split(".")[1]) == 8 for number in lines[0].split())
+
+
+# ---------------------------------------------------------------- axes
+
+
+def test_fsl_convention_in_the_two_plain_cases():
+    """Radiological storage (det < 0): as written; neurological (det > 0): x flipped."""
+    g = np.array([[0.6, 0.48, 0.64]])
+    radiological, neurological = np.diag([-2.0, 2, 2, 1]), np.diag([2.0, 2, 2, 1])
+    np.testing.assert_allclose(dwi_series.world_gradients(g, radiological), g * [-1, 1, 1])
+    np.testing.assert_allclose(dwi_series.world_gradients(g, neurological), g * [-1, 1, 1])
+    np.testing.assert_allclose(
+        dwi_series.world_gradients(g, np.diag([2.0, -2, 2, 1])), g * [1, -1, 1]
+    )
+
+
+def test_mrtrix_writes_the_same_world_directions_for_other_storages():
+    """One oblique series (sub-galan ses-ax30), stored three ways by MRtrix3 3.0.3.
+
+    mrconvert -fslgrad bvec bval dwi.nii.gz -strides S,4 -export_grad_fsl bvec bval out.nii.gz
+    with S = 3,-1,2 (det < 0) and -3,-1,2 (det > 0); directions 1 to 4 of each.
+    """
+    x, y = 2.5988731, 1.498619
+    stored = [
+        (
+            [[-x, -y, 0], [-y, x, 0], [0, 0, 3]],
+            [[0, 0.895421, 0.44522], [0.445221, 0, 0.895421], [0.895421, 0.44522, 0]],
+        ),
+        (
+            [[y, 0, x], [-x, 0, y], [0, 3, 0]],
+            [[-0.8954212, 0.4452201, 0], [0, 0.8954208, -0.4452209], [-0.4452201, 0, -0.8954212]],
+        ),
+        (
+            [[y, 0, -x], [-x, 0, -y], [0, 3, 0]],
+            [[0.8954212, 0.4452201, 0], [0, 0.8954208, 0.4452209], [0.4452201, 0, 0.8954212]],
+        ),
+    ]
+    world = []
+    for linear, bvecs in stored:
+        affine = np.eye(4)
+        affine[:3, :3] = linear
+        world.append(dwi_series.world_gradients(bvecs, affine))
+        np.testing.assert_allclose(dwi_series.fsl_gradients(world[0], affine), bvecs, atol=1e-6)
+    np.testing.assert_allclose(world[1], world[0], atol=1e-6)
+    np.testing.assert_allclose(world[2], world[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(("order", "signs"), STORED)
+def test_fsl_and_world_directions_are_inverse_for_any_storage(order, signs):
+    rng = np.random.default_rng([*order, *np.add(signs, 1)])
+    world = directions(20)
+    for tilt in ((0, 0, 0), rng.uniform(-40, 40, 3)):
+        affine = affine_of(order, signs, tilt=tilt)
+        bvecs = dwi_series.fsl_gradients(world, affine)
+        np.testing.assert_allclose(dwi_series.world_gradients(bvecs, affine), world, atol=1e-12)
+        # the definition: world = voxel axes times voxel components
+        flip = [-1, 1, 1] if np.linalg.det(affine) > 0 else [1, 1, 1]
+        axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+        np.testing.assert_allclose((bvecs * flip) @ axes.T, world, atol=1e-12)
+
+
+def test_gradients_do_not_change_their_input():
+    bvecs = directions(5)
+    dwi_series.world_gradients(bvecs, np.eye(4))
+    np.testing.assert_array_equal(bvecs, directions(5))
+
+
+def test_rotation_of_a_slightly_sheared_affine_is_orthogonal():
+    affine = affine_of((1, 2, 0), (1, -1, 1), tilt=(10, 20, -5))
+    affine[:3, :3] @= np.eye(3) + 0.02 * np.eye(3, k=1)
+    rotation = dwi.rotation_of(affine)
+    np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
+    assert np.sign(np.linalg.det(rotation)) == np.sign(np.linalg.det(affine[:3, :3]))
+    straight = dwi.rotation_of(affine_of((1, 2, 0), (1, -1, 1), tilt=(10, 20, -5)))
+    assert np.degrees(np.arccos((np.trace(rotation.T @ straight) - 1) / 2)) < 2
+
+
+# ---------------------------------------------------------------- shells
+
+
+def shells(*groups):
+    """(b, number of directions) per group -> bvals, bvecs; each group has its own directions."""
+    bvals = np.concatenate([np.full(n, float(b)) for b, n in groups])
+    bvecs = np.concatenate([directions(n, seed) for seed, (_, n) in enumerate(groups)])
+    return bvals, bvecs
+
+
+@pytest.mark.parametrize(
+    ("groups", "kept"),
+    [
+        ([(0, 1), (1000, 12)], [True, True]),
+        ([(0, 1), (1000, 12), (3000, 12)], [True, True, False]),
+        ([(0, 1), (2500, 12)], [True, True]),
+        ([(0, 1), (2000, 12), (3000, 12)], [True, True, False]),
+        ([(0, 1), (700, 6), (1500, 12), (1600, 12)], [True, True, True, False]),
+        ([(0, 1), (2490, 6), (2500, 6), (2510, 6)], [True, True, True, True]),
+        ([(0.5, 1), (1000, 12)], [True, True]),
+        ([(5, 2), (50, 1), (1000, 12)], [True, True, True]),
+    ],
+)
+def test_b0_and_the_shells_up_to_the_limit_are_kept(groups, kept):
+    bvals, bvecs = shells(*groups)
+    expected = np.repeat(kept, [n for _, n in groups])
+    np.testing.assert_array_equal(dwi_series.select_volumes(bvals, bvecs), expected)
+
+
+def test_b_at_the_threshold_is_a_b0():
+    bvals, bvecs = shells((50, 1), (1000, 12))
+    assert dwi_series.select_volumes(bvals, bvecs).all()
+    assert "no b0 volume" in reason(dwi_series.select_volumes, bvals, bvecs, b0_threshold=49)
+
+
+def test_limits_are_those_of_the_config():
+    bvals, bvecs = shells((0, 1), (80, 2), (1000, 12), (2000, 12))
+    keep = dwi_series.select_volumes(bvals, bvecs, b0_threshold=100, shell_max=2000)
+    assert keep.all()
+    keep = dwi_series.select_volumes(bvals, bvecs, b0_threshold=100, shell_max=1000)
+    assert keep.sum() == 15
+
+
+def test_fractional_b_counts_as_b0_even_with_a_direction():
+    """Some scanners store 0 < b < 1 and a direction for it."""
+    bvals, bvecs = shells((0.7, 3), (1000, 6))
+    assert dwi_series.select_volumes(bvals, bvecs).all()
+    assert "no b0 volume" in reason(dwi_series.select_volumes, bvals, bvecs, b0_threshold=0)
+
+
+def test_trace_volumes_without_a_direction_are_dropped():
+    bvals, bvecs = shells((0, 1), (1000, 12), (1000, 1))
+    bvecs[-1] = 0
+    keep = dwi_series.select_volumes(bvals, bvecs)
+    assert keep[:-1].all()
+    assert not keep[-1]
+
+
+@pytest.mark.parametrize(
+    ("bvals", "bvecs", "words"),
+    [
+        (*shells((0, 3), (40, 6)), "no diffusion-weighted volume: every b-value is 40 or less"),
+        (np.r_[0.0, [1000] * 6], np.zeros((7, 3)), "no diffusion-weighted volume has a gradient"),
+        (*shells((1000, 12)), "no b0 volume: the smallest b-value is 1000"),
+        (*shells((0, 1), (1000, 5)), "5 different gradient directions at b <= 1000"),
+        (*shells((0, 1), (1000, 5), (3000, 30)), "5 different gradient directions at b <= 1000"),
+        (*shells((0, 1), (2500, 5)), "5 different gradient directions at b <= 2500"),
+    ],
+)
+def test_table_that_cannot_give_a_tensor_says_why(bvals, bvecs, words):
+    assert reason(dwi_series.select_volumes, bvals, bvecs).startswith(words)
+
+
+def test_opposite_and_repeated_directions_count_once():
+    five = directions(5)
+    bvecs = np.vstack([np.zeros((1, 3)), five, -five, five])
+    words = reason(dwi_series.select_volumes, np.r_[0.0, np.full(15, 1000.0)], bvecs)
+    assert words.startswith("5 different gradient directions")
+
+
+@pytest.mark.parametrize("height", [0.0, 0.6])
+def test_directions_in_a_plane_or_on_a_cone_are_refused(height):
+    angles = np.linspace(0, np.pi if height == 0 else 2 * np.pi, 12, endpoint=False)
+    ring = np.column_stack([np.cos(angles), np.sin(angles), np.full(12, height)])
+    ring = ring / np.linalg.norm(ring, axis=1, keepdims=True)
+    ring = ring @ Rotation.from_euler("xyz", (20, 30, 40), degrees=True).as_matrix()
+    bvals = np.r_[0.0, np.full(12, 1000.0)]
+    words = reason(dwi_series.select_volumes, bvals, np.vstack([np.zeros(3), ring]))
+    assert words.startswith("12 different gradient directions")
+    assert "do not lie on one cone" in words
+
+
+def test_six_directions_of_the_icosahedron_are_enough():
+    g = (1 + 5**0.5) / 2
+    six = np.array([[1, g, 0], [-1, g, 0], [0, 1, g], [0, -1, g], [g, 0, 1], [g, 0, -1]])
+    six = six / np.linalg.norm(six, axis=1, keepdims=True)
+    bvals = np.r_[0.0, np.full(6, 1000.0)]
+    assert dwi_series.select_volumes(bvals, np.vstack([np.zeros(3), six])).all()
+
+
+# ---------------------------------------------------------------- volumes
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "volume 2 is all zero"),
+        (7, "volume 2 is constant"),
+        (np.nan, "volume 2 contains NaN or infinite values"),
+        (np.inf, "volume 2 contains NaN or infinite values"),
+        (-np.inf, "volume 2 contains NaN or infinite values"),
+    ],
+)
+def test_volume_without_an_image_is_named_from_0(value, words):
+    data = np.random.default_rng(0).uniform(1, 2, (4, 5, 6, 4))
+    dwi_series.check_volumes(data)
+    data[..., 2] = value
+    assert reason(dwi_series.check_volumes, data) == words
+
+
+def test_one_voxel_that_is_no_number_is_enough():
+    data = np.random.default_rng(0).uniform(1, 2, (4, 5, 6, 4))
+    data[1, 2, 3, 0] = np.nan
+    assert reason(dwi_series.check_volumes, data) == "volume 0 contains NaN or infinite values"
+
+
+# ---------------------------------------------------------------- brain mask
+
+
+def dice(a, b):
+    return 2 * (a & b).sum() / (a.sum() + b.sum())
+
+
+@pytest.fixture(scope="module")
+def b0(phantom_scan):
+    return phantom_scan["dwi"][..., phantom_scan["bvals"] == 0].mean(axis=3)
+
+
+def test_brain_in_noise_is_found(phantom_scan, b0):
+    mask = dwi_series.brain_mask(b0, phantom_scan["affine"])
+    assert mask.dtype == bool
+    assert dice(mask, phantom_scan["mask"]) > 0.95
+
+
+def test_scalp_round_the_brain_is_left_out(phantom_scan, b0):
+    brain = phantom_scan["mask"]
+    outside = ndimage.distance_transform_edt(~brain, sampling=(4.5, 5.0, 4.0))
+    scalp = (outside > 9) & (outside < 15)
+    mask = dwi_series.brain_mask(np.where(scalp, 350, b0), phantom_scan["affine"])
+    assert (mask & scalp).sum() < 0.02 * scalp.sum()
+    assert dice(mask, brain) > 0.93
+
+
+@pytest.mark.parametrize("margin", [0, 6])
+def test_stripped_brain_keeps_its_outline_however_it_is_cropped(phantom_scan, b0, margin):
+    brain = ndimage.binary_opening(phantom_scan["mask"])
+    labels, _ = ndimage.label(brain)
+    brain = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
+    brain = ndimage.binary_fill_holes(brain)
+    box = ndimage.find_objects(brain.astype(int))[0]
+    brain = np.pad(brain[box], 1 + margin)
+    stripped = np.pad(b0[box], 1 + margin) * brain
+    stripped[brain & (stripped <= 0)] = 1
+    np.testing.assert_array_equal(dwi_series.brain_mask(stripped, phantom_scan["affine"]), brain)
+
+
+def test_holes_are_filled_and_loose_pieces_dropped():
+    ball = np.linalg.norm(np.indices((60, 60, 60)) - 29.5, axis=0) < 22
+    b0 = np.where(ball, 1000.0, 0)
+    b0[28:32, 28:32, 28:32] = 0  # a dark bleeding
+    b0[2:6, 2:6, 2:6] = 1000  # an eye
+    mask = dwi_series.brain_mask(b0, np.diag([3.0, 3, 3, 1]))
+    assert mask[30, 30, 30]
+    assert not mask[:7, :7, :7].any()
+    assert dice(mask, ball) > 0.995
+
+
+@pytest.mark.parametrize(("radius", "size"), [(0, 2.0), (4, 2.0), (30, 0.44)])
+def test_what_cannot_be_a_brain_is_refused_with_its_size(radius, size):
+    ball = np.linalg.norm(np.indices((62, 62, 62)) - 30, axis=0) < radius
+    expected = ndimage.binary_opening(ball).sum() * size**3 / 1000
+    words = reason(dwi_series.brain_mask, np.where(ball, 1000.0, 0), np.diag([size] * 3 + [1]))
+    assert words == f"no brain found in the b0 image (the mask has {expected:.0f} mL)"
+
+
+def test_mask_follows_the_storage(phantom_scan, b0):
+    """The same head stored with other axes gives the same mask."""
+    affine = phantom_scan["affine"]
+    order = [2, 0, 1]
+    change = np.zeros((4, 4))
+    change[order, range(3)] = 1
+    change[3, 3] = 1
+    mask = dwi_series.brain_mask(b0, affine)
+    other = dwi_series.brain_mask(np.ascontiguousarray(b0.transpose(order)), affine @ change)
+    assert dice(other, mask.transpose(order)) > 0.999
+
+
+# ---------------------------------------------------------------- all of it
+
+
+@pytest.fixture
+def raw(phantom_scan):
+    """What `preprocess` is given: the phantom, and a last volume that is not kept."""
+    data = np.concatenate([phantom_scan["dwi"], phantom_scan["dwi"][..., 4:5]], axis=3)
+    keep = np.arange(data.shape[3]) < data.shape[3] - 1
+    return {
+        "data": data, "affine": phantom_scan["affine"], "keep": keep,
+        "bvals": np.r_[phantom_scan["bvals"], 3000],
+        "bvecs": np.vstack([phantom_scan["bvecs"], [1, 0, 0]]),
+    }  # fmt: skip
+
+
+def test_preprocessing_keeps_the_chosen_volumes_inside_the_brain(raw, phantom_scan, b0):
+    before = {name: value.copy() for name, value in raw.items()}
+    scan = dwi_series.preprocess(**raw)
+    np.testing.assert_array_equal(scan.mask, dwi_series.brain_mask(b0, raw["affine"]))
+    assert scan.data.dtype == np.float32
+    np.testing.assert_array_equal(scan.data[scan.mask], phantom_scan["dwi"][scan.mask])
+    assert not scan.data[~scan.mask].any()
+    np.testing.assert_array_equal(scan.bvals, phantom_scan["bvals"])
+    np.testing.assert_array_equal(scan.bvecs, phantom_scan["bvecs"])
+    for name, value in raw.items():  # the caller's arrays stay as they are
+        np.testing.assert_array_equal(value, before[name])
+
+
+def test_preprocessing_says_what_was_done(raw):
+    scan = dwi_series.preprocess(**raw)
+    facts = dict(scan.facts)
+    assert facts.pop("BrainVolumeML") == pytest.approx(scan.mask.sum() * 4 * 4.5 * 5 / 1000)
+    assert facts.pop("VolumesDropped").tolist() == [len(raw["keep"]) - 1]
+    assert facts == {
+        "VolumesKept": len(raw["keep"]) - 1, "BValues": [0, 1000], "Denoising": "none",
+        "SkullStripped": True,
+    }  # fmt: skip
+
+
+def test_the_brain_is_sought_where_b_is_small(raw, monkeypatch):
+    """b = 40 is a b0 at a threshold of 50, and none at 30."""
+    raw["bvals"] = np.where(np.arange(len(raw["bvals"])) == 1, 40, raw["bvals"])
+    seen = []
+    monkeypatch.setattr(dwi_series, "brain_mask", lambda b0, affine: seen.append(b0) or b0 > 0)
+    for threshold in (50, 30):
+        dwi_series.preprocess(**raw, b0_threshold=threshold)
+    low = raw["data"][..., raw["bvals"] <= 30]
+    np.testing.assert_array_equal(seen[1], low.mean(axis=3))
+    both = np.concatenate([low, raw["data"][..., 1:2]], axis=3)
+    np.testing.assert_allclose(seen[0], both.mean(axis=3), rtol=1e-6)
+
+
+def test_noise_is_removed_if_asked_and_inside_the_brain(raw, monkeypatch):
+    monkeypatch.setattr(
+        dwi_series, "denoise", lambda data, mask: np.where(mask[..., None], 7.0, np.nan)
+    )
+    scan = dwi_series.preprocess(**raw, denoising="mppca")
+    assert scan.facts["Denoising"] == "mppca"
+    assert scan.data.dtype == np.float32
+    assert (scan.data[scan.mask] == 7).all()
+    assert (scan.data[~scan.mask] == 0).all()
+
+
+def test_a_volume_without_an_image_is_a_fault_also_where_it_is_not_kept(raw):
+    raw["data"][..., -1] = 0
+    words = reason(dwi_series.preprocess, **raw)
+    assert words == f"volume {len(raw['keep']) - 1} is all zero"
+
+
+def test_a_series_without_a_brain_is_a_fault(raw):
+    cube = raw["data"][20:23, 15:18, 20:23].copy()
+    raw["data"][:] = 0
+    raw["data"][5:8, 5:8, 5:8] = cube
+    assert reason(dwi_series.preprocess, **raw).startswith("no brain found in the b0 image")
+
+
+# ---------------------------------------------------------------- motion
+
+
+@pytest.fixture(scope="module")
+def still(phantom_scan, phantom_fit):
+    """A head that does not move: predicted signal, plus 3 % noise for the measured one."""
+    predicted = phantom_fit["fill"](
+        predict_signal(
+            phantom_fit["triangle"], phantom_fit["s0"], phantom_scan["bvals"],
+            phantom_fit["directions"],
+        )
+    )  # fmt: skip
+    noise = np.random.default_rng(0).normal(0, 30, predicted.shape)
+    return predicted[..., :4], (predicted + noise)[..., :4]
+
+
+def moved(volume, affine, rotation_deg, shift_mm, centre):
+    """Return a volume of which the head has been turned about its centre and shifted (world)."""
+    pose = np.eye(4)
+    pose[:3, :3] = Rotation.from_euler("xyz", rotation_deg, degrees=True).as_matrix()
+    pose[:3, 3] = centre + shift_mm - pose[:3, :3] @ centre
+    back = np.linalg.inv(affine) @ np.linalg.inv(pose) @ affine
+    return ndimage.affine_transform(volume, back[:3, :3], back[:3, 3], order=1), pose
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize(
+    ("rotation", "shift"),
+    [
+        ((0, 0, 0), (2, 0, 0)),
+        ((0, 0, 0), (0, -1.5, 1)),
+        ((3, 0, 0), (0, 0, 0)),
+        ((0, -2, 2), (0, 0, 0)),
+        ((1, 2, -1), (1, 1, -2)),
+    ],
+)
+def test_known_motion_is_recovered(phantom_scan, still, rotation, shift, masked):
+    predicted, measured = still
+    mask, affine = phantom_scan["mask"], phantom_scan["affine"]
+    points = np.argwhere(mask) @ affine[:3, :3].T + affine[:3, 3]
+    measured = measured.copy()
+    measured[..., 2], pose = moved(
+        measured[..., 2], affine, rotation, np.array(shift), points.mean(axis=0)
+    )
+    if masked:  # as `preprocess` returns it
+        measured = measured * mask[..., None]
+    steps = points @ pose[:3, :3].T + pose[:3, 3] - points
+    truth = np.sqrt(np.mean(np.sum(steps**2, axis=1)))
+    found = dwi_series.estimate_motion(measured, predicted, mask, affine)
+    assert found[2] == pytest.approx(truth, rel=0.2)
+    assert found[[0, 1, 3]].max() < 0.2
+
+
+def test_still_head_has_no_motion(phantom_scan, still):
+    predicted, measured = still
+    mask, affine = phantom_scan["mask"], phantom_scan["affine"]
+    assert dwi_series.estimate_motion(predicted, predicted, mask, affine).max() < 1e-3
+    assert dwi_series.estimate_motion(measured, predicted, mask, affine).max() < 0.2
+
+
+def test_brightness_is_no_motion(phantom_scan, still):
+    """Scanner drift: the later volumes are 5 % brighter."""
+    predicted, _ = still
+    found = dwi_series.estimate_motion(
+        1.05 * predicted, predicted, phantom_scan["mask"], phantom_scan["affine"]
+    )
+    assert found.max() < 0.02
+
+
+def test_denoising_takes_noise_and_keeps_the_signal():
+    """64 voxels of one tissue in 20 volumes: what MP-PCA leaves is the tissue's signal."""
+    rng = np.random.default_rng(0)
+    signal = 1000 * np.exp(-rng.uniform(0, 1, 20))
+    clean = np.broadcast_to(signal, (9, 9, 9, 20))
+    noisy = clean + rng.normal(0, 30, clean.shape)
+    out = dwi_series.denoise(noisy, np.ones((9, 9, 9), dtype=bool))
+    inner = (slice(2, -2),) * 3
+    assert np.std((out - clean)[inner]) < 0.4 * 30
+    assert abs((out - clean)[inner].mean()) < 2
+
+
+def test_shell_stored_a_little_above_its_nominal_value_is_kept():
+    bvals = np.array([0, *[700] * 12, *[1505] * 12, *[3000] * 12])
+    bvecs = np.vstack([np.zeros((1, 3)), *[directions(12)] * 3])
+    assert (
+        dwi_series.select_volumes(bvals, bvecs, shell_max=1500).tolist()
+        == [True] * 25 + [False] * 12
+    )
+
+
+def test_slab_of_a_head_is_not_taken_for_a_stripped_brain():
+    grid = np.indices((72, 72, 12)) - np.array([36, 36, 6])[:, None, None, None]
+    radius = np.sqrt((grid[:2] ** 2).sum(axis=0)) * 3.0
+    rng = np.random.default_rng(0)
+    head = np.where(radius < 70, 1000.0, np.where(radius < 80, 60.0, 300.0) * (radius < 95))
+    slab = head + rng.uniform(1, 20, head.shape)
+    mask = dwi_series.brain_mask(slab, np.diag([3.0, 3.0, 3.0, 1.0]))
+    assert mask[radius < 60].all()
+    assert mask[radius > 85].mean() < 0.05

@@ -1,0 +1,225 @@
+"""Perivascular spaces on the report's pages."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glymflow.alps.index import alps_table
+from glymflow.epvs.objects import CODES, COLUMNS, OBJECT_COLUMNS, REASONS
+from glymflow.epvs.page import MOST_OBJECTS, describe_epvs, describe_epvs_cohort
+from glymflow.pages.report import cohort_page, subject_page
+from glymflow.tables.methods import epvs_methods
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(8) + (3).to_bytes(4) + (2).to_bytes(4)
+EMPTY = {"charts": [], "tables": [], "figures": []}
+CONFIG = {"roi_set": "a", "frame": "template"}
+NOBODY = pd.DataFrame(columns=["participant_id", "reason"])
+
+
+def row(engine, **more):
+    values = dict.fromkeys(COLUMNS)
+    values |= {
+        "participant_id": "sub-1", "session_id": "ses-2", "engine": engine,
+        "primary": str(engine == "vbnet").lower(), "contrasts": "T1w+T2w", "epvs_count": 41,
+        "epvs_volume_mm3": 586.4, "epvs_permille": 0.4217, "epvs_count_bg": 17,
+        "epvs_volume_mm3_bg": 321.0, "epvs_permille_bg": 0.236, "epvs_count_bg_left": 9,
+        "epvs_count_bg_right": 8, "grade_bg": 2, "grade_midbrain": 1, "brain_volume_ml": 1390.6,
+        "lacunes": 3, "qc_status": "warn", "qc_reasons": "epvs_thick_slices;epvs_t2_moved",
+    }  # fmt: skip
+    return values | more
+
+
+def table(*rows):
+    return pd.DataFrame(rows)
+
+
+MEASURES = table(
+    row("vbnet"), row("frangi", epvs_count=55, epvs_volume_mm3=702.0, qc_status="pass")
+)
+
+
+def objects(count=3):
+    rows = [
+        {
+            "engine": "vbnet", "index": i, "region": "bg", "side": "left", "volume_mm3": 10.0 + i,
+            "length_mm": 4.44, "width_mm": 1.61, "mean_probability": 0.9, "x": -12.3, "y": 4.0,
+            "z": -1.0, "lacune": int(i == 2),
+        }
+        for i in range(1, count + 1)
+    ]  # fmt: skip
+    other = {**rows[0], "engine": "frangi", "volume_mm3": 999.0}
+    outside = {**rows[0], "region": None, "volume_mm3": 888.0}
+    return pd.DataFrame([*rows, other, outside], columns=OBJECT_COLUMNS)
+
+
+def pictures(**more):
+    slices = [("bg", -3.4, PNG), ("cso", 29.5, PNG), ("midbrain", -14.0, PNG)]
+    brain = dict.fromkeys(("axial", "coronal", "sagittal"), PNG)
+    return {"slices": slices, "brain": brain, "background": "T2w", "faults": []} | more
+
+
+def page(*sections):
+    colors = {"vbnet": "#111111", "frangi": "#222222", "external": "#333333"}
+    return subject_page(
+        "sub-1", [], roi_set="a", frame="b", epvs=sections, epvs_colors=colors,
+        lacune_color="#444444",
+    )  # fmt: skip
+
+
+def describe(measures=MEASURES, listed=None, *, engine="vbnet", **more):
+    return describe_epvs(measures, listed, engine=engine, reasons=REASONS, session="ses-2", **more)
+
+
+# ------------------------------------------------------------------ the subject's page
+
+
+def test_page():
+    html = page(describe(MEASURES, objects(), pictures=pictures()))
+    for words in ("Perivascular spaces · ses-2", "<b>41</b>", "<b>586 mm³</b>", "0.422 ‰", "0.236",
+                  "9 / 8", "1391 mL", "T1w+T2w", "z = −3 mm", "Slices thicker than 2 mm",
+                  "trained on synthetic data", "#111111", "#222222"):  # fmt: skip
+        assert words in html, words
+    assert html.count("<img") == 3 + 3
+    assert "frangi: count" in html
+    assert ">55<" in html
+    assert "#333333" not in html  # what is not drawn is not in the key
+    assert "no diffusion-weighted series" not in html
+    assert '<span class="badge warn">' in html
+
+
+def test_missing_region_is_not_zero():
+    section = describe()
+    regions = {r["name"]: r for r in section["regions"]}
+    assert regions["centrum semiovale"]["count"] == "n/a"
+    assert regions["basal ganglia"]["grade"] == "2"
+
+
+def test_the_largest_objects_lacunes_first():
+    listed = describe(MEASURES, objects(40))["objects"]
+    assert listed["count"] == 40  # of the primary engine, in the regions
+    assert len(listed["rows"]) == MOST_OBJECTS
+    assert [r["index"] for r in listed["rows"][:3]] == ["2", "40", "39"]
+    assert [r["lacune"] for r in listed["rows"][:2]] == [True, False]
+    assert listed["rows"][0]["values"] == ["12", "4.4", "1.6", "0.90"]
+    assert listed["rows"][0]["centre"] == "−12, 4, −1"
+
+
+def test_other_primary_engine():
+    section = describe(engine="frangi")
+    assert (section["count"], section["others"]) == ("55", ["vbnet"])
+    assert section["status"] == "pass"
+    assert "trained" not in section["engine_label"]
+
+
+def test_primary_engine_without_values():
+    measures = table(row("vbnet"), {**dict.fromkeys(COLUMNS), "engine": "external",
+                                    "fault": "mask.nii: the mask is empty"})  # fmt: skip
+    html = page(describe(measures, engine="external"))
+    assert "the primary one, external, has no values here" in html
+    assert "external: mask.nii: the mask is empty" in html
+    assert "<b>41</b>" in html
+
+
+def test_page_of_a_session_that_was_not_measured():
+    html = page(describe(None, fault="sub-1_T1w.nii.gz: the image has no contrast"))
+    assert "sub-1_T1w.nii.gz: the image has no contrast" in html
+    assert "<table" not in html
+    assert "Perivascular spaces · ses-2" in html
+
+
+def test_no_engine_had_values():
+    measures = table({"engine": "vbnet", "fault": "why not"})
+    assert describe(measures)["fault"] == "vbnet: why not"
+
+
+def test_missing_pictures_say_why():
+    html = page(describe(pictures={"faults": ["the registration failed"]}))
+    assert "<b>No picture.</b> the registration failed" in html
+    assert "Was the brain found?" not in html
+
+
+def test_without_epvs_there_is_no_section():
+    html = subject_page("sub-1", [], roi_set="a", frame="b")
+    assert "Perivascular" not in html
+    assert "no diffusion-weighted series" in html
+
+
+def test_every_code_has_a_sentence_on_the_page():
+    measures = table(row("vbnet", qc_reasons=";".join(CODES)))
+    html = page(describe(measures))
+    for sentence in REASONS.values():
+        assert sentence in html
+
+
+# ------------------------------------------------------------------ the cohort's page
+
+
+def test_cohort_table():
+    rows = describe_epvs_cohort(MEASURES, reasons=REASONS, subjects=["sub-1"])
+    assert len(rows) == 1
+    assert rows[0]["engine"] == "vbnet"
+    assert rows[0]["numbers"] == ["41", "586", "0.236", "n/a", "n/a", "1391", "55"]
+    cohort = pd.DataFrame([{"participant_id": "sub-1"}])
+    html = cohort_page(
+        alps_table([]), cohort, NOBODY, config=CONFIG, reasons={}, subjects=["sub-1"], epvs=rows,
+        **EMPTY,
+    )  # fmt: skip
+    assert "<b>1</b><span>sessions with EPVS measured</span>" in html
+    assert "ALPS left" not in html
+    assert html.count('href="sub-1.html"') == 2
+    assert html.count('data-status="warn"') == 2  # button and row: the quality of the EPVS
+    assert "trained on synthetic data" in html
+    assert "ses-2" in html
+
+
+def test_the_worst_session_is_that_of_the_subject():
+    sessions = [
+        row("vbnet", session_id=f"ses-{i}", qc_status=status, qc_reasons=codes)
+        for i, (status, codes) in enumerate(
+            [("pass", None), ("fail", "epvs_t2_misaligned"), ("warn", "epvs_empty")]
+        )
+    ]
+    rows = describe_epvs_cohort(table(*sessions), reasons=REASONS)
+    cohort = pd.DataFrame([{"participant_id": "sub-1"}])
+    html = cohort_page(
+        alps_table([]), cohort, NOBODY, config=CONFIG, reasons={}, epvs=rows, **EMPTY
+    )
+    assert html.count('<tr id="sub-1" data-status="fail">') == 1
+    assert html.count(REASONS["epvs_t2_misaligned"]) == 2  # of the subject, and of the session
+
+
+def test_cohort_without_epvs_has_no_section():
+    html = cohort_page(alps_table([]), NOBODY, NOBODY, config=CONFIG, reasons={}, **EMPTY)
+    assert 'id="epvs"' not in html
+    assert "perivascular" not in html
+
+
+def test_primary_is_read_from_a_file_as_it_was_written(tmp_path):
+    from glymflow.io import read_tsv, write_tsv
+
+    write_tsv(MEASURES, tmp_path / "epvs.tsv")
+    rows = describe_epvs_cohort(read_tsv(tmp_path / "epvs.tsv"), reasons=REASONS)
+    assert [r["engine"] for r in rows] == ["vbnet"]
+
+
+# ------------------------------------------------------------------ methods
+
+
+def test_methods():
+    more = table(*MEASURES.to_dict("records"), row("vbnet", contrasts="T1w"))
+    text = epvs_methods(more, min_length_mm=2, lacune_min_mm=3.5)
+    assert "measured in 2 sessions (1 from T1w and 1 from T1w+T2w; engine: vbnet)" in text
+    assert "shorter than 2 mm were dropped" in text
+    assert "wider than 3.5 mm" in text
+    assert text.endswith("until it is compared with raters.")
+
+
+@pytest.mark.parametrize("engine", ["frangi", "external"])
+def test_methods_of_other_engines_name_no_network(engine):
+    text = epvs_methods(table(row(engine, primary="true")), min_length_mm=2, lacune_min_mm=3)
+    assert "synthetic" not in text
+
+
+def test_methods_of_nothing():
+    nothing = table(row("vbnet", primary="false", epvs_count=np.nan))
+    assert epvs_methods(nothing, min_length_mm=2, lacune_min_mm=3) == ""

@@ -1,0 +1,360 @@
+"""Logistic regression against R (glm, brglm2), logistf's published values, and separation."""
+
+import inspect
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from scipy import optimize, special
+
+from glymflow.stats import firth
+from glymflow.stats.calibration import hosmer_lemeshow
+from glymflow.stats.logistic_regression import METHODS, logistic_regression
+from glymflow.study.plan import plan_schema
+
+R = 1e-6
+CONTINUOUS = {"type": "continuous"}
+BINARY = {"type": "categorical", "levels": ["0", "1"]}
+NUMBERS = [
+    "statistic",
+    "p",
+    "coefficient",
+    "se",
+    "estimate",
+    "estimate_low",
+    "estimate_high",
+    "vif",
+]
+ML, FIRTH = METHODS["ml"], METHODS["firth"]
+
+# Heinze and Schemper's endometrial cancer data (brglm2::endometrial): NV, PI, EH, HG
+ENDOMETRIAL = """
+0 13 1.64 0   0 16 2.26 0   0 8 3.14 0   0 34 2.68 0   0 20 1.28 0   0 5 2.31 0   0 17 1.8 0
+0 10 1.68 0   0 26 1.56 0   0 17 2.31 0   0 8 2.01 0   0 7 1.89 0   0 20 3.15 0   0 10 1.23 0
+0 18 1.27 0   0 16 1.76 0   0 18 2 0   0 8 2.64 1   0 29 0.88 1   0 12 1.27 1   0 20 1.37 1
+1 38 0.97 1   1 22 1.14 1   1 7 0.88 1   1 25 0.91 1   1 15 0.58 1   0 7 0.97 1   0 28 1.5 0
+0 11 1.33 0   0 19 2.37 0   0 10 1.82 0   0 10 3.13 0   0 18 1.31 0   0 14 1.92 0   0 21 1.64 0
+0 11 2.01 0   0 17 1.88 0   0 25 1.93 0   0 16 2.11 0   0 19 1.29 0   0 15 1.72 0   0 33 0.75 0
+0 24 1.92 0   0 48 1.84 1   0 12 1.11 1   0 19 1.61 1   0 2 1.18 1   1 22 1.44 1   1 40 1.18 1
+1 5 0.93 1   1 0 1.17 1   0 21 1.19 1   0 15 1.06 1   0 29 2.02 0   0 15 2.29 0   0 12 2.33 0
+0 3 2.9 0   0 20 1.7 0   0 23 1.41 0   0 12 2.25 0   0 22 1.54 0   0 42 1.97 0   0 15 1.75 0
+0 13 2.16 0   0 14 2.57 0   0 19 1.37 0   0 12 3.61 0   0 13 2.04 0   0 10 2.17 0   0 12 1.69 1
+1 49 0.27 1   0 6 1.84 1   0 5 1.3 1   0 17 0.96 1   1 11 1.01 1   1 21 0.98 1   0 5 0.35 1
+1 19 1.02 1   0 33 0.85 1
+"""
+SPECTOR = {"GPA": CONTINUOUS, "TUCE": CONTINUOUS, "PSI": CONTINUOUS, "GRADE": BINARY}
+
+
+@pytest.fixture(scope="module")
+def endometrial():
+    numbers = np.array(ENDOMETRIAL.split(), float).reshape(-1, 4)
+    return numbers[:, :3], numbers[:, 3]
+
+
+@pytest.fixture(scope="module")
+def spector():
+    return sm.datasets.spector.load_pandas().data
+
+
+@pytest.fixture(scope="module")
+def results(spector):
+    return model(spector, ["GPA", "TUCE", "PSI"], increments={"GPA": 0.1, "TUCE": 0.1, "PSI": 0.1})
+
+
+def model(table, predictors, outcome="GRADE", variables=SPECTOR, **options):
+    options = {"n_bootstrap": 0, **options}
+    return logistic_regression(
+        table, variables=variables, outcome=outcome, predictors=predictors, **options
+    )
+
+
+def one(results, row, variable=None, method=ML, level=None):
+    rows = results[(results["row"] == row) & (results["method"] == method)]
+    rows = rows if variable is None else rows[rows["variable"] == variable]
+    return (rows if level is None else rows[rows["level"] == level]).iloc[0]
+
+
+class TestAgainstR:
+    # g <- glm(GRADE ~ GPA + TUCE + PSI, data=spector, family=binomial, epsilon 1e-14)
+    def test_coefficients(self, results):
+        row = one(results, "test", "GPA")
+        # summary(g)$coefficients; exp(0.1 * coef(g)); exp(0.1 * confint.default(g))
+        assert row["coefficient"] == pytest.approx(2.82611259488932109, rel=R)
+        assert row["se"] == pytest.approx(1.2629410755278847, rel=R)
+        assert row["statistic"] == pytest.approx(2.2377232395486555, rel=R)
+        assert row["p"] == pytest.approx(0.025239108790863003, rel=R)
+        assert row["estimate"] == pytest.approx(1.3265893625408443, rel=R)
+        assert row["estimate_low"] == pytest.approx(1.0357018959677673, rel=R)
+        assert row["estimate_high"] == pytest.approx(1.6991755481553088, rel=R)
+        assert (row["n"], row["count"], row["increment"]) == (32, 11, 0.1)
+        assert one(results, "constant")["coefficient"] == pytest.approx(-13.0213468581, rel=R)
+
+    def test_model(self, results):
+        row = one(results, "model")
+        # likelihood ratio against GRADE ~ 1; Nagelkerke's R2 from the two likelihoods
+        assert row["statistic"] == pytest.approx(15.404190948971752, rel=R)
+        assert row["p"] == pytest.approx(0.001501878682060512, rel=R)
+        assert row["effect"] == pytest.approx(0.527796459969114395, rel=R)
+        assert row["df"] == 3
+        assert "3.7 events per coefficient" in row["note"]
+        assert row["recommended"] == False  # noqa: E712
+        assert one(results, "model", method=FIRTH)["recommended"] == True  # noqa: E712
+
+    def test_fit(self, results):
+        fits = results[(results["row"] == "fit") & (results["method"] == ML)]
+        # o, e: xtabs of cut(fitted(g), quantile(fitted(g), 0:10/10), include.lowest=TRUE)
+        hl = fits[fits["test"] == "Hosmer-Lemeshow test"].iloc[0]
+        assert hl["statistic"] == pytest.approx(6.0948236707550372, rel=R)
+        assert hl["p"] == pytest.approx(0.6366109714790124, rel=R)
+        assert hl["df"] == 8
+        values = fits.set_index("estimate_name")["estimate"]
+        # mean((fitted(g) - GRADE)^2); of maximum likelihood slope 1, intercept 0 in the same data
+        assert values["Brier score"] == pytest.approx(0.1295053381194503, rel=R)
+        assert values["calibration slope"] == pytest.approx(1, rel=R)
+        assert values["calibration intercept"] == pytest.approx(0, abs=R)
+
+    def test_univariable(self, spector):
+        results = model(spector, [], candidates=["GPA", "TUCE", "PSI"], screening=0.02)
+        single = results[results["row"] == "univariable"].set_index("variable")
+        # glm(GRADE ~ TUCE): likelihood ratio p 0.07318, 0.003070 (GPA), 0.01565 (PSI)
+        assert single.loc["TUCE", "coefficient"] == pytest.approx(0.19510984225623759, rel=R)
+        assert "p = 0.0732" in single.loc["TUCE", "note"]
+        assert list(single["selected"]) == [True, False, True]
+        assert "chosen by p < 0.02" in one(results, "model")["note"]
+
+    def test_levels(self):
+        import pingouin
+
+        variables = {
+            "sex": {"type": "categorical", "levels": ["female", "male"]},
+            "species": {"type": "categorical", "levels": ["Adelie", "Chinstrap", "Gentoo"]},
+            "bill": {**CONTINUOUS, "column": "bill_length_mm"},
+            "mass": {**CONTINUOUS, "column": "body_mass_g"},
+        }
+        names = ["species", "bill", "mass"]
+        results = model(pingouin.read_dataset("penguins"), names, "sex", variables, fits=["ml"])
+        # h <- glm(sex ~ species + bill_length_mm + body_mass_g); anova(update(h, .~.-species), h)
+        row = one(results, "test", "species")
+        assert row["statistic"] == pytest.approx(227.56683771163, rel=R)
+        assert (row["df"], row["reference"], row["n"]) == (2, "Adelie", 333)
+        level = one(results, "level", "species", level="Gentoo")
+        assert level["coefficient"] == pytest.approx(-15.103378921725536, rel=R)
+        assert level["p"] == pytest.approx(6.656336213228861e-16, rel=R)
+        hl = one(results, "fit")
+        assert hl["statistic"] == pytest.approx(9.7068840564229557, rel=R)
+
+
+class TestFirth:
+    def test_logistf(self, endometrial):
+        fit = firth.fit_logistic(*endometrial, penalised=True)
+        limits, chi2 = firth.penalised_tests(*endometrial)
+        # logistf(HG ~ NV + PI + EH), as its authors publish it (7 to 8 digits); NV separates
+        coefficients = [3.77455951, 2.92927330, -0.03475175, -2.60416387]
+        assert fit.coefficients == pytest.approx(coefficients, rel=R)
+        expected = [
+            [1.0825371, 7.20928050],
+            [0.6097244, 7.85463171],
+            [-0.1244587, 0.04045547],
+            [-4.3651832, -1.23272106],
+        ]
+        assert limits == pytest.approx(np.array(expected), rel=R)
+        # summary: Chisq 8.1980136, 6.7984572, 0.7468285, 17.7593175; of the model 43.65582, 3 df
+        assert chi2 == pytest.approx([8.1980136, 6.7984572, 0.7468285, 17.7593175], rel=R)
+        assert firth.penalised_ratio(*endometrial, [0, 1, 2]) == pytest.approx(43.65582, rel=R)
+
+    def test_brglm2(self, endometrial):
+        fit = firth.fit_logistic(*endometrial, penalised=True)
+        # glm(HG ~ NV + PI + EH, binomial, method = "brglmFit", type = "AS_mean", epsilon 1e-12)
+        values = [3.774559713647, 2.929273353197, -0.034751759870434, -2.604163925293655]
+        errors = [1.4886916634356, 1.55076372945304, 0.03957814734776, 0.77601764250156]
+        assert fit.coefficients == pytest.approx(values, rel=R)
+        assert fit.se == pytest.approx(errors, rel=R)
+
+    def test_profile_of_an_independent_optimiser(self, spector):
+        # brglm2 as above; limits and ratio: uniroot over optim(BFGS) of l + log|X'WX| / 2 in R
+        results = model(spector, ["GPA", "TUCE", "PSI"])
+        for name, beta, low, high, chi2, p in (
+            ("GPA", 2.28446461211, 0.37854607207, 4.76506435209, 5.69926675918, 0.01697200177),
+            ("TUCE", 0.07056781612, -0.1642705860, 0.3418085374, 0.3322097398, 0.5643608012),
+            ("PSI", 2.00668190017, 0.31444230068, 4.10772716491, 5.49416576723, 0.01908002892),
+        ):
+            row = one(results, "alternative", name, FIRTH)
+            assert row["coefficient"] == pytest.approx(beta, rel=R)
+            assert np.log([row["estimate_low"], row["estimate_high"]]) == pytest.approx(
+                [low, high], rel=1e-5
+            )
+            assert row["statistic"] == pytest.approx(chi2, rel=1e-5)
+            assert row["p"] == pytest.approx(p, rel=1e-5)
+
+    def test_maximum_of_the_definition(self, spector):
+        x, y = spector[["GPA", "PSI"]].to_numpy(), spector["GRADE"].to_numpy()
+        design = np.c_[np.ones(len(y)), x]
+
+        def objective(beta):
+            linear = design @ beta
+            risk = special.expit(linear)
+            information = design.T @ (design * (risk * (1 - risk))[:, None])
+            logdet = np.linalg.slogdet(information)[1]
+            return -(y @ linear - np.logaddexp(0, linear).sum() + logdet / 2)
+
+        best = optimize.minimize(objective, np.zeros(3), method="BFGS", tol=1e-10)
+        fit = firth.fit_logistic(x, y, penalised=True)
+        assert fit.coefficients == pytest.approx(best.x, rel=1e-5)
+        assert fit.loglik == pytest.approx(-best.fun, rel=1e-10)
+
+    def test_two_by_two_adds_half_to_each_cell(self):
+        counts = {(0, 0): 7, (0, 1): 3, (1, 0): 0, (1, 1): 5}
+        rows = np.array([key for key, count in counts.items() for _ in range(count)], float)
+        fit = firth.fit_logistic(rows[:, :1], rows[:, 1], penalised=True)
+        # saturated: the log odds ratio of the counts plus 1/2
+        assert fit.coefficients[1] == pytest.approx(np.log(5.5 * 7.5 / (0.5 * 3.5)), rel=1e-8)
+
+    def test_units_do_not_matter(self, endometrial):
+        x, y = endometrial
+        plain, scaled = (firth.penalised_tests(part, y) for part in (x, x * 1000 + 5))
+        assert scaled[0][1:] * 1000 == pytest.approx(plain[0][1:], rel=1e-6)
+        assert scaled[1][1:] == pytest.approx(plain[1][1:], rel=1e-8)
+
+    def test_corrected_constant(self, endometrial):
+        fit = firth.fit_logistic(*endometrial, penalised=True)
+        linear = firth.intercept_corrected(fit, endometrial[1])
+        assert special.expit(linear).mean() == pytest.approx(endometrial[1].mean(), rel=1e-10)
+        assert special.expit(fit.linear).mean() != pytest.approx(endometrial[1].mean(), rel=1e-4)
+
+    def test_risks_are_those_with_the_corrected_constant(self, spector):
+        results = model(spector, ["GPA", "PSI"], fits=["firth"])
+        fits = results[results["row"] == "fit"].set_index("estimate_name")["estimate"]
+        assert fits["calibration intercept"] == pytest.approx(0, abs=1e-8)
+        assert fits["calibration slope"] > 1.05  # Firth's coefficients are shrunken
+
+
+class TestSeparation:
+    @pytest.mark.parametrize(
+        ("x", "parts"),
+        [
+            ([1, 2, 3, 4, 5, 6], [0]),  # complete
+            ([1, 2, 3, 3, 4, 5], [0]),  # nearly: a tie at the border
+            ([1, 2, 4, 3, 5, 6], []),
+            ([0, 0, 0, 0, 1, 0], [0]),
+        ],
+    )
+    def test_found(self, x, parts):
+        y = np.array([0, 0, 0, 1, 1, 1.0])
+        assert firth.separated(np.array(x, float)[:, None], y) == parts
+
+    def test_by_two_together(self):
+        rng = np.random.default_rng(1)
+        x = rng.normal(size=(40, 3))
+        y = (x[:, 0] + x[:, 1] > 0).astype(float)
+        assert {0, 1} <= set(firth.separated(x, y))
+        assert firth.separated(x[:, :1], y) == []
+
+    def test_note_instead_of_numbers(self, endometrial):
+        x, y = endometrial
+        table = pd.DataFrame(np.c_[x, y], columns=["NV", "PI", "EH", "HG"])
+        variables = {"NV": BINARY, "PI": CONTINUOUS, "EH": CONTINUOUS, "HG": BINARY}
+        results = model(table, ["NV", "PI", "EH"], "HG", variables)
+        failed = results[results["method"] == ML]
+        assert list(failed["row"]) == ["model"] + ["test"] * 3
+        assert failed["note"].str.contains("NV = 1 separates '1' from '0'").all()
+        assert failed[NUMBERS].isna().all(axis=None)
+        head = one(results, "model", method=FIRTH)
+        assert head["recommended"] == True  # noqa: E712
+        assert "NV = 1 separates the outcome" in head["note"]
+        row = one(results, "alternative", "NV", FIRTH)
+        assert np.log(row["estimate"]) == pytest.approx(2.92927335, rel=R)
+
+    def test_separating_candidate_is_not_lost(self, endometrial):
+        x, y = endometrial
+        table = pd.DataFrame(np.c_[x, y], columns=["NV", "PI", "EH", "HG"])
+        variables = {"NV": BINARY, "PI": CONTINUOUS, "EH": CONTINUOUS, "HG": BINARY}
+        results = model(table, ["PI"], "HG", variables, candidates=["NV"], fits=["firth"])
+        assert list(results.loc[results["row"] == "test", "variable"]) == ["PI", "NV"]
+
+
+class TestSettings:
+    def test_other_event_inverts(self, spector, results):
+        other = model(spector, ["GPA", "TUCE", "PSI"], event="0", increments={"GPA": 0.1})
+        first, second = one(results, "test", "GPA"), one(other, "test", "GPA")
+        assert second["estimate"] == pytest.approx(1 / first["estimate"])
+        assert second["estimate_low"] == pytest.approx(1 / first["estimate_high"])
+        assert (second["event"], second["count"]) == ("0", 21)
+
+    def test_screening_by_groups(self, spector):
+        results = model(spector, ["GPA"], candidates=["PSI"], screening_test="groups")
+        assert "screened by: Student t" in one(results, "univariable", "PSI")["note"] or (
+            "screened by: Mann-Whitney" in one(results, "univariable", "PSI")["note"]
+        )
+
+    def test_families_count_one_fit(self, results):
+        tests = results[results["row"] == "test"]
+        assert list(tests["method"].unique()) == [ML]
+        assert (results["row"] == "alternative").sum() == 3
+
+    def test_firth_first(self, spector):
+        results = model(spector, ["GPA"], fits=["firth", "ml"])
+        assert one(results, "test", method=FIRTH)["variable"] == "GPA"
+        assert one(results, "alternative", method=ML)["variable"] == "GPA"
+
+    def test_bootstrap_is_seeded_and_optimism_is_positive(self, spector):
+        first, second, third = (
+            model(spector, ["GPA", "TUCE"], n_bootstrap=50, seed=seed, fits=["firth"])
+            for seed in (1, 1, 2)
+        )
+        pd.testing.assert_frame_equal(first, second)
+        fits = first[first["row"] == "fit"]
+        area = fits[fits["estimate_name"] == "area under the curve"]["estimate"].tolist()
+        slope = fits[fits["estimate_name"] == "calibration slope"]["estimate"].tolist()
+        assert area[1] < area[0]
+        assert slope[1] < slope[0]
+        assert not first.equals(third)
+
+    def test_schema_has_the_functions_defaults(self):
+        schema = plan_schema()["$defs"]["analyses"]["logistic_regression"]["properties"]
+        parameters = inspect.signature(logistic_regression).parameters
+        for key in ("screening", "screening_test", "univariable", "calibration_groups"):
+            assert schema[key]["default"] == parameters[key].default
+        assert tuple(schema["fits"]["default"]) == parameters["fits"].default
+        assert schema["n_bootstrap"]["default"] == parameters["n_bootstrap"].default
+
+
+class TestNoFit:
+    @pytest.mark.parametrize(
+        ("change", "predictors", "message"),
+        [
+            (lambda t: t.assign(GRADE=1), ["GPA"], "32 events in 32 complete rows"),
+            (lambda t: t.assign(GPA=3), ["GPA"], "'GPA' is constant"),
+            (lambda t: t.assign(TUCE=t.GPA * 2), ["GPA", "TUCE"], "collinear"),
+            (
+                lambda t: t.assign(GRADE=[1, 1] + [0] * 30),
+                ["GPA", "TUCE", "PSI"],
+                "too few events: 2 events for 3 coefficients",
+            ),
+            (
+                lambda t: t.assign(GRADE=[0, 0] + [1] * 30),
+                ["GPA", "TUCE", "PSI"],
+                "too few events: 2 non-events for 3 coefficients",
+            ),
+            (lambda t: t.assign(GRADE=2), ["GPA"], "no level of the plan: '2'"),
+            (lambda t: t.assign(GPA=np.nan), ["GPA"], "'GPA' has no values"),
+        ],
+    )
+    def test_note_and_no_number(self, spector, change, predictors, message):
+        results = model(change(spector), predictors)
+        assert results["note"].str.contains(message).all()
+        assert results[NUMBERS].isna().all(axis=None)
+
+    def test_outcome_is_no_event(self, spector):
+        results = model(spector, ["GPA"], "TUCE")
+        assert "not a categorical variable of two levels" in one(results, "model")["note"]
+
+    def test_increment_of_levels(self, spector):
+        variables = {**SPECTOR, "PSI": BINARY}
+        results = model(spector, ["PSI"], variables=variables, increments={"PSI": 0.1})
+        assert "an increment is for continuous" in one(results, "model")["note"]
+
+    def test_ties_leave_no_hosmer_lemeshow(self):
+        row = hosmer_lemeshow(np.repeat([0.2, 0.8], 10), np.tile([0.0, 1], 10))
+        assert row["note"].startswith("no test: the risks make")
+        assert "p" not in row

@@ -1,0 +1,358 @@
+"""Study plans: what is accepted, how faults read, and who is let in and counted."""
+
+import copy
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+
+from glymflow.alps.index import COLUMNS
+from glymflow.io import InputFault
+from glymflow.study.plan import load_plan, paths_by_id, plan_faults, study_outputs, text_columns
+from glymflow.study.selection import analysis_rows, select_participants, variable_values
+from glymflow.text import level_text
+
+DEMO = Path(__file__).parents[3] / "config" / "studies" / "demo.yaml"
+PLAN = {
+    "title": "T",
+    "groups": {"column": "group", "order": ["control", "patient"]},
+    "variables": {
+        "age": {"type": "continuous"},
+        "sex": {"type": "categorical", "levels": ["F", "M"]},
+    },
+    "analyses": [{"id": "one", "kind": "compare_groups", "variables": ["age", "sex"]}],
+    "tables": [{"id": "table1", "analysis": "one"}],
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(change=None, text=None):
+        plan = copy.deepcopy(PLAN)
+        if change:
+            change(plan)
+        path = tmp_path / "plan.yaml"
+        path.write_text(text or yaml.safe_dump(plan, sort_keys=False), encoding="utf-8")
+        return path
+
+    return write
+
+
+def fault_of(path):
+    with pytest.raises(InputFault) as caught:
+        load_plan(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message[len(f"{path}: ") :]
+
+
+class TestLoadPlan:
+    def test_demo_plan(self):
+        plan = load_plan(DEMO)
+        assert study_outputs(plan) == {
+            "stats": ["flow", "characteristics", "alps_by_group"],
+            "tables": ["table1", "table2"],
+            "figures": ["figure1"],
+        }
+        assert plan_faults(plan, ["participant_id", "group", "age", "sex", "score"]) == []
+        assert plan["groups"]["labels"] == {"control": "Controls", "patient": "Patients"}
+
+    def test_defaults(self, write):
+        plan = load_plan(write())
+        assert (plan["seed"], plan["session"]) == (1, "first")
+
+    def test_yes_no_and_leading_zeros_are_text(self, write):
+        text = yaml.safe_dump(PLAN).replace("- F\n", "- no\n").replace("- M\n", "- 01\n")
+        text += "session: 02\nseed: 7\nqc: [pass, n/a]\n"
+        plan = load_plan(write(text=text))
+        assert plan["variables"]["sex"]["levels"] == ["no", "01"]
+        assert (plan["session"], plan["seed"]) == ("02", 7)
+
+    def test_recode_keys_are_text(self, write):
+        text = yaml.safe_dump(PLAN).replace(
+            "age:\n", "age:\n    recode: {-99: null, 89+: 89, 1.5e1: 2}\n"
+        )
+        plan = load_plan(write(text=text))
+        assert plan["variables"]["age"]["recode"] == {"-99": None, "89+": 89, "1.5e1": 2}
+
+    @pytest.mark.parametrize(
+        ("change", "message"),
+        [
+            (
+                lambda p: p.update(grops=1),
+                "plan: unknown key 'grops' (did you mean 'groups'?)",
+            ),
+            (
+                lambda p: p["analyses"][0].update(normality="shapir"),
+                "analyses[0].normality: 'shapir' is not allowed (did you mean 'shapiro'?)",
+            ),
+            (
+                lambda p: p["analyses"][0].update(equal_varianses=True),
+                "analyses[0]: unknown key 'equal_varianses' (did you mean 'equal_variances'?)",
+            ),
+            (
+                lambda p: p["analyses"][0].update(kind="compare_group"),
+                "analyses[0].kind: 'compare_group' is not allowed (did you mean 'compare_groups'?)",
+            ),
+            (
+                lambda p: p["variables"]["age"].update(type="number"),
+                "variables.age.type: 'number' is not allowed (allowed: continuous, categorical)",
+            ),
+            (
+                lambda p: p["variables"]["sex"].pop("levels"),
+                "variables.sex: 'levels' is a required property",
+            ),
+            (
+                lambda p: p["variables"]["sex"].update(event="X"),
+                "variables.sex.event: 'X' is none of the levels",
+            ),
+            (
+                lambda p: p["analyses"][0].update(variables=["agee"]),
+                "one: no variable 'agee' (did you mean 'age'?)",
+            ),
+            (
+                lambda p: p["tables"][0].update(analysis="two"),
+                "tables.table1: no analysis 'two'",
+            ),
+            (
+                lambda p: p["analyses"].append(p["analyses"][0]),
+                "analyses: the id 'one' stands twice",
+            ),
+            (
+                lambda p: p["analyses"][0].update(id="flow"),
+                "the id 'flow' is taken",
+            ),
+            (
+                lambda p: p["analyses"][0].update(id="a/b"),
+                "analyses[0].id: 'a/b' does not match",
+            ),
+            (
+                lambda p: p["analyses"][0].update(normality="none"),
+                "one: choice auto needs a normality test; name a choice",
+            ),
+            (
+                lambda p: p["tables"][0].update(columns=["p_adjusted"]),
+                "tables.table1: p_adjusted needs a correction in analysis 'one'",
+            ),
+            (lambda p: p.pop("groups"), "one: a compare_groups needs groups"),
+            (lambda p: p.update(seed="x"), "seed: 'x' is not of the type integer"),
+            (
+                lambda p: p.update(include=[{"column": "age"}]),
+                "include[0]",
+            ),
+        ],
+    )
+    def test_faults_in_one_line(self, write, change, message):
+        assert message in fault_of(write(change))
+
+    def test_all_faults_are_named_at_once(self, write):
+        message = fault_of(write(lambda p: p.update(seed=-1, sesion="first")))
+        assert "sesion" in message
+        assert "seed" in message
+
+    def test_not_yaml_no_file_no_plan(self, write, tmp_path):
+        assert "not readable as YAML" in fault_of(write(text="title: [a"))
+        assert "the key 'title' stands twice" in fault_of(write(text="title: a\ntitle: b\n"))
+        assert "No such file" in fault_of(tmp_path / "absent.yaml")
+        assert "not of the type mapping" in fault_of(write(text="just words"))
+
+
+class TestPlanFaults:
+    def test_columns(self, write):
+        def change(plan):
+            plan["variables"]["alps"] = {"type": "continuous", "column": "alps_maen"}
+            plan["variables"]["count"] = {"type": "continuous", "column": "epvs_count_bg_left"}
+            plan["include"] = [{"column": "agee", "min": 18}]
+            plan["analyses"][0]["exclude"] = [{"column": "smoker", "values": ["yes"]}]
+
+        plan = load_plan(write(change))
+        assert plan_faults(plan, ["participant_id", "group", "age"]) == [
+            "variables.sex: no column 'sex' in participants.tsv or among the measures",
+            "variables.alps: no column 'alps_maen' in participants.tsv or among the measures "
+            "(did you mean 'alps_mean'?)",
+            "include: no column 'agee' in participants.tsv or among the measures "
+            "(did you mean 'age'?)",
+            "analyses.one.exclude: no column 'smoker' in participants.tsv or among the measures",
+        ]
+
+    def test_standard_errors(self, write):
+        def change(plan):
+            known = {"kind": "linear_regression", "outcome": "age", "predictors": ["sex"]}
+            plan["analyses"] += [
+                {"id": "two", **known, "outcome_se": "alps_mean_se"},
+                {"id": "three", **known, "outcome_se": "alps_maen_se"},
+                {"id": "four", **known, "outcome_se": "age_error"},
+            ]
+
+        plan = load_plan(write(change))
+        assert plan_faults(plan, ["group", "age", "sex", "age_error"]) == [
+            "analyses.three.outcome_se: no column 'alps_maen_se' in participants.tsv or among the"
+            " measures (did you mean 'alps_mean_se'?)"
+        ]
+
+    def test_every_column_of_alps_may_be_named(self, write):
+        def change(plan):
+            names = [name for name in COLUMNS if name != "participant_id"]
+            plan["variables"] |= {name: {"type": "continuous"} for name in names}
+
+        assert plan_faults(load_plan(write(change)), ["group", "age", "sex"]) == []
+
+    def test_group_column(self, write):
+        plan = load_plan(write())
+        assert plan_faults(plan, ["grp", "age", "sex"]) == [
+            "groups: no column 'group' in participants.tsv or among the measures "
+            "(did you mean 'grp'?)"
+        ]
+
+
+def test_small_helpers(write):
+    assert text_columns(load_plan(write())) == ("participant_id", "session_id", "sex", "group")
+    assert set(paths_by_id(["a/one.tsv", "a/flow.tsv"])) == {"one", "flow"}
+    assert set(paths_by_id("a/one.tsv")) == {"one"}
+    values = [1, 1.0, "1.0", "01", True, np.True_, "yes ", float("nan"), None, "n/a", 0.5]
+    texts = ["1", "1", "1", "01", "true", "true", "yes", None, None, None, "0.5"]
+    assert [level_text(value) for value in values] == texts
+
+
+class TestVariableValues:
+    def test_recode_is_noted_and_numbers_are_untouched(self):
+        table = pd.DataFrame({"age": [0.1 + 0.2, -99.0, np.nan]})
+        variable = {"type": "continuous", "recode": {"-99": None}}
+        values, fault, note = variable_values(table, "age", variable)
+        assert values.iloc[0] == 0.1 + 0.2
+        assert values.isna().sum() == 2
+        assert (fault, note) == ("", "1 values recoded")
+        table = pd.DataFrame({"age": ["70", "89+", None]})
+        variable = {"type": "continuous", "recode": {"89+": 89}}
+        assert list(variable_values(table, "age", variable)[0][:2]) == [70, 89]
+
+    def test_levels_of_a_column_that_became_float(self):
+        table = pd.DataFrame({"x": [1.0, 0.0, np.nan]})
+        values, fault, _ = variable_values(
+            table, "x", {"type": "categorical", "levels": ["0", "1"]}
+        )
+        assert list(values) == ["1", "0", None]
+        assert fault == ""
+
+    def test_infinity_is_no_number(self):
+        table = pd.DataFrame({"x": [1.0, np.inf]})
+        assert "not numbers: 'inf'" in variable_values(table, "x", {"type": "continuous"})[1]
+
+
+@pytest.fixture
+def cohort():
+    return pd.DataFrame(
+        {
+            "participant_id": ["a", "a", "b", "c", "d", "e", "f"],
+            "session_id": ["ses-10", "ses-2", "ses-2", "ses-2", "ses-2", "ses-2", "ses-2"],
+            "group": ["control", "control", "patient", "patient", "other", np.nan, "control"],
+            "age": [51, 50, 60, np.nan, 40, 41, 17],
+            "sex": ["F", "F", "M", "M", "F", "F", "M"],
+            "qc_status": ["pass", "warn", "fail", np.nan, "pass", "pass", "pass"],
+        }
+    )
+
+
+class TestSelectParticipants:
+    def select(self, cohort, write, **keys):
+        return select_participants(cohort, load_plan(write(lambda p: p.update(keys))))
+
+    def all_counts(self, flow):
+        rows = flow[flow["group"] == "all"]
+        return list(
+            rows[["step", "excluded", "missing", "left"]].itertuples(index=False, name=None)
+        )
+
+    def test_each_step_is_counted(self, cohort, write):
+        selected, flow = self.select(
+            cohort, write, qc=["pass", "warn", "n/a"], include=[{"column": "age", "min": 18}]
+        )
+        assert list(selected["participant_id"]) == ["a"]
+        assert list(selected["session_id"]) == ["ses-2"]  # before ses-10
+        assert self.all_counts(flow) == [
+            ("cohort", 0, 0, 7),
+            ("session", 1, 0, 6),
+            ("groups", 2, 1, 4),
+            ("qc", 1, 1, 3),
+            ("include", 2, 1, 1),
+        ]
+        last = flow[flow["step"] == "include"].set_index("group")
+        assert list(last.loc["control", ["excluded", "missing", "left"]]) == [1, 0, 1]
+        assert list(last.loc["patient", ["excluded", "missing", "left"]]) == [1, 1, 0]
+
+    def test_failed_epvs_and_lesions_lose_their_values_and_not_the_row(self, cohort, write):
+        cohort["qc_status"] = "pass"
+        cohort["epvs_qc_status"] = ["pass", "warn", "fail", np.nan, "pass", "pass", "pass"]
+        cohort["epvs_count"], cohort["epvs_lacunes"] = range(7), range(7)
+        cohort["alps_mean"], cohort["brain_volume_ml"] = 1.5, 1200.0
+        cohort["lesions_qc_status"] = ["fail", *["pass"] * 6]  # the row of another session
+        cohort["volume_lesion_ml"], cohort["share_left"] = 10.0, 0.5
+        cohort["lacunes"] = 3  # counted by a rater: a column of participants.tsv
+        selected, flow = self.select(cohort, write, qc=["pass", "warn"])
+        selected = selected.set_index("participant_id")
+        assert list(selected.index) == ["a", "b", "c", "f"]
+        for name in ("epvs_count", "epvs_lacunes", "brain_volume_ml"):
+            assert list(selected.index[selected[name].isna()]) == ["b"]
+        for name in ("volume_lesion_ml", "share_left", "lacunes", "alps_mean"):
+            assert selected[name].notna().all()
+        assert selected.loc["b", "epvs_qc_status"] == "fail"
+        assert self.all_counts(flow)[-2:] == [("qc", 0, 0, 4), ("qc", 0, 1, 4)]
+        assert flow["criterion"].iloc[-1] == "values of epvs: epvs_qc_status is pass or warn"
+        tenth, _ = self.select(cohort, write, qc=["pass"], session="10")
+        assert tenth[["volume_lesion_ml", "share_left"]].isna().all(axis=None)
+        assert tenth["alps_mean"].notna().all()
+        everything, _ = self.select(cohort, write)
+        assert everything["epvs_count"].notna().all()
+
+    def test_exclude_keeps_missing(self, cohort, write):
+        criterion = {"column": "age", "below": 18, "reason": "minors"}
+        selected, flow = self.select(cohort, write, exclude=[criterion])
+        assert list(selected["participant_id"]) == ["a", "b", "c"]
+        assert flow["criterion"].iloc[-1] == "minors (age < 18)"
+
+    def test_session_label_and_all(self, cohort, write):
+        assert len(self.select(cohort, write, session="10")[0]) == 1
+        assert len(self.select(cohort, write, session="ses-10")[0]) == 1
+        assert len(self.select(cohort, write, session="all")[0]) == 5
+
+    @pytest.mark.parametrize(
+        ("criterion", "kept"),
+        [
+            ({"values": ["M"]}, "bcf"),
+            ({"column": "age", "missing": True}, "c"),
+            ({"column": "age", "missing": False, "max": 50}, "af"),
+            ({"column": "age", "above": 50}, "b"),
+        ],
+    )
+    def test_criteria(self, cohort, write, criterion, kept):
+        selected, _ = self.select(cohort, write, include=[{"column": "sex", **criterion}])
+        assert "".join(selected["participant_id"]) == kept
+
+    def test_text_where_a_number_is_compared(self, cohort, write):
+        with pytest.raises(InputFault, match="criterion 'sex': values that are not numbers: 'F'"):
+            self.select(cohort, write, include=[{"column": "sex", "min": 1}])
+
+    def test_no_such_column(self, cohort, write):
+        with pytest.raises(InputFault, match="no column 'group'"):
+            self.select(cohort.drop(columns="group"), write)
+
+    def test_without_groups_everybody_stays(self, cohort, write):
+        plan = load_plan(write())
+        del plan["groups"]
+        selected, flow = select_participants(cohort, plan)
+        assert len(selected) == 6
+        assert set(flow["group"]) == {"all"}
+
+    def test_criteria_of_one_analysis(self, cohort, write):
+        def change(plan):
+            plan["analyses"][0]["include"] = [{"column": "sex", "values": ["F"]}]
+
+        plan = load_plan(write(change))
+        selected, _ = select_participants(cohort, plan)
+        rows, flow = analysis_rows(selected, plan, plan["analyses"][0])
+        assert "".join(rows["participant_id"]) == "a"
+        assert set(flow["analysis"]) == {"one"}
+        assert flow["excluded"].iloc[0] == 3

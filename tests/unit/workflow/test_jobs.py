@@ -1,0 +1,119 @@
+"""What a script does with a fault, in a process of its own: the log takes over its two streams."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from glymflow.io import InputFault, require
+
+ROOT = Path(__file__).resolve().parents[3]
+JOB = """
+import os, sys
+from types import SimpleNamespace
+from glymflow.io import InputFault, write_placeholder
+from glymflow.workflow.jobs import cohort_job, subject_job
+snakemake = SimpleNamespace(rule="fit_tensor", output=["a.nii.gz", "new/b.json"], log=["job.log"])
+with {kind}_job(snakemake):
+    print("printed")
+    print("warned", file=sys.stderr)
+    os.write(1, b"compiled code\\n")
+    os.system("echo a tool; echo its error >&2")
+    open("a.nii.gz", "w").write("half written")
+    {ending}
+print("after")
+print("after, error", file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def job(tmp_path):
+    def run(kind, ending):
+        code = JOB.format(kind=kind, ending=ending)
+        environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+        return subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True,
+            text=True, check=False,
+        )  # fmt: skip
+
+    return run
+
+
+LOGGED = {"printed", "warned", "compiled code", "a tool", "its error"}
+
+
+@pytest.mark.parametrize("kind", ["subject", "cohort"])
+def test_output_of_every_kind_goes_to_the_log_and_the_terminal_comes_back(job, tmp_path, kind):
+    done = job(kind, "pass")
+    assert done.returncode == 0
+    assert set((tmp_path / "job.log").read_text().splitlines()) == LOGGED
+    assert done.stdout == "after\n"
+    assert done.stderr == "after, error\n"
+    assert (tmp_path / "a.nii.gz").read_text() == "half written"
+
+
+def test_fault_of_a_subject_becomes_every_output_and_ends_well(job, tmp_path):
+    done = job("subject", "raise InputFault('dwi.nii: broken')")
+    assert done.returncode == 0
+    assert done.stderr == "after, error\n"
+    for name in ("a.nii.gz", "new/b.json"):
+        with pytest.raises(InputFault, match=r"^dwi\.nii: broken$"):
+            require(tmp_path / name)
+    assert "not measured: dwi.nii: broken" in (tmp_path / "job.log").read_text().splitlines()
+
+
+@pytest.mark.parametrize("kind", ["subject", "cohort"])
+def test_error_of_ours_fails_the_job_with_its_trace_in_the_log(job, tmp_path, kind):
+    done = job(kind, "raise KeyError('ours')")
+    assert done.returncode == 1
+    log = (tmp_path / "job.log").read_text()
+    assert "Traceback" in log
+    assert "KeyError: 'ours'" in log
+    assert done.stderr.startswith("fit_tensor: failed, see job.log\n")
+    assert "after" not in done.stdout
+    assert (tmp_path / "a.nii.gz").read_text() == "half written"
+    assert not (tmp_path / "new").exists()
+
+
+def test_fault_of_the_cohort_ends_with_one_line_and_status_1(job, tmp_path):
+    done = job("cohort", "raise InputFault('nobody is left')")
+    assert done.returncode == 1
+    assert done.stderr == "fit_tensor: nobody is left\n"
+    assert "fit_tensor: nobody is left" in (tmp_path / "job.log").read_text().splitlines()
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "spared"),
+    [
+        ("fit_tensor", ["pandas", "matplotlib", "ants", "jinja2", "dipy"]),
+        ("register_template", ["matplotlib", "sklearn", "statsmodels", "dipy", "requests"]),
+        ("measure_alps", ["matplotlib", "sklearn", "statsmodels", "dipy", "requests"]),
+        ("report_subject", ["ants", "sklearn", "statsmodels", "dipy", "scipy"]),
+    ],
+)
+def test_a_job_loads_no_library_that_it_does_not_need(script, spared):
+    """Each job is a process of its own: 10,000 subjects pay its start 40,000 times."""
+    code = (
+        "import runpy, sys\n"
+        f"runpy.run_path({str(ROOT / 'scripts' / f'{script}.py')!r})\n"
+        f"if {script!r} in ('register_template', 'measure_alps'):\n"
+        "    import ants\n"
+        f"print(*(name for name in {spared!r} if name in sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True, text=True, check=True, env=os.environ | {"GLYMFLOW_JOB": "1"},
+    )  # fmt: skip
+    assert done.stdout.split() == []
+
+
+def test_outside_of_a_job_ants_is_whole():
+    code = "import glymflow.image.registration, ants; print(callable(ants.plot))"
+    env = {key: value for key, value in os.environ.items() if key != "GLYMFLOW_JOB"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
+    )
+    assert done.stdout.strip() == "True"
