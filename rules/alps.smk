@@ -1,9 +1,15 @@
+# what a session with masks needs to know, and a session without must not rerun for
+OVERLAP = {
+    key: config["lesions"][key] for key in ("consensus", "overlap", "max_overlap")
+}
+
+
 rule measure_alps:
     """Measure the ALPS index (Taoka 2017) of a series in every ROI set and frame, with its QC."""
     input:
         tensor="<derivatives>/{folder}/dwi/{series}_model-tensor_param-tensor_dwimap.nii.gz",
         fa="<derivatives>/{folder}/dwi/{series}_model-tensor_param-fa_dwimap.nii.gz",
-        fit="<derivatives>/{folder}/dwi/{series}_model-tensor_dwimap.json",
+        tensor_sidecar="<derivatives>/{folder}/dwi/{series}_model-tensor_dwimap.json",
         dwi="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.nii.gz",
         bval="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.bval",
         bvec="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.bvec",
@@ -12,9 +18,11 @@ rule measure_alps:
         warp="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",
         registration="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_xfm.json",
         wm="<resources>/template/space-MNI152NLin2009aSym_label-WM_probseg.nii.gz",
-        lesions=masks_that_count,
-        inverse_warp=of_template_masks(
+        lesions=lambda wildcards: SHEET.volume_masks(wildcards.folder),
+        inverse_warp=lambda wildcards: (
             "<derivatives>/{folder}/dwi/{series}_from-MNI152NLin2009aSym_to-dwi_mode-image_desc-warp_xfm.nii.gz"
+            if SHEET.has_template_masks(wildcards.folder)
+            else []
         ),
     output:
         alps="<derivatives>/{folder}/dwi/{series}_alps.tsv",
@@ -27,16 +35,18 @@ rule measure_alps:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(5),
+        mem_mb=grow(1500),
+        runtime=grow(5),
     params:
-        participant_id=of_series("participant_id"),
-        session_id=of_series("session_id"),
+        participant_id=get_of_series("participant_id"),
+        session_id=get_of_series("session_id"),
         roi_sets=config["roi_sets"],
         roi_set=config["roi_set"],
         thresholds=config["qc"],
-        masks=lambda wildcards: LESIONS.get(wildcards.folder, []),
-        lesions=lambda wildcards: OVERLAP if wildcards.folder in LESIONS else None,
+        masks=lambda wildcards: SHEET.lesions.get(wildcards.folder, []),
+        lesions=lambda wildcards: (
+            OVERLAP if wildcards.folder in SHEET.lesions else None
+        ),
         code=code_hash("measure_alps"),
     message:
         "Measure ALPS of {wildcards.series}"
@@ -47,8 +57,10 @@ rule measure_alps:
 rule collect_alps:
     """Collect the rows of all series, and list the series that could not be measured."""
     input:
-        tables=of_cohort("<derivatives>/{folder}/dwi/{series}_alps.tsv"),
-        lesions=branch("lesions" in MEASURES, then="<cohort>/lesions.tsv", otherwise=[]),
+        tables=expand_series("<derivatives>/{folder}/dwi/{series}_alps.tsv"),
+        lesions=branch(
+            "lesions" in SHEET.measured, then="<cohort>/lesions.tsv", otherwise=[]
+        ),
     output:
         alps="<cohort>/alps.tsv",
         excluded="<cohort>/excluded/alps.tsv",
@@ -60,12 +72,12 @@ rule collect_alps:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         series=[
             {key: row[key] for key in ("participant_id", "session_id", "series")}
-            for row in SERIES.values()
+            for row in SHEET.series.values()
         ],
         code=code_hash("collect_alps"),
     message:

@@ -1,5 +1,5 @@
 rule index_cohort:
-    """List DWI series, lesion masks and images for EPVS, and who is left out at the door and why."""
+    """Write down what was found in the cohort, and who is left out at the door and why."""
     output:
         series="<cohort>/series.tsv",
         masks="<cohort>/masks.tsv",
@@ -13,15 +13,11 @@ rule index_cohort:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
+        mem_mb=grow(1000),
         runtime=10,
     params:
-        bids_dir=config["bids_dir"],
-        derivatives_dir=config["derivatives_dir"],
-        participants=config["participants"],
-        lesions=config["lesions"],
-        epvs=EPVS_INTAKE,
-        sheet=SHEET,
+        sheet=str(SHEET.path),
+        fingerprint=SHEET.fingerprint,
         code=code_hash("index_cohort"),
     message:
         "List the series of the cohort"
@@ -32,12 +28,11 @@ rule index_cohort:
 rule merge_cohort:
     """Join participants and measures: one row per subject and session."""
     input:
-        alps=branch("alps" in MEASURES, then="<cohort>/alps.tsv", otherwise=[]),
-        lesions=branch("lesions" in MEASURES, then="<cohort>/lesions.tsv", otherwise=[]),
-        epvs=branch("epvs" in MEASURES, then="<cohort>/epvs.tsv", otherwise=[]),
+        measures=collect_measures("<cohort>/{domain}.tsv"),
         participants=branch(exists(PARTICIPANTS), then=PARTICIPANTS, otherwise=[]),
     output:
         cohort="<cohort>/cohort.tsv",
+        dictionary="<cohort>/cohort.json",
     log:
         "<logs>/merge_cohort.log",
     benchmark:
@@ -46,9 +41,10 @@ rule merge_cohort:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
+        mem_mb=grow(1000),
         runtime=10,
     params:
+        domains=SHEET.measured,
         roi_set=config["roi_set"],
         frame=config["frame"],
         combine=config["combine_series"],
@@ -62,7 +58,7 @@ rule merge_cohort:
 rule list_excluded:
     """Say who was left out of what and why, from the intake to the last measure."""
     input:
-        parts=collect("<cohort>/excluded/{part}.tsv", part=["intake", *MEASURES]),
+        parts=collect("<cohort>/excluded/{part}.tsv", part=["intake", *SHEET.measured]),
     output:
         excluded="<cohort>/excluded.tsv",
     log:
@@ -73,7 +69,7 @@ rule list_excluded:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
+        mem_mb=grow(500),
         runtime=5,
     params:
         code=code_hash("list_excluded"),
@@ -95,7 +91,7 @@ rule describe_derivatives:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(500),
+        mem_mb=grow(500),
         runtime=5,
     params:
         code=code_hash("describe_derivatives"),

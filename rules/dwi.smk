@@ -3,9 +3,9 @@ rule fit_tensor:
     and fit the diffusion tensor by weighted least squares (Basser 1994; Veraart 2013).
     """
     input:
-        dwi=of_series("dwi"),
-        bval=of_series("bval"),
-        bvec=of_series("bvec"),
+        dwi=get_of_series("dwi"),
+        bval=get_of_series("bval"),
+        bvec=get_of_series("bvec"),
     output:
         dwi="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.nii.gz",
         bval="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.bval",
@@ -25,8 +25,8 @@ rule fit_tensor:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(15),
+        mem_mb=grow(2000),
+        runtime=grow(15),
     params:
         b0_threshold=config["dwi"]["b0_threshold"],
         shell_max=config["dwi"]["shell_max"],

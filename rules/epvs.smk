@@ -1,9 +1,17 @@
+# what the segmentation of EPVS needs to know; another primary engine is no reason to rerun it
+EPVS = {
+    key: value
+    for key, value in config["epvs"].items()
+    if key not in ("measure", "mask", "engine")
+}
+
+
 rule preprocess_anat:
     """Prepare T1w and T2w for EPVS: N4 (Tustison 2010), brain, T2w to T1w, 1 mm, -1 to 1."""
     input:
-        t1w=of_session("t1w"),
-        t2w=of_session("t2w"),
-        flair=of_session("flair"),
+        t1w=get_of_session("t1w"),
+        t2w=get_of_session("t2w"),
+        flair=get_of_session("flair"),
     output:
         t1w="<derivatives>/{folder}/anat/{session}_desc-preproc_T1w.nii.gz",
         t2w="<derivatives>/{folder}/anat/{session}_desc-preproc_T2w.nii.gz",
@@ -19,8 +27,8 @@ rule preprocess_anat:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=grow(2000),
+        runtime=grow(10),
     params:
         code=code_hash("preprocess_anat"),
     message:
@@ -48,8 +56,8 @@ rule register_anat:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(10),
+        mem_mb=grow(1500),
+        runtime=grow(10),
     params:
         resolution_mm=config["registration"]["resolution_mm"],
         seed=config["registration"]["seed"],
@@ -69,19 +77,19 @@ rule segment_epvs:
         mask="<derivatives>/{folder}/anat/{session}_desc-brain_mask.nii.gz",
         classes="<derivatives>/{folder}/anat/{session}_desc-head_dseg.nii.gz",
         sidecar="<derivatives>/{folder}/anat/{session}_desc-preproc_anat.json",
-        affine=of_atlas(
+        affine=follow_atlas(
             "<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_desc-affine_xfm.mat"
         ),
-        warp=of_atlas(
+        warp=follow_atlas(
             "<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz"
         ),
-        inverse_warp=of_atlas(
+        inverse_warp=follow_atlas(
             "<derivatives>/{folder}/anat/{session}_from-MNI152NLin2009aSym_to-T1w_mode-image_desc-warp_xfm.nii.gz"
         ),
-        registration=of_atlas(
+        registration=follow_atlas(
             "<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_xfm.json"
         ),
-        external=of_session("mask"),
+        external=get_of_session("mask"),
     output:
         regions="<derivatives>/{folder}/anat/{session}_desc-regions_dseg.nii.gz",
         labels="<derivatives>/{folder}/anat/{session}_desc-regions_dseg.tsv",
@@ -98,11 +106,11 @@ rule segment_epvs:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(5),
+        mem_mb=grow(2000),
+        runtime=grow(5),
     params:
         session=lambda wildcards: {
-            key: IMAGES[wildcards.folder][key]
+            key: SHEET.images[wildcards.folder][key]
             for key in ("participant_id", "session_id", "mask_fault")
         },
         settings=EPVS,
@@ -117,7 +125,7 @@ rule segment_epvs:
 rule collect_epvs:
     """Collect the EPVS of all sessions and engines, and list who could not be measured."""
     input:
-        tables=of_sessions(
+        tables=expand_sessions(
             "<derivatives>/{folder}/anat/{session}_desc-epvs_measures.tsv"
         ),
     output:
@@ -131,12 +139,12 @@ rule collect_epvs:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(10),
+        mem_mb=grow(1000),
+        runtime=grow(10),
     params:
         sessions=[
             {key: row[key] for key in ("participant_id", "session_id", "fault")}
-            for row in EPVS_SESSIONS
+            for row in SHEET.rows["epvs"]
         ],
         engine=config["epvs"]["engine"],
         code=code_hash("collect_epvs"),
@@ -151,6 +159,6 @@ rule epvs:
     input:
         "<cohort>/epvs.tsv",
         "<cohort>/excluded/epvs.tsv",
-        branch("epvs" in MEASURES, then="<cohort>/excluded.tsv", otherwise=[]),
-        branch("epvs" in MEASURES, then="<cohort>/cohort.tsv", otherwise=[]),
+        branch("epvs" in SHEET.measured, then="<cohort>/excluded.tsv", otherwise=[]),
+        branch("epvs" in SHEET.measured, then="<cohort>/cohort.tsv", otherwise=[]),
         "<derivatives>/dataset_description.json",

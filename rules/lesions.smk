@@ -1,14 +1,14 @@
 rule measure_lesions:
     """Measure the lesion masks of a batch of sessions: volumes, oedema by subtraction, side, location."""
     input:
-        files=lambda wildcards: lesion_files(LESION_BATCHES[wildcards.batch]),
-        affine=of_registered(
+        files=lambda wildcards: SHEET.lesion_files(SHEET.batches[wildcards.batch]),
+        affine=follow_registrations(
             "<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-affine_xfm.mat"
         ),
-        warp=of_registered(
+        warp=follow_registrations(
             "<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz"
         ),
-        inverse_warp=of_registered(
+        inverse_warp=follow_registrations(
             "<derivatives>/{folder}/dwi/{series}_from-MNI152NLin2009aSym_to-dwi_mode-image_desc-warp_xfm.nii.gz"
         ),
     output:
@@ -23,14 +23,14 @@ rule measure_lesions:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(10),
+        mem_mb=grow(1500),
+        runtime=grow(10),
     params:
         sessions=lambda wildcards: [
-            LESIONS[session] for session in LESION_BATCHES[wildcards.batch]
+            SHEET.lesions[session] for session in SHEET.batches[wildcards.batch]
         ],
         registered=lambda wildcards: [
-            session in REGISTERED for session in LESION_BATCHES[wildcards.batch]
+            SHEET.is_registered(session) for session in SHEET.batches[wildcards.batch]
         ],
         settings=config["lesions"],
         code=code_hash("measure_lesions"),
@@ -44,10 +44,10 @@ rule collect_lesions:
     """Collect the lesions of the cohort; the user's own side and location win."""
     input:
         tables=collect(
-            "<resources>/lesions/batch-{batch}_lesions.tsv", batch=LESION_BATCHES
+            "<resources>/lesions/batch-{batch}_lesions.tsv", batch=SHEET.batches
         ),
         faults=collect(
-            "<resources>/lesions/batch-{batch}_excluded.tsv", batch=LESION_BATCHES
+            "<resources>/lesions/batch-{batch}_excluded.tsv", batch=SHEET.batches
         ),
         participants=branch(exists(PARTICIPANTS), then=PARTICIPANTS, otherwise=[]),
     output:
@@ -61,7 +61,7 @@ rule collect_lesions:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
+        mem_mb=grow(1000),
         runtime=10,
     params:
         settings=config["lesions"],
@@ -77,11 +77,11 @@ rule map_lesions:
     input:
         table="<cohort>/lesions.tsv",
         tables=collect(
-            "<resources>/lesions/batch-{batch}_lesions.tsv", batch=LESION_BATCHES
+            "<resources>/lesions/batch-{batch}_lesions.tsv", batch=SHEET.batches
         ),
         masks=collect(
             "<resources>/lesions/batch-{batch}_space-MNI152NLin2009aSym_res-2_mask.nii.gz",
-            batch=LESION_BATCHES,
+            batch=SHEET.batches,
         ),
     output:
         counts="<cohort>/lesion_frequency.nii.gz",
@@ -99,7 +99,7 @@ rule map_lesions:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
+        mem_mb=grow(1000),
         runtime=20,
     params:
         flip_to=config["lesions"]["flip_to"],

@@ -11,8 +11,8 @@ rule prepare_template:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(5),
+        mem_mb=grow(1000),
+        runtime=grow(5),
     params:
         resolution_mm=config["registration"]["resolution_mm"],
         code=code_hash("prepare_template"),
@@ -30,7 +30,7 @@ rule register_template:
         mask="<derivatives>/{folder}/dwi/{series}_desc-brain_mask.nii.gz",
         wm="<resources>/template/space-MNI152NLin2009aSym_label-WM_probseg.nii.gz",
         brain="<resources>/template/space-MNI152NLin2009aSym_desc-brain_mask.nii.gz",
-        lesions=native_masks,
+        lesions=lambda wildcards: SHEET.native_masks(wildcards.folder),
     output:
         affine="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-affine_xfm.mat",
         warp="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",
@@ -45,8 +45,8 @@ rule register_template:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1500),
-        runtime=growing(10),
+        mem_mb=grow(1500),
+        runtime=grow(10),
     params:
         seed=config["registration"]["seed"],
         code=code_hash("register_template"),

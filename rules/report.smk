@@ -1,56 +1,7 @@
 rule report_subject:
     """Write a subject's page: ROIs on colour FA, registration, lesions, EPVS, values, QC in words."""
     input:
-        alps=of_subject("<derivatives>/{folder}/dwi/{series}_alps.tsv"),
-        fa=of_subject(
-            "<derivatives>/{folder}/dwi/{series}_model-tensor_param-fa_dwimap.nii.gz"
-        ),
-        colorfa=of_subject(
-            "<derivatives>/{folder}/dwi/{series}_model-tensor_param-colorfa_dwimap.nii.gz"
-        ),
-        rois=of_subject("<derivatives>/{folder}/dwi/{series}_desc-alps_dseg.nii.gz"),
-        wm=of_subject(
-            "<derivatives>/{folder}/dwi/{series}_label-WM_desc-template_probseg.nii.gz"
-        ),
-        lesions=of_lesions("<cohort>/lesions.tsv", "<cohort>/excluded/lesions.tsv"),
-        lesion_tables=of_batches("<resources>/lesions/batch-{batch}_lesions.tsv"),
-        lesion_masks=of_batches(
-            "<resources>/lesions/batch-{batch}_space-MNI152NLin2009aSym_res-2_mask.nii.gz"
-        ),
-        background=of_lesions(
-            "<resources>/template/space-MNI152NLin2009aSym_res-2_T1w.nii.gz"
-        ),
-        lesion_files=lambda wildcards: lesion_files(lesions_of(wildcards.subject)),
-        epvs_measures=of_images(
-            "<derivatives>/{folder}/anat/{session}_desc-epvs_measures.tsv"
-        ),
-        epvs_objects=of_images(
-            "<derivatives>/{folder}/anat/{session}_desc-epvs_objects.tsv"
-        ),
-        epvs_t1w=of_images(
-            "<derivatives>/{folder}/anat/{session}_desc-preproc_T1w.nii.gz"
-        ),
-        epvs_t2w=of_images(
-            "<derivatives>/{folder}/anat/{session}_desc-preproc_T2w.nii.gz"
-        ),
-        epvs_brain=of_images(
-            "<derivatives>/{folder}/anat/{session}_desc-brain_mask.nii.gz"
-        ),
-        epvs_regions=of_images(
-            "<derivatives>/{folder}/anat/{session}_desc-regions_dseg.nii.gz"
-        ),
-        epvs_vbnet=of_images(
-            "<derivatives>/{folder}/anat/{session}_desc-vbnet_label-EPVS_mask.nii.gz"
-        ),
-        epvs_frangi=of_images(
-            "<derivatives>/{folder}/anat/{session}_desc-frangi_label-EPVS_mask.nii.gz"
-        ),
-        epvs_external=of_images(
-            "<derivatives>/{folder}/anat/{session}_desc-external_label-EPVS_mask.nii.gz"
-        ),
-        epvs_head=lambda wildcards: [
-            row["t1w"] or row["t2w"] for row in images_of(wildcards.subject)
-        ],
+        unpack(lambda wildcards: SHEET.page_files(wildcards.subject, config)),
     output:
         page="<results>/report/{subject}.html",
     log:
@@ -61,18 +12,11 @@ rule report_subject:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
-        runtime=growing(5),
+        mem_mb=grow(1000),
+        runtime=grow(5),
     params:
         participant="{subject}",
-        series=lambda wildcards: SUBJECTS[wildcards.subject],
-        lesions=lambda wildcards: [
-            LESIONS[folder] for folder in lesions_of(wildcards.subject)
-        ],
-        epvs=lambda wildcards: [
-            row["session_id"] for row in images_of(wildcards.subject)
-        ],
-        engine=config["epvs"]["engine"],
+        values=lambda wildcards: SHEET.page_values(wildcards.subject, config),
         roi_set=config["roi_set"],
         frame=config["frame"],
         code=code_hash("report_subject"),
@@ -85,14 +29,8 @@ rule report_subject:
 rule report_cohort:
     """Write the cohort's page: counts, QC, distributions, the study's tables and figures."""
     input:
-        alps=branch("alps" in MEASURES, then="<cohort>/alps.tsv", otherwise=[]),
-        lesions=branch("lesions" in MEASURES, then="<cohort>/lesions.tsv", otherwise=[]),
-        lesion_map=branch(
-            "lesions" in MEASURES,
-            then="<results>/figures/lesion_frequency.png",
-            otherwise=[],
-        ),
-        epvs=branch("epvs" in MEASURES, then="<cohort>/epvs.tsv", otherwise=[]),
+        measures=collect_measures("<cohort>/{domain}.tsv"),
+        pictures=list(SHEET.pictures.values()),
         cohort="<cohort>/cohort.tsv",
         excluded="<cohort>/excluded.tsv",
         tables=collect("<results>/tables/{id}.html", id=STUDY["tables"]),
@@ -107,13 +45,25 @@ rule report_cohort:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
-        runtime=growing(10),
+        mem_mb=grow(2000),
+        runtime=grow(10),
     params:
-        subjects=list(SUBJECTS),
-        config=REPORT,
-        group_column=PLAN.get("groups", {}).get("column"),
-        epvs=config["epvs"],
+        domains=SHEET.measured,
+        pictured=list(SHEET.pictures),
+        subjects=list(SHEET.subjects),
+        config={
+            key: config[key]
+            for key in (
+                "roi_set",
+                "frame",
+                "combine_series",
+                "tensor",
+                "lesions",
+                "epvs",
+                "study",
+            )
+        },
+        plan={key: PLAN[key] for key in ("title", "groups") if key in PLAN},
         code=code_hash("report_cohort"),
     message:
         "Write the page of the cohort"
@@ -124,14 +74,20 @@ rule report_cohort:
 rule record_provenance:
     """Record what the run was made with: code, software, config, plan, checksums of the inputs."""
     input:
-        series=branch("alps" in MEASURES, then="<cohort>/series.tsv", otherwise=[]),
-        sidecars=of_cohort("<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.json"),
+        series=branch(
+            "alps" in SHEET.measured, then="<cohort>/series.tsv", otherwise=[]
+        ),
+        sidecars=expand_series(
+            "<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.json"
+        ),
         anat=(
-            of_sessions("<derivatives>/{folder}/anat/{session}_desc-preproc_anat.json")
-            if "epvs" in MEASURES
+            expand_sessions(
+                "<derivatives>/{folder}/anat/{session}_desc-preproc_anat.json"
+            )
+            if "epvs" in SHEET.measured
             else []
         ),
-        masks=lesion_files(LESIONS),
+        masks=SHEET.lesion_files(SHEET.lesions),
         participants=branch(exists(PARTICIPANTS), then=PARTICIPANTS, otherwise=[]),
         plan=config["study"] or [],
         page="<results>/report/index.html",
@@ -146,7 +102,7 @@ rule record_provenance:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
+        mem_mb=grow(1000),
         runtime=30,
     params:
         config=config,
@@ -162,4 +118,4 @@ rule qc:
     """Target: the report, one page for the cohort and one per subject."""
     input:
         "<results>/report/index.html",
-        collect("<results>/report/{subject}.html", subject=SUBJECTS),
+        collect("<results>/report/{subject}.html", subject=SHEET.subjects),

@@ -2,7 +2,7 @@ rule run_study:
     """Make the analyses of the study plan; one table of full precision for each."""
     input:
         cohort="<cohort>/cohort.tsv",
-        alps=branch("alps" in MEASURES, then="<cohort>/alps.tsv", otherwise=[]),
+        alps=branch("alps" in SHEET.measured, then="<cohort>/alps.tsv", otherwise=[]),
         plan=config["study"] or [],
     output:
         stats=collect("<results>/stats/{id}.tsv", id=STUDY["stats"] or "none"),
@@ -14,7 +14,7 @@ rule run_study:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(2000),
+        mem_mb=grow(2000),
         runtime=30,
     params:
         combine=config["combine_series"],
@@ -45,7 +45,7 @@ rule render_tables:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
+        mem_mb=grow(1000),
         runtime=10,
     params:
         code=code_hash("render_tables"),
@@ -75,7 +75,7 @@ rule render_figures:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=growing(1000),
+        mem_mb=grow(1000),
         runtime=10,
     params:
         code=code_hash("render_figures"),

@@ -1,23 +1,27 @@
-"""List DWI series, lesion masks and images for EPVS, and who is left out at the door."""
+"""Write down what was found in the cohort when the run was planned, and who is left out."""
 
 from glymflow.io import write_tsv
-from glymflow.workflow.intake import index_measures
+from glymflow.workflow.sheet import read_sheet
 
 
-def main(
-    *, bids_dir, derivatives_dir, participants, lesions, epvs, series, masks, images, excluded
-):
-    """Write the sheets that the workflow runs on, and the exclusions of the intake."""
-    found, drawn, anatomy, left_out = index_measures(
-        bids_dir, derivatives_dir, participants, lesions=lesions, epvs=epvs
-    )
-    write_tsv(found, series)
-    write_tsv(drawn, masks)
-    write_tsv(anatomy, images)
+def main(*, sheet, series, masks, images, excluded):
+    """Write the tables of the sheet that the run was planned with.
+
+    Parameters
+    ----------
+    sheet : path-like
+        Of the run (`glymflow.workflow.sheet`).
+    series, masks, images, excluded : path-like
+        Written: DWI series, lesion masks, images for EPVS, exclusions of the intake.
+    """
+    found, left_out = read_sheet(sheet)
+    for domain, path in (("alps", series), ("lesions", masks), ("epvs", images)):
+        write_tsv(found[domain], path)
     write_tsv(left_out, excluded)
-    print(f"{len(found)} series of {found.participant_id.nunique()} subjects, "
-          f"{len(drawn)} lesion masks of {drawn.participant_id.nunique()} subjects, "
-          f"{anatomy.fault.isna().sum()} sessions with T1w or T2w, "
+    print(f"{len(found['alps'])} series of {found['alps'].participant_id.nunique()} subjects, "
+          f"{len(found['lesions'])} lesion masks of "
+          f"{found['lesions'].participant_id.nunique()} subjects, "
+          f"{found['epvs'].fault.isna().sum()} sessions with T1w or T2w, "
           f"{len(left_out)} exclusions")  # fmt: skip
 
 
@@ -26,11 +30,7 @@ if __name__ == "__main__":
 
     with cohort_job(snakemake):
         main(
-            bids_dir=snakemake.params.bids_dir,
-            derivatives_dir=snakemake.params.derivatives_dir,
-            participants=snakemake.params.participants,
-            lesions=snakemake.params.lesions,
-            epvs=snakemake.params.epvs,
+            sheet=snakemake.params.sheet,
             series=snakemake.output.series,
             masks=snakemake.output.masks,
             images=snakemake.output.images,

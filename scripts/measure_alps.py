@@ -4,7 +4,8 @@ from functools import partial
 
 import numpy as np
 
-from glymflow.alps import index, lesion_overlap, measurement, rois
+from glymflow.alps import index, lesion_overlap, measurement
+from glymflow.alps.rois import label_image, roi_points, roi_volumes
 from glymflow.dwi.series import read_gradients, world_gradients
 from glymflow.image.registration import map_points, map_points_to_template
 from glymflow.io import (
@@ -19,8 +20,8 @@ from glymflow.io import (
 
 
 def main(
-    *, tensor, fa, mask, dwi, bval, bvec, affine, warp, registration, fit, wm,
-    participant_id, session_id, series, roi_sets, roi_set, thresholds, alps, regions,
+    *, tensor, fa, mask, dwi, bval, bvec, affine, warp, registration, tensor_sidecar, wm,
+    participant_id, session_id, series, roi_sets, roi_set, thresholds, alps, rois,
     masks=(), inverse_warp=None, lesions=None,
 ):  # fmt: skip
     """Write the series' rows of ``alps.tsv`` and the primary regions as a label image.
@@ -33,14 +34,14 @@ def main(
         Gradient table of `dwi`, the preprocessed series.
     affine, warp : path-like
         Transforms of `register_template`.
-    registration, fit : path-like
+    registration, tensor_sidecar : path-like
         Sidecars of `register_template` and `fit_tensor`.
     wm : path-like
         White-matter map of the template.
     participant_id, session_id, series : str or None
     roi_sets, roi_set, thresholds
         The config's `roi_sets`, `roi_set` and `qc`.
-    alps, regions : path-like
+    alps, rois : path-like
         Written.
     masks : sequence of dict
         Lesion masks of the session, rows of the sheet (`glymflow.lesions.intake.MASK_COLUMNS`).
@@ -49,7 +50,7 @@ def main(
     lesions : dict, optional
         The config's `lesions`; for a session with masks.
     """
-    found, fitted = read_json(registration), read_json(fit)
+    found, fitted = read_json(registration), read_json(tensor_sidecar)
     lesion = _read_lesion(masks, lesions, affine, inverse_warp) if masks else None
     scan = _read_scan(tensor, mask, dwi, bval, bvec, found["pose"], lesion)
     mapped = partial(map_points, transforms={"affine": require(affine), "warp": require(warp)})
@@ -65,7 +66,7 @@ def main(
         plain = definition.get("plain", False)
         try:
             to_subject = mapped if plain else aligned
-            points = rois.roi_points(definition, to_subject, entities, roi_sets)
+            points = roi_points(definition, to_subject, entities, roi_sets)
         except InputFault as fault:  # of this set only, unless it is the primary one
             if name == roi_set:
                 raise
@@ -73,8 +74,8 @@ def main(
             rows += measurement.unavailable(known)
             continue
         if name == roi_set:
-            save_image(rois.label_image(points, scan.mask.shape, scan.affine), scan.affine, regions)
-        volumes = rois.roi_volumes(definition, points, entities, roi_sets) if masks else None
+            save_image(label_image(points, scan.mask.shape, scan.affine), scan.affine, rois)
+        volumes = roi_volumes(definition, points, entities, roi_sets) if masks else None
         rows += measurement.measure(
             scan, points, known, thresholds, plain=plain, volumes=volumes, lesions=lesions
         )
@@ -131,7 +132,7 @@ if __name__ == "__main__":
             affine=snakemake.input.affine,
             warp=snakemake.input.warp,
             registration=snakemake.input.registration,
-            fit=snakemake.input.fit,
+            tensor_sidecar=snakemake.input.tensor_sidecar,
             wm=snakemake.input.wm,
             participant_id=snakemake.params.participant_id,
             session_id=snakemake.params.session_id,
@@ -143,5 +144,5 @@ if __name__ == "__main__":
             inverse_warp=snakemake.input.inverse_warp or None,
             lesions=snakemake.params.lesions,
             alps=snakemake.output.alps,
-            regions=snakemake.output.rois,
+            rois=snakemake.output.rois,
         )

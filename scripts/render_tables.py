@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from glymflow.io import read_tsv, whole
-from glymflow.study.plan import FLOW, load_plan, paths_by_id
+from glymflow.study.plan import FLOW, load_plan, paths_by_id, plan_caveats
 from glymflow.study.selection import SYNTHETIC, is_synthetic
 from glymflow.tables.methods import methods_text
 from glymflow.tables.planned import RENDERERS, planned_table
@@ -40,7 +40,8 @@ def main(*, plan, stats, tables, methods=None):
         print(f"{path}: {len(printed.rows)} rows")
     if methods is not None:
         results = {item["id"]: read_tsv(stats[item["id"]]) for item in plan["analyses"]}
-        text = methods_text(plan, results, read_tsv(stats[FLOW], text=("group",)))
+        flow = read_tsv(stats[FLOW], text=("group",))
+        text = methods_text(plan, results, flow, plan_caveats(plan))
         Path(methods).parent.mkdir(parents=True, exist_ok=True)
         with whole(methods) as part:
             part.write_text(text, encoding="utf-8")

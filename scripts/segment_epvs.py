@@ -2,24 +2,19 @@
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
 
-from glymflow.epvs import anat, frangi, white_matter
-from glymflow.epvs import objects as epvs_objects
-from glymflow.epvs import regions as epvs_regions
-from glymflow.image import networks
+from glymflow.epvs import anat, segmentation
+from glymflow.epvs.domain import ENGINES, LABELS
+from glymflow.epvs.objects import OBJECT_COLUMNS
 from glymflow.io import (
     InputFault,
     image_data,
     load_image,
     read_json,
-    require,
     save_image,
     write_placeholder,
     write_tsv,
 )
-
-ROUND_REGIONS = 2  # voxels round the regions where the engine frangi looks too
 
 
 def main(
@@ -55,28 +50,32 @@ def main(
     given = facts["contrasts"].split("+")
     t1, t2 = (image_data(load_image(path)) if name in given else None
               for name, path in (("T1w", t1w), ("T2w", t2w)))  # fmt: skip
-    place, codes = place_regions(
+    place, codes = segmentation.place_regions(
         t2 if t1 is None else t1, tissue, affine, transforms, registration, settings, min_similarity
     )
     save_image(place, affine, regions)
-    names = [(label, f"{region}_{side}") for label, (region, side) in epvs_objects.LABELS.items()]
+    names = [(label, f"{region}_{side}") for label, (region, side) in LABELS.items()]
     write_tsv(pd.DataFrame(names, columns=["index", "name"]), labels)
     bright = None
     if "bright_ml" in facts:
         bright = image_data(load_image(flair)) > anat.FLAIR_SD
     engines = {
-        "vbnet": lambda: segment_vbnet(t1, t2, facts["slice_mm"], settings),
-        "frangi": lambda: segment_frangi(t1, t2, place, tissue, affine, settings),
+        "vbnet": lambda: segmentation.segment_vbnet(t1, t2, facts["slice_mm"], settings),
+        "frangi": lambda: segmentation.segment_frangi(t1, t2, place, tissue, affine, settings),
     }
     if external or session["mask_fault"]:
-        engines["external"] = lambda: read_mask(external, session["mask_fault"], place, affine)
+        engines["external"] = lambda: segmentation.read_mask(
+            external, session["mask_fault"], place, affine
+        )
     else:
         write_placeholder(masks["external"], "there is no mask of EPVS of this session")
-    rows, tables = [], [pd.DataFrame(columns=epvs_objects.OBJECT_COLUMNS)]
+    rows, tables = [], [pd.DataFrame(columns=OBJECT_COLUMNS)]
     for engine, segment in engines.items():
         ids = {key: session[key] for key in ("participant_id", "session_id")} | {"engine": engine}
         try:
-            kept, table, row = measure_engine(segment, place, affine, facts, settings, bright)
+            kept, table, row = segmentation.measure_engine(
+                segment, place, affine, facts, settings, bright
+            )
         except InputFault as fault:
             write_placeholder(masks[engine], fault)
             rows.append(ids | {"fault": str(fault)})
@@ -89,78 +88,8 @@ def main(
         lost = "epvs_region_missing" in row["codes"]
         print(f"{engine}: {'a region was not found' if lost else what}", flush=True)
     tables = [table for table in tables if len(table)] or tables
-    write_tsv(pd.concat(tables)[epvs_objects.OBJECT_COLUMNS], objects)
-    write_tsv(judged(rows, settings["max_ratio"]), measures)
-
-
-def place_regions(
-    image, tissue, affine, transforms, registration, settings, min_similarity
-):  # fmt: skip
-    """Return the regions (`epvs.objects.LABELS`) by the engine of the config, and codes."""
-    if settings["regions"] == "vbnet":
-        return epvs_regions.network_regions(image, tissue, affine), set()
-    found = {name: require(path) for name, path in transforms.items()}
-    poor = read_json(registration)["similarity"] < min_similarity
-    codes = {"epvs_registration_poor"} if poor else set()
-    return epvs_regions.atlas_regions(image, tissue, affine, found), codes
-
-
-def measure_engine(segment, place, affine, facts, settings, bright=None):
-    """Return the mask of the EPVS that count, the table of objects, and the row with its codes."""
-    found, probability, codes = segment()
-    kept, table = epvs_objects.filter_objects(
-        found, place, affine, probability=probability, bright=bright,
-        **{name: settings[name] for name in epvs_objects.LIMITS},
-    )  # fmt: skip
-    row = {key: facts[key] for key in ("contrasts", "brain_volume_ml")}
-    missing = epvs_objects.missing_regions(place, affine)
-    row |= epvs_objects.measure(table, facts["brain_volume_ml"], missing)
-    codes = codes | ({"epvs_region_missing"} if missing else set())
-    return (
-        kept,
-        table,
-        row | {"codes": codes | epvs_objects.found_codes(row, settings["max_count"])},
-    )
-
-
-def segment_vbnet(t1, t2, slice_mm, settings):
-    """Return mask, probability and codes of the network."""
-    fine = slice_mm.get("T1w", np.inf) <= anat.THICK_MM
-    probability = networks.epvs_probability(t1, t2, t1_fine=fine)
-    return probability >= settings["threshold"], probability, set()
-
-
-def segment_frangi(t1, t2, place, tissue, affine, settings):
-    """Return mask, no probability and codes of the filter, near the regions and in tissue only.
-
-    Pools of fluid in the tissue count as tissue, as they do in the regions: they may be wide EPVS.
-    """
-    near = ndimage.binary_dilation(place > 0, np.ones((3, 3, 3)), iterations=ROUND_REGIONS)
-    inside = white_matter.tissue_mask(tissue, affine)
-    found = frangi.segment(t1, t2, near & inside, **settings["frangi"])
-    return frangi.without_borders(found, inside), None, set()
-
-
-def read_mask(path, fault, place, affine):
-    """Return mask, no probability and codes of what the user brings."""
-    if fault:
-        raise InputFault(fault)
-    found, codes = epvs_objects.read_external(path, place, affine)
-    return found, None, codes
-
-
-def judged(rows, max_ratio):
-    """Return the rows with status and reasons; the two engines are compared."""
-    measured = {row["engine"]: row for row in rows if "codes" in row}
-    pair = [measured[name] for name in ("vbnet", "frangi") if name in measured]
-    volumes = [row["epvs_volume_mm3"] for row in pair]
-    if len(pair) == 2 and epvs_objects.engines_disagree(*volumes, max_ratio):
-        for row in pair:
-            row["codes"] = row["codes"] | {"epvs_engines_disagree"}
-    for row in measured.values():
-        row["qc_status"], row["qc_reasons"] = epvs_objects.judge(row["codes"])
-    columns = [column for column in epvs_objects.COLUMNS if column != "primary"]
-    return pd.DataFrame(rows, columns=[*columns, "fault"])
+    write_tsv(pd.concat(tables)[OBJECT_COLUMNS], objects)
+    write_tsv(segmentation.judge_rows(rows, settings["max_ratio"]), measures)
 
 
 if __name__ == "__main__":
@@ -182,7 +111,7 @@ if __name__ == "__main__":
             min_similarity=snakemake.params.min_similarity,
             regions=snakemake.output.regions,
             labels=snakemake.output.labels,
-            masks={name: snakemake.output[name] for name in epvs_objects.ENGINES},
+            masks={name: snakemake.output[name] for name in ENGINES},
             objects=snakemake.output.objects,
             measures=snakemake.output.measures,
         )

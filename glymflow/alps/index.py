@@ -11,46 +11,10 @@ import pandas as pd
 from scipy import ndimage
 
 from glymflow.alps import frames
-from glymflow.alps.rois import ROLES
+from glymflow.alps.domain import COLUMNS, ROLES, SIDES
 from glymflow.dwi.tensor import full_tensors, rotate_tensors, scalars
 
-SIDES = ("left", "right")
 PARTS = ("projection", "association")
-# only where there is a lesion (`glymflow.alps.lesion_overlap`)
-OVERLAP_COLUMNS = [
-    "lesion_share",
-    *(
-        f"{part}_{value}_{role}"
-        for part in ("haematoma", "oedema")
-        for value in ("share", "mm3")
-        for role in ROLES
-    ),
-]
-COLUMNS = [
-    *("participant_id", "session_id", "source", "roi_set", "roi_radius_mm", "frame"),
-    *("alps_left", "alps_right", "alps_mean", "alps_ipsilateral", "alps_contralateral"),
-    *(
-        f"alps_{value}_{what}"
-        for what in ("se", "ci_low", "ci_high")
-        for value in ("left", "right", "mean")
-    ),
-    *("alps_ipsilateral_se", "alps_contralateral_se"),
-    *(
-        f"{component}_{side}"
-        for side in SIDES
-        for component in ("dxx_projection", "dyy_projection", "dxx_association", "dzz_association")
-    ),
-    *(
-        f"{value}_{role}"
-        for value in ("fa", "alignment", "coverage", "voxels")
-        for role in ROLES
-    ),
-    *("pitch", "roll", "yaw", "registration_similarity"),
-    *("border_left_mm", "border_right_mm", "shift_left_mm", "shift_right_mm"),
-    *("motion_mm", "gradient_margin"),
-    *OVERLAP_COLUMNS,
-    *("qc_status", "qc_reasons"),
-]  # fmt: skip
 
 
 def alps_index(projection, association):
@@ -183,7 +147,7 @@ def measure_set(regions, rotation, *, symmetric=True):
     Parameters
     ----------
     regions : dict
-        Role (`glymflow.alps.rois.ROLES`) to what `sample_region` returns.
+        Role (`glymflow.alps.domain.ROLES`) to what `sample_region` returns.
     rotation : (3, 3) array
         The head's rotation, template to subject world directions.
     symmetric : bool

@@ -6,8 +6,8 @@ for a mask in template space it is carried there first.
 
 import numpy as np
 
-from glymflow.alps.rois import ROLES
-from glymflow.image.masks import LABELS, combine_raters, read_mask, sample_nearest
+from glymflow.alps.domain import ROLES
+from glymflow.image.masks import final_mask, read_mask, sample_nearest
 
 PARTS = ("haematoma", "oedema")
 REACH_MM = 15.0  # round the regions: beyond what random shifts and interpolation look at
@@ -36,14 +36,11 @@ def read_masks(rows, *, consensus, to_template):
         If a mask cannot be read.
     """
     masks = {}
-    for label in LABELS:
+    for label in dict.fromkeys(row["label"] for row in rows):
         own = [row for row in rows if row["label"] == label and row["volume"]]
         if own:
             drawn = {row["rater"]: read_mask(row["mask"])[:2] for row in own}
-            final = drawn.pop(None, None)
-            if final is None and len(drawn) == 2:
-                final = combine_raters(list(drawn.values()), consensus)[:2]
-            mask, affine = final or next(iter(drawn.values()))
+            mask, affine = final_mask(drawn, consensus)
             masks[label] = mask, affine, to_template if own[0]["template"] else None
     return masks
 
@@ -83,7 +80,7 @@ def measure_overlap(points, volumes, lesion):
     Parameters
     ----------
     points : dict
-        Role (`glymflow.alps.rois.ROLES`) to (K, 3) points, subject world.
+        Role (`glymflow.alps.domain.ROLES`) to (K, 3) points, subject world.
     volumes : dict
         Role to the region's volume, mm^3 (`glymflow.alps.rois.roi_volumes`).
     lesion : callable

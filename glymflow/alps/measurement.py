@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from glymflow.alps import bundles, frames, index, lesion_overlap, qc, uncertainty
-from glymflow.alps.rois import ROLES
+from glymflow.alps.domain import ROLES
 from glymflow.image.pose import rotation_part
 
 JITTER_POINTS = 150  # of a region that is moved about many times; more change nothing
@@ -83,7 +83,7 @@ def measure(scan, points, known, thresholds, *, plain=False, volumes=None, lesio
     ----------
     scan : Scan
     points : dict
-        Role (`glymflow.alps.rois.ROLES`) to (K, 3) points in the subject's world.
+        Role (`glymflow.alps.domain.ROLES`) to (K, 3) points in the subject's world.
     known : dict
         What the rows already know (`glymflow.alps.index.COLUMNS`).
     thresholds : dict

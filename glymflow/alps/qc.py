@@ -5,29 +5,8 @@ Thresholds come from the config (`qc`); config/README.md says what each means.
 
 import numpy as np
 
-from glymflow.alps.rois import ROLES
+from glymflow.alps.domain import CODES, ROLES
 
-# code: (status, sentence)
-CODES = {
-    "roi_outside_image": ("fail", "Part of a ROI lies outside the image."),
-    "roi_outside_brain": ("warn", "Part of a ROI lies outside the brain mask."),
-    "roi_few_voxels": ("warn", "A ROI holds very few voxels: the value is mostly noise."),
-    "roi_low_fa": ("warn", "FA in a ROI is too low for a fibre bundle."),
-    "roi_off_axis": ("warn", "The fibres in a ROI do not run the way the index assumes."),
-    "roi_misplaced": ("fail", "The fibres in a ROI run across the expected direction."),
-    "roi_lesion": ("warn", "Part of a ROI lies in a lesion."),
-    "roi_in_lesion": ("fail", "Too much of a ROI lies in a lesion."),
-    "roi_displaced": ("warn", "The surroundings of the ROIs do not match the template there."),
-    "registration_poor": ("fail", "The registration to the template is poor."),
-    "gradient_table_suspect": ("warn", "Another gradient table fits the fibres better."),
-    "motion_high": ("warn", "The head moved much between volumes."),
-    "head_turned": ("warn", "The head is turned too far for the scanner's axes."),
-    "alps_uncertain": ("warn", "The standard error of a side is large: too much noise."),
-    "alps_implausible": ("warn", "ALPS is outside the plausible range."),
-    "roi_unavailable": ("fail", "The ROI masks of this set cannot be read (the log says why)."),
-    "alps_undefined": ("fail", "ALPS cannot be computed: a ROI holds no data."),
-}
-REASONS = {code: sentence for code, (_, sentence) in CODES.items()}
 # right tables lead by 0.012 to 0.026 on real scans, wrong ones trail by as much
 GRADIENT_MARGIN = 0.005
 _ORDER = ("pass", "warn", "fail")

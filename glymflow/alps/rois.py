@@ -6,9 +6,9 @@ any grid: the tensor is interpolated at the points and nothing is resampled.
 
 import numpy as np
 
+from glymflow.alps.domain import ROLES
 from glymflow.io import InputFault, image_data, load_image
 
-ROLES = ("projection_left", "projection_right", "association_left", "association_right")
 POINT_SPACING_MM = 0.5
 
 

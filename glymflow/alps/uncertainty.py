@@ -18,8 +18,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from glymflow.alps.domain import ROLES
 from glymflow.alps.index import index_values
-from glymflow.alps.rois import ROLES
 from glymflow.dwi.tensor import design_matrix, full_tensors
 
 REPLICATES = 200
@@ -36,7 +36,7 @@ def standard_errors(regions, noise, rotation, seed=1, *, symmetric=True):
     Parameters
     ----------
     regions : dict
-        Role (`glymflow.alps.rois.ROLES`) to (n, 3, 3): mean tensors of the moved regions.
+        Role (`glymflow.alps.domain.ROLES`) to (n, 3, 3): mean tensors of the moved regions.
     noise : dict
         Role to (n, 6): noise of the region's mean tensor, lower triangles.
     rotation : (3, 3) array

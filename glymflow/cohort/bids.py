@@ -8,6 +8,8 @@ JSON sidecars out and finds nothing in a folder whose name has a dot or brackets
 import glob
 import os
 import re
+from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -16,6 +18,8 @@ from glymflow.cohort.participants import KEYS
 from glymflow.io import InputFault
 
 DATATYPES = ("dwi", "anat")
+MASK_DATATYPES = ("anat", "dwi", "swi", "perf", "ct", "lesion")  # where masks may lie
+LOST_LINK = "the link leads nowhere (if this is a DataLad dataset: datalad get)"
 SIDECARS = {"bval": ".bval", "bvec": ".bvec", "sidecar": ".json"}
 
 # BIDS: letters and digits, in newer versions + too. Names of folders become wildcards, and these
@@ -24,6 +28,96 @@ LABEL = r"[A-Za-z0-9+]+"
 _SUBJECT = re.compile(rf"sub-{LABEL}")
 SESSION = re.compile(rf"ses-{LABEL}")
 LABEL_RULE = "a BIDS label has letters and digits only"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The folders of a cohort, listed once; each domain looks in it for what it can measure.
+
+    Parameters
+    ----------
+    bids_dir : str
+    participants : str
+        Path of the participants table, whether it is there or not.
+    subjects : list of str
+        Those with a folder in `bids_dir` and a BIDS label, sorted.
+    raw : DataFrame
+        Files of `bids_dir`, from `scan_files`.
+    derived : DataFrame or None
+        Files of the folder of derivatives; `raw` itself where both are the same folder.
+    faults : list of tuple
+        As `EXCLUDED_COLUMNS`: folders that have no BIDS label or cannot be read.
+    """
+
+    bids_dir: str
+    participants: str
+    subjects: list
+    raw: Any
+    derived: Any
+    faults: list
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a domain found in a cohort.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        What can be measured, or cannot with a reason.
+    faults : list of tuple
+        As `EXCLUDED_COLUMNS`.
+    folders : set of str
+        The sessions (``sub-01/ses-1``, ``sub-01``) that have data of the domain, usable or not.
+    """
+
+    rows: Any
+    faults: list
+    folders: set
+
+    @property
+    def subjects(self):
+        """The subjects of the folders."""
+        return {folder.partition("/")[0] for folder in self.folders}
+
+
+def list_cohort(bids_dir, derivatives_dir=None, participants=None):
+    """List the folders of a cohort.
+
+    Parameters
+    ----------
+    bids_dir : path-like
+        Folder with one ``sub-<label>`` folder per subject. It defines the cohort: derivatives of
+        a subject who is no longer there (consent withdrawn) are not used.
+    derivatives_dir : path-like, optional
+    participants : path-like, optional
+        The participants table, by default ``<bids_dir>/participants.tsv``.
+
+    Returns
+    -------
+    Listing
+
+    Raises
+    ------
+    InputFault
+        If a folder cannot be read or `bids_dir` has no subject.
+    """
+    bids_dir = os.fspath(bids_dir)
+    subjects = list_subjects(bids_dir)
+    faults = mislabelled_subjects(bids_dir)
+    if derivatives_dir is not None and same_folder(bids_dir, derivatives_dir):
+        raw, more = scan_files(bids_dir, subjects, MASK_DATATYPES)
+        derived, faults = raw, faults + more
+    else:
+        raw, more = scan_files(bids_dir, subjects)
+        derived, faults = None, faults + more
+        if derivatives_dir is not None:
+            known = set(subjects)
+            names = [name for name in list_subjects(derivatives_dir) if name in known]
+            derived, more = scan_files(os.fspath(derivatives_dir), names, MASK_DATATYPES)
+            faults += more
+    table = os.path.join(bids_dir, "participants.tsv") if participants is None else participants
+    return Listing(bids_dir, os.fspath(table), subjects, raw, derived, faults)
 
 
 def list_subjects(bids_dir):

@@ -9,16 +9,13 @@ import pandas as pd
 from glymflow.cohort.bids import (
     LABEL,
     LABEL_RULE,
+    LOST_LINK,
     SIDECARS,
-    list_subjects,
-    mislabelled_subjects,
+    Found,
     none_for_missing,
     parse_entities,
     printable,
-    same_folder,
-    scan_files,
 )
-from glymflow.cohort.participants import EXCLUDED_COLUMNS, read_participants
 
 SERIES_COLUMNS = [
     "series",
@@ -39,73 +36,63 @@ _DESC = (None, "preproc")  # any other desc- is a by-product of some pipeline
 _STEM = re.compile(rf"sub-{LABEL}(_[A-Za-z0-9]+-{LABEL})*")
 
 
-def index_cohort(
-    bids_dir, derivatives_dir=None, participants=None, *, measured_otherwise=(), listed=None
-):
-    """List the DWI series of a BIDS folder, and what cannot take part.
+def find_series(listing):
+    """List the DWI series of a cohort.
+
+    A preprocessed series of the folder of derivatives (``desc-preproc``) replaces the raw series
+    with the same entities; one made of several raw series (AP and PA merged) replaces them all.
 
     Parameters
     ----------
-    bids_dir : path-like
-        Folder with one ``sub-<label>`` folder per subject. It defines the cohort: derivatives of
-        a subject who is no longer there (consent withdrawn) are not used.
-    derivatives_dir : path-like, optional
-        Folder whose ``sub-*/[ses-*/]dwi/*_desc-preproc_dwi.nii.gz`` replace the raw series with
-        the same entities; one made of several raw series (AP and PA merged) replaces them all.
-    participants : path-like, optional
-        The participants table, by default ``<bids_dir>/participants.tsv`` if there is one.
-    measured_otherwise : iterable of str
-        Subjects of whom something else than DWI is measured (lesions, EPVS). Where nobody has DWI,
-        they are not said to lack it.
-    listed : tuple, optional
-        What `scan_files` returned of `bids_dir`, and of `derivatives_dir` or None, to list none
-        of them twice.
+    listing : glymflow.cohort.bids.Listing
 
     Returns
     -------
-    series : DataFrame
-        One row per DWI series, sorted: `SERIES_COLUMNS`. `session_id`, `sidecar` and `t1w` are
+    Found
+        `rows`: one row per series, sorted, `SERIES_COLUMNS`. `session_id`, `sidecar` and `t1w` are
         None where there is none; `t1w` is of the session, else of any session of the subject.
-    excluded : DataFrame
-        `EXCLUDED_COLUMNS`. `stage` is "intake" (not measured), or "statistics" (measured, but
-        left out of what needs the participants table).
-
-    Raises
-    ------
-    InputFault
-        If a folder cannot be read or `bids_dir` has no subject, or `participants` is not usable.
+        `folders` have a DWI, also one that cannot be used.
     """
-    bids_dir = os.fspath(bids_dir)
-    subjects = list_subjects(bids_dir)
-    (files, faults), derived = listed or (scan_files(bids_dir, subjects), None)
-    faults = mislabelled_subjects(bids_dir) + list(faults)
-    mislabelled = {fault[0] for fault in faults} - set(subjects)
-    images = _images(files)
-    if derivatives_dir is not None and not same_folder(bids_dir, derivatives_dir):
-        if derived is None:
-            known = set(subjects)
-            names = [name for name in list_subjects(derivatives_dir) if name in known]
-            derived = scan_files(derivatives_dir, names)
-        derived_files, derived_faults = derived
-        derived_images = _images(derived_files)
-        preprocessed = derived_images.desc == "preproc"
-        images = pd.concat([images, derived_images[preprocessed]], ignore_index=True)
-        files = pd.concat([files, derived_files], ignore_index=True)
-        faults += derived_faults
-    series, more_faults = _select_series(images, files)
-    nobody = not ((images.suffix == "dwi") & images.desc.isin(_DESC)).any()
-    expected = [s for s in subjects if s not in measured_otherwise] if nobody else subjects
-    faults += more_faults + _without_dwi(bids_dir, expected, files, images, faults)
-    excluded = pd.DataFrame(faults, columns=EXCLUDED_COLUMNS, dtype=object)
+    images, files = _images(listing.raw), listing.raw
+    if listing.derived is not None and listing.derived is not listing.raw:
+        derived = _images(listing.derived)
+        images = pd.concat([images, derived[derived.desc == "preproc"]], ignore_index=True)
+        files = pd.concat([files, listing.derived], ignore_index=True)
+    series, faults = _select_series(images, files)
+    dwi = images[(images.suffix == "dwi") & images.desc.isin(_DESC)]
+    return Found(series, faults, set(dwi.folder))
 
-    path = os.path.join(bids_dir, "participants.tsv") if participants is None else participants
-    _, unmatched = read_participants(path, subjects, required=participants is not None)
-    measured = unmatched.participant_id.isin({*series.participant_id, *measured_otherwise})
-    measured |= (unmatched.stage == "intake") & ~unmatched.participant_id.isin(mislabelled)
-    excluded = pd.concat([excluded, unmatched[measured]], ignore_index=True)
-    order = ["participant_id", "session_id", "series", "stage", "reason"]
-    excluded = excluded.sort_values(order, na_position="first", ignore_index=True)
-    return series, none_for_missing(excluded)
+
+def missing_series(listing, found, faults, measured_otherwise):
+    """Give the faults of subjects without any DWI, and of sessions without one beside others.
+
+    Parameters
+    ----------
+    listing : glymflow.cohort.bids.Listing
+    found : Found
+        From `find_series`.
+    faults : list of tuple
+        Known ones, as `EXCLUDED_COLUMNS`: a subject with one is not said to lack DWI.
+    measured_otherwise : set of str
+        Subjects of whom something else is measured. Where nobody has DWI, they do not lack it.
+    """
+    subjects = listing.subjects
+    if not found.subjects:
+        subjects = [subject for subject in subjects if subject not in measured_otherwise]
+    known = found.subjects | {fault[0] for fault in faults}
+    missing = []
+    for subject in subjects:
+        if subject not in known:
+            path = os.path.join(listing.bids_dir, subject)
+            reason = f"{path}: no DWI (dwi/*_dwi.nii.gz) of this subject"
+            missing.append((subject, None, None, "intake", reason))
+    sessions = listing.raw[listing.raw.session_id.notna()].drop_duplicates("folder")
+    of_others = sessions.participant_id.isin(found.subjects)
+    empty = sessions[of_others & ~sessions.folder.isin(found.folders)]
+    for row in empty.itertuples():
+        reason = f"{os.path.join(row.root, row.folder)}: no DWI in this session"
+        missing.append((row.participant_id, row.session_id, None, "intake", reason))
+    return missing
 
 
 def _images(files):
@@ -180,7 +167,7 @@ def _name_fault(subject, session, stem, entities, broken, in_template):
     if in_template:
         return f"space-{entities['space']} is not the subject's own space"
     if broken:
-        return "the link leads nowhere (if this is a DataLad dataset: datalad get)"
+        return LOST_LINK
     return None
 
 
@@ -236,21 +223,3 @@ def _find_t1w(series, images):
     of_subject = order.drop_duplicates("participant_id").set_index("participant_id").path
     own = series.folder.map(of_session)
     return own.where(own.notna(), series.participant_id.map(of_subject))
-
-
-def _without_dwi(bids_dir, subjects, files, images, faults):
-    """Give the faults of subjects without any DWI, and of sessions without one beside others."""
-    dwi = images[(images.suffix == "dwi") & images.desc.isin(_DESC)]
-    with_dwi = set(dwi.participant_id)
-    known = with_dwi | {fault[0] for fault in faults}
-    found = []
-    for subject in subjects:
-        if subject not in known:
-            reason = f"{os.path.join(bids_dir, subject)}: no DWI (dwi/*_dwi.nii.gz) of this subject"
-            found.append((subject, None, None, "intake", reason))
-    sessions = files[(files.root == bids_dir) & files.session_id.notna()].drop_duplicates("folder")
-    empty = sessions[sessions.participant_id.isin(with_dwi) & ~sessions.folder.isin(dwi.folder)]
-    for row in empty.itertuples():
-        reason = f"{os.path.join(row.root, row.folder)}: no DWI in this session"
-        found.append((row.participant_id, row.session_id, None, "intake", reason))
-    return found

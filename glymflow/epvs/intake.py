@@ -8,10 +8,11 @@ import re
 
 import pandas as pd
 
-from glymflow.cohort.bids import LABEL
+from glymflow.cohort.bids import LABEL, LOST_LINK, Found
 from glymflow.cohort.participants import read_participants
 from glymflow.cohort.patterns import masks_by_pattern
-from glymflow.epvs.objects import ENGINES
+from glymflow.epvs.domain import ENGINES
+from glymflow.io import InputFault, load_image
 
 IMAGE_COLUMNS = [
     *("participant_id", "session_id", "folder", "session", "t1w", "t2w", "flair", "mask"),
@@ -28,7 +29,7 @@ _DERIVED = re.compile(r"_(space|desc|res|den|label|cohort|part-(?!mag))")
 _OWN = re.compile(rf"_desc-({'|'.join(ENGINES)})_")
 
 
-def intake_settings(config, plan):
+def settings(config, plan):
     """Return what the intake has to know of the config and the study plan.
 
     Parameters
@@ -54,41 +55,44 @@ def intake_settings(config, plan):
     return epvs | {"planned": bool(named)}
 
 
-def index_images(files, derived, subjects, *, bids_dir, participants, epvs, others, lesions=False):
+def index(listing, settings, found):
     """List the images of each session of the cohort, and its mask of EPVS.
 
     Parameters
     ----------
-    files : DataFrame
-        Of the BIDS folder (`glymflow.cohort.bids.scan_files`).
-    derived : DataFrame or None
-        Of the folder of derivatives.
-    subjects : list of str
-    bids_dir, participants : str
-        For paths with columns of the participants table.
-    epvs : dict
-        From `intake_settings`.
-    others : bool
-        Whether something else than EPVS is measured in the cohort.
-    lesions : bool
-        Whether there are lesion masks: a T2w is then the image on which they were drawn, and no
-        reason to measure EPVS.
+    listing : glymflow.cohort.bids.Listing
+    settings : dict
+        From `settings`.
+    found : dict of str to Found
+        What other domains found. Lesion masks and DWI are something else to measure; and where
+        there are lesion masks, a T2w is the image on which they were drawn, and no reason to
+        measure EPVS.
 
     Returns
     -------
-    DataFrame
-        `IMAGE_COLUMNS`, one row per session: `session` is the start of the names of its results,
-        `fault` says why EPVS cannot be measured, `mask_fault` why its mask cannot be used, and
-        `measured` whether a run of the target `all` measures it.
+    Found
+        `rows`: `IMAGE_COLUMNS`, one row per session: `session` is the start of the names of its
+        results, `fault` says why EPVS cannot be measured, `mask_fault` why its mask cannot be used,
+        and `measured` whether a run of the target `all` measures it.
 
     Raises
     ------
     InputFault
         If the path of the config names a column that participants.tsv does not have.
     """
-    images = _images(files)
-    masks, faults = _masks(derived, subjects, bids_dir, participants, epvs["mask"])
-    sessions = _sessions(files, subjects, images)
+    table = _index_sessions(listing, settings["mask"])
+    others = any(domain.folders for domain in found.values())
+    wanted = _wanted(table, settings, others, bool(found["lesions"].folders))
+    table["measured"] = table.fault.isna() & wanted
+    return Found(table, [], set(table.folder[table.measured]))
+
+
+def _index_sessions(listing, pattern):
+    """Return one row per session, without `measured`."""
+    bids_dir, subjects = listing.bids_dir, listing.subjects
+    images = _images(listing.raw)
+    masks, faults = _masks(listing, pattern)
+    sessions = _sessions(listing.raw, subjects, images)
     only = _only_sessions(sessions)
     masks, faults = (_on_sessions(found, only) for found in (masks, faults))
     rows = []
@@ -108,9 +112,7 @@ def index_images(files, derived, subjects, *, bids_dir, participants, epvs, othe
         twice = f"{' and '.join(paths)}: which of them is the mask?" if len(paths) > 1 else None
         row["mask_fault"] = twice or next(iter(faults.get(ids, [])), None)
         rows.append(row)
-    table = pd.DataFrame(rows, columns=IMAGE_COLUMNS, dtype=object)
-    table["measured"] = table.fault.isna() & _wanted(table, epvs, others, lesions)
-    return table
+    return pd.DataFrame(rows, columns=IMAGE_COLUMNS, dtype=object)
 
 
 def _wanted(table, epvs, others, lesions):
@@ -134,7 +136,7 @@ def _images(files):
         subject, label, entities, suffix = match.groups()
         of_folder = found.setdefault(folder, {})
         if broken:
-            fault = "the link leads nowhere (if this is a DataLad dataset: datalad get)"
+            fault = LOST_LINK
         elif subject != participant:
             fault = f"the name does not begin with the folder's subject, {participant}"
         elif label != session:
@@ -167,10 +169,10 @@ def _only_sessions(sessions):
     return found
 
 
-def _masks(derived, subjects, bids_dir, participants, pattern):
+def _masks(listing, pattern):
     """Return {(participant, session): [path or fault]} of the masks, and of those not usable."""
     masks, faults = {}, {}
-    for row in () if derived is None else _named_masks(derived):
+    for row in () if listing.derived is None else _named_masks(listing.derived):
         ids = (row.participant_id, row.session_id)
         fault = None
         if not row.name.startswith(f"{row.participant_id}_"):
@@ -178,11 +180,11 @@ def _masks(derived, subjects, bids_dir, participants, pattern):
         elif "_space-MNI" in row.name:
             fault = "the mask is in template space"
         elif row.broken:
-            fault = "the link leads nowhere (if this is a DataLad dataset: datalad get)"
+            fault = LOST_LINK
         kind, text = (faults, f"{row.path}: {fault}") if fault else (masks, row.path)
         kind.setdefault(ids, []).append(text)
     named, missing = masks_by_pattern(
-        bids_dir, participants, subjects, {"mask": pattern}, section="epvs"
+        listing.bids_dir, listing.participants, listing.subjects, {"mask": pattern}, section="epvs"
     )
     for participant, session, *_ in [*named, *missing]:  # the config's word counts more than a name
         masks.pop((participant, session), None)
@@ -211,3 +213,80 @@ def _on_sessions(found, sessions):
             session = known[0]
         moved.setdefault((participant, session), []).extend(values)
     return moved
+
+
+def check(images, config):
+    """Check the headers of the images and masks of each session; no voxel is read.
+
+    Parameters
+    ----------
+    images : DataFrame
+        The rows of `index`.
+    config : dict
+
+    Returns
+    -------
+    images : DataFrame
+        All of them.
+    faults : list of (str, str, str)
+        What is lost, session and fault of each session without an image, and of each file that
+        cannot be used; none where a run does not measure EPVS.
+    """
+    if not images.measured.any():
+        return images, []
+    faults = [
+        (row.session, fault)
+        for row in images.itertuples()
+        for fault in (row.fault, row.mask_fault)
+        if fault is not None
+    ]
+    for row in images[images.fault.isna()].itertuples():
+        for path in filter(None, (row.t1w, row.t2w, row.mask)):
+            try:
+                load_image(path, ndim=3)
+            except InputFault as fault:
+                faults.append((row.session, str(fault)))
+    return images, [("no EPVS", *fault) for fault in faults]
+
+
+def describe(images, config):
+    """Return in words in how many sessions EPVS would be measured, from what, and why not."""
+    usable = images[images.fault.isna()]
+    if usable.empty:
+        return {"EPVS": "none: no T1w or T2w"}
+    both = (usable.t1w.notna() & usable.t2w.notna()).sum()
+    counts = {
+        "T1w and T2w": both,
+        "T1w only": usable.t1w.notna().sum() - both,
+        "T2w only": usable.t2w.notna().sum() - both,
+    }
+    what = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    masks = usable["mask"].notna().sum()
+    what += f"; {masks} masks of your own" if masks else ""
+    if images.measured.any():
+        text = f"{len(usable)} sessions ({what}), engine {config['epvs']['engine']}"
+        return {"EPVS": text}
+    auto = config["epvs"]["measure"] == "auto"
+    why = "there is no T2w" if auto else "epvs.measure: never"
+    return {"EPVS": f"not with the target all: {why} (sessions: {what})"}
+
+
+def page_files(sheet, subject, config):
+    """Return what a subject's page shows of EPVS; see `glymflow.alps.intake.page_files`."""
+    rows = sheet.epvs_sessions(subject)
+    folder = "<derivatives>/{folder}/anat/{session}"
+    endings = {
+        "measures": "_desc-epvs_measures.tsv",
+        "objects": "_desc-epvs_objects.tsv",
+        "t1w": "_desc-preproc_T1w.nii.gz",
+        "t2w": "_desc-preproc_T2w.nii.gz",
+        "brain": "_desc-brain_mask.nii.gz",
+        "regions": "_desc-regions_dseg.nii.gz",
+        **{name: f"_desc-{name}_label-EPVS_mask.nii.gz" for name in ENGINES},
+    }
+    files = {
+        name: [(folder + ending).format(**row) for row in rows] for name, ending in endings.items()
+    }
+    files["head"] = [row["t1w"] or row["t2w"] for row in rows]
+    sessions = [row["session_id"] for row in rows]
+    return files, {"sessions": sessions, "engine": config["epvs"]["engine"]}

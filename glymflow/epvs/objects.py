@@ -8,46 +8,14 @@ Alzheimer's disease paper. docs/epvs.md has the definitions in words.
 import numpy as np
 import pandas as pd
 
+from glymflow.epvs.domain import CODES, LABELS, PLAIN, REGIONS, SIDES, VALUES
 from glymflow.image.masks import mask_points, read_mask, same_grid
 from glymflow.io import InputFault
 
-ENGINES = ("vbnet", "frangi", "external")
-REGIONS = ("bg", "cso", "midbrain")
-SIDES = ("left", "right")
-# label in the image of regions: region and side
-LABELS = {1 + number: pair for number, pair in enumerate((r, s) for r in REGIONS for s in SIDES)}
-VALUES = ("epvs_count", "epvs_volume_mm3", "epvs_fraction", "epvs_permille")
-COLUMNS = [
-    *("participant_id", "session_id", "engine", "primary", "contrasts", *VALUES),
-    *(f"{value}_{region}" for region in REGIONS for value in VALUES),
-    *(f"{value}_{region}_{side}" for region, side in LABELS.values() for value in VALUES),
-    *("brain_volume_ml", *(f"grade_{region}" for region in REGIONS), "lacunes", "flair_bright"),
-    *("qc_status", "qc_reasons"),
-]
 OBJECT_COLUMNS = [
     *("engine", "index", "region", "side", "volume_mm3", "length_mm", "width_mm"),
     *("mean_probability", "x", "y", "z", "lacune", "flair_bright"),
 ]
-# code: (status, sentence); a code with "pass" is a remark
-CODES = {
-    "epvs_t1_only": ("warn", "There is no T2w: EPVS were looked for in the T1w alone."),
-    "epvs_t2_only": ("warn", "There is no T1w: EPVS were looked for in the T2w alone."),
-    "epvs_thick_slices": ("warn", "Slices thicker than 2 mm hide small EPVS."),
-    "epvs_t2_moved": ("warn", "The head moved much between T1w and T2w."),
-    "epvs_t2_misaligned": ("fail", "The brains of T1w and T2w do not overlap."),
-    "epvs_cropped": ("warn", "The brain is cut at the edge of the image."),
-    "epvs_brain_incomplete": ("fail", "Much of the brain lies outside the image."),
-    "epvs_contrast_enhanced": ("warn", "The T1w seems to be contrast-enhanced."),
-    "epvs_brain_implausible": ("fail", "The volume of the brain is implausible."),
-    "epvs_registration_poor": ("fail", "The registration to the template is poor."),
-    "epvs_region_missing": ("fail", "A region was not found in the brain."),
-    "epvs_mask_resampled": ("pass", "The mask was brought to the grid of 1 mm."),
-    "epvs_empty": ("warn", "No EPVS was found."),
-    "epvs_many": ("warn", "Implausibly many EPVS were found."),
-    "epvs_bright_on_flair": ("warn", "Many EPVS are bright in the FLAIR, as lesions are."),
-    "epvs_engines_disagree": ("warn", "The two engines found very different volumes."),
-}
-REASONS = {code: sentence for code, (_, sentence) in CODES.items()}
 LIMITS = ("min_length_mm", "lacune_min_mm")  # of objects; keys of the config
 GRADES = (0, 10, 20, 40)  # most EPVS of grades 0 to 3 (Potter 2015)
 ROUND = 2.0  # an object longer than so many widths is a tube
@@ -320,6 +288,4 @@ def cohort_columns(table):
         ``epvs.tsv``.
     """
     rows = table[table.primary.astype(str).str.lower() == "true"].drop(columns="primary")
-    grades = (f"grade_{region}" for region in REGIONS)
-    plain = ("engine", "contrasts", "lacunes", "flair_bright", *grades)
-    return rows.rename(columns={name: f"epvs_{name}" for name in plain})
+    return rows.rename(columns={name: f"epvs_{name}" for name in PLAIN})

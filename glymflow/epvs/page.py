@@ -1,13 +1,35 @@
 """Perivascular spaces on the report's pages: rows of ``epvs.tsv`` in, texts and pictures out."""
 
-from glymflow.pages.parts import MISSING, embed_picture, explain, number, words, worst_status
+from pathlib import Path
 
-REGION_LABELS = {
-    "": "all regions",
-    "bg": "basal ganglia",
-    "cso": "centrum semiovale",
-    "midbrain": "midbrain",
-}
+from glymflow.epvs.domain import ENGINES, REGION_LABELS
+from glymflow.epvs.domain import EPVS as DOMAIN
+from glymflow.epvs.pictures import (
+    DPI,
+    ENGINE_STYLES,
+    LACUNE_COLOR,
+    draw_brain_edge,
+    draw_epvs,
+)
+from glymflow.figures.charts import figure_bytes, plot_distribution
+from glymflow.figures.slices import CONTOUR_COLOR
+from glymflow.io import read_tsv
+from glymflow.pages.files import attempt, load_picture, same_grid
+from glymflow.pages.parts import (
+    MISSING,
+    CohortPart,
+    Part,
+    embed_picture,
+    explain,
+    number,
+    render,
+    words,
+    worst_status,
+)
+from glymflow.pages.report import embed_chart
+
+DATA_FILES = ("templates",)
+TEMPLATES = Path(__file__).parent / "templates"
 ENGINE_LABELS = {
     "vbnet": "VB-Net (a network trained on synthetic data)",
     "frangi": "Frangi filter",
@@ -19,6 +41,87 @@ EPVS_CHART = {  # columns of cohort.tsv on the cohort's page
     "epvs_permille_bg": "EPVS in basal ganglia (‰)",
 }
 MOST_OBJECTS = 15  # in the page's list: the largest ones
+
+
+def subject_parts(files, *, sessions, engine):
+    """Return the sections of a subject's sessions with EPVS.
+
+    Parameters
+    ----------
+    files : dict of str to list of path-like
+        Of each session ``measures``, ``objects``, ``t1w``, ``t2w``, ``brain``, ``regions``, one
+        mask per engine (``vbnet``, ...), and ``head``: the scan as it was taken, of the contrast
+        whose grid it is. A session whose files are placeholders is shown with the reason.
+    sessions : list of (str or None)
+        Their ids.
+    engine : str
+        The primary one.
+
+    Returns
+    -------
+    list of Part
+    """
+    names = ("measures", "objects", "t1w", "t2w", "brain", "regions", "head")
+    parts = []
+    for place, session in enumerate(sessions):
+        section = _describe_session(
+            session=session,
+            engine=engine,
+            masks={name: files[name][place] for name in ENGINES},
+            **{name: files[name][place] for name in names},
+        )
+        parts.append(session_part(section, place + 1))
+    return parts
+
+
+def session_part(section, place=1):
+    """Return the section of one session from what `describe_epvs` collected."""
+    anchor = f"epvs{place}"
+    html = render(
+        TEMPLATES, "session.html.j2", e=section, anchor=anchor, contour_color=CONTOUR_COLOR,
+        epvs_colors={name: color for name, (color, _) in ENGINE_STYLES.items()},
+        lacune_color=LACUNE_COLOR,
+    )  # fmt: skip
+    return Part("perivascular spaces", anchor, section["status"], html)
+
+
+def cohort_part(table, *, subjects, has_alps, cohort, grouped, picture=None):
+    """Return what the cohort's page shows of EPVS.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``epvs.tsv``.
+    subjects : sequence of str
+        Participants that have a page of their own.
+    has_alps : bool
+        Whether there is ALPS beside it.
+    cohort : DataFrame
+        ``cohort.tsv``, with the link to each subject's page (`link_pages`).
+    grouped : dict
+        `column`, `order` and `labels` of the groups, for the chart.
+    picture : None
+        There is none.
+
+    Returns
+    -------
+    CohortPart
+    """
+    rows = describe_epvs_cohort(table, reasons=DOMAIN.reasons, subjects=subjects)
+    html = render(
+        TEMPLATES, "cohort.html.j2", rows=rows, has_session=any(row["session"] for row in rows),
+        synthetic=any(row["engine"] == "vbnet" for row in rows),
+    )  # fmt: skip
+    charts = []
+    if "epvs_count" in cohort and cohort["epvs_count"].notna().any():
+        figure = plot_distribution(cohort, list(EPVS_CHART), names=EPVS_CHART, **grouped)
+        text = (
+            "One point per subject and session; box: median, quartiles. ‰: of the brain's volume."
+        )
+        svg = figure_bytes(figure, "svg", transparent=True)
+        charts.append(embed_chart("epvs", svg, "Perivascular spaces", text, wide=True))
+    name, counted = "perivascular spaces", "sessions with EPVS measured"
+    return CohortPart(name, counted, rows, html, charts)
 
 
 def describe_epvs(
@@ -199,3 +302,57 @@ def _row(row, check, reasons, subjects):
         ],
         "reasons": " ".join(r["words"] for r in explain(row.get("qc_reasons"), reasons)),
     }
+
+
+def _describe_session(*, session, engine, measures, objects, t1w, t2w, brain, regions, masks, head):
+    """Return what the page shows of the perivascular spaces of one session."""
+    faults = {}
+    known = {"engine": engine, "reasons": DOMAIN.reasons, "session": session}
+    table = attempt(faults, "measures", lambda: read_tsv(measures))
+    if table is None:
+        return describe_epvs(None, fault=faults["measures"], **known)
+    listed = attempt(faults, "objects", lambda: read_tsv(objects))
+    usable = [row["engine"] for row in table.to_dict("records") if not has_fault(row)]
+    masks = {name: path for name, path in masks.items() if name in usable}
+    chosen = engine if engine in usable else next(iter(usable), None)
+    pictures = _draw_slices(chosen, listed, t1w, t2w, regions, masks, faults)
+    edges = attempt(faults, "brain", lambda: _draw_edge(head, brain)) or {}
+    brain = {plane: figure_bytes(figure, "png", dpi=110) for plane, figure in edges.items()}
+    pictures |= {"brain": brain, "faults": list(dict.fromkeys(faults.values()))}
+    return describe_epvs(table, listed, pictures=pictures, **known)
+
+
+def _draw_slices(engine, objects, t1w, t2w, regions, masks, faults):
+    """Return the slices with EPVS over the T2w, else the T1w; what cannot be drawn is a fault."""
+    scan, contrast = attempt({}, "T2w", lambda: load_picture(t2w)), "T2w"
+    if scan is None:
+        scan, contrast = attempt(faults, "slices", lambda: load_picture(t1w)), "T1w"
+    found = {
+        name: attempt(faults, name, lambda p=path: load_picture(p)) for name, path in masks.items()
+    }
+    found = {name: mask for name, mask in found.items() if mask}
+    lacunes = []
+    if objects is not None:
+        rows = objects[(objects.engine == engine) & (objects.lacune == 1)]
+        lacunes = rows[["x", "y", "z"]].to_numpy()
+
+    def draw():
+        image, labels, *data, affine = same_grid(
+            image=scan, regions=load_picture(regions, "uint8"), **found
+        )
+        inside = {name: mask > 0 for name, mask in zip(found, data, strict=True)}
+        given = {"primary": engine, "lacunes": lacunes}
+        return draw_epvs(image, inside, labels, affine, **given)
+
+    drawn = attempt(faults, "slices", draw) if scan else None
+    slices = [
+        (region, height, figure_bytes(figure, "png", dpi=DPI))
+        for region, height, figure in drawn or ()
+    ]
+    return {"slices": slices, "background": contrast}
+
+
+def _draw_edge(head, brain):
+    """Return the outline of the brain mask over the scan."""
+    (scan, affine, _), (mask, grid, _) = load_picture(head), load_picture(brain, "uint8")
+    return draw_brain_edge(scan, affine, mask > 0, grid)

@@ -8,9 +8,6 @@ import numpy as np
 
 from glymflow.io import InputFault, image_data, load_image
 
-# what a lesion mask may show; side and location are those of the first label that is there
-LABELS = ("haematoma", "lesion", "oedema")
-
 
 def read_mask(path):
     """Read a mask: voxels above 0, or from 0.5 on where nothing is above 1 and something between.
@@ -160,3 +157,23 @@ def overlap_ml(one, other):
     """Return the volume (mL) that two masks (mask, affine) have in common, on whatever grids."""
     points, volume = mask_points(*one, step_mm=0.5)
     return float(np.count_nonzero(sample_nearest(*other, points)) * volume / 1000)
+
+
+def final_mask(drawn, rule):
+    """Return the mask that counts of one lesion: the final one, else what two raters agree on.
+
+    Parameters
+    ----------
+    drawn : dict of (str or None) to (mask, affine)
+        By rater; None for the final mask, which wins over those of raters.
+    rule : {"union", "intersection", "rater1"}
+        Of `combine_raters`.
+
+    Returns
+    -------
+    mask, affine
+    """
+    if None in drawn:
+        return drawn[None]
+    masks = list(drawn.values())
+    return combine_raters(masks, rule)[:2] if len(masks) == 2 else masks[0]

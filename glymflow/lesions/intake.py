@@ -10,11 +10,11 @@ import re
 
 import pandas as pd
 
-from glymflow.cohort.bids import parse_entities, scan_files
+from glymflow.cohort.bids import LOST_LINK, MASK_DATATYPES, Found, parse_entities, scan_files
 from glymflow.cohort.participants import KEYS, read_participants
 from glymflow.cohort.patterns import masks_by_pattern
-from glymflow.image.masks import LABELS
-from glymflow.io import InputFault
+from glymflow.io import InputFault, load_image
+from glymflow.lesions.domain import LABELS
 
 MASK_COLUMNS = [
     *("participant_id", "session_id", "folder", "series", "label", "rater", "space"),
@@ -29,7 +29,6 @@ SPACES = {
 
 _SPELLINGS = {"haematoma": "haematoma", "hematoma": "haematoma", "oedema": "oedema",
               "edema": "oedema", "lesion": "lesion"}  # fmt: skip
-MASK_DATATYPES = ("anat", "dwi", "swi", "perf", "ct", "lesion")
 _MASK = re.compile(r".+_mask\.(nii|nii\.gz|voi)$")
 _LABEL = re.compile(r"_label-([A-Za-z]+)_")
 _IMAGE = re.compile(r".+_(swi|T2starw|T2w|FLAIR|dwi|T1w)\.nii(\.gz)?$")
@@ -37,38 +36,52 @@ _SUFFIXES = {"swi": ("swi", "T2starw"), "t2w": ("T2w",), "flair": ("FLAIR",), "d
              "t1w": ("T1w",)}  # fmt: skip
 
 
-def find_masks(bids_dir, table, subjects, derived, settings):
-    """Find all lesion masks of a cohort, by name and by the config's patterns.
+def settings(config, plan):
+    """Return what the search depends on besides the folders: the config's `lesions`."""
+    return config["lesions"]
+
+
+def index(listing, settings, found):
+    """List the lesion masks of a cohort, by name and by the config's patterns.
 
     Parameters
     ----------
-    bids_dir, table : str
-        The BIDS folder, and the path of its participants table.
-    subjects : list of str
-    derived : DataFrame or None
-        Files of the folder of derivatives (`glymflow.cohort.bids.scan_files`).
+    listing : glymflow.cohort.bids.Listing
     settings : dict
         The config's `lesions`. Of `masks`, label to a path with fields, to a list of two of them
         (one per rater), or to None.
+    found : dict of str to Found
+        Of the domain "alps" the DWI series, whose registrations lead to the template.
 
     Returns
     -------
-    rows : DataFrame
-        For `select_masks`.
-    faults : list of tuple
-        As `EXCLUDED_COLUMNS`.
+    Found
+        `rows`: `MASK_COLUMNS`, as from `select_masks`.
 
     Raises
     ------
     InputFault
         If the settings name a column that participants.tsv does not have.
     """
-    found = [] if derived is None else _masks_by_name(derived)
-    _check_columns(table, settings)
+    drawn, faults = _find_masks(listing, settings)
+    masks, more = select_masks(drawn, found["alps"].rows, listing.bids_dir)
+    folders = {
+        "/".join(filter(None, ids))
+        for ids in zip(drawn.participant_id, drawn.session_id, strict=True)
+    }
+    return Found(masks, faults + more, folders)
+
+
+def _find_masks(listing, settings):
+    """Return the rows for `select_masks`, and the faults."""
+    named = [] if listing.derived is None else _masks_by_name(listing.derived)
+    _check_columns(listing.participants, settings)
     patterns = settings.get("masks") or {}
-    more, faults = masks_by_pattern(bids_dir, table, subjects, patterns, section="lesions.masks")
+    more, faults = masks_by_pattern(
+        listing.bids_dir, listing.participants, listing.subjects, patterns, section="lesions.masks"
+    )
     broken = {fault[0] for fault in faults}  # a mask is missing: nothing of this subject
-    usable = [row for row in [*found, *more] if row[0] not in broken]
+    usable = [row for row in [*named, *more] if row[0] not in broken]
     return pd.DataFrame(usable, columns=[*_FOUND, "pattern"], dtype=object), faults
 
 
@@ -103,7 +116,7 @@ def _masks_by_name(files):
             where = row.session_id or "no session"
             fault = f"the session in the name is not that of the folder ({where})"
         elif row.broken:
-            fault = "the link leads nowhere (if this is a DataLad dataset: datalad get)"
+            fault = LOST_LINK
         rater, space = _rater(name), entities.get("space")
         rows.append((row.participant_id, row.session_id, label, rater, space, row.path, fault,
                      False))  # fmt: skip
@@ -212,3 +225,59 @@ def _add_images(masks, bids_dir):
         image=pd.Series(found, index=masks.index, dtype=object),
         sidecar=pd.Series(sidecars, index=masks.index, dtype=object),
     )
+
+
+def check(masks, config):
+    """Check the header of each lesion mask; no voxel is read.
+
+    Parameters
+    ----------
+    masks : DataFrame
+        The rows of `index`.
+    config : dict
+
+    Returns
+    -------
+    masks : DataFrame
+        All of them: where one cannot be read, the session keeps the others.
+    faults : list of (str, str, str)
+        What is lost, folder of the session and fault of each mask that cannot be read.
+    """
+    faults = []
+    for row in masks.itertuples():
+        try:
+            load_image(row.mask, ndim=3)
+        except InputFault as fault:
+            faults.append(("not measured", row.folder, str(fault)))
+    return masks, faults
+
+
+def describe(masks, config):
+    """Return in words how many lesion masks there are, of what, and in which space."""
+    if masks.empty:
+        return {"lesion masks": "none"}
+    labels = ", ".join(f"{n} {label}" for label, n in masks.label.value_counts().items())
+    spaces = ", ".join(sorted(masks.space.fillna("not named").unique()))
+    who = f"{masks.participant_id.nunique()} subjects"
+    return {"lesion masks": f"{len(masks)} of {who} ({labels}; space {spaces})"}
+
+
+def page_files(sheet, subject, config):
+    """Return what a subject's page shows of lesions; see `glymflow.alps.intake.page_files`."""
+    sessions = sheet.lesion_sessions(subject)
+    batches = [f"<resources>/lesions/batch-{sheet.batch_of(session)}_" for session in sessions]
+    of_cohort = {
+        "table": "<cohort>/lesions.tsv",
+        "excluded": "<cohort>/excluded/lesions.tsv",
+        "background": "<resources>/template/space-MNI152NLin2009aSym_res-2_T1w.nii.gz",
+    }
+    files = {
+        **{name: [path] if sessions else [] for name, path in of_cohort.items()},
+        "tables": [f"{start}lesions.tsv" for start in batches],
+        "masks": [f"{start}space-MNI152NLin2009aSym_res-2_mask.nii.gz" for start in batches],
+        "drawn": sheet.lesion_files(sessions),
+    }
+    return files, {
+        "sessions": [sheet.lesions[session] for session in sessions],
+        "consensus": config["lesions"]["consensus"],
+    }

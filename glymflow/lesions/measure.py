@@ -6,43 +6,11 @@ they have in common is found in world coordinates, so that they may lie on diffe
 
 import numpy as np
 
-from glymflow.image.masks import LABELS, mask_points, overlap_ml, sample_nearest, volume_ml
+from glymflow.image.masks import mask_points, overlap_ml, sample_nearest, volume_ml
 from glymflow.io import InputFault
+from glymflow.lesions.domain import CODES, LOCATIONS
 
 SIDES = ("left", "right", "bilateral")
-LOCATIONS = {
-    "lobar": "supratentorial_lobar",
-    "deep": "supratentorial_deep",
-    "infratentorial": "infratentorial",
-}  # territory: location
-COLUMNS = [
-    *("participant_id", "session_id"),
-    *("volume_lesion_ml", "volume_haematoma_ml", "volume_oedema_ml", "relative_oedema_ratio"),
-    *("side", "location", "side_measured", "location_measured", "located_by"),
-    *("share_left", "share_right", *(f"share_{name}" for name in LOCATIONS), "share_in_brain"),
-    *("oedema_from", "volume_oedema_difference_ml", "volume_haematoma_outside_ml"),
-    *(f"{value}_{label}" for label in LABELS for value in ("components", "raters", "dice")),
-    *(f"volume_rater{i}_{label}_ml" for label in LABELS for i in (1, 2)),
-    *("masks", "qc_status", "qc_reasons"),
-]  # fmt: skip
-# code: (status, sentence); a code with "pass" is a remark
-CODES = {
-    "mask_values": ("warn", "A mask has values other than 0 and 1."),
-    "mask_empty": ("warn", "One of the masks is empty."),
-    "mask_off_grid": ("warn", "A mask does not lie on the grid of its image."),
-    "slice_gap": ("warn", "There is a gap between the slices; the volume includes it."),
-    "several_components": ("pass", "A mask has several separate parts."),
-    "raters_disagree": ("warn", "The masks of the two raters agree poorly."),
-    "oedema_negative": ("fail", "The total lesion is smaller than the haematoma."),
-    "ratio_undefined": ("warn", "The relative oedema ratio is undefined."),
-    "haematoma_outside_lesion": ("warn", "Much of the haematoma lies outside the total lesion."),
-    "volume_in_template": ("pass", "The volume is that of a mask in template space."),
-    "lesion_not_coregistered": ("warn", "No way leads from the mask to the template."),
-    "lesion_outside_brain": ("warn", "Much of the mask lies outside the template's brain."),
-    "side_disagrees": ("warn", "The side in participants.tsv is not the measured one."),
-    "location_disagrees": ("warn", "The location in participants.tsv is not the measured one."),
-}
-REASONS = {code: sentence for code, (_, sentence) in CODES.items()}
 MIN_IN_BRAIN = 0.8  # share of the mask; the territory map has a margin around the brain
 _ORDER = ("pass", "warn", "fail")
 

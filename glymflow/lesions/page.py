@@ -1,6 +1,97 @@
 """Lesions on the report's pages: rows of ``lesions.tsv`` in, texts and pictures for pages out."""
 
-from glymflow.pages.parts import embed_picture, explain, number, words, worst_status
+from pathlib import Path
+
+import numpy as np
+
+from glymflow.figures import slices
+from glymflow.figures.charts import figure_bytes
+from glymflow.image.masks import final_mask, read_mask, to_grid
+from glymflow.io import load_image, read_tsv
+from glymflow.lesions.domain import LESIONS as DOMAIN
+from glymflow.pages.files import load_picture
+from glymflow.pages.parts import (
+    CohortPart,
+    Part,
+    embed_picture,
+    explain,
+    number,
+    render,
+    words,
+    worst_status,
+)
+
+DATA_FILES = ("templates",)
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def subject_parts(files, *, sessions, consensus):
+    """Return the sections of a subject's sessions with lesion masks.
+
+    Parameters
+    ----------
+    files : dict of str to list of path-like
+        ``table`` (lesions.tsv), ``excluded`` (its part of excluded.tsv) and ``background`` (the
+        template's T1), one each; ``tables`` and ``masks`` of each session's batch.
+    sessions : list of list of dict
+        The masks of each session, rows of the sheet.
+    consensus : str
+        The config's `lesions.consensus`.
+
+    Returns
+    -------
+    list of Part
+    """
+    if not sessions:
+        return []
+    rows, left_out = read_tsv(files["table"][0]), read_tsv(files["excluded"][0])
+    background, parts = files["background"][0], []
+    for drawn, batch, images in zip(sessions, files["tables"], files["masks"], strict=True):
+        row, why = (_first_of(source, drawn[0]) for source in (rows, left_out))
+        pictures = _draw(drawn, batch, images, background, consensus) if row else []
+        fault = None if row else (why or {}).get("reason", "excluded.tsv says why")
+        section = describe_lesion(row, reasons=DOMAIN.reasons, pictures=pictures, fault=fault)
+        parts.append(lesion_part(section, len(parts) + 1))
+    return parts
+
+
+def lesion_part(section, place=1):
+    """Return the section of one session from what `describe_lesion` collected."""
+    anchor = f"lesion{place}"
+    html = render(
+        TEMPLATES, "lesion.html.j2", lesion=section, anchor=anchor,
+        lesion_colors=slices.LESION_COLORS,
+    )  # fmt: skip
+    return Part("lesion", anchor, section["status"], html)
+
+
+def cohort_part(table, *, subjects, has_alps, cohort, grouped, picture=None):
+    """Return what the cohort's page shows of lesions.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``lesions.tsv``.
+    subjects : sequence of str
+        Participants that have a page of their own.
+    has_alps : bool
+        Whether there is ALPS beside it; otherwise the reasons stand in the table of subjects.
+    cohort, grouped
+        Not used: lesions have no chart.
+    picture : path-like, optional
+        The frequency map (PNG).
+
+    Returns
+    -------
+    CohortPart
+    """
+    rows = describe_lesions(table, reasons=DOMAIN.reasons, subjects=subjects)
+    html = render(
+        TEMPLATES, "cohort.html.j2", rows=rows, has_alps=has_alps,
+        has_session=any(row["session"] for row in rows),
+        lesion_map=embed_picture(Path(picture).read_bytes()) if picture else None,
+    )  # fmt: skip
+    return CohortPart("lesions", "lesions measured", rows, html)
 
 
 def describe_lesion(row, *, reasons, pictures=(), fault=None):
@@ -90,3 +181,49 @@ def _describe_row(row, reasons, subjects):
         ],
         "reasons": " ".join(r["words"] for r in explain(row.get("qc_reasons"), reasons)),
     }
+
+
+def _first_of(table, ids):
+    """Return the first row (dict) of a subject's session, None if there is none."""
+    session = table.session_id.fillna("") == (ids["session_id"] or "")
+    found = table[(table.participant_id == ids["participant_id"]) & session]
+    return found.iloc[0].to_dict() if len(found) else None
+
+
+def _draw(drawn, batch, images, background, consensus):
+    """Return (caption, labels, PNG bytes by plane): on the masks' images, else on the template.
+
+    Of each label the mask that counts is outlined (`glymflow.image.masks.final_mask`).
+    """
+    by_image = {}
+    for mask in drawn:
+        if mask["volume"] and mask["image"]:
+            by_image.setdefault(mask["image"], []).append(mask)
+    pictures = []
+    for path, masks in by_image.items():
+        data, affine, _ = load_picture(path)
+        data = data[..., 0] if data.ndim == 4 else data
+        drawings = {}
+        for mask in masks:
+            of_label = drawings.setdefault(mask["label"], {})
+            of_label[mask["rater"]] = read_mask(mask["mask"])[:2]
+        outlines = {
+            label: to_grid(*final_mask(of_label, consensus), data.shape, affine)
+            for label, of_label in drawings.items()
+        }
+        pictures.append((Path(path).name, data, outlines, affine))
+    if not pictures:
+        table, image = read_tsv(batch), load_image(images)
+        place = table.index[[_first_of(table.iloc[[i]], drawn[0]) is not None for i in table.index]]
+        inside = np.asarray(image.dataobj).reshape(*image.shape[:3], -1)[..., place[0]] > 0
+        t1, affine, _ = load_picture(background)
+        label = table.located_by[place[0]]
+        if inside.any():
+            inside = to_grid(inside, image.affine, t1.shape, affine)
+            pictures.append(("on the template", t1, {label: inside}, affine))
+    return [
+        (name, list(outlines), {view: figure_bytes(f, "png", dpi=110) for view, f in
+                slices.draw_lesion(data, outlines, affine).items()})
+        for name, data, outlines, affine in pictures
+        if any(mask.any() for mask in outlines.values())
+    ]  # fmt: skip

@@ -3,8 +3,10 @@
 import base64
 import math
 import re
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 DATA_FILES = ("templates",)
 MISSING = "n/a"
@@ -113,14 +115,62 @@ def worst_status(statuses):
     return next((status for status in STATUSES if status in present), "none")
 
 
+@dataclass(frozen=True)
+class Part:
+    """A section of a subject's page, made by a domain.
+
+    Parameters
+    ----------
+    title, anchor : str
+        In the list of sections, and the id to jump to.
+    status : str
+        Of quality control; "none" if nothing was measured.
+    html : markupsafe.Markup
+    """
+
+    title: str
+    anchor: str
+    status: str
+    html: Any
+
+
+@dataclass(frozen=True)
+class CohortPart:
+    """What a domain beside ALPS adds to the cohort's page.
+
+    Parameters
+    ----------
+    name, counted : str
+        What was measured ("lesions"), and what its number is called ("lesions measured").
+    rows : list of dict
+        One per session, with `participant`, `session`, `status` and `reasons` in words.
+    html : markupsafe.Markup
+    charts : list of dict
+        From `glymflow.pages.report.embed_chart`.
+    """
+
+    name: str
+    counted: str
+    rows: list
+    html: Any
+    charts: list = field(default_factory=list)
+
+
+def render(folder, name, **values):
+    """Return a template of a domain's folder, filled in, as HTML that is not escaped again."""
+    from markupsafe import Markup
+
+    return Markup(template(name, folder).render(**values))
+
+
 @cache
-def template(name):
-    """Return a template of ``glymflow/templates``."""
+def template(name, folder=None):
+    """Return a template of `folder`, else of ``glymflow/pages/templates``."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-    folder = Path(__file__).parent / "templates"
+    own = Path(__file__).parent / "templates"
     environment = Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader([folder, own] if folder else own),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

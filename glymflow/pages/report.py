@@ -5,6 +5,7 @@ outside resource and carry no date: the same inputs give the same bytes.
 """
 
 import re
+from pathlib import Path
 
 import pandas as pd
 
@@ -17,7 +18,6 @@ from glymflow.pages.parts import (
     explain,
     is_known,
     number,
-    percent,
     template,
     with_interval,
     words,
@@ -25,166 +25,6 @@ from glymflow.pages.parts import (
 )
 
 ROIS = ("association_left", "projection_left", "projection_right", "association_right")
-ALPS = ("mean", "left", "right", "ipsilateral", "contralateral")
-COMPONENTS = (
-    # column, label, whether it lies along the perivascular spaces (numerator of the index)
-    ("dxx_projection", "Dxx projection", True),
-    ("dxx_association", "Dxx association", True),
-    ("dyy_projection", "Dyy projection", False),
-    ("dzz_association", "Dzz association", False),
-)
-PLACEMENT = (  # label, column without side, decimals
-    ("fibre border", "border", 1),
-    ("local shift", "shift", 1),
-)
-OTHERS = {  # what is measured beside ALPS, and how its sessions are counted
-    "lesions": "lesions measured",
-    "perivascular spaces": "sessions with EPVS measured",
-}
-ROI_COLORS = {"projection": "#FFE45C", "association": "#FFFFFF"}
-CONTOUR_COLOR = "#FF9E1B"
-
-
-# ---------------------------------------------------------------- the page of one subject
-
-
-def describe_series(name, table, *, roi_set, frame, reasons, pictures=None, faults=None):
-    """Collect what the page shows of one DWI series.
-
-    Parameters
-    ----------
-    name : str
-        The series, as in the file names.
-    table : pandas.DataFrame or None
-        Its rows of ``alps.tsv``, all ROI sets and frames; None if it was not measured.
-    roi_set, frame : str
-        The primary ones.
-    reasons : dict
-        QC reason code to sentence.
-    pictures : dict, optional
-        "rois" and "registration": dicts of PNG bytes by name of the view.
-    faults : dict, optional
-        Why "series", "rois" or "registration" is missing.
-
-    Returns
-    -------
-    dict
-        For `subject_page`.
-    """
-    faults = faults or {}
-    pictures = pictures or {}
-    shown = {
-        kind: {view: embed_picture(png) for view, png in pictures.get(kind, {}).items()}
-        for kind in ("rois", "registration")
-    }
-    section = {
-        "name": name,
-        "status": "none",
-        "fault": faults.get("series"),
-        "roi_fault": faults.get("rois") or _lacks(shown["rois"]),
-        "registration_fault": faults.get("registration") or _lacks(shown["registration"]),
-        "pictures": shown["rois"],
-        "registration": shown["registration"],
-    }
-    if table is None:
-        section["fault"] = section["fault"] or "no values were found"
-        return section
-    primary = table[(table["roi_set"] == roi_set) & (table["frame"] == frame)]
-    row = primary.iloc[0].to_dict() if len(primary) else {}
-    sides = [
-        key for key in ALPS[3:] if table.get(f"alps_{key}", pd.Series(dtype=float)).notna().any()
-    ]
-    names = [*ALPS[:3], *sides]
-    section |= {
-        "status": worst_status([row.get("qc_status")]),
-        "reasons": explain(row.get("qc_reasons"), reasons),
-        "radius": words(row["roi_radius_mm"]) if is_known(row.get("roi_radius_mm")) else "",
-        "alps": {key: with_interval(row, f"alps_{key}") for key in ALPS},
-        "rois": [_describe_roi(roi, row, shown["rois"]) for roi in ROIS],
-        "components": _component_bars(row),
-        "pose": [_angle(name, row.get(name)) for name in ("pitch", "roll", "yaw")],
-        "facts": _scan_facts(row),
-        "alps_names": names,
-        "rows": [_table_row(r, roi_set, frame, names) for r in table.to_dict("records")],
-    }
-    return section
-
-
-def _lacks(pictures):
-    return None if pictures else "the images were not given"
-
-
-def _describe_roi(roi, row, pictures):
-    kind, side = roi.split("_")
-    color = "blue" if kind == "projection" else "green"
-    texts = {"name": f"{side} {kind}", "color": color, "picture": pictures.get(roi)}
-    for measure in ("alignment", "fa", "coverage"):
-        value = row.get(f"{measure}_{roi}")
-        texts[measure] = number(value)
-        texts[f"{measure}_percent"] = percent(value)
-    return texts
-
-
-def _component_bars(row):
-    values = {
-        side: {column: row.get(f"{column}_{side}") for column, *_ in COMPONENTS}
-        for side in ("left", "right")
-    }
-    known = [v for side in values.values() for v in side.values() if is_known(v)]
-    longest = max([*known, 1e-9])
-    return [
-        {
-            "name": side,
-            "bars": [
-                {
-                    "name": label,
-                    "along": along,
-                    "text": number(values[side][column], 2, 1e3),
-                    "percent": percent(values[side][column], longest),
-                }
-                for column, label, along in COMPONENTS
-            ],
-        }
-        for side in values
-    ]
-
-
-def _angle(name, degrees):
-    return {
-        "name": name,
-        "degrees": round(float(degrees), 1) if is_known(degrees) else None,
-        "text": number(degrees, 1, unit="°"),
-    }
-
-
-def _scan_facts(row):
-    return [
-        {"name": "registration similarity", "text": number(row.get("registration_similarity"))},
-        *(
-            {"name": f"{name}, left / right", "text": _both_sides(row, column, digits)}
-            for name, column, digits in PLACEMENT
-        ),
-        {"name": "motion", "text": number(row.get("motion_mm"), 2, unit=" mm")},
-        {"name": "session", "text": words(row.get("session_id"))},
-    ]
-
-
-def _both_sides(row, column, digits):
-    texts = [number(row.get(f"{column}_{side}_mm"), digits) for side in ("left", "right")]
-    return MISSING if texts == [MISSING, MISSING] else f"{' / '.join(texts)} mm"
-
-
-def _table_row(row, roi_set, frame, names):
-    return {
-        "primary": row["roi_set"] == roi_set and row["frame"] == frame,
-        "roi_set": row["roi_set"],
-        "frame": row["frame"],
-        "radius": number(row.get("roi_radius_mm"), 1, unit=" mm"),
-        "alps": [with_interval(row, f"alps_{key}") for key in names],
-        "alignment": number(_lowest(row, "alignment")),
-        "fa": number(_lowest(row, "fa")),
-        "status": row.get("qc_status"),
-    }
 
 
 def _lowest(row, measure):
@@ -192,42 +32,22 @@ def _lowest(row, measure):
     return min((v for v in values if is_known(v)), default=None)
 
 
-def subject_page(
-    participant, sections, *, roi_set, frame, lesions=(), lesion_colors=None, epvs=(),
-    epvs_colors=None, lacune_color="",
-):  # fmt: skip
+def subject_page(participant, parts, *, headline=""):
     """Return the page of one subject as HTML.
 
     Parameters
     ----------
     participant : str
-    sections : list of dict
-        From `describe_series`, in the order to show.
-    roi_set, frame : str
-        The primary ones.
-    lesions : list of dict
-        From `describe_lesion`.
-    lesion_colors : dict, optional
-        Colour of each label's outline.
-    epvs : list of dict
-        From `glymflow.epvs.page.describe_epvs`.
-    epvs_colors : dict, optional
-        Colour of each engine's outlines.
-    lacune_color : str
+    parts : list of Part
+        Of all domains, in the order to show.
+    headline : str
+        A line under the subject's name.
     """
     return template("subject.html.j2").render(
         participant=participant,
-        sections=sections,
-        lesions=lesions,
-        lesion_colors=lesion_colors or {},
-        epvs=epvs,
-        epvs_colors=epvs_colors or {},
-        lacune_color=lacune_color,
-        status=worst_status(section["status"] for section in [*sections, *lesions, *epvs]),
-        roi_set=roi_set,
-        frame=frame,
-        roi_colors=ROI_COLORS,
-        contour_color=CONTOUR_COLOR,
+        parts=parts,
+        headline=headline,
+        status=worst_status(part.status for part in parts),
         version=glymflow.__version__,
     )
 
@@ -236,9 +56,8 @@ def subject_page(
 
 
 def cohort_page(
-    alps, cohort, excluded, *, config, reasons, subjects=(), group_column=None, lesions=(),
-    lesion_map=None, epvs=(), **more,
-):  # fmt: skip
+    alps, cohort, excluded, *, config, reasons, subjects=(), group_column=None, parts=(), **more
+):
     """Return the page of the whole cohort as HTML.
 
     Parameters
@@ -258,37 +77,29 @@ def cohort_page(
         Participants that have a page of their own.
     group_column : str, optional
         Column of `cohort` with the group.
-    lesions : list of dict
-        From `glymflow.lesions.page.describe_lesions`.
-    lesion_map : bytes, optional
-        PNG of the frequency map.
-    epvs : list of dict
-        From `glymflow.epvs.page.describe_epvs_cohort`.
+    parts : list of CohortPart
+        What is measured beside ALPS.
     **more
         `charts`, `tables`, `figures`: lists of dicts from `embed_chart`, `embed_table` and
         `embed_figure`.
     """
     primary = select_primary(alps, config["roi_set"], config["frame"])
     groups = _groups(cohort, group_column, config.get("group_labels") or {})
-    rows = _all_rows(primary, cohort, excluded, [*lesions, *epvs], reasons, set(subjects), groups)
+    others = [row for part in parts for row in part.rows]
+    rows = _all_rows(primary, cohort, excluded, others, reasons, set(subjects), groups)
     has_session = any(row["session"] for row in rows)
     has_series = any(row["source"] not in (row["participant"], "–") for row in rows)
     counts = {s: sum(row["status"] == s for row in rows) for s in ("pass", "warn", "fail", "none")}
     methods = config.get("methods") or []
-    has_alps = not (primary.empty and (lesions or epvs))
-    others = dict(zip(OTHERS, (lesions, epvs), strict=True))
+    has_alps = not (primary.empty and others)
     return template("cohort.html.j2").render(
         title=config.get("title") or "ALPS cohort report",
         roi_set=config["roi_set"],
         frame=config["frame"],
-        flow=_flow(rows, counts, excluded, others, has_alps),
+        flow=_flow(rows, counts, excluded, parts, has_alps),
         has_alps=has_alps,
-        measured=" and ".join(name for name, listed in others.items() if listed),
-        lesions=lesions,
-        epvs=epvs,
-        epvs_session=any(row["session"] for row in epvs),
-        epvs_synthetic=any(row["engine"] == "vbnet" for row in epvs),
-        lesion_map=embed_picture(lesion_map) if lesion_map else None,
+        measured=" and ".join(part.name for part in parts if part.rows),
+        parts=parts,
         share=[{"status": status, "count": count} for status, count in counts.items()],
         excluded=_excluded(excluded),
         columns=_columns(rows, has_session, has_series, bool(groups), has_alps),
@@ -398,7 +209,7 @@ def _columns(rows, has_session, has_series, has_group, has_alps):
     return [*columns, {"name": "why", "number": False}]
 
 
-def _flow(rows, counts, excluded, others, has_alps):
+def _flow(rows, counts, excluded, parts, has_alps):
     measured = [row for row in rows if row["status"] != "none"]
     of_series = {
         "subjects measured": len({row["participant"] for row in measured}),
@@ -408,7 +219,7 @@ def _flow(rows, counts, excluded, others, has_alps):
     steps = {
         "subjects": len({row["participant"] for row in rows}),
         **(of_series if has_alps else {}),
-        **{OTHERS[name]: len(listed) for name, listed in others.items() if listed},
+        **{part.counted: len(part.rows) for part in parts if part.rows},
         "left out, with reason": len(excluded),
     }
     return [{"name": name, "count": count} for name, count in steps.items()]
@@ -455,3 +266,11 @@ def embed_figure(name, content, kind):
     if kind == "svg":
         return {"name": name, "svg": embed_svg(content, f"plan-{name}")}
     return {"name": name, "image": embed_picture(content)}
+
+
+def embed_figures(paths):
+    """Return the study plan's figures for `cohort_page`; of one name the SVG is taken."""
+    best = {}
+    for path in sorted(map(Path, paths), key=lambda p: p.suffix):  # .png before .svg
+        best[path.stem] = path
+    return [embed_figure(name, path.read_bytes(), path.suffix[1:]) for name, path in best.items()]

@@ -47,7 +47,9 @@ def cohort_tables(cohort, alps, *, combine):
     primary = list(primary.itertuples(index=False, name=None))[:1]
     pairs = [*primary, *(pair for pair in pairs if pair not in primary)]
     return {
-        (roi_set, frame): merge_cohort(alps, about, roi_set=roi_set, frame=frame, combine=combine)
+        (roi_set, frame): merge_cohort(
+            {"alps": alps}, about, roi_set=roi_set, frame=frame, combine=combine
+        )
         for roi_set, frame in pairs
     }
 

@@ -3,20 +3,22 @@
 import numpy as np
 import pandas as pd
 
+from glymflow.cohort.domain import measure_columns
 from glymflow.cohort.participants import KEYS
+from glymflow.domains import DOMAINS
 
 NORMAL_95 = 1.959964  # quantile of the normal distribution for a 95 % interval
 STATUS_RANK = {"pass": 0, "warn": 1, "fail": 2}
 
 
-def merge_cohort(alps, participants, *, roi_set, frame, combine, others=None):
+def merge_cohort(measures, participants, *, roi_set, frame, combine):
     """Join the participants with their measures: one row per subject and session.
 
     Parameters
     ----------
-    alps : DataFrame or None
-        ``results/cohort/alps.tsv``: one row per series, ROI set and frame; None where nobody has
-        DWI.
+    measures : dict of str to DataFrame
+        The tables in ``results/cohort`` of the domains that are measured, by name, in the order of
+        `glymflow.domains.DOMAINS`. ALPS has one row per series, ROI set and frame.
     participants : DataFrame
         As from `read_participants`.
     roi_set, frame : str
@@ -26,37 +28,63 @@ def merge_cohort(alps, participants, *, roi_set, frame, combine, others=None):
         (of all if all failed), the one with the best `qc_status`, or the first. For the mean,
         series with the same phase encoding (``dir-`` in the name) are averaged first: EPI
         distortion pushes the ROIs opposite ways in AP and PA, and in the mean of both it cancels.
-    others : dict of str to DataFrame, optional
-        Measures of other domains by name ("lesions", "epvs"), one row per subject and session.
-        Columns that are there already, and each `qc_*`, get the domain as prefix
-        (`lesions_qc_status`). Without `alps`, `qc_status` is the worst of theirs.
 
     Returns
     -------
     DataFrame
         Sorted by subject and session; `n_series` is how many series the session has, `source`
-        names those that its value is made of. Subjects without any measure are not in it
+        names those that its value is made of. Columns of a domain that an earlier one has, and its
+        `qc_*` beside ALPS, get the domain as prefix (`lesions_qc_status`); without ALPS,
+        `qc_status` is the worst of all. Subjects without any measure are not in it
         (``excluded.tsv`` says why).
     """
-    measures = pd.DataFrame(columns=KEYS, dtype=object)
-    if alps is not None:
-        chosen = alps[(alps.roi_set == roi_set) & (alps.frame == frame)]
-        measures = _combine_series(chosen, combine)
-    for domain, other in (others or {}).items():
-        taken = [c for c in other if c not in KEYS and (c in measures or c.startswith("qc_"))]
-        other = other.rename(columns={column: f"{domain}_{column}" for column in taken})
-        measures = _join(measures, other, KEYS, how="outer")
-    if alps is None:
-        ranks = [measures[f"{domain}_qc_status"].map(STATUS_RANK) for domain in others or {}]
+    known = {domain.name: domain for domain in DOMAINS}
+    merged = pd.DataFrame(columns=KEYS, dtype=object)
+    for name, table in measures.items():
+        if name == "alps":
+            chosen = table[(table.roi_set == roi_set) & (table.frame == frame)]
+            merged = _combine_series(chosen, combine)
+            continue
+        if known[name].to_cohort:
+            table = known[name].part("to_cohort")(table)
+        taken = [c for c in table if c not in KEYS and (c in merged or c.startswith("qc_"))]
+        table = table.rename(columns={column: f"{name}_{column}" for column in taken})
+        merged = _join(merged, table, KEYS, how="outer")
+    if "alps" not in measures:
+        ranks = [merged[f"{name}_qc_status"].map(STATUS_RANK) for name in measures]
         worst = pd.concat(ranks, axis=1).max(axis=1) if ranks else pd.Series(dtype=float)
-        measures["qc_status"] = worst.map({v: k for k, v in STATUS_RANK.items()})
+        merged["qc_status"] = worst.map({v: k for k, v in STATUS_RANK.items()})
     keys = [key for key in KEYS if key in participants]
-    taken = [c for c in participants if c not in KEYS and c in measures]
+    taken = [c for c in participants if c not in KEYS and c in merged]
     about = participants.rename(columns={column: f"participants_{column}" for column in taken})
-    cohort = _join(measures, about, keys, how="left")
+    cohort = _join(merged, about, keys, how="left")
     first = [*KEYS, *(column for column in about if column not in KEYS)]
     cohort = cohort[[*first, *(column for column in cohort if column not in first)]]
     return cohort.sort_values(KEYS, na_position="first", ignore_index=True)
+
+
+def describe_columns(cohort):
+    """Return what each column of measures means: a BIDS data dictionary of ``cohort.tsv``.
+
+    Parameters
+    ----------
+    cohort : DataFrame
+        From `merge_cohort`.
+
+    Returns
+    -------
+    dict
+        Column to `Description` and, where it has a unit, `Units`. Columns of the participants table
+        are described by their own sidecar and left out.
+    """
+    known = measure_columns(DOMAINS)
+    found = {}
+    for column in cohort:
+        if column in known:
+            measure = known[column]
+            units = {"Units": measure.unit} if measure.unit else {}
+            found[column] = {"Description": measure.label, **units}
+    return found
 
 
 def _join(left, right, keys, how):

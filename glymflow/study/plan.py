@@ -5,44 +5,20 @@ stays light; `glymflow.study.selection` takes the plan's rows from the cohort ta
 `glymflow.stats` makes its analyses.
 """
 
-import fnmatch
 import re
 from functools import cache
 from pathlib import Path
 
 import yaml
 
+from glymflow.cohort.domain import measure_columns
+from glymflow.cohort.participants import KEYS
+from glymflow.domains import DOMAINS
 from glymflow.io import InputFault
 from glymflow.schemas import SCHEMAS, error_text, suggestion
 from glymflow.text import level_text
 
 KINDS = ("analyses", "tables", "figures")  # the parts of a plan that are of several kinds
-
-# The measures that cohort.tsv may have, beside the columns of participants.tsv (shell patterns)
-MEASURE_COLUMNS = [
-    *("session_id", "source", "roi_set", "frame", "qc_status", "qc_reasons"),
-    *("roi_radius_mm", "n_series"),
-    *(
-        f"alps_{part}{what}"
-        for part in ("left", "right", "mean", "ipsilateral", "contralateral")
-        for what in ("", "_se", "_ci_low", "_ci_high")
-    ),
-    *(
-        f"{part}_{side}"
-        for part in ("dxx_projection", "dyy_projection", "dxx_association", "dzz_association")
-        for side in ("left", "right")
-    ),
-    *("fa_*", "md_*", "alignment_*", "pitch", "roll", "yaw", "coverage_*", "voxels_*"),
-    *("border_*_mm", "shift_*_mm", "registration_similarity", "motion_mm", "gradient_margin"),
-    *("lesion_share", "haematoma_share_*", "haematoma_mm3_*", "oedema_share_*", "oedema_mm3_*"),
-    *("volume_lesion_ml", "volume_haematoma_ml", "volume_oedema_ml", "relative_oedema_ratio"),
-    *("side", "location", "brain_volume_ml", "share_*", "dice_*", "components_*"),
-    *("volume_oedema_difference_ml", "lesions_qc_status", "lesions_qc_reasons"),
-    *("epvs_count*", "epvs_volume_mm3*", "epvs_fraction*", "epvs_permille*", "epvs_grade_*"),
-    *("epvs_lacunes", "epvs_flair_bright", "epvs_engine", "epvs_contrasts"),
-    *("epvs_qc_status", "epvs_qc_reasons"),
-    *("qc_status_*", "qc_reasons_*"),
-]
 
 FLOW = "flow"  # results/stats/flow.tsv: no analysis may be called so
 
@@ -86,13 +62,26 @@ def load_plan(path):
 def study_outputs(plan):
     """Return the ids of the results: ``{"stats": [...], "tables": [...], "figures": [...]}``.
 
-    `stats` holds one id per analysis and "flow", the counts of who was left out and why.
+    `stats` holds one id per analysis and "flow", the counts of who was left out and why. An empty
+    plan has no results.
     """
+    if not plan:
+        return {"stats": [], "tables": [], "figures": []}
     return {
         "stats": [FLOW] + [analysis["id"] for analysis in plan["analyses"]],
         "tables": [table["id"] for table in plan.get("tables", [])],
         "figures": [figure["id"] for figure in plan.get("figures", [])],
     }
+
+
+def plan_caveats(plan):
+    """Return what has to be said of the measures that a plan uses, one sentence per domain."""
+    columns = [variable.get("column", name) for name, variable in plan["variables"].items()]
+    return [
+        domain.caveat
+        for domain in DOMAINS
+        if domain.caveat and any(column.startswith(f"{domain.name}_") for column in columns)
+    ]
 
 
 def paths_by_id(paths):
@@ -116,7 +105,7 @@ def plan_faults(plan, participants_columns):
     list of str
         One line per fault; empty if there is none.
     """
-    known = [*participants_columns, *MEASURE_COLUMNS]
+    known = [*participants_columns, *KEYS, *measure_columns(DOMAINS)]
     variables = plan["variables"]
     used = [
         (f"variables.{name}", variable.get("column", name)) for name, variable in variables.items()
@@ -139,7 +128,7 @@ def plan_faults(plan, participants_columns):
         f"{place}: no column '{column}' in participants.tsv or among the measures"
         + suggestion(column, known)
         for place, column in used
-        if not any(fnmatch.fnmatchcase(column, name) for name in known)
+        if column not in known
     ]
 
 

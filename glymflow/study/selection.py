@@ -9,26 +9,12 @@ import re
 import numpy as np
 import pandas as pd
 
-from glymflow.epvs import objects as epvs_objects
+from glymflow.domains import DOMAINS
 from glymflow.io import MISSING, InputFault
-from glymflow.lesions import measure as lesions
 from glymflow.study.plan import groups_of
 from glymflow.text import level_text, natural_key
 
 SYNTHETIC = "Synthetic data: invented from published summary statistics; nobody was measured."
-# columns of the cohort table, by domain, that are worth nothing where its quality control failed
-MEASURES = {
-    "lesions": [
-        name
-        for name in lesions.COLUMNS
-        if name.startswith(("volume_", "relative_", "share_", "components_", "dice_"))
-    ],
-    "epvs": [
-        *(name for name in epvs_objects.COLUMNS if name.startswith("epvs_")),
-        *(f"epvs_grade_{region}" for region in epvs_objects.REGIONS),
-        *("brain_volume_ml", "epvs_lacunes", "epvs_flair_bright"),
-    ],
-}
 FLOW_COLUMNS = ["analysis", "step", "criterion", "group", "excluded", "missing", "left"]
 
 
@@ -120,7 +106,8 @@ def _recoded(table, name, variable):
 def select_participants(table, plan):
     """Take the rows that the plan lets in: session, groups, quality, criteria, in this order.
 
-    Quality control that lesions and EPVS failed leaves the row and takes their values (`MEASURES`).
+    Where a domain has `judged_columns` (lesions, EPVS), a status that the plan's `qc` does not
+    list leaves the row and sets these values to n/a.
 
     Parameters
     ----------
@@ -155,14 +142,15 @@ def select_participants(table, plan):
 
 
 def _without_failed_measures(flow, table, plan):
-    for domain, names in MEASURES.items():
-        if f"{domain}_qc_status" not in table:
+    for domain in DOMAINS:
+        own = f"{domain.name}_qc_status"
+        if not domain.judged_columns or own not in table:
             continue
-        status = column_levels(table, plan, f"{domain}_qc_status")
+        status = column_levels(table, plan, own)
         kept = status.isin(plan["qc"]) | status.isna()  # not measured: there is nothing to take
-        columns = [name for name in names if name in table]
+        columns = [name for name in domain.judged_columns if name in table]
         table = table.assign(**table[columns].where(kept))
-        criterion = f"values of {domain}: {domain}_qc_status is {' or '.join(plan['qc'])}"
+        criterion = f"values of {domain.name}: {own} is {' or '.join(plan['qc'])}"
         flow.count("qc", criterion, table, missing=table[~kept])
     return table
 

@@ -23,13 +23,8 @@ KINDS = {
     "power": "Power and sample size were computed",
 }
 
-SYNTHETIC_NETWORK = (
-    "The network that segments perivascular spaces (engine vbnet of glymflow) was trained on"
-    " synthetic data: its accuracy on these scans is not known until it is compared with raters."
-)
 
-
-def methods_text(plan, results, flow):
+def methods_text(plan, results, flow, caveats=()):
     """Write the paragraph.
 
     Parameters
@@ -40,6 +35,8 @@ def methods_text(plan, results, flow):
         The results by id of the analysis.
     flow : DataFrame
         Who was left out and why (flow.tsv).
+    caveats : iterable of str
+        What has to be said of the measures in the plan (`glymflow.study.plan.plan_caveats`).
 
     Returns
     -------
@@ -50,8 +47,7 @@ def methods_text(plan, results, flow):
     parts += [_analysis(plan, item, results[item["id"]]) for item in plan["analyses"]]
     parts += [_family(family) for family in plan.get("families", [])]
     parts.append(_software(plan))
-    if any(v.get("column", name).startswith("epvs_") for name, v in plan["variables"].items()):
-        parts.insert(1, SYNTHETIC_NETWORK)
+    parts[1:1] = caveats
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -85,11 +81,11 @@ def _analysis(plan, analysis, table):
     used = _used(table, "test", table["row"].isin(wanted)) if "test" in table else []
     if not used:
         return f"{analysis['id']}: no test could be made."
-    text = f"{KINDS.get(analysis['kind'], analysis['kind'])} ({analysis['id']}): {_listed(used)}"
+    text = f"{KINDS.get(analysis['kind'], analysis['kind'])} ({analysis['id']}): {listed(used)}"
     labels = plan["variables"]
     if analysis.get("covariates"):
         names = [labels[name].get("label", name) for name in analysis["covariates"]]
-        text += f", with {_listed(names)} as covariates"
+        text += f", with {listed(names)} as covariates"
     text += "."
     if analysis.get("outcome_se"):
         text += f" Values were weighted by 1 / (tau² + SE²), with {analysis['outcome_se']} as SE"
@@ -97,7 +93,7 @@ def _analysis(plan, analysis, table):
         text += " DerSimonian and Laird); intervals and tests are those of Knapp and Hartung."
     normality = _used(table, "normality_test", slice(None)) if "normality_test" in table else []
     if normality and analysis.get("choice", analysis.get("method", "auto")) == "auto":
-        text += f" Normality was judged by {_listed(normality)}"
+        text += f" Normality was judged by {listed(normality)}"
         text += f" at the level {analysis.get('normality_alpha', 0.05):g}."
     if analysis.get("correction", "none") != "none":
         text += f" The p values were adjusted by {analysis['correction']}."
@@ -110,7 +106,7 @@ def _used(table, column, rows):
 
 
 def _family(family):
-    names = _listed(family["analyses"])
+    names = listed(family["analyses"])
     return f"The p values of {names} were adjusted together by {family['method']}."
 
 
@@ -125,40 +121,9 @@ def _software(plan):
     )
 
 
-def _listed(texts):
+def listed(texts):
+    """Return texts as a list in a sentence: a, b and c."""
     texts = list(texts)
     if any("," in text or ";" in text for text in texts):
         return "; ".join(texts)
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} and {texts[-1]}"
-
-
-def epvs_methods(table, *, min_length_mm, lacune_min_mm):
-    """Write how perivascular spaces were measured.
-
-    Parameters
-    ----------
-    table : DataFrame
-        ``epvs.tsv``.
-    min_length_mm, lacune_min_mm : float
-        The config's `epvs`.
-
-    Returns
-    -------
-    str
-        One paragraph; empty if nothing was measured.
-    """
-    own = table[table["primary"].astype(str).str.lower() == "true"]
-    if own.empty:
-        return ""
-    used = own["contrasts"].value_counts().sort_index()
-    contrasts = _listed([f"{count} from {name}" for name, count in used.items()])
-    engines = _listed(sorted(own["engine"].unique()))
-    text = (
-        f"Enlarged perivascular spaces (EPVS) were measured in {len(own)} sessions ({contrasts};"
-        f" engine: {engines}): bias correction (N4), brain extraction, rigid registration of T2w to"
-        " T1w, 1 mm isotropic voxels, segmentation. Objects (26 neighbours) shorter than"
-        f" {min_length_mm:g} mm were dropped; round ones wider than {lacune_min_mm:g} mm may be"
-        " lacunes and were not counted. Fractions are EPVS volume / volume of the whole brain, in"
-        " each region."
-    )
-    return f"{text} {SYNTHETIC_NETWORK}" if "vbnet" in set(own["engine"]) else text

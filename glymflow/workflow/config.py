@@ -9,12 +9,12 @@ from pathlib import Path
 
 import yaml
 
+from glymflow.alps.domain import ROLES
 from glymflow.io import InputFault
 from glymflow.schemas import ROOT, SCHEMAS
 
 DEFAULTS = ROOT / "config" / "config.yaml"
 SCHEMA = SCHEMAS / "config.schema.yaml"
-ROI_NAMES = ("projection_left", "projection_right", "association_left", "association_right")
 
 _TYPES = {
     "object": "a mapping (key: value)",
@@ -284,7 +284,7 @@ def _roi_faults(config):
 def _centre_faults(key, roi_set, sets):
     """The side of a point is that of its x; some papers print left and right the other way."""
     faults = []
-    for name in ROI_NAMES:
+    for name in ROLES:
         x = roi_set[name][0]
         if (x < 0) != name.endswith("_left") or x == 0:
             faults.append(f"{key}.{name}: x = {x}; in MNI152 x < 0 is left and x > 0 is right")
@@ -293,7 +293,7 @@ def _centre_faults(key, roi_set, sets):
 
 def _mask_faults(key, roi_set, sets):
     faults = []
-    for name in ROI_NAMES:
+    for name in ROLES:
         fields = re.findall(r"\{(.*?)\}", roi_set[name])
         unknown = [field for field in fields if field not in _MASK_FIELDS]
         if fields and roi_set["space"] == "template":

@@ -1,54 +1,218 @@
-"""The sheet of a run: what was found in the cohort, once per run and not once per job.
+"""The sheet of a run: what was found in the cohort, and which jobs need which of it.
 
 On a cluster, Snakemake reads its Snakefile anew for every job. If each of 10,000 jobs listed
 10,000 subjects, the file server would be asked for hundreds of millions of folders. So the process
-that plans the run keeps what it found in the run directory, and the jobs read that.
+that plans the run keeps what it found in the run directory, and its jobs read that.
 """
 
 import hashlib
 import json
 import os
-import pickle
 import tempfile
 from pathlib import Path
 
+import pandas as pd
+
+from glymflow.domains import DOMAINS
+from glymflow.workflow.intake import index_cohort
+from glymflow.workflow.sources import fingerprint
+
 FOLDER = Path(".snakemake") / "glymflow"
+BATCH = 25  # sessions of lesions in one job: starting a job costs as much as some 20 masks
 
 
-def shared_sheet(index, config, *, planning, folder=FOLDER):
-    """Return the tables of a cohort: anew for the process that plans a run, kept ones for its jobs.
+class Sheet:
+    """What is measured in whom.
 
     Parameters
     ----------
-    index : callable
-        Called with the values of `config`; returns the tables.
-    config : dict
-        What the tables depend on; another one has a sheet of its own.
+    rows : dict of str to DataFrame
+        Of each domain, what it found (`glymflow.workflow.intake.index_cohort`).
+    excluded : DataFrame
+        Who was left out at the intake.
+    path : path-like, optional
+        Where the sheet is kept.
+
+    Attributes
+    ----------
+    rows : dict of str to list of dict
+        The same as plain rows.
+    measured : list of str
+        The domains that are measured. With nothing to measure, ALPS: its rules report the empty
+        cohort.
+    pictures : dict of str to str
+        By domain, a picture for the cohort's page.
+    subjects : dict of str to list of str
+        Each subject that has a page, with its DWI series.
+    series : dict of str to dict
+        Each DWI series by its name.
+    lesions : dict of str to list of dict
+        The masks of each session (``sub-01/ses-1``) that has lesion masks.
+    batches : dict of str to list of str
+        The sessions whose lesions one job measures.
+    images : dict of str to dict
+        The images of each session in which EPVS can be measured.
+    fingerprint : str
+        Another one when anything in the sheet changes.
+    """
+
+    def __init__(self, rows, excluded, path=None):
+        self.path, self.excluded = path, excluded
+        self.fingerprint = fingerprint(*rows.values(), excluded)
+        self.rows = {name: table.to_dict("records") for name, table in rows.items()}
+        self.measured = [
+            domain.name
+            for domain in DOMAINS
+            if any(row.get("measured", True) for row in self.rows[domain.name])
+        ] or [DOMAINS[0].name]
+        self.pictures = {
+            domain.name: domain.picture
+            for domain in DOMAINS
+            if domain.picture and domain.name in self.measured
+        }
+        self.series = {row["series"]: row for row in self.rows["alps"]}
+        self.lesions = _grouped(self.rows["lesions"], "folder")
+        self.batches = _in_batches(list(self.lesions), BATCH)
+        self._batch = {folder: name for name, some in self.batches.items() for folder in some}
+        self.images = {row["folder"]: row for row in self.rows["epvs"] if not row["fault"]}
+        shown = self.images.values() if "epvs" in self.measured else ()
+        self._images = _grouped(shown, "participant_id")
+        self._lesions = {}
+        for folder, masks in self.lesions.items():
+            self._lesions.setdefault(masks[0]["participant_id"], []).append(folder)
+        self.subjects = {
+            subject: [row["series"] for row in found]
+            for subject, found in _grouped(self.rows["alps"], "participant_id").items()
+        }
+        for subject in (*self._lesions, *self._images):
+            self.subjects.setdefault(subject, [])
+
+    def is_registered(self, folder):
+        """Whether the lesions of a session reach the template by the registration of a series."""
+        masks = self.lesions[folder]
+        return bool(masks[0]["series"]) and not any(mask["template"] for mask in masks)
+
+    def batch_of(self, folder):
+        """Return the batch in which the lesions of a session are measured."""
+        return self._batch[folder]
+
+    def lesion_sessions(self, subject):
+        """Return the sessions of a subject that have lesion masks."""
+        return self._lesions.get(subject, [])
+
+    def lesion_files(self, folders):
+        """Return the masks of some sessions, with the images and sidecars that belong to them."""
+        masks = [mask for folder in folders for mask in self.lesions[folder]]
+        files = [mask[key] for mask in masks for key in ("mask", "image", "sidecar")]
+        return list(dict.fromkeys(filter(None, files)))
+
+    def native_masks(self, folder):
+        """Return the lesion masks in the world of a session's scans, not in template space."""
+        return [mask["mask"] for mask in self.lesions.get(folder, []) if not mask["template"]]
+
+    def volume_masks(self, folder):
+        """Return the lesion masks of a session whose volume counts."""
+        return [mask["mask"] for mask in self.lesions.get(folder, []) if mask["volume"]]
+
+    def has_template_masks(self, folder):
+        """Whether a mask of the session whose volume counts is in template space."""
+        return any(mask["template"] and mask["volume"] for mask in self.lesions.get(folder, []))
+
+    def epvs_sessions(self, subject):
+        """Return the images of a subject's sessions whose EPVS are on its page."""
+        return self._images.get(subject, [])
+
+    def page_files(self, subject, config):
+        """Return the files of a subject's page: ``<domain>_<name>`` to their paths."""
+        return {
+            f"{domain}_{name}": paths
+            for domain, (files, _) in self._pages(subject, config).items()
+            for name, paths in files.items()
+        }
+
+    def page_values(self, subject, config):
+        """Return what else a subject's page needs to know, by domain."""
+        return {domain: values for domain, (_, values) in self._pages(subject, config).items()}
+
+    def _pages(self, subject, config):
+        return {
+            domain.name: domain.part("intake").page_files(self, subject, config)
+            for domain in DOMAINS
+        }
+
+
+def _grouped(rows, key):
+    groups = {}
+    for row in rows:
+        groups.setdefault(row[key], []).append(row)
+    return groups
+
+
+def _in_batches(names, size):
+    starts = range(0, len(names), size)
+    return {f"{start // size + 1:03}": names[start : start + size] for start in starts}
+
+
+def plan_sheet(settings, *, planning, folder=FOLDER):
+    """Return the sheet of a cohort: anew for the process that plans a run, kept for its jobs.
+
+    Parameters
+    ----------
+    settings : dict
+        From `glymflow.workflow.intake.intake_settings`; other settings have a sheet of their own.
     planning : bool
         Whether this process plans the run. Otherwise a kept sheet is used if there is one.
     folder : path-like
-        Where sheets are kept; it has to be seen by all nodes.
+        Where sheets are kept; all nodes have to see it.
 
     Returns
     -------
-    tuple of DataFrame
-        What `index` returns.
+    Sheet
 
     Raises
     ------
     InputFault
-        Of `index`.
+        As `index_cohort`.
     """
-    key = hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()[:16]
-    path = Path(folder) / f"sheet-{key}.pickle"
+    key = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+    path = Path(folder) / f"sheet-{key[:16]}.json"
     if not planning and path.is_file():
-        return pickle.loads(path.read_bytes())
-    tables = index(**config)
+        return Sheet(*read_sheet(path), path)
+    rows, excluded = index_cohort(**settings)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            pickle.dump(tables, file)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+            json.dump({name: _split(table) for name, table in _all(rows, excluded)}, file)
         os.replace(file.name, path)  # a job never sees half a sheet
     except OSError:
         pass  # the run directory cannot be written to (somebody else's, a dry run): no sheet kept
-    return tables
+    return Sheet(rows, excluded, path)
+
+
+def read_sheet(path):
+    """Return rows and exclusions of a kept sheet, as `index_cohort` gave them."""
+    kept = json.loads(Path(path).read_text(encoding="utf-8"))
+    tables = {
+        name: pd.DataFrame(**table, dtype=object).astype(_types(table))
+        for name, table in kept.items()
+    }
+    excluded = tables.pop("")
+    return tables, excluded
+
+
+def _types(table):
+    """Return the types of a kept table's columns: flags, else objects."""
+    flags = {}
+    for place, column in enumerate(table["columns"]):
+        cells = [row[place] for row in table["data"]]
+        is_flag = bool(cells) and all(isinstance(cell, bool) for cell in cells)
+        flags[column] = bool if is_flag else object
+    return flags
+
+
+def _all(rows, excluded):
+    return [*rows.items(), ("", excluded)]
+
+
+def _split(table):
+    return {"columns": list(table.columns), "data": table.astype(object).to_numpy().tolist()}

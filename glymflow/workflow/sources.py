@@ -3,7 +3,8 @@
 Snakemake reruns a job when its script changes, but not when a module that the script imports
 does. Each rule has this fingerprint as a parameter, so editing ``glymflow/dwi/tensor.py`` reruns
 exactly the rules whose scripts import it, directly or through another module. Docstrings and
-comments do not count. A module that reads files of the package names them in `DATA_FILES`, a tuple
+comments do not count. ``domain.part("page")`` counts as an import of the pages of all domains. A
+module that reads files of the package names them in `DATA_FILES`, a tuple
 of paths relative to its folder or to the folder of the Snakefile; they count as its code.
 """
 
@@ -94,6 +95,8 @@ def _imports(path):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
             names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Call) and ast.unparse(node.func).endswith(".part"):
+            names |= _domain_parts(ast.literal_eval(node.args[0]))
     # importing a.b.c runs the faces of a and a.b too
     names = {name for name in names if name.split(".")[0] == PACKAGE.name}
     names |= {name.rsplit(".", n)[0] for name in names for n in range(1, name.count(".") + 1)}
@@ -101,6 +104,16 @@ def _imports(path):
     files = [path.with_suffix(".py") for path in places if path != PACKAGE]
     files += [path / "__init__.py" for path in places]
     return [path for path in files if path.is_file()]
+
+
+def _domain_parts(part):
+    """Return the modules that ``domain.part(<part>)`` imports: what each domain's record names."""
+    names = set()
+    for path in PACKAGE.glob("*/domain.py"):
+        for node in ast.walk(_tree(path)):
+            if isinstance(node, ast.keyword) and node.arg == part:
+                names.add(ast.literal_eval(node.value).partition(":")[0])
+    return names
 
 
 def _data_files(module):

@@ -60,7 +60,9 @@ def cohort(alps):
     participants = pd.DataFrame({"participant_id": [f"sub-{i:02d}" for i in range(24)]})
     participants["group"] = ["a", "b"] * 12
     participants["age"] = np.arange(24.0)
-    return merge_cohort(alps, participants, roi_set="set1", frame="scanner", combine="mean")
+    return merge_cohort(
+        {"alps": alps}, participants, roi_set="set1", frame="scanner", combine="mean"
+    )
 
 
 def curve(cohort, alps, of="main", **options):

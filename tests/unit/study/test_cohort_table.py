@@ -63,7 +63,7 @@ class TestMerge:
     )
     def test_several_series(self, combine, alps, status, sources):
         table = alps_table(*self.rows).sample(frac=1, random_state=1)
-        cohort = merge_cohort(table, NOBODY, **PRIMARY, combine=combine)
+        cohort = merge_cohort({"alps": table}, NOBODY, **PRIMARY, combine=combine)
         np.testing.assert_allclose(cohort.alps_mean, alps)
         assert cohort.qc_status.tolist() == status
         assert cohort.source.tolist() == sources
@@ -73,7 +73,7 @@ class TestMerge:
         assert set(cohort.frame) == {"template"}
 
     def test_reasons_of_the_series_that_count(self):
-        cohort = merge_cohort(alps_table(*self.rows), NOBODY, **PRIMARY, combine="mean")
+        cohort = merge_cohort({"alps": alps_table(*self.rows)}, NOBODY, **PRIMARY, combine="mean")
         assert cohort.qc_reasons.fillna("").tolist() == [
             "low_fa;motion",
             "off_axis;low_fa",
@@ -84,7 +84,9 @@ class TestMerge:
         participants = pd.DataFrame(
             {"participant_id": ["sub-02", "sub-09"], "group": ["x", "y"], "alps_mean": [0.0, 0.0]}
         )
-        cohort = merge_cohort(alps_table(*self.rows), participants, **PRIMARY, combine="mean")
+        cohort = merge_cohort(
+            {"alps": alps_table(*self.rows)}, participants, **PRIMARY, combine="mean"
+        )
         assert cohort.columns[:4].tolist() == [
             "participant_id",
             "session_id",
@@ -99,7 +101,9 @@ class TestMerge:
         participants = pd.DataFrame(
             {"participant_id": ["sub-02"] * 2, "session_id": ["ses-1", "ses-2"], "age": [40, 42]}
         )
-        cohort = merge_cohort(alps_table(*self.rows), participants, **PRIMARY, combine="mean")
+        cohort = merge_cohort(
+            {"alps": alps_table(*self.rows)}, participants, **PRIMARY, combine="mean"
+        )
         assert cohort.age.fillna(0).tolist() == [0, 40, 42]
 
     def test_other_domains(self):
@@ -127,14 +131,14 @@ class TestMerge:
 
     def test_nothing_measured(self):
         empty = alps_table(*self.rows).iloc[:0]
-        cohort = merge_cohort(empty, NOBODY, **PRIMARY, combine="mean")
+        cohort = merge_cohort({"alps": empty}, NOBODY, **PRIMARY, combine="mean")
         assert cohort.empty
         assert {"participant_id", "session_id", "n_series", "alps_mean"} <= set(cohort.columns)
 
     def test_tables_are_left_as_they_were(self):
         alps = alps_table(*self.rows)
         before = alps.copy()
-        merge_cohort(alps, NOBODY, **PRIMARY, combine="mean")
+        merge_cohort({"alps": alps}, NOBODY, **PRIMARY, combine="mean")
         pd.testing.assert_frame_equal(alps, before)
 
 
@@ -171,7 +175,7 @@ class TestPhaseEncodings:
 
     def test_an_unknown_error_is_left_out(self):
         rows = self.rows.assign(alps_mean_se=[np.nan, np.nan, 0.05])
-        row = merge_cohort(rows, NOBODY, **PRIMARY, combine="mean").iloc[0]
+        row = merge_cohort({"alps": rows}, NOBODY, **PRIMARY, combine="mean").iloc[0]
         assert row.alps_mean_se == pytest.approx(0.05)
 
     def test_one_series_keeps_its_interval(self):

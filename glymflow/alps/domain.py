@@ -1,0 +1,127 @@
+"""The record of the domain ALPS: columns, labels, codes of quality control."""
+
+from glymflow.cohort.domain import Domain, Measure
+
+SIDES = ("left", "right")
+ROLES = ("projection_left", "projection_right", "association_left", "association_right")
+COMPONENTS = ("dxx_projection", "dyy_projection", "dxx_association", "dzz_association")
+# only where there is a lesion (`glymflow.alps.lesion_overlap`)
+OVERLAP_COLUMNS = [
+    "lesion_share",
+    *(
+        f"{part}_{value}_{role}"
+        for part in ("haematoma", "oedema")
+        for value in ("share", "mm3")
+        for role in ROLES
+    ),
+]
+COLUMNS = [
+    *("participant_id", "session_id", "source", "roi_set", "roi_radius_mm", "frame"),
+    *("alps_left", "alps_right", "alps_mean", "alps_ipsilateral", "alps_contralateral"),
+    *(
+        f"alps_{value}_{what}"
+        for what in ("se", "ci_low", "ci_high")
+        for value in ("left", "right", "mean")
+    ),
+    *("alps_ipsilateral_se", "alps_contralateral_se"),
+    *(f"{component}_{side}" for side in SIDES for component in COMPONENTS),
+    *(
+        f"{value}_{role}"
+        for value in ("fa", "alignment", "coverage", "voxels")
+        for role in ROLES
+    ),
+    *("pitch", "roll", "yaw", "registration_similarity"),
+    *("border_left_mm", "border_right_mm", "shift_left_mm", "shift_right_mm"),
+    *("motion_mm", "gradient_margin"),
+    *OVERLAP_COLUMNS,
+    *("qc_status", "qc_reasons"),
+]  # fmt: skip
+# code: (status, sentence)
+CODES = {
+    "roi_outside_image": ("fail", "Part of a ROI lies outside the image."),
+    "roi_outside_brain": ("warn", "Part of a ROI lies outside the brain mask."),
+    "roi_few_voxels": ("warn", "A ROI holds very few voxels: the value is mostly noise."),
+    "roi_low_fa": ("warn", "FA in a ROI is too low for a fibre bundle."),
+    "roi_off_axis": ("warn", "The fibres in a ROI do not run the way the index assumes."),
+    "roi_misplaced": ("fail", "The fibres in a ROI run across the expected direction."),
+    "roi_lesion": ("warn", "Part of a ROI lies in a lesion."),
+    "roi_in_lesion": ("fail", "Too much of a ROI lies in a lesion."),
+    "roi_displaced": ("warn", "The surroundings of the ROIs do not match the template there."),
+    "registration_poor": ("fail", "The registration to the template is poor."),
+    "gradient_table_suspect": ("warn", "Another gradient table fits the fibres better."),
+    "motion_high": ("warn", "The head moved much between volumes."),
+    "head_turned": ("warn", "The head is turned too far for the scanner's axes."),
+    "alps_uncertain": ("warn", "The standard error of a side is large: too much noise."),
+    "alps_implausible": ("warn", "ALPS is outside the plausible range."),
+    "roi_unavailable": ("fail", "The ROI masks of this set cannot be read (the log says why)."),
+    "alps_undefined": ("fail", "ALPS cannot be computed: a ROI holds no data."),
+}
+
+_PARTS = {
+    "left": "left",
+    "right": "right",
+    "mean": "mean of left and right",
+    "ipsilateral": "side of the lesion",
+    "contralateral": "side opposite to the lesion",
+}
+_WHAT = {
+    "": "",
+    "_se": ", standard error",
+    "_ci_low": ", lower limit of the 95 % interval",
+    "_ci_high": ", upper limit of the 95 % interval",
+}
+_OF_A_ROI = {
+    "fa": Measure("FA"),
+    "alignment": Measure("Alignment of the fibres with the axis that the index assumes"),
+    "coverage": Measure("Share inside image and brain"),
+    "voxels": Measure("Voxels, by weight"),
+}
+
+
+def _measures():
+    found = {
+        "n_series": Measure("DWI series of the session"),
+        "source": Measure("DWI series that the value is made of", kind="text"),
+        "roi_set": Measure("ROI set", kind="text"),
+        "roi_radius_mm": Measure("Radius of the ROIs", "mm"),
+        "frame": Measure("Frame of the axes", kind="text"),
+        "pitch": Measure("Pitch of the head", "degrees"),
+        "roll": Measure("Roll of the head", "degrees"),
+        "yaw": Measure("Yaw of the head", "degrees"),
+        "registration_similarity": Measure("Correlation with the template after registration"),
+        "motion_mm": Measure("Mean displacement between volumes", "mm"),
+        "gradient_margin": Measure("Margin of the gradient table over the best other one"),
+        "lesion_share": Measure("Largest share of a ROI in a lesion"),
+        "qc_status": Measure("Quality control", kind="text"),
+        "qc_reasons": Measure("Codes of quality control", kind="text"),
+    }
+    for part, words in _PARTS.items():
+        for what, more in _WHAT.items():
+            found[f"alps_{part}{what}"] = Measure(f"ALPS index, {words}{more}")
+    for side in SIDES:
+        for component in COMPONENTS:
+            axes, fibres = component.split("_")
+            label = f"{axes.capitalize()} in {fibres} fibres, {side}"
+            found[f"{component}_{side}"] = Measure(label, "mm^2/s")
+        found[f"border_{side}_mm"] = Measure(f"Border of the fibres from the midline, {side}", "mm")
+        found[f"shift_{side}_mm"] = Measure(f"Local shift of the registration, {side}", "mm")
+    for role in ROLES:
+        place = "{}, {}".format(*role.split("_"))
+        for value, measure in _OF_A_ROI.items():
+            found[f"{value}_{role}"] = Measure(f"{measure.label}: {place}")
+        for part in ("haematoma", "oedema"):
+            found[f"{part}_share_{role}"] = Measure(f"Share of the ROI in {part}: {place}")
+            found[f"{part}_mm3_{role}"] = Measure(f"ROI in {part}: {place}", "mm^3")
+    return found
+
+
+ALPS = Domain(
+    name="alps",
+    title="ALPS",
+    columns=tuple(COLUMNS),
+    measures=_measures(),
+    codes=CODES,
+    intake="glymflow.alps.intake",
+    page="glymflow.alps.page",
+    methods="glymflow.alps.methods",
+)

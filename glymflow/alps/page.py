@@ -1,0 +1,302 @@
+"""ALPS on a subject's page: values, ROIs on colour FA, registration, for each DWI series."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from glymflow.alps.domain import ALPS as DOMAIN
+from glymflow.figures import charts, slices
+from glymflow.figures.charts import figure_bytes
+from glymflow.io import read_tsv
+from glymflow.pages.files import attempt, load_picture, same_grid
+from glymflow.pages.parts import (
+    MISSING,
+    Part,
+    embed_picture,
+    explain,
+    is_known,
+    number,
+    percent,
+    render,
+    with_interval,
+    words,
+    worst_status,
+)
+from glymflow.pages.report import embed_chart, link_pages, select_primary
+
+DATA_FILES = ("templates",)
+ROIS = ("association_left", "projection_left", "projection_right", "association_right")
+ALPS = ("mean", "left", "right", "ipsilateral", "contralateral")
+COMPONENTS = (
+    # column, label, whether it lies along the perivascular spaces (numerator of the index)
+    ("dxx_projection", "Dxx projection", True),
+    ("dxx_association", "Dxx association", True),
+    ("dyy_projection", "Dyy projection", False),
+    ("dzz_association", "Dzz association", False),
+)
+PLACEMENT = (  # label, column without side, decimals
+    ("fibre border", "border", 1),
+    ("local shift", "shift", 1),
+)
+
+
+def subject_parts(files, *, series, roi_set, frame):
+    """Return the sections of a subject's DWI series.
+
+    Parameters
+    ----------
+    files : dict of str to list of path-like
+        ``alps`` (values), ``fa``, ``colorfa``, ``rois`` (labels), ``wm`` (warped white matter): one
+        of each series. A series whose files are placeholders is shown with the reason.
+    series : list of str
+    roi_set, frame : str
+        The primary ones.
+
+    Returns
+    -------
+    list of Part
+    """
+    parts = []
+    names = ("alps", "colorfa", "rois", "fa", "wm")
+    for name, table_path, *images in zip(series, *(files[n] for n in names), strict=True):
+        faults = {}
+        table = attempt(faults, "series", lambda path=table_path: read_tsv(path))
+        pictures = _draw(*images, faults) if table is not None else {}
+        section = describe_series(
+            name, table, roi_set=roi_set, frame=frame, reasons=DOMAIN.reasons, pictures=pictures,
+            faults=faults,
+        )  # fmt: skip
+        parts.append(series_part(section, roi_set=roi_set, frame=frame))
+        print(f"{name}: {'; '.join(faults.values()) or 'shown'}", flush=True)
+    return parts
+
+
+def series_part(section, *, roi_set, frame):
+    """Return the section of one series from what `describe_series` collected."""
+    html = render(
+        Path(__file__).parent / "templates", "series.html.j2", s=section, anchor=section["name"],
+        roi_set=roi_set, frame=frame, roi_colors=slices.ROI_COLORS,
+        contour_color=slices.CONTOUR_COLOR,
+    )  # fmt: skip
+    return Part(section["name"], section["name"], section["status"], html)
+
+
+def cohort_charts(alps, cohort, *, subjects, config, grouped):
+    """Return the charts of ALPS on the cohort's page.
+
+    Parameters
+    ----------
+    alps, cohort : DataFrame
+        ``alps.tsv``, and ``cohort.tsv`` with the links to the pages (`link_pages`).
+    subjects : list of str
+        Participants that have a page of their own.
+    config : dict
+        `roi_set` and `frame`, the primary ones.
+    grouped : dict
+        `column`, `order` and `labels` of the groups.
+
+    Returns
+    -------
+    list of dict
+        From `embed_chart`.
+    """
+    return [
+        embed_chart(name, figure_bytes(figure, "svg", transparent=True), title, text)
+        for name, figure, title, text in _charts(alps, cohort, subjects, config, grouped)
+    ]
+
+
+def _charts(alps, cohort, subjects, config, grouped):
+    """Return (name, figure, title, text) of the charts of ALPS."""
+    alps = link_pages(alps, subjects)
+    primary = select_primary(alps, config["roi_set"], config["frame"])
+    if primary.empty or "alps_mean" not in cohort:
+        return []
+    one_set = alps[alps["roi_set"] == config["roi_set"]]
+    by_group = charts.plot_distribution(cohort, ["alps_mean"], **grouped)
+    return [
+        ("groups", by_group, "ALPS by group" if grouped["column"] else "ALPS in the cohort",
+         "One point per subject and session; box: median, quartiles; whiskers: 1.5 box lengths."),
+        ("sides", charts.plot_sides(primary), "Left and right",
+         "One point per series; thin lines: 95 % confidence intervals, if there are not more than"
+         f" {charts.MOST_INTERVALS}. Far from the dashed line of equality: look at its page."),
+        ("frames", charts.plot_frames(one_set), "The same scans in each frame",
+         "Lines join one series. The frame shifts the index: compare only values of one frame."),
+        ("alignment", charts.plot_alignment(primary), "Are the ROIs on the right fibres?",
+         "1 = fibres run exactly along the axis that the index assumes."
+         " Marks: QC status, as above."),
+    ]  # fmt: skip
+
+
+def headline(parts, *, roi_set, frame):
+    """Return the line under the subject's name: what the values are of."""
+    return f"DTI-ALPS · ROI set {roi_set} · {frame} frame · {len(parts)} DWI series"
+
+
+def _draw(colorfa, rois, fa, wm, faults):
+    """Return PNG bytes of the ROIs and of the registration; what cannot be drawn is in `faults`."""
+    labels = attempt({}, "rois", lambda: load_picture(rois, "uint8"))
+
+    def draw_rois():
+        return slices.draw_rois(
+            *same_grid(colorfa=load_picture(colorfa), rois=load_picture(rois, "uint8"))
+        )
+
+    def draw_registration():
+        data, warped, affine = same_grid(fa=load_picture(fa), wm=load_picture(wm))
+        overlaid = labels[0] if labels and labels[0].shape == data.shape else None
+        return slices.draw_registration(data, warped, affine, overlaid)
+
+    drawn = {
+        "rois": attempt(faults, "rois", draw_rois),
+        "registration": attempt(faults, "registration", draw_registration),
+    }
+    return {
+        kind: {view: figure_bytes(figure, "png", dpi=130) for view, figure in views.items()}
+        for kind, views in drawn.items()
+        if views
+    }
+
+
+def describe_series(name, table, *, roi_set, frame, reasons, pictures=None, faults=None):
+    """Collect what the page shows of one DWI series.
+
+    Parameters
+    ----------
+    name : str
+        The series, as in the file names.
+    table : pandas.DataFrame or None
+        Its rows of ``alps.tsv``, all ROI sets and frames; None if it was not measured.
+    roi_set, frame : str
+        The primary ones.
+    reasons : dict
+        QC reason code to sentence.
+    pictures : dict, optional
+        "rois" and "registration": dicts of PNG bytes by name of the view.
+    faults : dict, optional
+        Why "series", "rois" or "registration" is missing.
+
+    Returns
+    -------
+    dict
+        For `subject_page`.
+    """
+    faults = faults or {}
+    pictures = pictures or {}
+    shown = {
+        kind: {view: embed_picture(png) for view, png in pictures.get(kind, {}).items()}
+        for kind in ("rois", "registration")
+    }
+    section = {
+        "name": name,
+        "status": "none",
+        "fault": faults.get("series"),
+        "roi_fault": faults.get("rois") or _lacks(shown["rois"]),
+        "registration_fault": faults.get("registration") or _lacks(shown["registration"]),
+        "pictures": shown["rois"],
+        "registration": shown["registration"],
+    }
+    if table is None:
+        section["fault"] = section["fault"] or "no values were found"
+        return section
+    primary = table[(table["roi_set"] == roi_set) & (table["frame"] == frame)]
+    row = primary.iloc[0].to_dict() if len(primary) else {}
+    sides = [
+        key for key in ALPS[3:] if table.get(f"alps_{key}", pd.Series(dtype=float)).notna().any()
+    ]
+    names = [*ALPS[:3], *sides]
+    section |= {
+        "status": worst_status([row.get("qc_status")]),
+        "reasons": explain(row.get("qc_reasons"), reasons),
+        "radius": words(row["roi_radius_mm"]) if is_known(row.get("roi_radius_mm")) else "",
+        "alps": {key: with_interval(row, f"alps_{key}") for key in ALPS},
+        "rois": [_describe_roi(roi, row, shown["rois"]) for roi in ROIS],
+        "components": _component_bars(row),
+        "pose": [_angle(name, row.get(name)) for name in ("pitch", "roll", "yaw")],
+        "facts": _scan_facts(row),
+        "alps_names": names,
+        "rows": [_table_row(r, roi_set, frame, names) for r in table.to_dict("records")],
+    }
+    return section
+
+
+def _lacks(pictures):
+    return None if pictures else "the images were not given"
+
+
+def _describe_roi(roi, row, pictures):
+    kind, side = roi.split("_")
+    color = "blue" if kind == "projection" else "green"
+    texts = {"name": f"{side} {kind}", "color": color, "picture": pictures.get(roi)}
+    for measure in ("alignment", "fa", "coverage"):
+        value = row.get(f"{measure}_{roi}")
+        texts[measure] = number(value)
+        texts[f"{measure}_percent"] = percent(value)
+    return texts
+
+
+def _component_bars(row):
+    values = {
+        side: {column: row.get(f"{column}_{side}") for column, *_ in COMPONENTS}
+        for side in ("left", "right")
+    }
+    known = [v for side in values.values() for v in side.values() if is_known(v)]
+    longest = max([*known, 1e-9])
+    return [
+        {
+            "name": side,
+            "bars": [
+                {
+                    "name": label,
+                    "along": along,
+                    "text": number(values[side][column], 2, 1e3),
+                    "percent": percent(values[side][column], longest),
+                }
+                for column, label, along in COMPONENTS
+            ],
+        }
+        for side in values
+    ]
+
+
+def _angle(name, degrees):
+    return {
+        "name": name,
+        "degrees": round(float(degrees), 1) if is_known(degrees) else None,
+        "text": number(degrees, 1, unit="°"),
+    }
+
+
+def _scan_facts(row):
+    return [
+        {"name": "registration similarity", "text": number(row.get("registration_similarity"))},
+        *(
+            {"name": f"{name}, left / right", "text": _both_sides(row, column, digits)}
+            for name, column, digits in PLACEMENT
+        ),
+        {"name": "motion", "text": number(row.get("motion_mm"), 2, unit=" mm")},
+        {"name": "session", "text": words(row.get("session_id"))},
+    ]
+
+
+def _both_sides(row, column, digits):
+    texts = [number(row.get(f"{column}_{side}_mm"), digits) for side in ("left", "right")]
+    return MISSING if texts == [MISSING, MISSING] else f"{' / '.join(texts)} mm"
+
+
+def _table_row(row, roi_set, frame, names):
+    return {
+        "primary": row["roi_set"] == roi_set and row["frame"] == frame,
+        "roi_set": row["roi_set"],
+        "frame": row["frame"],
+        "radius": number(row.get("roi_radius_mm"), 1, unit=" mm"),
+        "alps": [with_interval(row, f"alps_{key}") for key in names],
+        "alignment": number(_lowest(row, "alignment")),
+        "fa": number(_lowest(row, "fa")),
+        "status": row.get("qc_status"),
+    }
+
+
+def _lowest(row, measure):
+    values = [row.get(f"{measure}_{roi}") for roi in ROIS]
+    return min((v for v in values if is_known(v)), default=None)

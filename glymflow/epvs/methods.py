@@ -1,0 +1,36 @@
+"""How perivascular spaces were measured, in words."""
+
+from glymflow.epvs.domain import EPVS as DOMAIN
+from glymflow.tables.methods import listed
+
+
+def sentences(table, config):
+    """Write how perivascular spaces were measured.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``epvs.tsv``.
+    config : dict
+
+    Returns
+    -------
+    str
+        One paragraph; empty if nothing was measured.
+    """
+    shortest, widest = (config["epvs"][key] for key in ("min_length_mm", "lacune_min_mm"))
+    own = table[table["primary"].astype(str).str.lower() == "true"]
+    if own.empty:
+        return ""
+    used = own["contrasts"].value_counts().sort_index()
+    contrasts = listed([f"{count} from {name}" for name, count in used.items()])
+    engines = listed(sorted(own["engine"].unique()))
+    text = (
+        f"Enlarged perivascular spaces (EPVS) were measured in {len(own)} sessions ({contrasts};"
+        f" engine: {engines}): bias correction (N4), brain extraction, rigid registration of T2w to"
+        " T1w, 1 mm isotropic voxels, segmentation. Objects (26 neighbours) shorter than"
+        f" {shortest:g} mm were dropped; round ones wider than {widest:g} mm may be"
+        " lacunes and were not counted. Fractions are EPVS volume / volume of the whole brain, in"
+        " each region."
+    )
+    return f"{text} {DOMAIN.caveat}" if "vbnet" in set(own["engine"]) else text

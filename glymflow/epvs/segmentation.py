@@ -1,0 +1,120 @@
+"""EPVS of one session: the regions, the mask of each method, and the rows of ``epvs.tsv``."""
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from glymflow.epvs import anat, frangi, white_matter
+from glymflow.epvs import objects as epvs_objects
+from glymflow.epvs import regions as epvs_regions
+from glymflow.epvs.domain import COLUMNS
+from glymflow.image import networks
+from glymflow.io import InputFault, read_json, require
+
+ROUND_REGIONS = 2  # voxels round the regions where the engine frangi looks too
+
+
+def place_regions(image, tissue, affine, transforms, registration, settings, min_similarity):
+    """Return the regions by the engine of the config, and codes.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array
+        T1w or T2w at 1 mm.
+    tissue : (X, Y, Z) uint8 array
+        Classes of the head network (`glymflow.image.brain.CLASSES`).
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    transforms : dict of str to path-like
+        ``affine``, ``warp`` and ``inverse_warp``, as `register_anat` writes them.
+    registration : path-like
+        Its sidecar.
+    settings : dict
+        The config's `epvs`.
+    min_similarity : float
+        The config's `qc.min_registration_similarity`.
+
+    Returns
+    -------
+    (X, Y, Z) uint8 array
+        Labels of `glymflow.epvs.domain.LABELS`.
+    codes : set of str
+    """
+    if settings["regions"] == "vbnet":
+        return epvs_regions.network_regions(image, tissue, affine), set()
+    found = {name: require(path) for name, path in transforms.items()}
+    poor = read_json(registration)["similarity"] < min_similarity
+    codes = {"epvs_registration_poor"} if poor else set()
+    return epvs_regions.atlas_regions(image, tissue, affine, found), codes
+
+
+def measure_engine(segment, place, affine, facts, settings, bright=None):
+    """Return the mask of the EPVS that count, the table of objects, and the row with its codes.
+
+    Parameters
+    ----------
+    segment : callable
+        Returns mask, probability (or None) and codes of one engine.
+    place, affine
+        The regions and their grid.
+    facts : dict
+        The sidecar of `preprocess_anat`.
+    settings : dict
+        The config's `epvs`.
+    bright : (X, Y, Z) bool array, optional
+        What is bright in the FLAIR.
+    """
+    found, probability, codes = segment()
+    kept, table = epvs_objects.filter_objects(
+        found, place, affine, probability=probability, bright=bright,
+        **{name: settings[name] for name in epvs_objects.LIMITS},
+    )  # fmt: skip
+    row = {key: facts[key] for key in ("contrasts", "brain_volume_ml")}
+    missing = epvs_objects.missing_regions(place, affine)
+    row |= epvs_objects.measure(table, facts["brain_volume_ml"], missing)
+    codes = codes | ({"epvs_region_missing"} if missing else set())
+    return (
+        kept,
+        table,
+        row | {"codes": codes | epvs_objects.found_codes(row, settings["max_count"])},
+    )
+
+
+def segment_vbnet(t1, t2, slice_mm, settings):
+    """Return mask, probability and codes of the network."""
+    fine = slice_mm.get("T1w", np.inf) <= anat.THICK_MM
+    probability = networks.epvs_probability(t1, t2, t1_fine=fine)
+    return probability >= settings["threshold"], probability, set()
+
+
+def segment_frangi(t1, t2, place, tissue, affine, settings):
+    """Return mask, no probability and codes of the filter, near the regions and in tissue only.
+
+    Pools of fluid in the tissue count as tissue, as they do in the regions: they may be wide EPVS.
+    """
+    near = ndimage.binary_dilation(place > 0, np.ones((3, 3, 3)), iterations=ROUND_REGIONS)
+    inside = white_matter.tissue_mask(tissue, affine)
+    found = frangi.segment(t1, t2, near & inside, **settings["frangi"])
+    return frangi.without_borders(found, inside), None, set()
+
+
+def read_mask(path, fault, place, affine):
+    """Return mask, no probability and codes of what the user brings."""
+    if fault:
+        raise InputFault(fault)
+    found, codes = epvs_objects.read_external(path, place, affine)
+    return found, None, codes
+
+
+def judge_rows(rows, max_ratio):
+    """Return the rows with status and reasons; the two engines are compared."""
+    measured = {row["engine"]: row for row in rows if "codes" in row}
+    pair = [measured[name] for name in ("vbnet", "frangi") if name in measured]
+    volumes = [row["epvs_volume_mm3"] for row in pair]
+    if len(pair) == 2 and epvs_objects.engines_disagree(*volumes, max_ratio):
+        for row in pair:
+            row["codes"] = row["codes"] | {"epvs_engines_disagree"}
+    for row in measured.values():
+        row["qc_status"], row["qc_reasons"] = epvs_objects.judge(row["codes"])
+    columns = [column for column in COLUMNS if column != "primary"]
+    return pd.DataFrame(rows, columns=[*columns, "fault"])
