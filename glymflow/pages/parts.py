@@ -115,7 +115,7 @@ def worst_status(statuses):
 
 @cache
 def template(name):
-    """Return a template of ``glymflow/templates``."""
+    """Return a template of ``glymflow/pages/templates``."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     folder = Path(__file__).parent / "templates"
