@@ -23,7 +23,7 @@ START = """
 import runpy, sys
 sys.path.insert(0, {root!r})
 from snakemake import script
-import glymflow.jobs
+import glymflow.workflow.jobs
 runpy.run_path({path!r}, run_name="job")
 from glymflow import lean
 with lean.for_dipy() if "dipy" in {used!r} else lean.without():

@@ -222,25 +222,17 @@ def render_page(scans, table, texts, *, name):
     name : str
         The table that was read.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
     import glymflow
     from glymflow.figures.charts import figure_bytes
-    from glymflow.pages.parts import embed_svg
+    from glymflow.pages.parts import embed_svg, template
 
-    environment = Environment(
-        loader=PackageLoader("glymflow"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     figure = figure_bytes(plot_bland_altman(scans, table), "svg")
     variation, agreed, heads = (
         Markup(to_html(printed, page=False)) for printed in printed_tables(table)
     )
-    return environment.get_template("repeatability.html.j2").render(
+    return template("repeatability.html.j2").render(
         name=name,
         remarks=texts,
         variation=variation,

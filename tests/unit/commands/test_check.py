@@ -7,28 +7,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from bids_trees import write_series
 
 from glymflow.cli import main
 
 REAL_BIDS = Path(__file__).parents[3].parent / "shared" / "data" / "real_bids"
-
-# six directions that do not lie on one cone
-DIRECTIONS = (
-    np.array([[1, 1, 0], [1, -1, 0], [1, 0, 1], [1, 0, -1], [0, 1, 1], [0, 1, -1]]) / 2**0.5
-)
-
-
-def write_series(root, subject, *, n_volumes=7, n_bvals=7, bvals=None, n_bvecs=7, shape=(4, 4, 4)):
-    """Write a series with one b0 and six directions; the arguments break it."""
-    folder = root / subject / "dwi"
-    folder.mkdir(parents=True)
-    image = nib.Nifti1Image(np.ones((*shape, n_volumes), np.float32), np.eye(4))
-    nib.save(image, folder / f"{subject}_dwi.nii.gz")
-    bvals = [0] + [1000] * (n_bvals - 1) if bvals is None else bvals
-    np.savetxt(folder / f"{subject}_dwi.bval", [bvals], fmt="%g")
-    bvecs = np.vstack([np.zeros(3), DIRECTIONS])[:n_bvecs]
-    np.savetxt(folder / f"{subject}_dwi.bvec", bvecs.T, fmt="%.6f")
-    return folder / f"{subject}_dwi.nii.gz"
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from bids_trees import SERIES, make_tree
 
 from glymflow.cohort.bids import printable
 from glymflow.cohort.participants import EXCLUDED_COLUMNS
@@ -15,19 +16,8 @@ from glymflow.io import InputFault
 
 REAL_BIDS = Path(__file__).parents[3].parent / "shared" / "data" / "real_bids"
 
-DWI = (".nii.gz", ".bval", ".bvec", ".json")
 # what a shell, Snakemake or a table would read as something else
 HOSTILE = ["$(touch X)", "a;b", "{0}", "b,c=d %s", "`id`", "a b", "é", "a\nb", "P_01", ""]
-
-
-def make_tree(root, *names):
-    """Make empty files; a name that ends in _dwi stands for a whole series."""
-    for name in names:
-        for extension in DWI if name.endswith("_dwi") else ("",):
-            path = root / (name + extension)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch()
-    return root
 
 
 def reasons(excluded, **where):
@@ -225,7 +215,7 @@ class TestIndex:
         for i in range(count):
             folder = tmp_path / f"sub-{i:04d}" / "dwi"
             folder.mkdir(parents=True)
-            for extension in DWI[:3]:
+            for extension in SERIES[:3]:
                 (folder / f"sub-{i:04d}_dwi{extension}").touch()
         listed = []
         real = os.scandir

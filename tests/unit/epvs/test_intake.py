@@ -3,8 +3,7 @@
 import os
 
 import pytest
-import test_cohort
-from test_check import write_series
+from bids_trees import make_tree, write_series
 
 from glymflow.epvs.intake import IMAGE_COLUMNS, intake_settings
 from glymflow.io import InputFault
@@ -25,12 +24,8 @@ def names(row, *columns):
     return tuple(row[c] and os.path.basename(row[c]) for c in columns or ("t1w", "t2w"))
 
 
-def make(root, *paths):
-    return test_cohort.make_tree(root, *paths)
-
-
 def test_the_plainest_name_first_and_no_by_product(tmp_path):
-    make(
+    make_tree(
         tmp_path,
         *(f"sub-1/anat/sub-1_{stem}.nii.gz" for stem in (
             "acq-mprage_T1w", "run-2_T1w", "ce-gd_T1w", "desc-preproc_T1w", "space-MNI152_T1w",
@@ -51,7 +46,7 @@ def test_the_plainest_name_first_and_no_by_product(tmp_path):
 
 
 def test_images_are_of_the_session(tmp_path):
-    make(tmp_path, "sub-1/ses-a/anat/sub-1_ses-a_T1w.nii.gz", "sub-1/ses-a/dwi/x.txt",
+    make_tree(tmp_path, "sub-1/ses-a/anat/sub-1_ses-a_T1w.nii.gz", "sub-1/ses-a/dwi/x.txt",
          "sub-1/ses-b/anat/sub-1_ses-b_T2w.nii.gz", "sub-1/ses-c/dwi/x.txt",
          "sub-2/ses-a/anat/sub-2_ses-b_T1w.nii.gz", "sub-3/anat/sub-1_T1w.nii.gz")  # fmt: skip
     found = index(tmp_path)
@@ -65,16 +60,16 @@ def test_images_are_of_the_session(tmp_path):
 
 
 def test_a_broken_link_is_said(tmp_path):
-    make(tmp_path, "sub-1/anat/x.txt")
+    make_tree(tmp_path, "sub-1/anat/x.txt")
     os.symlink(tmp_path / "gone", tmp_path / "sub-1" / "anat" / "sub-1_T1w.nii.gz")
     assert "the link leads nowhere" in index(tmp_path)["sub-1"]["fault"]
 
 
 def test_masks_by_name(tmp_path):
     bids, made = tmp_path / "bids", tmp_path / "made"
-    make(bids, *(f"sub-{i}/anat/sub-{i}_T1w.nii.gz" for i in range(1, 6)),
+    make_tree(bids, *(f"sub-{i}/anat/sub-{i}_T1w.nii.gz" for i in range(1, 6)),
          "sub-6/ses-a/anat/sub-6_ses-a_T1w.nii.gz")  # fmt: skip
-    make(made, "sub-1/anat/sub-1_label-EPVS_mask.nii.gz",
+    make_tree(made, "sub-1/anat/sub-1_label-EPVS_mask.nii.gz",
          "sub-1/anat/sub-1_desc-vbnet_label-EPVS_mask.nii.gz",
          "sub-2/anat/sub-2_desc-rater1_label-EPVS_mask.nii.gz",
          "sub-2/anat/sub-2_desc-rater2_label-EPVS_mask.nii.gz",
@@ -96,7 +91,7 @@ def test_masks_by_name(tmp_path):
 
 
 def test_masks_by_path_win_over_names(tmp_path):
-    make(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz", "sub-1/anat/sub-1_label-EPVS_mask.nii.gz",
+    make_tree(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz", "sub-1/anat/sub-1_label-EPVS_mask.nii.gz",
          "sub-2/anat/sub-2_T1w.nii.gz", "m/one.nii.gz")  # fmt: skip
     (tmp_path / "participants.tsv").write_text(
         "participant_id\tdrawn\nsub-1\tone\nsub-2\tgone\n", encoding="utf-8"
@@ -119,24 +114,24 @@ def test_masks_by_path_win_over_names(tmp_path):
 )
 def test_t1w_beside_dwi_is_measured_for_a_reason_only(tmp_path, changed, measured):
     write_series(tmp_path, "sub-1")
-    make(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz")
+    make_tree(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz")
     assert index(tmp_path, **changed)["sub-1"]["measured"] == measured
-    make(tmp_path, "sub-2/anat/sub-2_T2w.nii.gz")
+    make_tree(tmp_path, "sub-2/anat/sub-2_T2w.nii.gz")
     assert index(tmp_path)["sub-1"]["measured"]
 
 
 def test_a_t2w_beside_lesion_masks_is_no_reason(tmp_path):
     """It is the image on which they were drawn (the sICH paper)."""
     write_series(tmp_path / "bids", "sub-1")
-    make(tmp_path / "bids", "sub-1/anat/sub-1_T2w.nii.gz")
-    make(tmp_path / "masks", "sub-1/anat/sub-1_label-haematoma_mask.nii.gz")
+    make_tree(tmp_path / "bids", "sub-1/anat/sub-1_T2w.nii.gz")
+    make_tree(tmp_path / "masks", "sub-1/anat/sub-1_label-haematoma_mask.nii.gz")
     assert index(tmp_path / "bids")["sub-1"]["measured"]
     assert not index(tmp_path / "bids", tmp_path / "masks")["sub-1"]["measured"]
     assert index(tmp_path / "bids", tmp_path / "masks", planned=True)["sub-1"]["measured"]
 
 
 def test_who_has_images_is_not_said_to_lack_dwi_where_nobody_has_it(tmp_path):
-    make(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz", "sub-2/anat/x.txt")
+    make_tree(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz", "sub-2/anat/x.txt")
     (tmp_path / "participants.tsv").write_text("participant_id\nsub-2\n")
     excluded = index_measures(tmp_path, lesions={}, epvs=AUTO)[3]
     assert sorted(zip(excluded.participant_id, excluded.stage, strict=True)) == [

@@ -163,7 +163,7 @@ def test_the_documented_volumes_are_those_of_the_map(loaded):
 
 def test_the_package_takes_the_map_along():
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert "data/*" in metadata["tool"]["setuptools"]["package-data"]["glymflow"]
+    assert "image/data/*" in metadata["tool"]["setuptools"]["package-data"]["glymflow"]
 
 
 @pytest.mark.parametrize(

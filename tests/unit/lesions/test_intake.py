@@ -1,15 +1,11 @@
 """Which lesion masks of a cohort are used: names, spaces, raters, patterns, and who is left out."""
 
 import pytest
-import test_cohort
+from bids_trees import make_tree
 
 from glymflow.io import InputFault
 from glymflow.lesions.intake import MASK_COLUMNS
 from glymflow.workflow.intake import index_measures
-
-
-def make(root, *names):
-    return test_cohort.make_tree(root, *names)
 
 
 def index(root, **settings):
@@ -24,7 +20,7 @@ def chosen(masks, *columns):
 
 
 def test_masks_only(tmp_path):
-    make(tmp_path, "sub-1/anat/sub-1_space-MNI152_label-lesion_mask.nii.gz",
+    make_tree(tmp_path, "sub-1/anat/sub-1_space-MNI152_label-lesion_mask.nii.gz",
          "sub-2/ses-a/dwi/sub-2_ses-a_space-DWI_label-lesion_desc-manual_mask.nii",
          "sub-3/anat/sub-3_label-GM_mask.nii.gz",
          "sub-3/anat/sub-3_label-lesion_probseg.nii.gz")  # fmt: skip
@@ -48,14 +44,14 @@ def test_masks_only(tmp_path):
     ],
 )
 def test_spellings(tmp_path, written, label):
-    make(tmp_path, f"sub-1/anat/sub-1_space-SWI_label-{written}_mask.voi")
+    make_tree(tmp_path, f"sub-1/anat/sub-1_space-SWI_label-{written}_mask.voi")
     assert index(tmp_path)[1].label.tolist() == [label]
 
 
 def test_the_space_in_which_it_was_drawn_gives_the_volume(tmp_path):
     stems = ["space-T1w_label-haematoma", "space-SWI_label-haematoma", "label-haematoma",
              "space-MNI152NLin6Asym_label-haematoma", "space-T2w_label-lesion"]  # fmt: skip
-    make(tmp_path, *(f"sub-1/anat/sub-1_{stem}_mask.nii.gz" for stem in stems))
+    make_tree(tmp_path, *(f"sub-1/anat/sub-1_{stem}_mask.nii.gz" for stem in stems))
     _, masks, _ = index(tmp_path)
     assert chosen(masks, "label", "space", "template", "volume") == [
         ("haematoma", "SWI", False, True),
@@ -67,17 +63,17 @@ def test_the_space_in_which_it_was_drawn_gives_the_volume(tmp_path):
 @pytest.mark.parametrize("name", ["desc-rater{}", "rater-{}"])
 def test_two_raters(tmp_path, name):
     stems = [f"sub-1_space-SWI_label-haematoma_{name.format(i)}_mask.nii.gz" for i in (2, 1)]
-    make(tmp_path, *(f"sub-1/anat/{stem}" for stem in stems))
+    make_tree(tmp_path, *(f"sub-1/anat/{stem}" for stem in stems))
     _, masks, excluded = index(tmp_path)
     assert masks.rater.tolist() == ["1", "2"]
-    make(tmp_path, f"sub-1/anat/sub-1_space-SWI_label-haematoma_{name.format(3)}_mask.nii.gz")
+    make_tree(tmp_path, f"sub-1/anat/sub-1_space-SWI_label-haematoma_{name.format(3)}_mask.nii.gz")
     _, masks, excluded = index(tmp_path)
     assert masks.empty
     assert "masks of more than two raters" in excluded.reason.tolist()[-1]
 
 
 def test_what_cannot_be_told_apart_leaves_its_session_out(tmp_path):
-    make(tmp_path, *(f"sub-{i}/anat/sub-{i}_label-lesion_mask.nii.gz" for i in (1, 2, 3)),
+    make_tree(tmp_path, *(f"sub-{i}/anat/sub-{i}_label-lesion_mask.nii.gz" for i in (1, 2, 3)),
          "sub-1/anat/sub-1_label-lesion_desc-auto_mask.nii.gz",
          "sub-2/anat/sub-9_label-lesion_mask.nii.gz",)  # fmt: skip
     _, masks, excluded = index(tmp_path)
@@ -89,7 +85,7 @@ def test_what_cannot_be_told_apart_leaves_its_session_out(tmp_path):
 
 
 def test_registration_of_the_session(tmp_path):
-    make(tmp_path, "sub-1/ses-a/dwi/sub-1_ses-a_dir-AP_dwi",
+    make_tree(tmp_path, "sub-1/ses-a/dwi/sub-1_ses-a_dir-AP_dwi",
          "sub-1/ses-a/dwi/sub-1_ses-a_dir-PA_dwi",
          "sub-1/ses-a/anat/sub-1_ses-a_space-SWI_label-lesion_mask.nii.gz",
          "sub-1/ses-b/anat/sub-1_ses-b_space-SWI_label-lesion_mask.nii.gz",
@@ -105,7 +101,7 @@ def test_registration_of_the_session(tmp_path):
 
 
 def test_image_and_sidecar(tmp_path):
-    make(tmp_path, "sub-1/anat/sub-1_space-T2w_label-lesion_mask.nii.gz",
+    make_tree(tmp_path, "sub-1/anat/sub-1_space-T2w_label-lesion_mask.nii.gz",
          "sub-1/anat/sub-1_acq-wip_T2w.nii.gz", "sub-1/anat/sub-1_T2w.nii.gz",
          "sub-1/anat/sub-1_T2w.json", "sub-1/swi/sub-1_part-phase_swi.nii.gz",
          "sub-1/swi/sub-1_part-mag_swi.nii.gz",
@@ -153,7 +149,7 @@ class TestPatterns:
         assert masks.rater.tolist() == ["1", "2"]
 
     def test_a_pattern_counts_more_than_a_name(self, cohort):
-        make(cohort, "sub-01/anat/sub-01_label-haematoma_mask.nii.gz")
+        make_tree(cohort, "sub-01/anat/sub-01_label-haematoma_mask.nii.gz")
         _, masks, _ = index(cohort, masks={"haematoma": f"{cohort}/voi/{{drawn}}"})
         assert [path.rsplit("/", 1)[1] for path in masks["mask"]] == ["7.voi"]
 
