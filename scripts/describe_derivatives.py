@@ -7,7 +7,7 @@ from glymflow.io import write_json
 def main(*, description):
     """Write ``dataset_description.json`` (BIDS 1.10, derivative)."""
     content = {
-        "Name": "glymflow: diffusion tensor, registration and ALPS",
+        "Name": "glymflow: ALPS, perivascular spaces and lesions",
         "BIDSVersion": "1.10.0",
         "DatasetType": "derivative",
         "GeneratedBy": [{"Name": "glymflow", "Version": __version__}],

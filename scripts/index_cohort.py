@@ -1,7 +1,7 @@
 """Write down what was found in the cohort when the run was planned, and who is left out."""
 
 from glymflow.io import write_tsv
-from glymflow.workflow.sheet import read_sheet
+from glymflow.workflow.sheet_file import read_sheet
 
 
 def main(*, sheet, series, masks, images, excluded):
@@ -10,7 +10,7 @@ def main(*, sheet, series, masks, images, excluded):
     Parameters
     ----------
     sheet : path-like
-        Of the run (`glymflow.workflow.sheet`).
+        Of the run (`glymflow.workflow.sheet_file`).
     series, masks, images, excluded : path-like
         Written: DWI series, lesion masks, images for EPVS, exclusions of the intake.
     """

@@ -5,16 +5,14 @@ On a cluster, Snakemake reads its Snakefile anew for every job. If each of 10,00
 that plans the run keeps what it found in the run directory, and its jobs read that.
 """
 
+import contextlib
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
-
-import pandas as pd
 
 from glymflow.domains import DOMAINS
 from glymflow.workflow.intake import index_cohort
+from glymflow.workflow.sheet_file import read_sheet, write_sheet
 from glymflow.workflow.sources import fingerprint
 
 FOLDER = Path(".snakemake") / "glymflow"
@@ -84,8 +82,10 @@ class Sheet:
             subject: [row["series"] for row in found]
             for subject, found in _grouped(self.rows["alps"], "participant_id").items()
         }
-        for subject in (*self._lesions, *self._images):
-            self.subjects.setdefault(subject, [])
+        for domain in DOMAINS:
+            for row in self.rows[domain.name]:
+                if row.get("measured", True):
+                    self.subjects.setdefault(row["participant_id"], [])
 
     def is_registered(self, folder):
         """Whether the lesions of a session reach the template by the registration of a series."""
@@ -179,40 +179,7 @@ def plan_sheet(settings, *, planning, folder=FOLDER):
     if not planning and path.is_file():
         return Sheet(*read_sheet(path), path)
     rows, excluded = index_cohort(**settings)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-            json.dump({name: _split(table) for name, table in _all(rows, excluded)}, file)
-        os.replace(file.name, path)  # a job never sees half a sheet
-    except OSError:
-        pass  # the run directory cannot be written to (somebody else's, a dry run): no sheet kept
+    # somebody else's run directory, in a dry run, cannot be written to: no sheet is kept
+    with contextlib.suppress(OSError):
+        write_sheet(rows, excluded, path)
     return Sheet(rows, excluded, path)
-
-
-def read_sheet(path):
-    """Return rows and exclusions of a kept sheet, as `index_cohort` gave them."""
-    kept = json.loads(Path(path).read_text(encoding="utf-8"))
-    tables = {
-        name: pd.DataFrame(**table, dtype=object).astype(_types(table))
-        for name, table in kept.items()
-    }
-    excluded = tables.pop("")
-    return tables, excluded
-
-
-def _types(table):
-    """Return the types of a kept table's columns: flags, else objects."""
-    flags = {}
-    for place, column in enumerate(table["columns"]):
-        cells = [row[place] for row in table["data"]]
-        is_flag = bool(cells) and all(isinstance(cell, bool) for cell in cells)
-        flags[column] = bool if is_flag else object
-    return flags
-
-
-def _all(rows, excluded):
-    return [*rows.items(), ("", excluded)]
-
-
-def _split(table):
-    return {"columns": list(table.columns), "data": table.astype(object).to_numpy().tolist()}
