@@ -25,9 +25,11 @@ FILES = ("dwi/{0}_dwi.nii.gz", "dwi/{0}_dwi.bval", "dwi/{0}_dwi.bvec", "dwi/{0}_
          "anat/{0}_T1w.nii.gz")  # fmt: skip
 INDEX = """
 import sys, time
-from glymflow.workflow.intake import index_measures
+from glymflow.workflow.config import load_config
+from glymflow.workflow.intake import index_cohort, intake_settings
+settings = intake_settings(load_config(sys.argv[1]) | {"bids_dir": sys.argv[2]}, {})
 wall, cpu = time.perf_counter(), time.process_time()
-index_measures(sys.argv[1])
+index_cohort(**settings)
 print(time.perf_counter() - wall, time.process_time() - cpu)
 """
 
@@ -79,7 +81,7 @@ def write_tree(work, size):
 
 def index(work):
     """Return the CPU seconds of the index in a process of its own."""
-    command = [sys.executable, "-c", INDEX, work / "bids"]
+    command = [sys.executable, "-c", INDEX, work / "config.yaml", work / "bids"]
     done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=True)
     return float(done.stdout.split()[1])
 
