@@ -25,9 +25,13 @@ FILES = ("dwi/{0}_dwi.nii.gz", "dwi/{0}_dwi.bval", "dwi/{0}_dwi.bvec", "dwi/{0}_
          "anat/{0}_T1w.nii.gz")  # fmt: skip
 INDEX = """
 import sys, time
-from glymflow.workflow.intake import index_measures
+import yaml
+from glymflow.workflow.config import DEFAULTS
+from glymflow.workflow.intake import index_cohort, intake_settings
+config = yaml.safe_load(DEFAULTS.read_text()) | {"bids_dir": sys.argv[1]}
+settings = intake_settings(config, {})
 wall, cpu = time.perf_counter(), time.process_time()
-index_measures(sys.argv[1])
+index_cohort(**settings)
 print(time.perf_counter() - wall, time.process_time() - cpu)
 """
 

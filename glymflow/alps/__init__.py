@@ -24,12 +24,14 @@ Modules
 - `bundles`: the border between the two bundles, to which ROIs are moved half of the way, and the
   local shift that would improve the match of FA and template.
 - `frames`: the three frames.
-- `index`: tensors sampled in ROIs, the index, and the columns of ``alps.tsv`` (`index.COLUMNS`).
+- `index`: tensors sampled in ROIs, and the index.
 - `uncertainty`: standard errors from noise, placement and pose, by random replicates.
 - `lesion_overlap`: how much of each ROI lies in a lesion.
-- `qc`: reason codes with status and sentence, and the rule that gives them.
+- `qc`: which reason codes a row gets, and its status.
 - `measurement`: all of it for one series and ROI set.
-- `domain`: the record by which the workflow, the study and the report find this domain.
+- `domain`: the record by which the workflow, the study and the report find this domain: columns
+  of ``alps.tsv``, their labels, QC codes.
+- `intake`, `page`, `methods`: what is measured, the sections of the report, the methods sentences.
 
 In and out
 ----------

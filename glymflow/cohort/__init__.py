@@ -11,6 +11,7 @@ Words
 
 Modules
 -------
+- `domain`: `Domain`, the record that describes something that is measured (`glymflow.domains`).
 - `bids`: lists subjects and scans, parses names (bids2table), says which folders are mislabelled.
 - `participants`: reads participants.tsv, writes ids as ``sub-01``, and lists the rows and folders
   that do not fit each other.

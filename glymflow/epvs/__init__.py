@@ -24,9 +24,11 @@ Modules
 - `white_matter`: the core of the subject's own white matter, in which the centrum semiovale lies.
 - `frangi`: vesselness and the segmentation by it. (The network is run by
   `glymflow.image.networks`.)
-- `objects`: objects of a mask, counts, volumes, grades, codes, and the columns of ``epvs.tsv``.
+- `objects`: objects of a mask, counts, volumes, grades, codes.
 - `page`, `pictures`: the EPVS section of the report.
-- `domain`: the record by which the workflow, the study and the report find this domain.
+- `domain`: the record by which the workflow, the study and the report find this domain: columns
+  of ``epvs.tsv``, their labels, QC codes.
+- `segmentation`: one session by each engine. `methods`: the methods sentences.
 
 In and out
 ----------

@@ -17,9 +17,11 @@ Modules
 -------
 - `intake`: finds masks by BIDS name or by the config's paths; chooses the space whose volume
   counts, and pairs two raters. No file is opened.
-- `measure`: volumes, side and location, the frequency map, and the codes (`measure.CODES`).
+- `measure`: volumes, side and location, the frequency map.
 - `page`: rows of ``lesions.tsv`` as texts and pictures of the report.
-- `domain`: the record by which the workflow, the study and the report find this domain.
+- `domain`: the record by which the workflow, the study and the report find this domain: columns
+  of ``lesions.tsv``, their labels, QC codes.
+- `session`: the lesion of one session, from its masks to its row. `methods`: the methods sentences.
 
 In and out
 ----------

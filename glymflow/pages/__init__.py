@@ -1,11 +1,12 @@
 """Report pages: values, charts and pictures in, self-contained HTML out.
 
 `report.subject_page` is the page of a subject, `report.cohort_page` the first page of the report.
-The sections of the domains are made by `glymflow.lesions.page` and `glymflow.epvs.page`. No
-statistics are computed here and no file is read but the templates.
+Each domain makes its own sections (`glymflow.alps.page` and the like); this package joins them. No
+statistics are computed here.
 
 Modules
 -------
+- `files`: reads the pictures of a page; one that cannot be read costs only its own place.
 - `report`: the two pages; rows of ``alps.tsv`` as texts, QC statuses, links.
 - `parts`: numbers and intervals as text, pictures as base64, QC codes in words, the jinja2
   templates of ``templates/``.

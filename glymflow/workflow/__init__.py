@@ -6,10 +6,11 @@ it while they are planned, the scripts while they run, and tests call it without
 Modules
 -------
 - `config`: defaults and the user's file merged; each fault is one line that names the key.
-- `intake`: what can be measured in a cohort, from folder listings only; calls the intake of `dwi`,
-  `lesions` and `epvs`.
-- `sheet`: keeps what the planning found in the run directory, so that jobs on a cluster list no
-  folder.
+- `intake`: what can be measured in a cohort, from one listing of its folders; calls the intake of
+  each domain.
+- `sheet`: the sheet of a run: what was found, and which jobs need which of it. It is kept in the
+  run directory, so that jobs on a cluster list no folder.
+- `planning`: makes Snakemake's planning of large cohorts cheaper.
 - `jobs`: `subject_job` and `cohort_job` round the work of a script: log file, faults, tracebacks.
 - `sources`: `code_hash`, the fingerprint of the modules that a script imports; an edited module
   reruns the rules that use it.
