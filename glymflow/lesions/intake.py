@@ -95,7 +95,7 @@ def _check_columns(path, settings):
         table, _ = read_participants(path)
         for key, column in named.items():
             if column and column not in table:
-                raise InputFault(f"lesions.{key}: {column} is no column of {path}")
+                raise InputFault(f"lesions.{key}: {column} is not a column of {path}")
 
 
 def _masks_by_name(files):
@@ -195,9 +195,12 @@ def _of_raters(drawn):
     raters = [row.rater for row in drawn]
     twice = [row.mask for row in drawn if raters.count(row.rater) > 1]
     if twice:
-        raise InputFault(f"{' and '.join(twice)}: which of them is the mask?")
+        raise InputFault(
+            f"two masks for one label: {' and '.join(twice)}. Remove one, or mark the raters with"
+            " desc-rater1 and desc-rater2"
+        )
     if len([rater for rater in raters if rater]) > 2:
-        raise InputFault(f"{drawn[0].mask}: masks of more than two raters")
+        raise InputFault(f"{drawn[0].mask}: masks of more than two raters; remove the others")
     return drawn
 
 
