@@ -30,7 +30,7 @@ _OWN = re.compile(rf"_desc-({'|'.join(ENGINES)})_")
 
 
 def settings(config, plan):
-    """Return what the intake has to know of the config and the study plan.
+    """Return the settings of the intake, from the config and the study plan.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 """The lesion masks of a cohort: found by name or by the config's patterns, no file is opened.
 
-A mask is told by its label (haematoma, oedema, lesion), its space and, where two persons drew it,
+A mask is named by its label (haematoma, oedema, lesion), its space and, where two persons drew it,
 its rater. Of several spaces one is taken for the volume, the one in which it was drawn first of
 all; masks in template space are kept beside it for side and location.
 """
@@ -205,7 +205,7 @@ def _of_raters(drawn):
 
 
 def _add_images(masks, bids_dir):
-    """Add the image on which each mask was drawn, and the sidecar that knows its slices."""
+    """Add the image on which each mask was drawn, and the sidecar with its slice spacing."""
     subjects = sorted(masks.participant_id[~masks.template].unique())
     files, _ = scan_files(bids_dir, subjects, MASK_DATATYPES)
     files = files[files.name.str.match(_IMAGE) & ~files.broken.astype(bool)]

@@ -210,7 +210,7 @@ def _fit(x, y):
 
 
 def _model_test(x, y, fit, penalised):
-    """Likelihood ratio test of the model: the area's own p would not know that it was fitted."""
+    """Likelihood ratio test of the model; the area's own p would ignore that it was fitted."""
     chi2, name = firth.penalised_ratio(x, y, range(x.shape[1])), "penalised likelihood ratio"
     if not penalised:
         share = y.mean()

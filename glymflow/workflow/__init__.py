@@ -8,8 +8,8 @@ Modules
 - `config`: defaults and the user's file merged; each fault is one line that names the key.
 - `intake`: what can be measured in a cohort, from one listing of its folders; calls the intake of
   each domain.
-- `sheet`: the sheet of a run: what was found, and which jobs need which of it. It is kept in the
-  run directory, so that jobs on a cluster list no folder.
+- `sheet`: the sheet of a run: what was found, and which jobs need which of it. `sheet_file` keeps
+  it in the run directory, so that jobs on a cluster list no folder.
 - `planning`: makes Snakemake's planning of large cohorts cheaper.
 - `jobs`: `subject_job` and `cohort_job` round the work of a script: log file, faults, tracebacks.
 - `sources`: `code_hash`, the fingerprint of the modules that a script imports; an edited module

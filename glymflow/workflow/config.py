@@ -195,7 +195,7 @@ def _show(value):
 
 
 def _not_finite(value, path=()):
-    """YAML knows .nan and .inf, which pass every bound."""
+    """Refuse .nan and .inf, which YAML reads as numbers and which pass every bound."""
     if isinstance(value, dict):
         items = value.items()
     elif isinstance(value, list):
