@@ -8,7 +8,7 @@ WORK     folder for what is made on the way (the anatomy is made once, the heads
 --heads  phantoms per stratum (default 10).
 --weights  another network than the package's.
 --workers  processes (default 1).
---page   writes docs/epvs-accuracy.md; else the tables are only printed.
+--page   writes docs/notes/epvs-accuracy.md; else the tables are only printed.
 
 Per stratum, within the three regions and after `epvs.objects.filter_objects`: Dice of the voxels,
 F1 of the objects (found: a true object that an object found overlaps; false: an object found that
@@ -300,8 +300,7 @@ phantoms whose EPVS are known, made from the anatomy of a real head and in contr
 training never saw ([epvs-training.md](epvs-training.md)). They compare the two engines; they are
 no accuracy on patients. Within basal ganglia, centrum semiovale and midbrain, after the objects
 are filtered as the workflow does, threshold {threshold}. Both engines get the same images; Frangi's
-filter is told the regions and looks nowhere else; it knows of no fluid, along which the workflow
-drops what it finds.
+filter gets the regions and searches only there, without the workflow's rule on fluid.
 
 {table}
 
@@ -365,7 +364,7 @@ def main(argv=None):
     print(markdown(table))
     if args.page:
         text = PAGE.format(table=markdown(table), heads=args.heads, threshold=args.threshold)
-        (ROOT / "docs" / "epvs-accuracy.md").write_text(text)
+        (ROOT / "docs" / "notes" / "epvs-accuracy.md").write_text(text)
 
 
 if __name__ == "__main__":

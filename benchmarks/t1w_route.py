@@ -18,7 +18,8 @@ from scipy import ndimage
 
 from glymflow.alps import index
 from glymflow.alps.rois import ROLES, sphere_points
-from glymflow.dwi.intake import index_cohort
+from glymflow.cohort.bids import list_cohort
+from glymflow.dwi.intake import find_series
 from glymflow.image import registration
 from glymflow.image.pose import rotation_part
 from glymflow.image.template import SPACE, load_template
@@ -78,7 +79,7 @@ def describe(name, way, to_subject, tensor, mask, rotation):
 
 
 def main(bids_dir, derivatives):
-    series, _ = index_cohort(bids_dir)
+    series = find_series(list_cohort(bids_dir)).rows
     for row in series[series.t1w.notna()].itertuples():
         stem = f"{derivatives}/{row.folder}/dwi/{row.series}"
         xfm = f"{stem}_from-dwi_to-{SPACE}_mode-image"

@@ -1,4 +1,4 @@
-# what a session with masks needs to know, and a session without must not rerun for
+# settings of sessions with lesion masks; sessions without masks must not rerun for them
 OVERLAP = {
     key: config["lesions"][key] for key in ("consensus", "overlap", "max_overlap")
 }

@@ -1,4 +1,4 @@
-# what the segmentation of EPVS needs to know; another primary engine is no reason to rerun it
+# the settings of the segmentation; another primary engine is no reason to rerun it
 EPVS = {
     key: value
     for key, value in config["epvs"].items()

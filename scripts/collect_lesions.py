@@ -59,7 +59,7 @@ def choose(table, people, known, column, path):
     if not column:
         return table
     if column not in people:
-        raise InputFault(f"lesions.{known}_column: {column} is no column of {path}")
+        raise InputFault(f"lesions.{known}_column: {column} is not a column of {path}")
     try:
         people = people.assign(own=lesions.own_words(people[column], known))
     except InputFault as fault:

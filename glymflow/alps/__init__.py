@@ -1,1 +1,42 @@
-"""alps."""
+"""The DTI-ALPS index: ROIs, frames, the index, its uncertainty and its quality control.
+
+Beside the lateral ventricles perivascular spaces run left to right, across both the projection
+fibres (up-down) and the association fibres (front-back). The index compares the diffusivity along
+them with the other diffusivity across the fibres, per hemisphere::
+
+    ALPS = mean(Dxx projection, Dxx association) / mean(Dyy projection, Dzz association)
+
+It is a ratio of elements of ROI mean tensors and has no unit; healthy adults have about 1.3 to
+1.7.
+
+Axes
+----
+ROIs are defined in the template (MNI152, RAS+ mm, x < 0 is left) and carried to the scan as points
+0.5 mm apart; no image is resampled. Each value is given in three *frames*: ``scanner`` (world
+axes), ``template`` (the head's axes, by its pose) and ``fibre`` (axes of the fibres in the ROIs).
+A frame is a rotation R whose rows are its axes; the tensor in the frame is R D R^T. A ROI's *role*
+is one of projection_left, projection_right, association_left, association_right. Diffusivities are
+in mm^2/s.
+
+Modules
+-------
+- `rois`: spheres, ellipsoids, masks and atlas labels as clouds of points.
+- `bundles`: the border between the two bundles, to which ROIs are moved half of the way, and the
+  local shift that would improve the match of FA and template.
+- `frames`: the three frames.
+- `index`: tensors sampled in ROIs, and the index.
+- `uncertainty`: standard errors from noise, placement and pose, by random replicates.
+- `lesion_overlap`: how much of each ROI lies in a lesion.
+- `qc`: which reason codes a row gets, and its status.
+- `measurement`: all of it for one series and ROI set.
+- `domain`: the record by which the workflow, the study and the report find this domain: columns
+  of ``alps.tsv``, their labels, QC codes.
+- `intake`, `page`, `methods`: what is measured, the sections of the report, the methods sentences.
+
+In and out
+----------
+In come the tensor, FA, the transforms and the preprocessed volumes of a series. Out come rows of
+``alps.tsv``, one per ROI set and frame, with ``qc_status`` (pass, warn, fail) and ``qc_reasons``.
+Missing is NaN here and ``n/a`` in the table. The rules are ``measure_alps`` and ``collect_alps``.
+docs/alps.md has the method in words.
+"""

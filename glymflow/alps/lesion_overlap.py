@@ -1,4 +1,4 @@
-"""How much of the ALPS regions lies in a lesion: points asked what part of it they are in.
+"""How much of the ALPS regions lies in a lesion, and in which part of it, point by point.
 
 Masks stay on their own grids. A point of the subject's world is in what the voxel around it is;
 for a mask in template space it is carried there first.

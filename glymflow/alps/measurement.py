@@ -85,7 +85,7 @@ def measure(scan, points, known, thresholds, *, plain=False, volumes=None, lesio
     points : dict
         Role (`glymflow.alps.domain.ROLES`) to (K, 3) points in the subject's world.
     known : dict
-        What the rows already know (`glymflow.alps.index.COLUMNS`).
+        Values of the rows that are known already (columns of `glymflow.alps.domain`).
     thresholds : dict
         The config's `qc`.
     plain : bool

@@ -19,7 +19,7 @@ from glymflow.io import InputFault
 
 DATATYPES = ("dwi", "anat")
 MASK_DATATYPES = ("anat", "dwi", "swi", "perf", "ct", "lesion")  # where masks may lie
-LOST_LINK = "the link leads nowhere (if this is a DataLad dataset: datalad get)"
+LOST_LINK = "the link points to a missing file (in a DataLad dataset: datalad get)"
 SIDECARS = {"bval": ".bval", "bvec": ".bvec", "sidecar": ".json"}
 
 # BIDS: letters and digits, in newer versions + too. Names of folders become wildcards, and these
@@ -134,7 +134,7 @@ def list_subjects(bids_dir):
     names = [name for name in folders if _SUBJECT.fullmatch(name)]
     if not names:
         within = sorted(os.path.dirname(path) for path in glob.iglob("*/sub-*", root_dir=bids_dir))
-        hint = f" (is {within[0]} in it meant?)" if within else ""
+        hint = f" (did you mean {within[0]} in it?)" if within else ""
         hint = f" ({printable(folders[0])}: {LABEL_RULE})" if folders else hint
         raise InputFault(f"{bids_dir}: there is no sub-<label> folder in it{hint}")
     return names

@@ -1,9 +1,9 @@
-"""What every domain of the pipeline says of itself: one record each (`glymflow.domains`).
+"""The record that describes a domain of the pipeline: one for each (`glymflow.domains`).
 
 A domain is something that is measured in a cohort: ALPS, lesions, EPVS. Its record is data: the
-columns of its table, their types and labels, its quality-control codes. What it does stands in
-modules that the record names, and is imported where it is used, so that a job whose code does not
-need it does not depend on it (`glymflow.workflow.sources`).
+columns of its table, their types and labels, its quality-control codes. The
+record names the modules that do the work; they are imported where they are used, so that a job
+whose code does not need them does not depend on them (`glymflow.workflow.sources`).
 """
 
 import importlib

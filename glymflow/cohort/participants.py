@@ -103,7 +103,7 @@ def _match_folders(table, path, subjects, named):
     unknown = table[~table.participant_id.isin(subjects)].drop_duplicates("participant_id")
     for row in unknown.itertuples():
         meant = without_zeros.get(row.participant_id)
-        hint = f"; {meant} is meant?" if meant else ""
+        hint = f"; did you mean {meant}?" if meant else ""
         reason = f"{path}: line {row.line}: there is no folder {row.participant_id}{hint}"
         faults.append((row.participant_id, None, None, "intake", reason))
     table = table[table.participant_id.isin(subjects)]

@@ -58,7 +58,7 @@ def _slots(key, fields, table, subjects, bids_dir, table_path):
     """Yield ((participant, session), values of the fields) for each mask that there may be."""
     unknown = [field for field in fields if field not in _IDS and field not in table]
     if unknown:
-        raise InputFault(f"{key}: {{{unknown[0]}}} is no column of {table_path}")
+        raise InputFault(f"{key}: {{{unknown[0]}}} is not a column of {table_path}")
     by_session = "session_id" in fields
     if set(fields) <= set(_IDS):
         for subject in subjects:
@@ -68,7 +68,7 @@ def _slots(key, fields, table, subjects, bids_dir, table_path):
                 yield (subject, session), {field: values[field] for field in fields}
         return
     if by_session and "session_id" not in table:
-        raise InputFault(f"{key}: {{session_id}} is no column of {table_path}")
+        raise InputFault(f"{key}: {{session_id}} is not a column of {table_path}")
     for row in table.to_dict("records"):
         session = row.get("session_id")
         session = session if isinstance(session, str) else None

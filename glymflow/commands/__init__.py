@@ -1,1 +1,24 @@
-"""commands."""
+"""The subcommands of ``glymflow``, beside the workflow.
+
+Each command is a module with ``add_arguments(parser)`` and ``run(args)``, which returns the exit
+status; `glymflow.cli` lists them and imports one only when it is asked for. A module that computes
+has a second one with ``_page`` in its name that formats and renders.
+
+Modules
+-------
+- `check`: validates a config and its inputs, and says what will run and what is missing.
+- `run`: the workflow in the words of BIDS Apps; prints the snakemake command that it runs.
+- `simulate`: a BIDS cohort with known ALPS, lesions and their truth (`glymflow.phantoms`).
+- `repeatability`, `repeatability_page`: test-retest statistics of an ``alps.tsv``.
+- `validate_epvs`, `validate_epvs_masks`, `validate_epvs_page`: EPVS masks against one or two
+  raters.
+- `audit`, `audit_rows`, `audit_tests`: p values of a printed table recomputed from its other
+  numbers.
+- `reconstruct`, `reconstruct_facts`: a cohort invented from a paper's printed statistics.
+
+In and out
+----------
+In come command-line arguments and files. Results go to files and, in short, to stdout; a fault of
+the input is one line on stderr and a non-zero exit status. Units and coordinates are those of the
+packages below: mm in RAS+ (x < 0 is left), mm^2/s, mL for lesions and brains, mm^3 for EPVS.
+"""

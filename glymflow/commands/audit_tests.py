@@ -60,13 +60,13 @@ def load_printed(path, schema):
 
 
 class _TextLoader(yaml.BaseLoader):
-    """YAML without types; no key may stand twice."""
+    """YAML without types; no key may be used twice."""
 
     def construct_mapping(self, node, deep=False):
         keys = [key.value for key, _ in node.value]
         twice = [key for key in keys if keys.count(key) > 1]
         if twice:
-            problem = f"the key '{twice[0]}' stands twice"
+            problem = f"key '{twice[0]}' is used twice"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
         return super().construct_mapping(node, deep=deep)
 

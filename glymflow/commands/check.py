@@ -89,7 +89,7 @@ def _participants(config):
 
 
 def print_warnings(lines):
-    """Print what to know about the study plan before the run."""
+    """Print the warnings on the study plan."""
     if lines:
         print(f"\nStudy plan ({len(lines)} {'warning' if len(lines) == 1 else 'warnings'})")
         print_list(lines)

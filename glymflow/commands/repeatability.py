@@ -148,7 +148,9 @@ def repeated_scans(alps_table, repeats, *, by=(), include_failed=False):
     if len(twice):
         row = twice.iloc[0]
         where = f"{row['source']}, {row['roi_set']}, {row['frame']} frame"
-        raise InputFault(f"several rows of {where} (are two runs in one table? --by can split it)")
+        raise InputFault(
+            f"several rows of {where}; if the table holds two runs, split it with --by"
+        )
     scan = table["session_id"].fillna("")
     if repeats == "series":
         pairs = zip(table["source"], table["participant_id"], strict=True)

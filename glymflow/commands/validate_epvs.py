@@ -283,7 +283,7 @@ def add_arguments(parser):
 def run(args):
     """Compare all sessions, write tables, figures and page, print the summary."""
     if len(args.rater) > 2:
-        raise InputFault(f"--rater stands {len(args.rater)} times; one or two are compared")
+        raise InputFault(f"--rater is given {len(args.rater)} times; give it once or twice")
     groups = _read_groups(args.participants, args.group)
     found = {"engine": find_masks(args.engine, option="--engine", desc=args.desc)}
     for number, where in enumerate(args.rater, start=1):
@@ -315,12 +315,12 @@ def run(args):
 def _read_groups(path, column):
     """Return {participant: group in words}; the first row of a participant counts."""
     if (path is None) != (column is None):
-        raise InputFault("--participants and --group go together")
+        raise InputFault("give --participants and --group together, or neither")
     if path is None:
         return {}
     table, _ = read_participants(path, text=(column,))
     if column not in table:
-        raise InputFault(f"--group: {column} is no column of {path}")
+        raise InputFault(f"--group: {column} is not a column of {path}")
     first = table.drop_duplicates("participant_id")
     return dict(zip(first["participant_id"], map(level_text, first[column]), strict=True))
 

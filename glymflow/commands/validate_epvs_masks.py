@@ -86,7 +86,7 @@ def _matching(pattern, option):
             continue
         if name not in _IDS:
             known = " and ".join(f"{{{field}}}" for field in _IDS)
-            raise InputFault(f"{option} {pattern}: {{{name}}} is no field; there are {known}")
+            raise InputFault(f"{option} {pattern}: {{{name}}} is not a field; there are {known}")
         wild += "*"
         regex += f"(?P={name})" if name in seen else f"(?P<{name}>{_IDS[name]})"
         seen.add(name)
@@ -123,7 +123,7 @@ def pair_masks(found):
         paths = {source: masks.get(ids, []) for source, masks in sources.items()}
         reasons = [f"no mask of {source_name(s)}" for s, listed in paths.items() if not listed]
         reasons += [
-            f"{' and '.join(listed)}: which of them is the mask?"
+            f"several masks of one session: {' and '.join(listed)}. Remove all but one"
             for listed in paths.values()
             if len(listed) > 1
         ]

@@ -1,1 +1,29 @@
-"""dwi."""
+"""Diffusion-weighted series: gradient tables, shells, brain mask, motion, tensor.
+
+A series is one DWI file: an (X, Y, Z, N) array, N b values and N directions. This package makes of
+it what ALPS needs: a diffusion tensor in every voxel of the brain, and facts about its quality.
+
+Axes and units
+--------------
+b values are in s/mm^2. ``.bvec`` files follow the FSL convention: along the image's voxel axes,
+with x flipped if the affine's determinant is positive. `series.world_gradients` rotates them to
+world axes (RAS+) when they are read; nothing after it depends on how the scanner stored the image.
+Tensors are stored as their lower triangle xx, yx, yy, zx, zy, zz in world axes, mm^2/s
+(`tensor.TRIANGLE`). MD is in mm^2/s, FA has no unit, motion is in mm.
+
+Modules
+-------
+- `intake`: the DWI series of a cohort, by their names; preprocessed ones replace their raw series.
+- `series`: gradient tables, choice of volumes (b0 and the shells up to `shell_max`), brain mask by
+  median Otsu, MP-PCA denoising, motion between volumes.
+- `tensor`: closed-form least squares, weighted or ordinary; FA, MD and principal direction.
+- `gradient_check`: compares the table with the 23 that swapped or flipped axes give, by how well
+  fibres continue from voxel to voxel. Nothing is corrected.
+
+In and out
+----------
+In come arrays, b values and directions; out come tensors, maps and a dict of facts for the
+sidecar. A series with too few directions, volumes that do not match its table, or no brain is an
+`glymflow.io.InputFault`. The rule is ``fit_tensor``. Head motion, eddy currents and EPI distortion
+are not corrected.
+"""

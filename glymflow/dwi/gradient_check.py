@@ -1,4 +1,4 @@
-"""Is the gradient table of this image the right one? Fibres say so without any registration.
+"""Whether the gradient table fits the image, judged by fibres and without any registration.
 
 A voxel's principal direction should point at voxels whose tensors are elongated the same way.
 A table with flipped or swapped axes breaks that, and one of the 24 ways to reorder the axes then

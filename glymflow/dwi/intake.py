@@ -127,7 +127,7 @@ def _select_series(images, files):
     for _, twins in dwi[named][twofold].groupby(["folder", "claim"], sort=False):
         for row in twins.itertuples():
             others = " and ".join(sorted(twins.path.drop(row.Index)))
-            dwi.loc[row.Index, "fault"] = f"claims the same series as {others}"
+            dwi.loc[row.Index, "fault"] = f"has the same series name as {others}"
     _find_sidecars(dwi, files)
     for column in ("bval", "bvec"):
         missing = dwi.fault.isna() & dwi[column].isna()
@@ -163,7 +163,7 @@ def _name_fault(subject, session, stem, entities, broken, in_template):
     if (label and f"ses-{label}") != session:
         return f"the session in the name is not that of the folder ({session or 'no session'})"
     if entities.get("part", "mag") != "mag":
-        return f"part-{entities['part']} is no magnitude image"
+        return f"part-{entities['part']} is not a magnitude image"
     if in_template:
         return f"space-{entities['space']} is not the subject's own space"
     if broken:

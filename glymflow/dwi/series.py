@@ -1,7 +1,7 @@
 """Diffusion-weighted series: gradient tables, shells, checks, brain mask and motion.
 
 Gradient directions are rotated to world axes (RAS+) as soon as they are known, so nothing after
-`world_gradients` needs to know how the scanner stored the image.
+`world_gradients` depends on how the scanner stored the image.
 """
 
 from dataclasses import dataclass

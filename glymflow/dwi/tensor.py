@@ -69,7 +69,7 @@ def fit_tensor(signal, bvals, directions, *, method="WLS"):
     design = design_matrix(bvals, directions)
     length = np.linalg.norm(design, axis=0)
     if len(design) < 7 or length.min() == 0 or np.linalg.cond(design / length) > 1e5:
-        raise InputFault("the gradient table does not determine a tensor (directions too alike)")
+        raise InputFault("the gradient directions are too similar to fit a tensor")
     inverse = np.linalg.pinv(design)
     outer = np.einsum("ni,nj->nij", design, design).reshape(len(design), 49)
     solution = np.empty((len(signal), 7), dtype=np.float32)

@@ -144,7 +144,7 @@ def preprocess(t1, t2):
         covered = mask & seen
         facts |= _agreement(t1, t2, way, seen)
         if not covered.any():
-            raise InputFault("the T2w image shows none of the T1w image's brain")
+            raise InputFault("the T2w image does not cover the brain of the T1w image")
         moved = grid.resample(t2.data, t2.affine, mask.shape, way @ affine, order=3)
         bias = grid.resample(t2.bias - 1, t2.grid, mask.shape, way @ affine) + 1
         images["T2w"] = networks.normalise(moved / bias, covered)
@@ -180,7 +180,8 @@ def bright_flair(scan, flair, classes):
     dice = _dice(scan, flair, way)
     if dice < MIN_DICE:
         raise InputFault(
-            f"the brain of the FLAIR does not lie on the other scan's (Dice {dice:.2f})"
+            "after alignment the brain of the FLAIR does not overlap the other scan's"
+            f" (Dice {dice:.2f})"
         )
     moved = grid.resample(flair.data, flair.affine, mask.shape, way @ affine, order=3)
     moved = moved / (grid.resample(flair.bias - 1, flair.grid, mask.shape, way @ affine) + 1)

@@ -18,7 +18,7 @@ BORDER_MM = 1.5  # what is at most so far from fluid lies on its border
 
 
 def segment(t1, t2, mask, *, spacing=(1.0, 1.0, 1.0), scales_mm=SCALES_MM, high=HIGH, low=LOW):
-    """Segment tubes: voxels above `low` that hang together with one above `high`, at half maximum.
+    """Segment tubes: voxels above `low` that are connected to one above `high`, at half maximum.
 
     Of these voxels and their neighbours those are taken that are brighter than half of the
     brightest voxel of the tube next to them: so the width depends neither on the noise nor on the

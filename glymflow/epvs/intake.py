@@ -30,7 +30,7 @@ _OWN = re.compile(rf"_desc-({'|'.join(ENGINES)})_")
 
 
 def settings(config, plan):
-    """Return what the intake has to know of the config and the study plan.
+    """Return the settings of the intake, from the config and the study plan.
 
     Parameters
     ----------
@@ -109,8 +109,8 @@ def _index_sessions(listing, pattern):
             row["fault"] = found.get("fault") or nothing
         paths = masks.get(ids, [])
         row["mask"] = paths[0] if len(paths) == 1 else None
-        twice = f"{' and '.join(paths)}: which of them is the mask?" if len(paths) > 1 else None
-        row["mask_fault"] = twice or next(iter(faults.get(ids, [])), None)
+        twice = f"several masks of EPVS: {' and '.join(paths)}. Remove all but one"
+        row["mask_fault"] = twice if len(paths) > 1 else next(iter(faults.get(ids, [])), None)
         rows.append(row)
     return pd.DataFrame(rows, columns=IMAGE_COLUMNS, dtype=object)
 

@@ -257,8 +257,8 @@ def read_external(path, regions, affine):
     share *= abs(np.linalg.det(affine[:3, :3]) / np.linalg.det(own[:3, :3]))
     if share < MIN_IN_REGIONS:
         raise InputFault(
-            f"{path}: {100 * share:.0f} % of the mask lie in basal ganglia, centrum semiovale and"
-            " midbrain; is it in the world of this T1w?"
+            f"{path}: {100 * share:.0f} % of the mask lies in basal ganglia, centrum semiovale and"
+            " midbrain; check that it lies in the space of this T1w"
         )
     return moved, set() if same else {"epvs_mask_resampled"}
 

@@ -30,7 +30,7 @@ def largest(mask):
 def brain_mask(probabilities, step_mm=2.0):
     """Return the brain in the head network's answer: the largest piece, holes filled.
 
-    Pieces of face and neck that hang on it by less than `CORE_MM` on either side are cut off.
+    Pieces of face and neck attached to it by less than `CORE_MM` on either side are cut off.
 
     Parameters
     ----------

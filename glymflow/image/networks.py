@@ -133,7 +133,7 @@ def epvs_probability(t1, t2, *, t1_fine=False, session=None):
 
     The T2 shows EPVS best, but never lies exactly on the T1, whose space the result is in. Where
     the T1 has thin slices, the mean of what both show and of what the T1 shows alone has the
-    better outline (docs/epvs-training.md).
+    better outline (docs/notes/epvs-training.md).
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ CODES = {
     "ratio_undefined": ("warn", "The relative oedema ratio is undefined."),
     "haematoma_outside_lesion": ("warn", "Much of the haematoma lies outside the total lesion."),
     "volume_in_template": ("pass", "The volume is that of a mask in template space."),
-    "lesion_not_coregistered": ("warn", "No way leads from the mask to the template."),
+    "lesion_not_coregistered": ("warn", "The mask cannot be brought to the template."),
     "lesion_outside_brain": ("warn", "Much of the mask lies outside the template's brain."),
     "side_disagrees": ("warn", "The side in participants.tsv is not the measured one."),
     "location_disagrees": ("warn", "The location in participants.tsv is not the measured one."),

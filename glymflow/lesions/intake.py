@@ -1,6 +1,6 @@
 """The lesion masks of a cohort: found by name or by the config's patterns, no file is opened.
 
-A mask is told by its label (haematoma, oedema, lesion), its space and, where two persons drew it,
+A mask is named by its label (haematoma, oedema, lesion), its space and, where two persons drew it,
 its rater. Of several spaces one is taken for the volume, the one in which it was drawn first of
 all; masks in template space are kept beside it for side and location.
 """
@@ -95,7 +95,7 @@ def _check_columns(path, settings):
         table, _ = read_participants(path)
         for key, column in named.items():
             if column and column not in table:
-                raise InputFault(f"lesions.{key}: {column} is no column of {path}")
+                raise InputFault(f"lesions.{key}: {column} is not a column of {path}")
 
 
 def _masks_by_name(files):
@@ -195,14 +195,17 @@ def _of_raters(drawn):
     raters = [row.rater for row in drawn]
     twice = [row.mask for row in drawn if raters.count(row.rater) > 1]
     if twice:
-        raise InputFault(f"{' and '.join(twice)}: which of them is the mask?")
+        raise InputFault(
+            f"two masks for one label: {' and '.join(twice)}. Remove one, or mark the raters with"
+            " desc-rater1 and desc-rater2"
+        )
     if len([rater for rater in raters if rater]) > 2:
-        raise InputFault(f"{drawn[0].mask}: masks of more than two raters")
+        raise InputFault(f"{drawn[0].mask}: masks of more than two raters; remove the others")
     return drawn
 
 
 def _add_images(masks, bids_dir):
-    """Add the image on which each mask was drawn, and the sidecar that knows its slices."""
+    """Add the image on which each mask was drawn, and the sidecar with its slice spacing."""
     subjects = sorted(masks.participant_id[~masks.template].unique())
     files, _ = scan_files(bids_dir, subjects, MASK_DATATYPES)
     files = files[files.name.str.match(_IMAGE) & ~files.broken.astype(bool)]

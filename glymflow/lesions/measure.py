@@ -205,7 +205,7 @@ def own_words(values, known):
     for value in values:
         text = value.strip().lower().replace(" ", "_") if isinstance(value, str) else None
         if text and text not in words:
-            raise InputFault(f"{value!r} is no {known}; allowed: {', '.join(words)}")
+            raise InputFault(f"{value!r} is not a {known}; allowed: {', '.join(words)}")
         read.append(words[text] if text else None)
     return read
 

@@ -60,7 +60,9 @@ def measure_session(drawn, transforms, settings, territories, affine, grid):
     of_volume = [mask for mask in drawn if mask["volume"]]
     if len({mask["template"] for mask in of_volume}) > 1:
         names = " and ".join(mask["mask"] for mask in of_volume)
-        raise InputFault(f"{names}: one is in template space and one is not")
+        raise InputFault(
+            f"{names}: one mask is in template space and one is not; give both in the same space"
+        )
     if of_volume[0]["template"]:
         codes.add("volume_in_template")
     volumes, more = lesions.measure_volumes(native, max_outside=settings["max_haematoma_outside"])

@@ -1,1 +1,19 @@
-"""pages."""
+"""Report pages: values, charts and pictures in, self-contained HTML out.
+
+`report.subject_page` is the page of a subject, `report.cohort_page` the first page of the report.
+Each domain makes its own sections (`glymflow.alps.page` and the like); this package joins them. No
+statistics are computed here.
+
+Modules
+-------
+- `files`: reads the pictures of a page; one that cannot be read costs only its own place.
+- `report`: the two pages; rows of ``alps.tsv`` as texts, QC statuses, links.
+- `parts`: numbers and intervals as text, pictures as base64, QC codes in words, the jinja2
+  templates of ``templates/``.
+
+In and out
+----------
+In come rows of the tables (missing as NaN), PNG and SVG as bytes, and the sentences of the QC
+codes. Out comes one HTML text per page. A page refers to no outside resource and carries no date:
+the same inputs give the same bytes.
+"""

@@ -1,7 +1,7 @@
 """Whole heads of any contrast for the training of the head network (domain randomisation).
 
 A label map is deformed, each label gets a random brightness, and the image is degraded as scans
-are. The network that learns from them knows shapes, not contrasts (Billot B. et al. SynthSeg.
+are. The network that learns from them uses shapes, not contrasts (Billot B. et al. SynthSeg.
 Medical Image Analysis 86, 102789, 2023; Hoopes A. et al. SynthStrip. NeuroImage 260, 119474, 2022).
 World coordinates are RAS+ in mm. ``maps/make_heads.py`` makes the label maps.
 """
@@ -37,7 +37,7 @@ CONTRASTS = {
 
 @dataclass(frozen=True)
 class Head:
-    """One label map and what the deformation needs to know of it, on one grid of 1 mm."""
+    """One label map and its maps for the deformation, on one grid of 1 mm."""
 
     labels: np.ndarray  # (X, Y, Z) uint8, of LABELS
     classes: np.ndarray  # (X, Y, Z) uint8, of CLASSES

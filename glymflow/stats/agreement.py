@@ -67,7 +67,7 @@ def _sessions(table, name, variable, sessions):
     known = sorted((label for label in wide if isinstance(label, str)), key=natural_key)
     wanted = [text.removeprefix("ses-") for text in map(level_text, sessions or known)]
     if len(wanted) < 2:
-        raise InputFault("there are not two sessions (let all in with `session: all`)")
+        raise InputFault("there are fewer than two sessions; write `session: all` in the plan")
     return wide.reindex(columns=wanted), notes
 
 
@@ -109,7 +109,9 @@ def agreement(values, *, icc="2,1", confidence=0.95):
     """
     complete = values.dropna()
     if len(complete) < 3:
-        raise InputFault(f"{len(complete)} participants have all of: {', '.join(map(str, values))}")
+        raise InputFault(
+            f"{len(complete)} participants have values of all of: {', '.join(map(str, values))}"
+        )
     x = complete.to_numpy(float)
     if np.ptp(x) == 0:
         raise InputFault("all values are the same")

@@ -95,7 +95,10 @@ class _Fit:
 def _fit(x, y, groups):
     scaled = x / np.sqrt((x**2).sum(axis=0))
     if np.linalg.matrix_rank(scaled, tol=1e-8) < x.shape[1]:
-        raise InputFault("the covariates tell the groups apart, or are collinear")
+        raise InputFault(
+            "the model cannot be fitted: a covariate is constant within groups or is a combination"
+            " of others"
+        )
     fit = _Fit(x, y)
     if fit.df < 1:
         raise InputFault(f"{len(y)} complete rows are too few for {x.shape[1]} coefficients")

@@ -111,7 +111,7 @@ def check_named(settings, names, what):
     """
     wrong = [name for name in settings or {} if name not in names]
     if wrong:
-        raise InputFault(f"{what} of '{wrong[0]}', which has no part in the analysis")
+        raise InputFault(f"{what} of '{wrong[0]}', which the analysis does not use")
 
 
 def reference_of(name, variable, references=None):
@@ -126,7 +126,7 @@ def reference_of(name, variable, references=None):
     named = level_text((references or {}).get(name))
     if named is not None:
         if named not in levels:
-            raise InputFault(f"the reference '{named}' is no level of '{name}'")
+            raise InputFault(f"the reference '{named}' is not a level of '{name}'")
         return named
     if len(levels) == 2 and variable.get("event") == levels[0]:
         return levels[1]
@@ -154,8 +154,8 @@ def build_design(values, variables, names, references=None):
     Raises
     ------
     InputFault
-        If a predictor is constant, nobody has its reference level, predictors are collinear, or
-        there are not more rows than coefficients.
+        If a predictor is constant, no participant has its reference level, predictors are
+        collinear, or there are not more rows than coefficients.
     """
     columns, terms, notes = [], [], {}
     for name in names:
@@ -169,7 +169,7 @@ def build_design(values, variables, names, references=None):
         reference = reference_of(name, variable, references)
         counts = {level: int((column == level).sum()) for level in variable["levels"]}
         if not counts[reference]:
-            raise InputFault(f"nobody has the reference level '{reference}' of '{name}'")
+            raise InputFault(f"no participant has the reference level '{reference}' of '{name}'")
         empty = [level for level, count in counts.items() if not count]
         if empty:
             notes[name] = f"levels nobody has: {', '.join(empty)}"
@@ -258,5 +258,5 @@ def outcome_event(variables, outcome, event=None):
         raise InputFault(f"the outcome '{outcome}' is not a categorical variable of two levels")
     event = level_text(event) or variable.get("event", levels[-1])
     if event not in levels:
-        raise InputFault(f"the event '{event}' is no level of '{outcome}'")
+        raise InputFault(f"the event '{event}' is not a level of '{outcome}'")
     return event, levels[1 - levels.index(event)]

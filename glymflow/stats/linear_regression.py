@@ -151,7 +151,7 @@ def _model(table, variables, names, settings):
     if variables[outcome]["type"] != "continuous":
         raise InputFault(f"the outcome '{outcome}' is not continuous")
     if outcome in names:
-        raise InputFault(f"'{outcome}' is outcome and predictor")
+        raise InputFault(f"'{outcome}' is used both as outcome and as predictor")
     values, notes = read_variables(table, variables, [outcome, *names])
     errors = _standard_errors(table, settings["outcome_se"])
     complete = values[errors.notna()].dropna()

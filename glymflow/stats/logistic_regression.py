@@ -215,7 +215,7 @@ def _model(table, variables, names, fit, settings, separated):
     outcome = settings["outcome"]
     event, other = outcome_event(variables, outcome, settings["event"])
     if outcome in names:
-        raise InputFault(f"'{outcome}' is outcome and predictor")
+        raise InputFault(f"'{outcome}' is used both as outcome and as predictor")
     for name in settings["increments"]:
         if name in names and variables[name]["type"] != "continuous":
             raise InputFault(f"an increment is for continuous variables; '{name}' has levels")

@@ -122,9 +122,12 @@ def _read(table, variables, roles, references):
     """Return the columns: constant, X, C; M; Y."""
     predictor, mediators, outcome, covariates = roles
     names = [predictor, *mediators, outcome, *covariates]
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
-    if twice:
-        raise InputFault(f"'{twice[0]}' has two roles")
+    as_what = ["predictor", *["mediator"] * len(mediators), "outcome"]
+    as_what += ["covariate"] * len(covariates)
+    for name in names:
+        of_name = [what for other, what in zip(names, as_what, strict=True) if other == name]
+        if len(of_name) > 1:
+            raise InputFault(f"'{name}' is used both as {of_name[0]} and as {of_name[1]}")
     for name in (*mediators, outcome):
         if variables[name]["type"] != "continuous":
             raise InputFault(f"'{name}' is not continuous")

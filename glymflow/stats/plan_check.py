@@ -39,7 +39,7 @@ def plan_warnings(plan, participants):
     try:
         rows, _ = select_participants(rows, whole)
     except InputFault as fault:
-        return [f"nobody can be counted: {fault}"]
+        return [f"the groups cannot be counted: {fault}"]
     lines = _group_lines("groups", rows, whole, groups_of(whole), unknown)
     for analysis in plan["analyses"]:
         part, more = _knowable(analysis, plan, participants)
@@ -89,7 +89,7 @@ def _group_lines(place, rows, plan, groups, unknown):
         count = sizes.get(name, 0)
         text = f"{place}: group '{name}' has {count} usable {'member' if count == 1 else 'members'}"
         if count < SMALLEST_GROUP:
-            lines.append(f"{text}, its tests will be refused{_open(unknown)}")
+            lines.append(f"{text}, it will not be tested{_open(unknown)}")
         elif count < SMALL_GROUP:
             lines.append(f"{text}, fewer than {SMALL_GROUP}{_open(unknown)}")
     return lines

@@ -35,7 +35,7 @@ def run(table, plan, analysis):
             if effect is None:
                 effect, *limits = _observed(samples, design)
         if effect is None:
-            raise InputFault("give an effect, or variables to take it from")
+            raise InputFault("give `effect`, or `variables` from which it is estimated")
         rows = power(design, effect, sizes=sizes, **options)
     except (InputFault, *FAILURES) as fault:
         return tidy([{**label, "row": "power", "note": f"no result: {fault}"}], COLUMNS)

@@ -138,11 +138,11 @@ def _events(variables, outcome, event, names):
     if variable["type"] != "categorical":
         raise InputFault(f"the outcome '{outcome}' is not categorical")
     if outcome in names:
-        raise InputFault(f"'{outcome}' is outcome and marker")
+        raise InputFault(f"'{outcome}' is used both as outcome and as marker")
     levels = variable["levels"]
     if event is not None:
         if level_text(event) not in levels:
-            raise InputFault(f"the event '{event}' is no level of '{outcome}'")
+            raise InputFault(f"the event '{event}' is not a level of '{outcome}'")
         return [level_text(event)]
     return [variable.get("event", levels[-1])] if len(levels) == 2 else levels
 
@@ -210,7 +210,7 @@ def _fit(x, y):
 
 
 def _model_test(x, y, fit, penalised):
-    """Likelihood ratio test of the model: the area's own p would not know that it was fitted."""
+    """Likelihood ratio test of the model; the area's own p would ignore that it was fitted."""
     chi2, name = firth.penalised_ratio(x, y, range(x.shape[1])), "penalised likelihood ratio"
     if not penalised:
         share = y.mean()
@@ -228,7 +228,7 @@ def _model_test(x, y, fit, penalised):
 def _check_curve(found, y, constant=True):
     n1, n0 = int((y[found.index] == 1).sum()), int((y[found.index] == 0).sum())
     if min(n1, n0) < 2:
-        raise InputFault(f"{n1} with the event and {n0} without")
+        raise InputFault(f"too few participants: {n1} with the event and {n0} without")
     if constant and found.nunique() < 2:
         raise InputFault("all values are the same")
 

@@ -181,7 +181,7 @@ def text_columns(plan):
 
 
 class _PlanLoader(yaml.SafeLoader):
-    """YAML whose plain scalars mean what JSON's do; keys are text, and none may stand twice."""
+    """YAML whose plain scalars mean what JSON's do; keys are text, and none may be used twice."""
 
     yaml_implicit_resolvers: dict = {}  # noqa: RUF012 (PyYAML's way)
 
@@ -190,7 +190,7 @@ class _PlanLoader(yaml.SafeLoader):
         for key, value in node.value:
             if key.value in result:
                 raise yaml.MarkedYAMLError(
-                    problem=f"the key '{key.value}' stands twice", problem_mark=key.start_mark
+                    problem=f"key '{key.value}' is used twice", problem_mark=key.start_mark
                 )
             result[key.value] = self.construct_object(value, deep=deep)
         return result
@@ -254,7 +254,7 @@ def _table_faults(plan):
             near = suggestion(table["analysis"], list(kinds))
             faults.append(f"tables.{table['id']}: no analysis '{table['analysis']}'{near}")
         elif kind not in plan_schema()["$defs"]["tables"]:
-            faults.append(f"tables.{table['id']}: there is no table of a {kind}")
+            faults.append(f"tables.{table['id']}: the kind {kind} has no table")
         else:
             schema = {**plan_schema(), "$ref": f"#/$defs/tables/{kind}"}
             schema = {key: schema[key] for key in ("$schema", "$ref", "$defs")}
@@ -289,16 +289,16 @@ def _texts(value):
 
 
 def _reference_faults(plan):
-    """Find names that refer to nothing, ids that stand twice, and settings that contradict."""
+    """Find names that refer to nothing, ids that are used twice, and settings that contradict."""
     faults, variables = [], plan["variables"]
     for part in (*KINDS, "families"):
         ids = [item["id"] for item in plan.get(part, [])]
         faults += [
-            f"{part}: the id '{i}' stands twice" for i in dict.fromkeys(ids) if ids.count(i) > 1
+            f"{part}: id '{i}' is used twice" for i in dict.fromkeys(ids) if ids.count(i) > 1
         ]
     for name, variable in variables.items():
         if "event" in variable and variable["event"] not in variable.get("levels", []):
-            faults.append(f"variables.{name}.event: '{variable['event']}' is none of the levels")
+            faults.append(f"variables.{name}.event: '{variable['event']}' is not one of the levels")
     for part in ("analyses", "figures"):
         for item in plan.get(part, []):
             faults += [
@@ -308,22 +308,27 @@ def _reference_faults(plan):
             ]
             needs_groups = plan_schema()["$defs"][part][item["kind"]].get("x-needs-groups")
             if needs_groups and groups_of(plan, item) is None:
-                faults.append(f"{item['id']}: a {item['kind']} needs groups")
+                faults.append(
+                    f"{item['id']}: the kind {item['kind']} needs groups; name them in the plan"
+                    " or the analysis"
+                )
             order = (groups_of(plan, item) or {}).get("order", [])
             faults += [
-                f"{item['id']}.within: '{member}' is none of the groups"
+                f"{item['id']}.within: '{member}' is not one of the groups"
                 for member in item.get("within", [])
                 if member not in order
             ]
     for analysis in plan["analyses"]:
         if analysis["id"] == FLOW:
-            faults.append(f"analyses: the id '{FLOW}' is taken by the flow of participants")
+            faults.append(f"analyses: the id '{FLOW}' is reserved for results/stats/flow.tsv")
         if "of" in analysis:
             kinds = {item["id"]: item["kind"] for item in plan["analyses"]}
             if kinds.get(analysis["of"]) in (None, analysis["kind"]):
                 near = suggestion(analysis["of"], list(kinds))
                 name = f"'{analysis['of']}'"
-                faults.append(f"{analysis['id']}: {name} is no analysis to repeat{near}")
+                faults.append(
+                    f"{analysis['id']}: {name} is not an analysis that can be repeated{near}"
+                )
         key = "method" if analysis["kind"] == "correlate" else "choice"
         if analysis.get("normality") == "none" and analysis.get(key, "auto") == "auto":
             faults.append(f"{analysis['id']}: {key} auto needs a normality test; name a {key}")

@@ -51,7 +51,8 @@ def variable_values(table, name, variable):
     if variable["type"] == "categorical":
         unseen = _listed(text[text.notna() & ~text.isin(variable["levels"])])
         if unseen:
-            return nothing, f"'{column}' has values that are no level of the plan: {unseen}", note
+            fault = f"'{column}' has values that are not a level of the plan: {unseen}"
+            return nothing, fault, note
         return text, "", note
     numbers = text.map(_number).astype(float)
     source = _source(table, variable, column)

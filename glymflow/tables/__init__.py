@@ -1,1 +1,25 @@
-"""tables."""
+"""Printed tables: results of the statistics in, text cells in the layout of papers out.
+
+Nothing is computed here. Each printed number is a rounding of one in the results of
+`glymflow.stats`, which are written to ``results/stats`` at full precision.
+
+Modules
+-------
+- `planned`: `planned_table` makes a table of a plan.
+- One module per kind of analysis, each with a function ``planned``: `agreement`,
+  `compare_by_factors`, `compare_groups`, `compare_paired`, `correlate`, `describe`,
+  `linear_regression`, `logistic_regression`, `mediation`, `power`, `roc`, `sensitivity`.
+- `render`: a `render.Table` (title, columns, rows of text, footnotes) as TSV, HTML and LaTeX;
+  `docx` as Word. The same table gives the same bytes.
+- `cells`: numbers, p values, signs of effect sizes, names of tests and corrections, footnote
+  marks.
+- `regression`: what the tables of models share.
+- `methods`: the statistical methods as a paragraph, from the plan and from the tests that were
+  used.
+
+In and out
+----------
+In come a frame of results, the plan, the analysis and the table's options (``columns``,
+``summary``, ``values``). Out come text cells: mean ± SD or median [Q1, Q3], p as "0.032" or
+"<0.001", and one footnote per note. Units stand in the row labels, as the plan names them.
+"""

@@ -1,7 +1,7 @@
 """Training of the EPVS network on phantoms: ``glymflow train-epvs`` (extra ``training``).
 
 The phantoms of `glymflow.phantoms.epvs` come as slabs; crops of slices of the latest ones, each
-seen with its two neighbours on both sides, train a 2-D VB-Net. docs/epvs-training.md says more.
+seen with its two neighbours on both sides, train a 2-D VB-Net: docs/notes/epvs-training.md.
 """
 
 import json

@@ -1,6 +1,6 @@
 """Training of the head network on synthetic heads: ``glymflow train-head`` (extra ``training``).
 
-Brain, its tissue and the regions for EPVS, in heads of any contrast. docs/brain.md says more.
+Brain, its tissue and the regions for EPVS, in heads of any contrast. docs/notes/networks.md.
 
 Each step sees one head, so that BatchNorm learns with the mean and variance of that head, and runs
 later with those of all heads: not the same network. So the norms are folded into the convolutions

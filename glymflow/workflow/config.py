@@ -195,7 +195,7 @@ def _show(value):
 
 
 def _not_finite(value, path=()):
-    """YAML knows .nan and .inf, which pass every bound."""
+    """Refuse .nan and .inf, which YAML reads as numbers and which pass every bound."""
     if isinstance(value, dict):
         items = value.items()
     elif isinstance(value, list):
@@ -252,8 +252,8 @@ def _qc_faults(config):
     warn, fail = config["qc"]["min_alignment_warn"], config["qc"]["min_alignment_fail"]
     if fail > warn:
         faults.append(
-            f"qc.min_alignment_fail: {fail} is above qc.min_alignment_warn ({warn}),"
-            " so nothing would ever be only a warning"
+            f"qc.min_alignment_fail: {fail} is above qc.min_alignment_warn ({warn}); set it to that"
+            " value or lower"
         )
     return faults
 
@@ -312,7 +312,7 @@ def _atlas_faults(key, roi_set, sets):
     within = roi_set.get("within")
     if within is not None and sets.get(within, {}).get("shape") != "sphere":
         spheres = [name for name, other in sets.items() if other["shape"] == "sphere"]
-        faults.append(f"{key}.within: {within} is no sphere set; {_options(spheres)}")
+        faults.append(f"{key}.within: {within} is not a set of spheres; {_options(spheres)}")
     unreadable = _unreadable(f"{key}.labels", roi_set["labels"])
     return faults + (unreadable or _label_faults(key, roi_set))
 

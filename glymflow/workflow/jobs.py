@@ -9,7 +9,7 @@ from glymflow.io import InputFault, write_placeholder
 
 @contextlib.contextmanager
 def subject_job(snakemake):
-    """Run one step of one subject: a fault of its data excludes it and stops nobody else.
+    """Run one step of one subject: a fault of its data excludes this subject only.
 
     Inside the ``with`` block, output goes to the job's log. An `InputFault` is written to the log
     and, as a placeholder, to every output (see `glymflow.io`); the job then ends as done.

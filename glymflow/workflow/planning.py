@@ -1,4 +1,4 @@
-"""What makes Snakemake's planning of large cohorts cheaper (docs/scale.md)."""
+"""Settings that make Snakemake's planning of large cohorts cheaper (docs/scale.md)."""
 
 import gc
 import os

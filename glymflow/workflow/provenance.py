@@ -99,7 +99,7 @@ def package_versions(name="glymflow"):
 
 
 def checkout_state(root=ROOT):
-    """Return a checkout's commit and whether its files differ; None where git does not know."""
+    """Return a checkout's commit and whether its files differ; None without git."""
     commit = _git(root, "rev-parse", "HEAD")
     changed = _git(root, "status", "--porcelain", "--untracked-files=no") if commit else None
     return {"commit": commit, "modified": None if changed is None else bool(changed)}

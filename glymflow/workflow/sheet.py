@@ -131,7 +131,7 @@ class Sheet:
         }
 
     def page_values(self, subject, config):
-        """Return what else a subject's page needs to know, by domain."""
+        """Return the parameters of a subject's page, by domain."""
         return {domain: values for domain, (_, values) in self._pages(subject, config).items()}
 
     def _pages(self, subject, config):

@@ -20,7 +20,7 @@ FAULTS = {
     "sub-few": ("sub-few_dwi.bval", "5 different gradient directions"),
     "sub-nan": ("sub-nan_dwi.nii.gz", "volume 3 contains NaN"),
     "sub-zero": ("sub-zero_dwi.nii.gz", "volume 4 is all zero"),
-    "sub-twice": ("sub-twice_dwi.nii", "claims the same series"),
+    "sub-twice": ("sub-twice_dwi.nii", "has the same series name"),
     "sub-anat": ("sub-anat", "no DWI"),
     "sub-text": ("sub-text_dwi.nii.gz", "not a readable NIfTI"),
 }

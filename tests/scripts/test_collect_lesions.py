@@ -82,8 +82,8 @@ def test_of_a_session(collect):
 
 @pytest.mark.parametrize(
     ("people", "words"),
-    [("participant_id\tage\nsub-2\t4\n", "hemi is no column of"),
-     ("participant_id\themi\nsub-2\tlinks\n", "column hemi: 'links' is no side")],
+    [("participant_id\tage\nsub-2\t4\n", "hemi is not a column of"),
+     ("participant_id\themi\nsub-2\tlinks\n", "column hemi: 'links' is not a side")],
 )  # fmt: skip
 def test_columns_that_cannot_be_read(collect, people, words):
     with pytest.raises(InputFault, match=words):

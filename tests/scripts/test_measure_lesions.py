@@ -154,7 +154,10 @@ def test_a_mask_in_template_space_beside_it_gives_the_place(measure, draw):
 def test_volumes_of_two_spaces_are_not_compared(measure, draw):
     native = draw("sub-1", np.ones((4, 4, 4), np.uint8), affine=NATIVE, label="haematoma")
     _, excluded = measure([native, *good(draw)])
-    assert "one is in template space and one is not" in excluded.reason[0]
+    assert (
+        "one mask is in template space and one is not; give both in the same space"
+        in excluded.reason[0]
+    )
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,7 @@ def test_a_t2_that_shows_another_part_is_one_line(preprocess, scan, monkeypatch)
     t2w = scan("sub-01_T2w.nii.gz", "T2w")
     with pytest.raises(InputFault) as fault:
         preprocess(t1w=scan("sub-01_T1w.nii.gz"), t2w=t2w)
-    assert str(fault.value) == f"{t2w}: the T2w image shows none of the T1w image's brain"
+    assert str(fault.value) == f"{t2w}: the T2w image does not cover the brain of the T1w image"
 
 
 def test_a_flair_lies_on_the_grid(preprocess, scan):

@@ -176,8 +176,8 @@ def test_a_mask_that_cannot_be_used_leaves_the_other_engines(segment):
     assert rows.loc["external", "fault"].endswith("drawn.nii.gz: the mask is empty")
     assert np.isnan(rows.loc["external", "epvs_count"])
     assert rows.epvs_count.tolist()[:2] == [2, 2]
-    rows = segment(mask_fault="a and b: which of them is the mask?")
-    assert rows.loc["external", "fault"] == "a and b: which of them is the mask?"
+    rows = segment(mask_fault="several masks of EPVS: a and b. Remove all but one")
+    assert rows.loc["external", "fault"] == "several masks of EPVS: a and b. Remove all but one"
 
 
 def test_missing_weights_leave_the_other_engine(segment, monkeypatch):

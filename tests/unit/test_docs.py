@@ -1,5 +1,7 @@
 """What the documents say is there: commands, files, config keys, codes, columns, dependencies."""
 
+import ast
+import importlib
 import re
 import subprocess
 import tomllib
@@ -16,7 +18,7 @@ from glymflow.epvs import objects as epvs_objects
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "config/README.md")]
-DOCS += sorted((ROOT / "docs").glob("*.md"))
+DOCS += sorted((ROOT / "docs").rglob("*.md"))
 IDS = [str(path.relative_to(ROOT)) for path in DOCS]
 
 
@@ -52,12 +54,61 @@ def heading_anchors(text):
     return {*slugs, *re.findall(r'<a id="([^"]+)">', text)}
 
 
+def links_of(path):
+    """The targets of a page's links to files of this repository."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", path.read_text())
+    return [target for target in targets if not target.startswith("https://")]
+
+
+FOLDERS = "config|docs|envs|glymflow|rules|scripts|tests|benchmarks|profiles|.ci"
+
+
+def named_files(path):
+    """The paths that a page names; `<kind>` and the lesions of a user are examples."""
+    found = re.findall(rf"(?<![\w./<])(?:{FOLDERS})/[\w./-]*(?![\w./<-])", path.read_text())
+    return {name.rstrip(".") for name in found if "lesions" not in name}
+
+
+def commands_of(path, program):
+    """The words that follow a program in code: in backticks, or at the start of a fenced line."""
+    text = path.read_text()
+    fenced = "\n".join(re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    return {
+        *re.findall(rf"`{program} ([a-z-]+)", text),
+        *re.findall(rf"^{program} ([a-z-]+)", fenced, re.MULTILINE),
+    }
+
+
+def imports_of(path):
+    """The modules of glymflow and their names that the page's Python imports."""
+    blocks = re.findall(r"^```python\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE)
+    nodes = [node for block in blocks for node in ast.walk(ast.parse(block))]
+    return {
+        (node.module, alias.name)
+        for node in nodes
+        if isinstance(node, ast.ImportFrom) and node.module.startswith("glymflow")
+        for alias in node.names
+    }
+
+
 # ------------------------------------------------------------------ links, paths and commands
+
+
+def test_there_is_something_to_check():
+    """Every search below finds what it looks for: none of them passes because it saw nothing."""
+    assert len(DOCS) >= 25
+    assert sum(len(links_of(path)) for path in DOCS) >= 100
+    assert sum(len(named_files(path)) for path in DOCS) >= 50
+    assert len(set().union(*(commands_of(path, "glymflow") for path in DOCS))) >= 6
+    assert len(set().union(*(commands_of(path, "make") for path in DOCS))) >= 4
+    assert sum(len(imports_of(path)) for path in DOCS) >= 4
+    assert len(RULES) >= 20
+    assert len(SCRIPTS) >= 20
 
 
 @pytest.mark.parametrize("path", DOCS, ids=IDS)
 def test_links_lead_somewhere(path):
-    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+    for target in links_of(path):
         file, _, anchor = target.partition("#")
         linked = (path.parent / file).resolve() if file else path
         assert linked.is_file(), f"{path.name}: {target}"
@@ -67,20 +118,20 @@ def test_links_lead_somewhere(path):
 
 @pytest.mark.parametrize("path", DOCS, ids=IDS)
 def test_named_files_exist(path):
-    """`glymflow/alps.py`, `rules/` and the like; `<kind>` and the lesions are examples."""
-    folders = "config|docs|envs|glymflow|rules|scripts|tests|benchmarks|profiles|.ci"
-    found = re.findall(rf"(?<![\w./<])(?:{folders})/[\w./-]*(?![\w./<-])", path.read_text())
-    named = {name.rstrip(".") for name in found if "lesions" not in name}
-    missing = {name for name in named if not (ROOT / name).exists()}
-    assert missing == set()
+    assert {name for name in named_files(path) if not (ROOT / name).exists()} == set()
 
 
 @pytest.mark.parametrize("path", DOCS, ids=IDS)
 def test_make_targets_and_subcommands_exist(path):
-    text = path.read_text()
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
-    assert set(re.findall(r"(?:`|^)make ([a-z]+)", text, re.MULTILINE)) <= set(targets)
-    assert set(re.findall(r"(?:`|^)glymflow ([a-z-]+)", text, re.MULTILINE)) <= set(COMMANDS)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert commands_of(path, "make") - set(targets) == set()
+    assert commands_of(path, "glymflow") - set(COMMANDS) == set()
+
+
+@pytest.mark.parametrize("path", DOCS, ids=IDS)
+def test_python_examples_import_what_is_there(path):
+    for module, name in imports_of(path):
+        assert hasattr(importlib.import_module(module), name), f"{module}.{name}"
 
 
 def test_the_readme_graph_names_every_rule_with_a_script():
@@ -92,7 +143,9 @@ def test_the_readme_graph_names_every_rule_with_a_script():
 
 def test_every_output_table_of_the_readme_is_in_a_rule():
     text = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
-    for name in re.findall(r"`results/(\w+/[\w.]+)`", (ROOT / "README.md").read_text()):
+    names = re.findall(r"`results/(\w+/[\w.]+)`", (ROOT / "README.md").read_text())
+    assert len(names) >= 5
+    for name in names:
         folder, file = name.split("/")
         assert f"<{folder}>/{file}" in text or f"<results>/{name}" in text, name
 
@@ -117,6 +170,7 @@ def test_every_config_key_is_documented():
 
 def test_every_roi_set_is_documented():
     defaults = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())
+    assert len(defaults["roi_sets"]) >= 3
     for path in ("config/README.md", "docs/alps.md"):
         text = (ROOT / path).read_text()
         assert [name for name in defaults["roi_sets"] if f"| `{name}`" not in text] == []
@@ -152,7 +206,9 @@ def test_every_column_of_the_cohort_tables_is_documented():
 def test_every_derivative_is_documented():
     text = (ROOT / "docs" / "outputs.md").read_text()
     rules = "".join(path.read_text() for path in (ROOT / "rules").glob("*.smk"))
-    for name in set(re.findall(r'"<derivatives>/\{folder\}/dwi/\{series\}_([^"]+)"', rules)):
+    names = set(re.findall(r'"<derivatives>/\{folder\}/dwi/\{series\}_([^"]+)"', rules))
+    assert len(names) >= 15
+    for name in names:
         stem, _, ending = name.partition(".")
         assert f"`{name}`" in text or (stem in text and f"`.{ending}`" in text), name
 
@@ -200,8 +256,9 @@ def test_no_tracked_file_names_a_registry_or_a_place_on_a_machine():
     hosts = r"(?:pypi|pythonhosted|anaconda|npmjs)\.(?:org|com)"
     places = r"(?<![\w.<>\-}~])/(?:root|work|home/\w+|Users/\w+|opt/\w+)/"
     forbidden = re.compile(f"{hosts}|{places}")
-    found = []
-    for path in tracked_files():
+    found, files = [], tracked_files()
+    assert len(files) >= 300
+    for path in files:
         try:
             text = path.read_text(encoding="utf-8")
         except UnicodeDecodeError:

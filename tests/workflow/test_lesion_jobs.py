@@ -80,6 +80,8 @@ def test_without_masks_nothing_is_added(tmp_path):
 def test_a_column_that_is_not_there_is_refused(tmp_path):
     config = masks_only(tmp_path) | {"lesions": {"side_column": "hemi"}}
     text = snakemake(tmp_path, "--cores", 1, config=config, status=None)
-    lines = [line for line in text.splitlines() if "lesions.side_column: hemi is no column" in line]
+    lines = [
+        line for line in text.splitlines() if "lesions.side_column: hemi is not a column" in line
+    ]
     assert len(lines) == 1
     assert "Traceback" not in text

@@ -37,7 +37,7 @@ def test_lost_zeros_are_pointed_out(tmp_path):
     path = write_table(tmp_path, ("participant_id",), ("7",))
     _, excluded = read_participants(path, ["sub-007"])
     assert reasons(excluded, stage="intake") == [
-        f"{path}: line 2: there is no folder sub-7; sub-007 is meant?"
+        f"{path}: line 2: there is no folder sub-7; did you mean sub-007?"
     ]
 
 

@@ -288,7 +288,7 @@ def test_command_writes_the_findings(tmp_path, capsys):
     [
         (None, "No such file"),
         ("title: [", "not readable as YAML"),
-        ("title: a\ntitle: b\ntables: []", "stands twice"),
+        ("title: a\ntitle: b\ntables: []", "is used twice"),
         ("title: a\ntables: [{id: T, rows: [{label: x, kind: meens}]}]", "'meens' is not allowed"),
         ("title: a\ntables: [{id: T, rows: [{label: x, kind: same, valus: [1]}]}]", "values"),
         (

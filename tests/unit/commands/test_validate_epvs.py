@@ -431,7 +431,7 @@ def test_copied_reference_is_told_first(tmp_path, capsys, quick):
     ("rater", "told"),
     [
         ("a/{participant_id}_epvs.mgz", "a mask ends in .nii, .nii.gz, .voi"),
-        ("a/{subject}_epvs.nii.gz", "{subject} is no field"),
+        ("a/{subject}_epvs.nii.gz", "{subject} is not a field"),
         ("a/sub-01_epvs.nii.gz", "neither a folder nor a path with {participant_id}"),
         ("a/{participant_id_epvs.nii.gz", "expected '}'"),
         ("c/{participant_id}.nii.gz", "no file has such a name"),
@@ -457,8 +457,8 @@ def test_nobody_can_be_compared(study, capsys):
 @pytest.mark.parametrize(
     ("more", "told"),
     [
-        (["--rater", "x"], "--rater stands 3 times"),
-        (["--group", "arm"], "--participants and --group go together"),
+        (["--rater", "x"], "--rater is given 3 times"),
+        (["--group", "arm"], "give --participants and --group together, or neither"),
     ],
 )
 def test_arguments_that_do_not_fit(study, capsys, more, told):
@@ -469,7 +469,7 @@ def test_arguments_that_do_not_fit(study, capsys, more, told):
 def test_group_column_that_is_not_there(study, capsys):
     table = str(study / "participants.tsv")
     assert validate(study, "--participants", table, "--group", "disease") == 1
-    assert "--group: disease is no column of" in capsys.readouterr().err
+    assert "--group: disease is not a column of" in capsys.readouterr().err
 
 
 def test_two_masks_of_one_session(study, capsys, quick):
@@ -477,7 +477,7 @@ def test_two_masks_of_one_session(study, capsys, quick):
     write(folder / "sub-01_ses-1_run-2_desc-vbnet_label-EPVS_mask.nii.gz", ENGINE)
     validate(study)
     reason = read_tsv(study / "out" / "left_out.tsv").reason.iloc[0]
-    assert reason.endswith("which of them is the mask?")
+    assert reason.startswith("several masks of one session: ")
 
 
 def test_sessions_are_paired_with_care():

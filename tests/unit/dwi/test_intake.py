@@ -283,8 +283,8 @@ class TestExcludedAtIntake:
         assert series.series.tolist() == ["sub-01", "sub-02", "sub-03_acq-c"]
         assert sorted(excluded.reason) == sorted(
             [
-                f"{folder / one}: claims the same series as {folder / other}",
-                f"{folder / other}: claims the same series as {folder / one}",
+                f"{folder / one}: has the same series name as {folder / other}",
+                f"{folder / other}: has the same series name as {folder / one}",
             ]
         )
 
@@ -295,7 +295,7 @@ class TestExcludedAtIntake:
             ("sub-01/ses-1/dwi/sub-01_dwi", "is not that of the folder (ses-1)"),
             ("sub-01/ses-1/dwi/sub-01_ses-2_dwi", "is not that of the folder (ses-1)"),
             ("sub-01/dwi/sub-01_ses-2_dwi", "is not that of the folder (no session)"),
-            ("sub-01/dwi/sub-01_part-phase_dwi", "part-phase is no magnitude image"),
+            ("sub-01/dwi/sub-01_part-phase_dwi", "part-phase is not a magnitude image"),
             ("sub-01/dwi/sub-01_space-MNI152_dwi", "not the subject's own space"),
         ],
     )
@@ -314,7 +314,7 @@ class TestExcludedAtIntake:
         image.symlink_to(".git/annex/objects/none")
         series, excluded = index_cohort(two)
         self.others_remain(series)
-        assert excluded.reason[0].startswith(f"{image}: the link leads nowhere")
+        assert excluded.reason[0].startswith(f"{image}: the link points to a missing file")
 
     def test_subject_folder_that_cannot_be_read(self, two, monkeypatch):
         make_tree(two, "sub-03/dwi/sub-03_dwi")
@@ -348,7 +348,7 @@ class TestFolderThatCannotBeUsed:
 
     def test_one_level_too_high(self, tmp_path):
         make_tree(tmp_path, "raw/sub-01/dwi/sub-01_dwi")
-        with pytest.raises(InputFault, match=r"is raw in it meant"):
+        with pytest.raises(InputFault, match=r"did you mean raw in it"):
             index_cohort(tmp_path)
 
     def test_unreadable(self, two, monkeypatch):

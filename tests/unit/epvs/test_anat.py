@@ -226,7 +226,7 @@ def test_bright_spots_of_the_flair_are_where_they_are():
 def test_a_flair_of_another_brain_is_one_line(monkeypatch):
     scan = anat.find_brain(*head())
     monkeypatch.setattr(anat, "align", lambda *_: np.diag([1.0, 1, 1, 1]) + 60 * np.eye(4, k=3))
-    with pytest.raises(InputFault, match="FLAIR does not lie on"):
+    with pytest.raises(InputFault, match="FLAIR does not overlap"):
         anat.bright_flair(scan, anat.find_brain(*head("T2w")), anat._classes(scan))
 
 

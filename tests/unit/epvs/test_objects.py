@@ -254,7 +254,7 @@ def test_faults_of_masks_are_one_line(tmp_path):
         (np.zeros(SHAPE, bool), AFFINE, "the mask is empty"),
         (mask * np.uint8(3), AFFINE, "values other than 0 and 1"),
         (mask * 0.7, AFFINE, "values other than 0 and 1"),
-        (mask, far, "0 % of the mask lie in"),
+        (mask, far, "0 % of the mask lies in"),
     ]
     for data, affine, words in cases:
         with pytest.raises(InputFault, match=words) as fault:

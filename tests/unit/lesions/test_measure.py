@@ -355,7 +355,7 @@ class TestOwnWords:
         assert found == ["supratentorial_lobar", "supratentorial_deep", "infratentorial"]
 
     def test_another_word_is_refused(self):
-        with pytest.raises(InputFault, match="'links' is no side; allowed: left, l, right"):
+        with pytest.raises(InputFault, match="'links' is not a side; allowed: left, l, right"):
             lesions.own_words(["links"], "side")
 
 

@@ -157,7 +157,7 @@ def test_no_error_at_all():
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
-        ({"a": [1.0, 2], "b": [2.0, 3]}, "2 participants have all of: a, b"),
+        ({"a": [1.0, 2], "b": [2.0, 3]}, "2 participants have values of all of: a, b"),
         ({"a": [1.0] * 4, "b": [1.0] * 4}, "all values are the same"),
         ({"a": [np.nan] * 4, "b": [1.0, 2, 3, 4]}, "0 participants"),
     ],
@@ -215,7 +215,7 @@ class TestPlanned:
 
     def test_one_session_only(self):
         results = self.run(self.table().query("session_id == 'ses-2'"), variables=["t"])
-        assert "there are not two sessions" in results["note"].iloc[0]
+        assert "there are fewer than two sessions" in results["note"].iloc[0]
 
     def test_repeated_session(self):
         table = self.table().assign(session_id="ses-1")

@@ -186,7 +186,7 @@ def test_variables_are_named_at_any_depth():
         ("compare_paired", "pairs: [{ first: left, second: rihgt }]", "'rihgt' (did you mean"),
         ("compare_paired", "pairs: [{ first: left }]", "'second' is a required property"),
         ("correlate", "x: [left], y: [scor]", "one: no variable 'scor' (did you mean 'score'?)"),
-        ("correlate", "x: [left], within: [XY]", "one.within: 'XY' is none of the groups"),
+        ("correlate", "x: [left], within: [XY]", "one.within: 'XY' is not one of the groups"),
         ("correlate", "x: [left, right], normality: none", "method auto needs a normality test"),
         (
             "compare_paired",

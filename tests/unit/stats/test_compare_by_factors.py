@@ -63,7 +63,7 @@ def test_correction_counts_all_tests(table):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"female": "maybe"}, "no level of the plan: 'maybe'"),
+        ({"female": "maybe"}, "not a level of the plan: 'maybe'"),
         ({"female": "yes"}, "group 'no' has no values"),
         ({"female": None}, "group 'no' has no values"),
     ],

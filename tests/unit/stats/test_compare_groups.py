@@ -283,7 +283,7 @@ class TestUnusableData:
     def test_unseen_level(self):
         table = pd.DataFrame({"group": list("aabb"), "x": ["yes", "no", "maybe", "no"]})
         row = row_of(compare(table, {"x": {"type": "categorical", "levels": ["yes", "no"]}}))
-        assert "no level of the plan: 'maybe'" in row["note"]
+        assert "not a level of the plan: 'maybe'" in row["note"]
         assert np.isnan(row["p"])
 
     def test_level_nobody_has(self):

@@ -168,7 +168,7 @@ BAD = {
     "covariate constant": ({"c": [1.0] * 9}, "'c' is constant"),
     "covariate text": ({"c": ["u"] * 9}, "not numbers: 'u'"),
     "covariate equal": ({"c": np.arange(9.0) ** 2}, "explain a variable completely"),
-    "level": ({"s": ["q"] * 9}, "no level of the plan: 'q'"),
+    "level": ({"s": ["q"] * 9}, "not a level of the plan: 'q'"),
 }
 
 

@@ -270,7 +270,7 @@ class TestCoding:
         assert reference_of("sex", sex) == "female"
         assert reference_of("sex", {**sex, "event": "female"}) == "male"
         assert reference_of("sex", sex, {"sex": "male"}) == "male"
-        with pytest.raises(InputFault, match="no level of 'sex'"):
+        with pytest.raises(InputFault, match="not a level of 'sex'"):
             reference_of("sex", sex, {"sex": "other"})
 
     def test_other_reference_turns_the_sign(self, penguins):
@@ -359,7 +359,7 @@ class TestNoFit:
             (lambda t: t.assign(c="x"), ["a", "c"], "values that are not numbers: 'x'"),
             (lambda t: t.assign(y=3.0), ["a"], "the outcome 'y' is constant"),
             (lambda t: t.assign(y=2 * t.a), ["a"], "determine the outcome"),
-            (lambda t: t.assign(y=2 * t.a), ["a", "y"], "outcome and predictor"),
+            (lambda t: t.assign(y=2 * t.a), ["a", "y"], "both as outcome and as predictor"),
             (lambda t: t.iloc[:4], ["a", "b", "b2"], "4 complete rows are too few for 4"),
             (lambda t: t.drop(columns="a"), ["a"], "has no column 'a'"),
             (
@@ -383,7 +383,7 @@ class TestNoFit:
     def test_empty_reference(self, penguins):
         some = penguins[penguins["species"] != "Adelie"]
         results = fit(some, ["species"], "mass", VARIABLES)
-        assert "nobody has the reference level 'Adelie'" in one(results, "model")["note"]
+        assert "no participant has the reference level 'Adelie'" in one(results, "model")["note"]
 
     def test_setting_of_a_stranger(self, table):
         with pytest.raises(InputFault, match="reference of 'z'"):

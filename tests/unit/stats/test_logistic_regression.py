@@ -336,7 +336,7 @@ class TestNoFit:
                 ["GPA", "TUCE", "PSI"],
                 "too few events: 2 non-events for 3 coefficients",
             ),
-            (lambda t: t.assign(GRADE=2), ["GPA"], "no level of the plan: '2'"),
+            (lambda t: t.assign(GRADE=2), ["GPA"], "not a level of the plan: '2'"),
             (lambda t: t.assign(GPA=np.nan), ["GPA"], "'GPA' has no values"),
         ],
     )

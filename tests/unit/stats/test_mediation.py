@@ -246,7 +246,7 @@ class TestNoMediation:
             (lambda t: t.assign(Y=t.M + t.X), ("X", ["M"], "Y"), "nothing is left to test"),
             (lambda t: t.iloc[:4], ("X", ["M"], "Y"), "4 complete rows"),
             (lambda t: t.assign(M=np.nan), ("X", ["M"], "Y"), "'M' has no values"),
-            (lambda t: t, ("X", ["M", "X"], "Y"), "'X' has two roles"),
+            (lambda t: t, ("X", ["M", "X"], "Y"), "'X' is used both as predictor and as mediator"),
             (
                 lambda t: t.assign(X=[1.0] + [0.0] * 99),
                 ("X", ["M"], "Y"),

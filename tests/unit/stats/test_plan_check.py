@@ -68,8 +68,8 @@ def cohort(n_controls, mrs):
 @pytest.mark.parametrize(
     ("n", "line"),
     [
-        (0, "groups: group 'HC' has 0 usable members, its tests will be refused"),
-        (1, "groups: group 'HC' has 1 usable member, its tests will be refused"),
+        (0, "groups: group 'HC' has 0 usable members, it will not be tested"),
+        (1, "groups: group 'HC' has 1 usable member, it will not be tested"),
         (2, "groups: group 'HC' has 2 usable members, fewer than 10"),
         (6, "groups: group 'HC' has 6 usable members, fewer than 10"),
         (9, "groups: group 'HC' has 9 usable members, fewer than 10"),
@@ -88,8 +88,8 @@ def test_criteria_of_the_plan_count(warnings):
     # nobody's age is known but that of those excluded: 89+ is recoded before
     lines = warnings(table, TABLE1, groups=GROUPS, include=[{"column": "age", "min": 89}])
     assert lines == [
-        "groups: group 'HC' has 0 usable members, its tests will be refused",
-        "groups: group 'sICH' has 1 usable member, its tests will be refused",
+        "groups: group 'HC' has 0 usable members, it will not be tested",
+        "groups: group 'sICH' has 1 usable member, it will not be tested",
     ]
 
 
@@ -147,10 +147,13 @@ def test_candidates_count_and_missing_values_do_not(warnings):
 
 def test_a_value_that_the_plan_does_not_know(warnings):
     (line,) = warnings(cohort(0, [1] * 20 + [9] * 30), MODEL)
-    assert line == "model: no result: 'mrs' has values that are no level of the plan: '9'"
+    assert line == "model: no result: 'mrs' has values that are not a level of the plan: '9'"
     wrong = cohort(0, [1] * 20).assign(nihss="many")
     (line,) = warnings(wrong, TABLE1, groups=GROUPS, include=[{"column": "nihss", "min": 1}])
-    assert line == "nobody can be counted: criterion 'nihss': values that are not numbers: 'many'"
+    assert (
+        line
+        == "the groups cannot be counted: criterion 'nihss': values that are not numbers: 'many'"
+    )
 
 
 def test_plan_without_groups(warnings):

@@ -134,7 +134,7 @@ class TestPlanned:
     @pytest.mark.parametrize(
         ("analysis", "message"),
         [
-            ({"design": "two_groups"}, "give an effect"),
+            ({"design": "two_groups"}, "give `effect`"),
             ({"design": "paired", "variables": ["x"]}, "needs two variables"),
             ({"design": "two_groups", "variables": ["x", "y"]}, "needs one variable"),
             ({"design": "two_groups", "effect": 0}, "no sample size"),

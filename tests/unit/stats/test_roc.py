@@ -246,11 +246,11 @@ class TestNoCurve:
     @pytest.mark.parametrize(
         ("table", "message"),
         [
-            (simple([1], [2, 3, 4]), "1 with the event and 3 without"),
+            (simple([1], [2, 3, 4]), "too few participants: 1 with the event and 3 without"),
             (simple([2, 2, 2], [2, 2]), "all values are the same"),
             (simple([np.nan] * 3, [np.nan] * 3), "'x' has no values"),
             (simple(["a", 1, 2], [3, 4, 5]), "values that are not numbers: 'a'"),
-            (simple([1, 2], [3, 4]).assign(y="maybe"), "no level of the plan: 'maybe'"),
+            (simple([1, 2], [3, 4]).assign(y="maybe"), "not a level of the plan: 'maybe'"),
         ],
     )
     def test_note_and_no_number(self, table, message):
@@ -266,7 +266,7 @@ class TestNoCurve:
 
     def test_wrong_event_and_stranger(self, penguins):
         results = curves(penguins, "sex", ["bill"], event="other")
-        assert "'other' is no level" in one(results, "test")["note"]
+        assert "'other' is not a level" in one(results, "test")["note"]
         with pytest.raises(InputFault, match="direction of 'z'"):
             curves(penguins, "sex", ["bill"], directions={"z": "lower"})
 

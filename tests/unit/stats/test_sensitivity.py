@@ -189,7 +189,7 @@ def test_plan_names_what_cannot_be_repeated(tmp_path):
         "analyses": [*PLAN["analyses"], {"id": "s2", "kind": "sensitivity", "of": "sens"}],
     }
     (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
-    with pytest.raises(InputFault, match="s2: 'sens' is no analysis to repeat"):
+    with pytest.raises(InputFault, match="s2: 'sens' is not an analysis that can be repeated"):
         load_plan(tmp_path / "plan.yaml")
 
 

@@ -107,7 +107,7 @@ class TestLoadPlan:
             ),
             (
                 lambda p: p["variables"]["sex"].update(event="X"),
-                "variables.sex.event: 'X' is none of the levels",
+                "variables.sex.event: 'X' is not one of the levels",
             ),
             (
                 lambda p: p["analyses"][0].update(variables=["agee"]),
@@ -119,11 +119,11 @@ class TestLoadPlan:
             ),
             (
                 lambda p: p["analyses"].append(p["analyses"][0]),
-                "analyses: the id 'one' stands twice",
+                "analyses: id 'one' is used twice",
             ),
             (
                 lambda p: p["analyses"][0].update(id="flow"),
-                "the id 'flow' is taken",
+                "the id 'flow' is reserved",
             ),
             (
                 lambda p: p["analyses"][0].update(id="a/b"),
@@ -137,7 +137,10 @@ class TestLoadPlan:
                 lambda p: p["tables"][0].update(columns=["p_adjusted"]),
                 "tables.table1: p_adjusted needs a correction in analysis 'one'",
             ),
-            (lambda p: p.pop("groups"), "one: a compare_groups needs groups"),
+            (
+                lambda p: p.pop("groups"),
+                "one: the kind compare_groups needs groups; name them in the plan or the analysis",
+            ),
             (lambda p: p.update(seed="x"), "seed: 'x' is not of the type integer"),
             (
                 lambda p: p.update(include=[{"column": "age"}]),
@@ -155,7 +158,7 @@ class TestLoadPlan:
 
     def test_not_yaml_no_file_no_plan(self, write, tmp_path):
         assert "not readable as YAML" in fault_of(write(text="title: [a"))
-        assert "the key 'title' stands twice" in fault_of(write(text="title: a\ntitle: b\n"))
+        assert "key 'title' is used twice" in fault_of(write(text="title: a\ntitle: b\n"))
         assert "No such file" in fault_of(tmp_path / "absent.yaml")
         assert "not of the type mapping" in fault_of(write(text="just words"))
 
