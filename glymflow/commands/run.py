@@ -16,6 +16,7 @@ from pathlib import Path
 
 import yaml
 
+from glymflow.cohort.participants import EXCLUDED_COLUMNS
 from glymflow.commands.check import is_measured, plan_of, refusals
 from glymflow.io import InputFault, read_tsv, whole
 from glymflow.schemas import ROOT
@@ -26,6 +27,7 @@ from glymflow.workflow.intake import index_cohort, intake_settings
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 # the target rule of each level of analysis
 TARGETS = {"participant": "measures", "group": "all"}
+PAGES = {"participant": "report", "group": "report/index.html"}  # in results/
 CONFIG = "glymflow-run.yaml"
 HEADER = "# Written by glymflow run: the keys of this run on top of the defaults. Do not edit it.\n"
 SHOWN = 10  # at most so many of those who were left out are named
@@ -105,7 +107,7 @@ def run(args):
     print(shlex.join(command), flush=True)
     status = run_command(command)
     if status in (DONE, FAILED) and not args.dry_run:
-        return _tell_end(status, out, strict=args.strict)
+        return tell_end(status, out / "results", args.level, strict=args.strict)
     return status
 
 
@@ -279,20 +281,34 @@ def left_out(excluded):
     return lines
 
 
-def _tell_end(status, out, *, strict):
-    """Print what became of a run; return the exit status."""
-    results = out / "results"
+def tell_end(status, results, level, *, strict):
+    """Print what became of a run, who was left out, and where to look.
+
+    Parameters
+    ----------
+    status : int
+        `DONE` or `FAILED`.
+    results : Path
+    level : {"participant", "group"}
+    strict : bool
+        Whether a run that left anybody out failed.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
     if status == FAILED:
-        where = results / "logs"
-        print(f"glymflow run: something failed; see above, and {where}", file=sys.stderr)
+        where = f"see the lines above, and {results / 'logs'}"
+        print(f"glymflow run: something failed; {where}", file=sys.stderr)
         return FAILED
     table, lines = results / "cohort" / "excluded.tsv", []
     if table.is_file():
-        lines = left_out(read_tsv(table, text=("participant_id", "session_id", "series", "reason")))
+        lines = left_out(read_tsv(table, text=EXCLUDED_COLUMNS))
     if lines:
-        print("", *lines, f"  all of them: {table}", sep="\n")
+        print("", *lines, f"  The whole list: {table}", sep="\n")
     print()
-    for name, path in (("Report", "report/index.html"), ("Values", "cohort/cohort.tsv")):
-        if (results / path).is_file():
+    for name, path in (("Report", PAGES[level]), ("Values", "cohort/cohort.tsv")):
+        if (results / path).exists():
             print(f"{name}: {results / path}")
     return FAILED if strict and lines else DONE
