@@ -105,15 +105,17 @@ def bundle(venv):
     return site_packages(venv) / "glymflow" / "bundle"
 
 
-def test_the_wheel_holds_the_workflow_as_it_is(wheel):
-    files = [path for name in WORKFLOW for path in [CHECKOUT / name, *(CHECKOUT / name).rglob("*")]]
-    expected = {
-        f"glymflow/bundle/{path.relative_to(CHECKOUT).as_posix()}": path.read_bytes()
-        for path in files
-        if path.is_file() and "__pycache__" not in path.parts
-    }
+def test_the_wheel_holds_package_and_workflow_as_they_are(wheel):
+    expected = {}
+    for root in (*WORKFLOW, "glymflow"):
+        for path in [CHECKOUT / root, *(CHECKOUT / root).rglob("*")]:
+            if path.is_file() and "__pycache__" not in path.parts:
+                name = path.relative_to(CHECKOUT).as_posix()
+                place = name if root == "glymflow" else f"glymflow/bundle/{name}"
+                expected[place] = path.read_bytes()
     with zipfile.ZipFile(wheel) as archive:
-        names = [name for name in archive.namelist() if name.startswith("glymflow/bundle/")]
+        names = [name for name in archive.namelist() if name.startswith("glymflow/")]
+        assert sorted(names) == sorted(expected)
         assert {name: archive.read(name) for name in names} == expected
 
 
