@@ -39,7 +39,7 @@ onstart:
 rule all:
     default_target: True
     input:
-        [getattr(rules, name).input for name in SHEET.measured],
+        rules.measures.input,
         rules.stats.input,
         rules.tables.input,
         rules.qc.input,

@@ -1,8 +1,9 @@
 import os
 import sys
 
-# The checkout's own package, also where another one is installed; and one thread for every
-# numerical library unless a rule says otherwise, so that a rerun gives the same bytes.
+# A checkout uses its own package, also where another one is installed; the wheel's Snakefile lies
+# inside the package. And one thread for every numerical library unless a rule says otherwise, so
+# that a rerun gives the same bytes.
 if os.path.isdir(os.path.join(workflow.basedir, "glymflow")):
     sys.path.insert(0, workflow.basedir)
     os.environ.update(PYTHONPATH=workflow.basedir)

@@ -119,3 +119,10 @@ rule qc:
     input:
         "<results>/report/index.html",
         collect("<results>/report/{subject}.html", subject=SHEET.subjects),
+
+
+rule measures:
+    """Target: all that is measured, the cohort's tables of it, and a page per subject."""
+    input:
+        [getattr(rules, name).input for name in SHEET.measured],
+        collect("<results>/report/{subject}.html", subject=SHEET.subjects),

@@ -126,7 +126,7 @@ def subjects_of(text):
     return {subject for line in jobs for subject in re.findall(r"sub-[^\W_]+", line)}
 
 
-TARGETS = ("all", "alps", "lesions", "epvs", "stats", "tables", "qc")
+TARGETS = ("all", "alps", "lesions", "epvs", "stats", "tables", "qc", "measures")
 
 
 def empty_cohort(bids, *names, participants=None):

@@ -5,6 +5,7 @@ seconds. Names are parsed with bids2table. Its own `index_dataset` is several ti
 JSON sidecars out and finds nothing in a folder whose name has a dot or brackets in it.
 """
 
+import difflib
 import glob
 import os
 import re
@@ -14,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from glymflow import lean
-from glymflow.cohort.participants import KEYS
+from glymflow.cohort.participants import EXCLUDED_COLUMNS, KEYS
 from glymflow.io import InputFault
 
 DATATYPES = ("dwi", "anat")
@@ -81,7 +82,7 @@ class Found:
         return {folder.partition("/")[0] for folder in self.folders}
 
 
-def list_cohort(bids_dir, derivatives_dir=None, participants=None):
+def list_cohort(bids_dir, derivatives_dir=None, participants=None, participant_label=None):
     """List the folders of a cohort.
 
     Parameters
@@ -92,6 +93,8 @@ def list_cohort(bids_dir, derivatives_dir=None, participants=None):
     derivatives_dir : path-like, optional
     participants : path-like, optional
         The participants table, by default ``<bids_dir>/participants.tsv``.
+    participant_label : sequence of str, optional
+        Only these subjects, by label; the cohort has no others.
 
     Returns
     -------
@@ -100,11 +103,11 @@ def list_cohort(bids_dir, derivatives_dir=None, participants=None):
     Raises
     ------
     InputFault
-        If a folder cannot be read or `bids_dir` has no subject.
+        If a folder cannot be read, `bids_dir` has no subject, or a label is nobody's.
     """
     bids_dir = os.fspath(bids_dir)
-    subjects = list_subjects(bids_dir)
-    faults = mislabelled_subjects(bids_dir)
+    subjects = select_subjects(list_subjects(bids_dir), participant_label)
+    faults = mislabelled_subjects(bids_dir) if participant_label is None else []
     if derivatives_dir is not None and same_folder(bids_dir, derivatives_dir):
         raw, more = scan_files(bids_dir, subjects, MASK_DATATYPES)
         derived, faults = raw, faults + more
@@ -162,6 +165,103 @@ def _mislabelled(subject, session, *path):
 def printable(text):
     """Write control characters and what is no UTF-8 as escapes: one name is one line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def select_subjects(subjects, labels, key="participant_label"):
+    """Return the subjects that are asked for.
+
+    Parameters
+    ----------
+    subjects : list of str
+        All subjects of the cohort, ``sub-01``.
+    labels : sequence of str or None
+        Labels with or without ``sub-``; None for all.
+    key : str
+        What the fault calls the labels.
+
+    Returns
+    -------
+    list of str
+        In the order of `subjects`.
+
+    Raises
+    ------
+    InputFault
+        If a label is that of no subject.
+    """
+    wanted = _with_label(labels, subjects, "sub-", key)
+    return [subject for subject in subjects if subject in wanted]
+
+
+def select_sessions(tables, excluded, labels, key="session_label"):
+    """Return what there is of the sessions that are asked for.
+
+    The choice is made among what was found, not before: which T1w or mask belongs to a session is
+    the same as in a run of all sessions.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        With the columns participant_id and session_id.
+    excluded : DataFrame
+        `EXCLUDED_COLUMNS`.
+    labels : sequence of str or None
+        Labels with or without ``ses-``; None for all.
+    key : str
+        What the faults call the labels.
+
+    Returns
+    -------
+    tables : dict of str to DataFrame
+        The rows of these sessions; a row without a session belongs to none of them.
+    excluded : DataFrame
+        Rows of these sessions and rows without a session, and one for each subject of whom
+        nothing is left.
+
+    Raises
+    ------
+    InputFault
+        If a label is that of no session.
+    """
+    if labels is None:
+        return tables, excluded
+    known = {name for table in tables.values() for name in table.session_id.dropna()}
+    wanted = _with_label(labels, sorted(known), "ses-", key)
+    chosen = {
+        name: table[table.session_id.isin(wanted)].reset_index(drop=True)
+        for name, table in tables.items()
+    }
+    before, after = (
+        {subject for table in some.values() for subject in table.participant_id}
+        for some in (tables, chosen)
+    )
+    reason = f"{key}: nothing to measure in {' or '.join(sorted(wanted))}"
+    rows = [(subject, None, None, "intake", reason) for subject in sorted(before - after)]
+    kept = excluded[excluded.session_id.isna() | excluded.session_id.isin(wanted)]
+    more = pd.DataFrame(rows, columns=EXCLUDED_COLUMNS, dtype=object)
+    return chosen, pd.concat([kept, more], ignore_index=True)
+
+
+def _with_label(labels, known, prefix, key):
+    """Return the names that the labels mean (all for None); a label without a name is a fault."""
+    if labels is None:
+        return set(known)
+    wanted = {prefix + str(label).removeprefix(prefix): label for label in labels}
+    for name, label in wanted.items():
+        if name not in known:
+            kind = {"sub-": "subject", "ses-": "session"}[prefix]
+            hint = _meant(name, known) or f"the cohort has {len(known) or 'no'} {kind}s"
+            hint = f"the only {kind} is {known[0]}" if len(known) == 1 else hint
+            raise InputFault(f"{key}: {label} is the label of no {kind}; {hint}")
+    return set(wanted)
+
+
+def _meant(name, known):
+    """Ask whether a name like this one is meant: ``sub-1`` for ``sub-01``, or a slip."""
+    bare = re.sub(r"(?<=-)0+(?=.)", "", name)
+    near = [other for other in known if re.sub(r"(?<=-)0+(?=.)", "", other) == bare]
+    near += difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    return f"is {near[0]} meant?" if near else ""
 
 
 def scan_files(root, subjects, datatypes=DATATYPES):

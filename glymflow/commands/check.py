@@ -36,7 +36,7 @@ def run(args):
         usable, faults = intake.check(table, config)
         facts |= intake.describe(usable, config)
         broken += faults
-        can_run |= bool(len(usable) and usable.get("measured", usable.index.notna()).any())
+        can_run |= is_measured(usable)
     print_plan(facts | {"study plan": config["study"] or "none: measures only, no statistics"})
     print_excluded(excluded, broken)
     if config["study"] is not None:
@@ -46,6 +46,11 @@ def run(args):
         return 1
     print(f"\nTo run it: snakemake --cores N --configfile {args.config}")
     return 0
+
+
+def is_measured(table):
+    """Whether a run of all measures anything of what a domain found."""
+    return bool(len(table) and table.get("measured", table.index.notna()).any())
 
 
 def refusals(config):

@@ -37,7 +37,12 @@ def load_config(path):
     InputFault
         If the file cannot be read or is no YAML mapping.
     """
-    return _merged(_read_yaml(DEFAULTS), _read_yaml(path))
+    return with_defaults(read_config(path))
+
+
+def with_defaults(keys):
+    """Merge a config's keys into the defaults, level by level, as Snakemake does."""
+    return _merged(read_config(DEFAULTS), keys)
 
 
 def config_faults(config):
@@ -63,7 +68,14 @@ def config_faults(config):
     return faults or [fault for check in checks for fault in check(config)]
 
 
-def _read_yaml(path):
+def read_config(path):
+    """Read the keys of one config file, without the defaults.
+
+    Raises
+    ------
+    InputFault
+        If the file cannot be read or is no YAML mapping.
+    """
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
@@ -130,7 +142,9 @@ def _explain(error):
     if error.validator == "type":
         wanted = [allowed] if isinstance(allowed, str) else allowed
         words = " or ".join(_TYPES[name] for name in wanted)
-        return [f"{key or 'config'}: {_show(value)} is not {words}"]
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        quotes = "; put it in quotes" if number and "string" in wanted else ""  # YAML: 01 is 1
+        return [f"{key or 'config'}: {_show(value)} is not {words}{quotes}"]
     if error.validator in ("minimum", "maximum"):
         return [f"{key}: {_show(value)} is out of bounds; {_bounds(error.schema)}"]
     if error.validator in ("minItems", "maxItems"):

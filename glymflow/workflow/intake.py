@@ -6,7 +6,7 @@ it can measure.
 
 import pandas as pd
 
-from glymflow.cohort.bids import list_cohort, none_for_missing
+from glymflow.cohort.bids import list_cohort, none_for_missing, select_sessions
 from glymflow.cohort.participants import EXCLUDED_COLUMNS, read_participants
 from glymflow.domains import DOMAINS
 from glymflow.dwi.intake import missing_series
@@ -27,13 +27,23 @@ def intake_settings(config, plan):
         "bids_dir": config["bids_dir"],
         "derivatives_dir": config["derivatives_dir"],
         "participants": config["participants"],
+        "participant_label": config["participant_label"],
+        "session_label": config["session_label"],
         "domains": {
             domain.name: domain.part("intake").settings(config, plan) for domain in DOMAINS
         },
     }
 
 
-def index_cohort(*, bids_dir, derivatives_dir, participants, domains):
+def index_cohort(
+    *,
+    bids_dir,
+    derivatives_dir,
+    participants,
+    domains,
+    participant_label=None,
+    session_label=None,
+):
     """List all that can be measured in a cohort, and what cannot take part.
 
     Parameters
@@ -42,6 +52,8 @@ def index_cohort(*, bids_dir, derivatives_dir, participants, domains):
         As `glymflow.cohort.bids.list_cohort`.
     domains : dict of str to dict
         Settings of each domain, from `intake_settings`.
+    participant_label, session_label : sequence of str, optional
+        Only these subjects and sessions (`glymflow.cohort.bids.select_sessions`).
 
     Returns
     -------
@@ -54,10 +66,10 @@ def index_cohort(*, bids_dir, derivatives_dir, participants, domains):
     Raises
     ------
     InputFault
-        If a folder cannot be read or `bids_dir` has no subject, `participants` is not usable, or
-        the settings name a column that it does not have.
+        If a folder cannot be read or `bids_dir` has no subject, `participants` is not usable,
+        the settings name a column that it does not have, or a label is nobody's.
     """
-    listing = list_cohort(bids_dir, derivatives_dir, participants)
+    listing = list_cohort(bids_dir, derivatives_dir, participants, participant_label)
     found = {}
     for domain in DOMAINS:
         found[domain.name] = domain.part("intake").index(listing, domains[domain.name], found)
@@ -71,11 +83,15 @@ def index_cohort(*, bids_dir, derivatives_dir, participants, domains):
     _, unmatched = read_participants(
         listing.participants, listing.subjects, required=participants is not None
     )
+    if participant_label is not None:
+        unmatched = unmatched[unmatched.participant_id.isin(listing.subjects)]
     measured = unmatched.participant_id.isin({*series.rows.participant_id, *otherwise})
     # a folder without a BIDS label is named by its own line
     mislabelled = {fault[0] for fault in listing.faults} - set(listing.subjects)
     measured |= (unmatched.stage == "intake") & ~unmatched.participant_id.isin(mislabelled)
     # a folder that cannot be read is said once
     excluded = pd.concat([excluded, unmatched[measured]], ignore_index=True).drop_duplicates()
+    rows = {name: one.rows for name, one in found.items()}
+    rows, excluded = select_sessions(rows, excluded, session_label)
     excluded = excluded.sort_values(ORDER, na_position="first", ignore_index=True)
-    return {name: one.rows for name, one in found.items()}, none_for_missing(excluded)
+    return rows, none_for_missing(excluded)

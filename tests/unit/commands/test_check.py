@@ -196,3 +196,24 @@ def test_t1w_and_t2w_without_dwi_can_run(tmp_path, check):
     status, out, _ = check(f"bids_dir: {tmp_path / 'bids'}\n")
     assert status == 0
     assert "1 sessions (1 T2w only)" in out
+
+
+def test_only_the_subjects_that_are_asked_for(root, check):
+    write_series(root, "sub-02", n_volumes=9)
+    status, out, _ = check(f"bids_dir: {root}\nparticipant_label: ['01']\n")
+    assert status == 0
+    assert "Nothing is missing or excluded." in out
+
+
+def test_a_label_that_is_nobodys(root, check):
+    status, out, err = check(f"bids_dir: {root}\nparticipant_label: ['1']\n")
+    assert (status, out) == (1, "")
+    expected = "participant_label: 1 is the label of no subject; the only subject is sub-01"
+    assert err == f"glymflow check: {expected}\n"
+
+
+def test_labels_without_quotes(root, check):
+    """YAML reads 01 as a number, and 010 as eight."""
+    status, out, _ = check(f"bids_dir: {root}\nparticipant_label: [01]\n")
+    assert status == 1
+    assert "participant_label[0]: 1 is not a text; put it in quotes" in out

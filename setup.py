@@ -1,0 +1,38 @@
+"""The one step that pyproject.toml has no word for: the wheel takes the workflow along.
+
+A wheel holds packages only. So the build copies Snakefile, rules, scripts, profiles, config and
+envs to ``glymflow/bundle`` (`glymflow.schemas.ROOT`). The checkout and an editable install use the
+files where they are and have no such folder.
+"""
+
+import shutil
+from pathlib import Path
+
+from setuptools import setup
+from setuptools.command.build_py import build_py
+
+HERE = Path(__file__).resolve().parent
+WORKFLOW = ("Snakefile", "rules", "scripts", "profiles", "config", "envs")
+
+
+class BuildWithWorkflow(build_py):
+    """Build the package, with the workflow in it."""
+
+    def run(self):
+        """Build; what an earlier build left is no part of it."""
+        package = Path(self.build_lib) / "glymflow"
+        if not self.editable_mode:
+            shutil.rmtree(package, ignore_errors=True)
+        super().run()
+        if self.editable_mode:
+            return
+        for name in WORKFLOW:
+            source, copy = HERE / name, package / "bundle" / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__", ".*"))
+            else:
+                shutil.copy2(source, copy)
+
+
+setup(cmdclass={"build_py": BuildWithWorkflow})
