@@ -3,11 +3,37 @@
 import nibabel as nib
 import numpy as np
 
+from glymflow.workflow.intake import index_cohort
+
 SERIES = (".nii.gz", ".bval", ".bvec", ".json")
 # six directions that do not lie on one cone
 DIRECTIONS = (
     np.array([[1, 1, 0], [1, -1, 0], [1, 0, 1], [1, 0, -1], [0, 1, 1], [0, 1, -1]]) / 2**0.5
 )
+
+
+# of each domain, what the intake has to know of the config: here as little as there can be
+SETTINGS = {
+    "alps": {},
+    "lesions": {},
+    "epvs": {"measure": "never", "mask": None, "planned": False},
+}
+
+
+def index_all(bids_dir, derivatives_dir=None, participants=None, **settings):
+    """Return what each domain found, with `SETTINGS` where none are given, and who was left out."""
+    return index_cohort(
+        bids_dir=bids_dir,
+        derivatives_dir=derivatives_dir,
+        participants=participants,
+        domains=SETTINGS | settings,
+    )
+
+
+def index_series(bids_dir, derivatives_dir=None, participants=None):
+    """Return the DWI series of a cohort, and who was left out."""
+    rows, excluded = index_all(bids_dir, derivatives_dir, participants)
+    return rows["alps"], excluded
 
 
 def make_tree(root, *names):

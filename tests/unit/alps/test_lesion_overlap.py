@@ -9,6 +9,7 @@ import yaml
 from scipy import ndimage
 
 from glymflow.alps import bundles, index, measurement, qc, rois
+from glymflow.alps.domain import OVERLAP_COLUMNS
 from glymflow.alps.lesion_overlap import (
     healthy_mask,
     measure_overlap,
@@ -145,7 +146,7 @@ def test_half_of_a_region_in_blood_the_other_in_oedema():
         lesion=((x - 4, HALF - 10, 20), (x + 4, HALF + 10, 34)),
     )
     row = measure_overlap(POINTS, VOLUMES, lesion)
-    assert set(row) == set(index.OVERLAP_COLUMNS)
+    assert set(row) == set(OVERLAP_COLUMNS)
     assert row["lesion_share"] == 1
     front = np.mean(POINTS["projection_left"][:, 1] >= HALF)
     assert row["haematoma_share_projection_left"] == pytest.approx(front)

@@ -1,7 +1,5 @@
 """`glymflow check`: what it says and how it exits."""
 
-import sys
-import types
 from pathlib import Path
 
 import nibabel as nib
@@ -10,6 +8,7 @@ import pytest
 from bids_trees import write_series
 
 from glymflow.cli import main
+from glymflow.commands import check as check_module
 
 REAL_BIDS = Path(__file__).parents[3].parent / "shared" / "data" / "real_bids"
 
@@ -129,10 +128,8 @@ def test_study_plan_and_columns(root, check, tmp_path, monkeypatch):
         asked.append((plan, columns))
         return ["plan: column grupp is not in participants.tsv"]
 
-    study = types.ModuleType("glymflow.study.plan")
-    study.load_plan, study.plan_faults = (lambda path: Path(path).read_text()), plan_faults
-    study.__spec__ = types.SimpleNamespace(name="glymflow.study.plan")
-    monkeypatch.setitem(sys.modules, "glymflow.study.plan", study)
+    monkeypatch.setattr(check_module, "load_plan", lambda path: Path(path).read_text())
+    monkeypatch.setattr(check_module, "plan_faults", plan_faults)
     (root / "participants.tsv").write_text("participant_id\tgroup\nsub-01\ta\n")
     (tmp_path / "plan.yaml").write_text("plan")
     status, out, _ = check(f"bids_dir: {root}\nstudy: {tmp_path / 'plan.yaml'}\n")

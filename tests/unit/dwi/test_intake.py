@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from bids_trees import SERIES, make_tree
+from bids_trees import SERIES, index_series, make_tree
 
 from glymflow.cohort.bids import printable
 from glymflow.cohort.participants import EXCLUDED_COLUMNS
-from glymflow.dwi.intake import SERIES_COLUMNS, index_cohort
+from glymflow.dwi.intake import SERIES_COLUMNS
 from glymflow.io import InputFault
 
 REAL_BIDS = Path(__file__).parents[3].parent / "shared" / "data" / "real_bids"
@@ -34,7 +34,7 @@ def two(tmp_path):
 
 class TestIndex:
     def test_plain(self, two):
-        series, excluded = index_cohort(two)
+        series, excluded = index_series(two)
         assert list(series.columns) == SERIES_COLUMNS
         assert list(excluded.columns) == EXCLUDED_COLUMNS
         assert excluded.empty
@@ -57,7 +57,7 @@ class TestIndex:
     def test_sessions_runs_and_directions(self, tmp_path):
         stems = ["sub-01_ses-1_dir-AP_run-1", "sub-01_ses-1_dir-AP_run-2", "sub-01_ses-1_dir-PA"]
         make_tree(tmp_path, *(f"sub-01/ses-1/dwi/{stem}_dwi" for stem in stems))
-        series, excluded = index_cohort(tmp_path)
+        series, excluded = index_series(tmp_path)
         assert excluded.empty
         assert series.series.tolist() == stems
         assert set(series.folder) == {"sub-01/ses-1"}
@@ -75,7 +75,7 @@ class TestIndex:
             "sub-01/ses-3/anat/sub-01_ses-3_space-MNI152_T1w.nii.gz",
             "sub-01/ses-3/anat/sub-01_ses-3_T2w.nii.gz",
         )
-        series, _ = index_cohort(tmp_path)
+        series, _ = index_series(tmp_path)
         names = [Path(path).name for path in series.t1w]
         assert names == [
             "sub-01_ses-2_T1w.nii",
@@ -85,7 +85,7 @@ class TestIndex:
 
     def test_order_does_not_depend_on_the_file_system(self, tmp_path, monkeypatch):
         make_tree(tmp_path, *(f"sub-{i}/dwi/sub-{i}_run-{r}_dwi" for i in "cab" for r in "21"))
-        once = index_cohort(tmp_path)[0]
+        once = index_series(tmp_path)[0]
         assert once.series.tolist() == [f"sub-{i}_run-{r}" for i in "abc" for r in "12"]
         real = os.scandir
 
@@ -100,8 +100,8 @@ class TestIndex:
             def __exit__(self, *_):
                 pass
 
-        monkeypatch.setattr("glymflow.dwi.intake.os.scandir", Backwards)
-        pd.testing.assert_frame_equal(index_cohort(tmp_path)[0], once)
+        monkeypatch.setattr("glymflow.cohort.bids.os.scandir", Backwards)
+        pd.testing.assert_frame_equal(index_series(tmp_path)[0], once)
 
     def test_ignores_what_is_no_part_of_the_raw_data(self, two):
         make_tree(
@@ -117,7 +117,7 @@ class TestIndex:
             "sub-01/dwi/sub-01_desc-denoised_dwi",
             "sub-notes.txt",
         )
-        series, excluded = index_cohort(two)
+        series, excluded = index_series(two)
         assert series.series.tolist() == ["sub-01", "sub-02"]
         assert excluded.empty
 
@@ -127,7 +127,7 @@ class TestIndex:
     def test_odd_names_of_the_folder(self, tmp_path, folder):
         root = make_tree(tmp_path / folder / "data", "sub-A1/ses-b/dwi/sub-A1_ses-b_dwi")
         root = root.rename(tmp_path / folder / f"{folder}.d")
-        series, excluded = index_cohort(root)
+        series, excluded = index_series(root)
         assert excluded.empty
         assert series.series.tolist() == ["sub-A1_ses-b"]
         assert Path(series.bvec[0]).is_file()
@@ -142,7 +142,7 @@ class TestIndex:
             f"sub-02/dwi/sub-02_acq-{label}_dwi",
         ):
             make_tree(two, name)
-        series, excluded = index_cohort(two)
+        series, excluded = index_series(two)
         assert series.series.tolist() == ["sub-01", "sub-02"]
         assert len(excluded) == 3
         assert excluded.reason.str.contains("letters and digits only").all()
@@ -153,21 +153,21 @@ class TestIndex:
     def test_a_row_of_a_mislabelled_folder_is_not_said_to_lack_it(self, two):
         make_tree(two, "sub-P_01/dwi/sub-P_01_dwi")
         (two / "participants.tsv").write_text("participant_id\nsub-01\nsub-02\nsub-P_01\n")
-        _, excluded = index_cohort(two)
+        _, excluded = index_series(two)
         assert len(excluded) == 1
         assert "letters and digits only" in excluded.reason[0]
 
     def test_only_mislabelled_folders(self, tmp_path):
         make_tree(tmp_path, "sub-P_01/dwi/sub-P_01_dwi")
         with pytest.raises(InputFault, match="sub-P_01: a BIDS label has letters and digits only"):
-            index_cohort(tmp_path)
+            index_series(tmp_path)
 
     def test_read_only_folder(self, two):
         paths = sorted(two.rglob("*"), reverse=True)
         for path in [*paths, two]:
             path.chmod(stat.S_IRUSR | (stat.S_IXUSR if path.is_dir() else 0))
         try:
-            series, excluded = index_cohort(two)
+            series, excluded = index_series(two)
         finally:
             for path in [two, *reversed(paths)]:
                 path.chmod(stat.S_IRWXU)
@@ -179,7 +179,7 @@ class TestIndex:
         linked = tmp_path / "linked"
         linked.mkdir()
         (linked / "sub-01").symlink_to(two / "sub-01")
-        assert index_cohort(linked)[0].series.tolist() == ["sub-01"]
+        assert index_series(linked)[0].series.tolist() == ["sub-01"]
 
     def test_inherited_files(self, tmp_path):
         make_tree(
@@ -193,7 +193,7 @@ class TestIndex:
             "sub-03/ses-1/dwi/sub-03_ses-1_dir-AP_dwi.nii.gz",
             "task-x_dwi.json",
         )
-        series, excluded = index_cohort(tmp_path)
+        series, excluded = index_series(tmp_path)
         assert [Path(path).name for path in series.bval] == ["dwi.bval", "dir-PA_dwi.bval"]
         assert [Path(path).name for path in series.bvec] == ["sub-01_dwi.bvec", "dir-PA_dwi.bvec"]
         assert series.sidecar.tolist() == [None, None]
@@ -201,11 +201,11 @@ class TestIndex:
 
     def test_own_file_wins_over_an_inherited_one(self, two):
         make_tree(two, "dwi.bval", "sub-01/sub-01_dwi.bval")
-        assert Path(index_cohort(two)[0].bval[0]).parent.name == "dwi"
+        assert Path(index_series(two)[0].bval[0]).parent.name == "dwi"
 
     def test_nothing_but_subject_folders(self, tmp_path):
         (tmp_path / "sub-01").mkdir()
-        series, excluded = index_cohort(tmp_path)
+        series, excluded = index_series(tmp_path)
         assert series.empty
         assert list(series.columns) == SERIES_COLUMNS
         assert excluded.participant_id.tolist() == ["sub-01"]
@@ -219,12 +219,15 @@ class TestIndex:
                 (folder / f"sub-{i:04d}_dwi{extension}").touch()
         listed = []
         real = os.scandir
-        monkeypatch.setattr("glymflow.dwi.intake.os.scandir", lambda p: listed.append(p) or real(p))
-        series, excluded = index_cohort(tmp_path)
+        monkeypatch.setattr(
+            "glymflow.cohort.bids.os.scandir", lambda p: listed.append(p) or real(p)
+        )
+        series, excluded = index_series(tmp_path)
         assert len(series) == count
         assert excluded.empty
-        # each folder once, the root three times: a cost that grows with the cohort and no faster
-        assert len(listed) == 2 * count + 3
+        # each folder once, the root four times: a cost that grows with the cohort and no faster
+        assert listed.count(str(tmp_path)) == 4
+        assert len(listed) == 2 * count + 4
 
 
 class TestExcludedAtIntake:
@@ -233,7 +236,7 @@ class TestExcludedAtIntake:
 
     def test_no_dwi(self, two):
         make_tree(two, "sub-03/anat/sub-03_T1w.nii.gz", "sub-03/ses-1/anat/sub-03_ses-1_T2w.nii")
-        series, excluded = index_cohort(two)
+        series, excluded = index_series(two)
         self.others_remain(series)
         assert excluded.to_dict("records") == [
             {
@@ -250,7 +253,7 @@ class TestExcludedAtIntake:
             tmp_path, "sub-01/ses-1/dwi/sub-01_ses-1_dwi", "sub-01/ses-2/anat/sub-01_ses-2_T1w.nii"
         )
         (tmp_path / "sub-01" / "ses-3").mkdir()
-        series, excluded = index_cohort(tmp_path)
+        series, excluded = index_series(tmp_path)
         assert len(series) == 1
         assert excluded.session_id.tolist() == ["ses-2", "ses-3"]
         assert excluded.reason.str.endswith("no DWI in this session").all()
@@ -259,7 +262,7 @@ class TestExcludedAtIntake:
     def test_missing_gradients(self, two, extension):
         make_tree(two, "sub-01/dwi/sub-01_run-2_dwi")
         (two / "sub-01/dwi" / f"sub-01_run-2_dwi.{extension}").unlink()
-        series, excluded = index_cohort(two)
+        series, excluded = index_series(two)
         self.others_remain(series)
         path = two / "sub-01/dwi/sub-01_run-2_dwi.nii.gz"
         assert reasons(excluded, series="sub-01_run-2", stage="intake") == [
@@ -279,7 +282,7 @@ class TestExcludedAtIntake:
         stems = {name.removesuffix(".gz").removesuffix(".nii") for name in (one, other)}
         make_tree(folder, one, other, *(s + e for s in stems for e in (".bval", ".bvec")))
         make_tree(two, "sub-03/dwi/sub-03_acq-c_dwi")
-        series, excluded = index_cohort(two)
+        series, excluded = index_series(two)
         assert series.series.tolist() == ["sub-01", "sub-02", "sub-03_acq-c"]
         assert sorted(excluded.reason) == sorted(
             [
@@ -301,7 +304,7 @@ class TestExcludedAtIntake:
     )
     def test_name_that_does_not_fit(self, two, name, words):
         make_tree(two, name)
-        series, excluded = index_cohort(two)
+        series, excluded = index_series(two)
         self.others_remain(series)
         assert len(excluded) == 1
         assert str(two / name) in excluded.reason[0]
@@ -312,7 +315,7 @@ class TestExcludedAtIntake:
         image = two / "sub-03/dwi/sub-03_dwi.nii.gz"
         image.unlink()
         image.symlink_to(".git/annex/objects/none")
-        series, excluded = index_cohort(two)
+        series, excluded = index_series(two)
         self.others_remain(series)
         assert excluded.reason[0].startswith(f"{image}: the link points to a missing file")
 
@@ -326,8 +329,8 @@ class TestExcludedAtIntake:
                 raise PermissionError(13, "Permission denied", str(path))
             return real(path)
 
-        monkeypatch.setattr("glymflow.dwi.intake.os.scandir", refuse)
-        series, excluded = index_cohort(two)
+        monkeypatch.setattr("glymflow.cohort.bids.os.scandir", refuse)
+        series, excluded = index_series(two)
         self.others_remain(series)
         assert excluded.reason.tolist() == [f"{two / 'sub-03/dwi'}: Permission denied"]
 
@@ -335,36 +338,36 @@ class TestExcludedAtIntake:
 class TestFolderThatCannotBeUsed:
     def test_missing(self, tmp_path):
         with pytest.raises(InputFault, match=r"nowhere: no such folder$"):
-            index_cohort(tmp_path / "nowhere")
+            index_series(tmp_path / "nowhere")
 
     def test_a_file(self, tmp_path):
         (tmp_path / "file").touch()
         with pytest.raises(InputFault, match=r"file: not a folder$"):
-            index_cohort(tmp_path / "file")
+            index_series(tmp_path / "file")
 
     def test_no_subject(self, tmp_path):
         with pytest.raises(InputFault, match=r"there is no sub-<label> folder in it$"):
-            index_cohort(tmp_path)
+            index_series(tmp_path)
 
     def test_one_level_too_high(self, tmp_path):
         make_tree(tmp_path, "raw/sub-01/dwi/sub-01_dwi")
         with pytest.raises(InputFault, match=r"did you mean raw in it"):
-            index_cohort(tmp_path)
+            index_series(tmp_path)
 
     def test_unreadable(self, two, monkeypatch):
         def refuse(path):
             raise PermissionError(13, "Permission denied", str(path))
 
-        monkeypatch.setattr("glymflow.dwi.intake.os.scandir", refuse)
+        monkeypatch.setattr("glymflow.cohort.bids.os.scandir", refuse)
         with pytest.raises(InputFault, match=r"Permission denied$"):
-            index_cohort(two)
+            index_series(two)
 
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
     def test_unreadable_for_real(self, two):
         two.chmod(0)
         try:
             with pytest.raises(InputFault, match=r"Permission denied$"):
-                index_cohort(two)
+                index_series(two)
         finally:
             two.chmod(0o700)
 
@@ -377,7 +380,7 @@ class TestPreprocessed:
             "sub-09/dwi/sub-09_desc-preproc_dwi",
         )
         make_tree(two, "sub-01/anat/sub-01_T1w.nii.gz")
-        series, excluded = index_cohort(two, derivatives)
+        series, excluded = index_series(two, derivatives)
         assert excluded.empty
         assert series.series.tolist() == ["sub-01_space-ACPC", "sub-02"]
         assert series.preprocessed.tolist() == [True, False]
@@ -393,25 +396,25 @@ class TestPreprocessed:
             "sub-01/ses-2/dwi/sub-01_ses-2_dir-AP_dwi",
         )
         made = make_tree(tmp_path / "made", "sub-01/ses-1/dwi/sub-01_ses-1_desc-preproc_dwi")
-        series, _ = index_cohort(raw, made)
+        series, _ = index_series(raw, made)
         assert series.series.tolist() == ["sub-01_ses-1", "sub-01_ses-2_dir-AP"]
 
     def test_own_gradients_are_needed(self, tmp_path, two):
         made = make_tree(tmp_path / "made", "sub-01/dwi/sub-01_desc-preproc_dwi.nii.gz")
-        series, excluded = index_cohort(two, made)
+        series, excluded = index_series(two, made)
         assert series.series.tolist() == ["sub-02"]
         assert excluded.reason[0].endswith("there is no .bval file for it")
 
     def test_same_folder_for_both(self, tmp_path):
         make_tree(tmp_path, "sub-01/dwi/sub-01_desc-preproc_dwi")
-        series, excluded = index_cohort(tmp_path, f"{tmp_path}/.")
+        series, excluded = index_series(tmp_path, f"{tmp_path}/.")
         assert series[["series", "preprocessed"]].to_numpy().tolist() == [["sub-01", True]]
         assert excluded.empty
 
 
 @pytest.mark.skipif(not REAL_BIDS.is_dir(), reason=f"no real scans at {REAL_BIDS}")
 def test_real_scans():
-    series, excluded = index_cohort(REAL_BIDS)
+    series, excluded = index_series(REAL_BIDS)
     assert len(series) == 12
     assert len(series.drop_duplicates(["participant_id", "session_id"])) == 11
     assert series.t1w.notna().sum() == 3
@@ -425,7 +428,7 @@ class TestParticipantsInTheIndex:
         path = two / "participants.tsv"
         path.write_text("participant_id\tage\nsub-01\t40\nsub-07\t50\n")
         make_tree(two, "sub-03/anat/sub-03_T1w.nii")
-        series, excluded = index_cohort(two)
+        series, excluded = index_series(two)
         assert len(series) == 2
         assert reasons(excluded, participant_id="sub-07", stage="intake") == [
             f"{path}: line 3: there is no folder sub-07"
@@ -438,10 +441,10 @@ class TestParticipantsInTheIndex:
 
     def test_named_in_the_config_but_missing(self, two):
         with pytest.raises(InputFault, match=r"none\.tsv"):
-            index_cohort(two, participants=two / "none.tsv")
+            index_series(two, participants=two / "none.tsv")
 
 
 def test_a_copied_tree_gives_the_same_series(tmp_path, two):
     copy = shutil.copytree(two, tmp_path / "copy")
-    one, other = index_cohort(two)[0], index_cohort(copy)[0]
+    one, other = index_series(two)[0], index_series(copy)[0]
     pd.testing.assert_frame_equal(one[["series", "folder"]], other[["series", "folder"]])

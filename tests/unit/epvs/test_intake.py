@@ -3,19 +3,18 @@
 import os
 
 import pytest
-from bids_trees import make_tree, write_series
+from bids_trees import index_all, make_tree, write_series
 
-from glymflow.epvs.intake import IMAGE_COLUMNS, intake_settings
+from glymflow.epvs.intake import IMAGE_COLUMNS, settings
 from glymflow.io import InputFault
 from glymflow.study.plan import load_plan
-from glymflow.workflow.intake import index_measures
 
 AUTO = {"measure": "auto", "mask": None, "planned": False}
 
 
 def index(root, derivatives=None, **epvs):
     """Index a folder; return its images by folder of the session."""
-    images = index_measures(root, derivatives, lesions={}, epvs=AUTO | epvs)[2]
+    images = index_all(root, derivatives, epvs=AUTO | epvs)[0]["epvs"]
     assert list(images) == IMAGE_COLUMNS
     return {row["folder"]: row for row in images.to_dict("records")}
 
@@ -133,7 +132,7 @@ def test_a_t2w_beside_lesion_masks_is_no_reason(tmp_path):
 def test_who_has_images_is_not_said_to_lack_dwi_where_nobody_has_it(tmp_path):
     make_tree(tmp_path, "sub-1/anat/sub-1_T1w.nii.gz", "sub-2/anat/x.txt")
     (tmp_path / "participants.tsv").write_text("participant_id\nsub-2\n")
-    excluded = index_measures(tmp_path, lesions={}, epvs=AUTO)[3]
+    excluded = index_all(tmp_path, epvs=AUTO)[1]
     assert sorted(zip(excluded.participant_id, excluded.stage, strict=True)) == [
         ("sub-1", "statistics"), ("sub-2", "intake"),
     ]  # fmt: skip
@@ -147,7 +146,7 @@ def test_a_plan_counts_if_participants_tsv_lacks_its_column(tmp_path):
     )
     config = {"bids_dir": str(tmp_path), "participants": None,
               "epvs": {"measure": "auto", "mask": None, "engine": "vbnet"}}  # fmt: skip
-    assert intake_settings(config, load_plan(plan)) == AUTO | {"planned": True}
-    assert intake_settings(config, {}) == AUTO
+    assert settings(config, load_plan(plan)) == AUTO | {"planned": True}
+    assert settings(config, {}) == AUTO
     (tmp_path / "participants.tsv").write_text("participant_id\tepvs_permille_bg\nsub-1\t0.2\n")
-    assert intake_settings(config, load_plan(plan)) == AUTO
+    assert settings(config, load_plan(plan)) == AUTO

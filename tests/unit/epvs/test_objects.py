@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from glymflow.epvs import objects as epvs_objects
+from glymflow.epvs.domain import CODES, COLUMNS, LABELS, REGIONS, SIDES
 from glymflow.epvs.intake import IMAGE_COLUMNS
 from glymflow.io import InputFault, save_image
 
@@ -143,7 +144,7 @@ def test_counts_volumes_and_fractions_have_one_denominator():
     assert found["lacunes"] == 1  # in a region
     assert np.isnan(found["flair_bright"])  # nobody looked
     named = ("epvs_", "grade_", "lacunes", "flair")
-    values = [name for name in epvs_objects.COLUMNS if name.startswith(named)]
+    values = [name for name in COLUMNS if name.startswith(named)]
     assert set(values) == set(found)
 
 
@@ -279,21 +280,19 @@ def test_every_code_and_column_is_documented():
     docs = Path(__file__).resolve().parents[3] / "docs"
     text = (docs / "epvs.md").read_text()
     rows = dict(re.findall(r"^\| `(epvs_[a-z0-9_]+)` \| (pass|warn|fail) \|", text, re.MULTILINE))
-    assert rows == {code: status for code, (status, _) in epvs_objects.CODES.items()}
+    assert rows == {code: status for code, (status, _) in CODES.items()}
     named = set(re.findall(r"`([\w<>]+)`", (docs / "outputs.md").read_text()))
     named |= {
         name.replace("<region>", region).replace("<side>", side)
         for name in named
-        for region in epvs_objects.REGIONS
-        for side in epvs_objects.SIDES
+        for region in REGIONS
+        for side in SIDES
     }
     assert [
-        c
-        for c in [*epvs_objects.COLUMNS, *epvs_objects.OBJECT_COLUMNS, *IMAGE_COLUMNS]
-        if c not in named
+        c for c in [*COLUMNS, *epvs_objects.OBJECT_COLUMNS, *IMAGE_COLUMNS] if c not in named
     ] == []
 
 
 def test_regions_of_the_labels():
-    assert epvs_objects.LABELS[1] == ("bg", "left")
-    assert epvs_objects.LABELS[6] == ("midbrain", "right")
+    assert LABELS[1] == ("bg", "left")
+    assert LABELS[6] == ("midbrain", "right")

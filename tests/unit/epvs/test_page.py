@@ -5,14 +5,24 @@ import pandas as pd
 import pytest
 
 from glymflow.alps.index import alps_table
-from glymflow.epvs.objects import CODES, COLUMNS, OBJECT_COLUMNS, REASONS
-from glymflow.epvs.page import MOST_OBJECTS, describe_epvs, describe_epvs_cohort
+from glymflow.epvs.domain import CODES, COLUMNS, EPVS
+from glymflow.epvs.methods import sentences
+from glymflow.epvs.objects import OBJECT_COLUMNS
+from glymflow.epvs.page import (
+    MOST_OBJECTS,
+    cohort_part,
+    describe_epvs,
+    describe_epvs_cohort,
+    session_part,
+)
+from glymflow.epvs.pictures import ENGINE_STYLES
 from glymflow.pages.report import cohort_page, subject_page
-from glymflow.tables.methods import epvs_methods
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8) + (3).to_bytes(4) + (2).to_bytes(4)
 EMPTY = {"charts": [], "tables": [], "figures": []}
+REASONS = EPVS.reasons
 CONFIG = {"roi_set": "a", "frame": "template"}
+COLORS = {name: color for name, (color, _) in ENGINE_STYLES.items()}
 NOBODY = pd.DataFrame(columns=["participant_id", "reason"])
 
 
@@ -59,11 +69,17 @@ def pictures(**more):
 
 
 def page(*sections):
-    colors = {"vbnet": "#111111", "frangi": "#222222", "external": "#333333"}
-    return subject_page(
-        "sub-1", [], roi_set="a", frame="b", epvs=sections, epvs_colors=colors,
-        lacune_color="#444444",
+    return subject_page("sub-1", [session_part(section) for section in sections])
+
+
+def cohort_html(measures, cohort, subjects=()):
+    grouped = {"column": None, "order": None, "labels": {}}
+    part = cohort_part(measures, subjects=subjects, has_alps=False, cohort=cohort, grouped=grouped)
+    html = cohort_page(
+        alps_table([]), cohort, NOBODY, config=CONFIG, reasons={}, subjects=subjects, parts=[part],
+        **EMPTY,
     )  # fmt: skip
+    return part, html
 
 
 def describe(measures=MEASURES, listed=None, *, engine="vbnet", **more):
@@ -77,13 +93,13 @@ def test_page():
     html = page(describe(MEASURES, objects(), pictures=pictures()))
     for words in ("Perivascular spaces · ses-2", "<b>41</b>", "<b>586 mm³</b>", "0.422 ‰", "0.236",
                   "9 / 8", "1391 mL", "T1w+T2w", "z = −3 mm", "Slices thicker than 2 mm",
-                  "trained on synthetic data", "#111111", "#222222"):  # fmt: skip
+                  "trained on synthetic data", COLORS["vbnet"], COLORS["frangi"]):  # fmt: skip
         assert words in html, words
     assert html.count("<img") == 3 + 3
     assert "frangi: count" in html
     assert ">55<" in html
-    assert "#333333" not in html  # what is not drawn is not in the key
-    assert "no diffusion-weighted series" not in html
+    assert COLORS["external"] not in html  # what is not drawn is not in the key
+    assert "Nothing was measured" not in html
     assert '<span class="badge warn">' in html
 
 
@@ -139,9 +155,9 @@ def test_missing_pictures_say_why():
 
 
 def test_without_epvs_there_is_no_section():
-    html = subject_page("sub-1", [], roi_set="a", frame="b")
+    html = subject_page("sub-1", [])
     assert "Perivascular" not in html
-    assert "no diffusion-weighted series" in html
+    assert "Nothing was measured of this subject." in html
 
 
 def test_every_code_has_a_sentence_on_the_page():
@@ -155,15 +171,13 @@ def test_every_code_has_a_sentence_on_the_page():
 
 
 def test_cohort_table():
-    rows = describe_epvs_cohort(MEASURES, reasons=REASONS, subjects=["sub-1"])
+    cohort = pd.DataFrame([{"participant_id": "sub-1"}])
+    part, html = cohort_html(MEASURES, cohort, ["sub-1"])
+    rows = part.rows
+    assert rows == describe_epvs_cohort(MEASURES, reasons=REASONS, subjects=["sub-1"])
     assert len(rows) == 1
     assert rows[0]["engine"] == "vbnet"
     assert rows[0]["numbers"] == ["41", "586", "0.236", "n/a", "n/a", "1391", "55"]
-    cohort = pd.DataFrame([{"participant_id": "sub-1"}])
-    html = cohort_page(
-        alps_table([]), cohort, NOBODY, config=CONFIG, reasons={}, subjects=["sub-1"], epvs=rows,
-        **EMPTY,
-    )  # fmt: skip
     assert "<b>1</b><span>sessions with EPVS measured</span>" in html
     assert "ALPS left" not in html
     assert html.count('href="sub-1.html"') == 2
@@ -179,11 +193,7 @@ def test_the_worst_session_is_that_of_the_subject():
             [("pass", None), ("fail", "epvs_t2_misaligned"), ("warn", "epvs_empty")]
         )
     ]
-    rows = describe_epvs_cohort(table(*sessions), reasons=REASONS)
-    cohort = pd.DataFrame([{"participant_id": "sub-1"}])
-    html = cohort_page(
-        alps_table([]), cohort, NOBODY, config=CONFIG, reasons={}, epvs=rows, **EMPTY
-    )
+    _, html = cohort_html(table(*sessions), pd.DataFrame([{"participant_id": "sub-1"}]))
     assert html.count('<tr id="sub-1" data-status="fail">') == 1
     assert html.count(REASONS["epvs_t2_misaligned"]) == 2  # of the subject, and of the session
 
@@ -205,9 +215,13 @@ def test_primary_is_read_from_a_file_as_it_was_written(tmp_path):
 # ------------------------------------------------------------------ methods
 
 
+def limits(shortest, widest):
+    return {"epvs": {"min_length_mm": shortest, "lacune_min_mm": widest}}
+
+
 def test_methods():
     more = table(*MEASURES.to_dict("records"), row("vbnet", contrasts="T1w"))
-    text = epvs_methods(more, min_length_mm=2, lacune_min_mm=3.5)
+    text = sentences(more, limits(2, 3.5))
     assert "measured in 2 sessions (1 from T1w and 1 from T1w+T2w; engine: vbnet)" in text
     assert "shorter than 2 mm were dropped" in text
     assert "wider than 3.5 mm" in text
@@ -216,10 +230,10 @@ def test_methods():
 
 @pytest.mark.parametrize("engine", ["frangi", "external"])
 def test_methods_of_other_engines_name_no_network(engine):
-    text = epvs_methods(table(row(engine, primary="true")), min_length_mm=2, lacune_min_mm=3)
+    text = sentences(table(row(engine, primary="true")), limits(2, 3))
     assert "synthetic" not in text
 
 
 def test_methods_of_nothing():
     nothing = table(row("vbnet", primary="false", epvs_count=np.nan))
-    assert epvs_methods(nothing, min_length_mm=2, lacune_min_mm=3) == ""
+    assert sentences(nothing, limits(2, 3)) == ""

@@ -1,18 +1,17 @@
 """Which lesion masks of a cohort are used: names, spaces, raters, patterns, and who is left out."""
 
 import pytest
-from bids_trees import make_tree
+from bids_trees import index_all, make_tree
 
 from glymflow.io import InputFault
 from glymflow.lesions.intake import MASK_COLUMNS
-from glymflow.workflow.intake import index_measures
 
 
 def index(root, **settings):
     """Index a folder of images and masks."""
-    series, masks, _, excluded = index_measures(root, root, lesions=settings)
-    assert list(masks) == MASK_COLUMNS
-    return series, masks, excluded
+    rows, excluded = index_all(root, root, lesions=settings)
+    assert list(rows["lesions"]) == MASK_COLUMNS
+    return rows["alps"], rows["lesions"], excluded
 
 
 def chosen(masks, *columns):

@@ -11,6 +11,7 @@ import pytest
 from glymflow.image import masks as image_masks
 from glymflow.io import InputFault, save_image
 from glymflow.lesions import measure as lesions
+from glymflow.lesions.domain import CODES, COLUMNS, LABELS
 
 ROOT = Path(__file__).resolve().parents[3]
 # axes permuted, flipped, oblique, all three sizes different
@@ -139,7 +140,7 @@ class TestVolumes:
         assert np.isclose(values["volume_lesion_ml"], 0.25)  # the core lies in the rim
         assert np.isclose(values["volume_oedema_difference_ml"], 0.196)
 
-    @pytest.mark.parametrize("label", image_masks.LABELS)
+    @pytest.mark.parametrize("label", LABELS)
     def test_one_mask_alone(self, label):
         masks = {label: (np.ones((2, 2, 2), bool), np.eye(4))}
         values, codes = lesions.measure_volumes(masks, max_outside=0.2)
@@ -362,9 +363,9 @@ class TestOwnWords:
 def test_every_code_and_column_is_documented():
     text = (ROOT / "docs" / "lesions.md").read_text()
     rows = dict(re.findall(r"^\| `([a-z_]+)` \| (pass|warn|fail) \|", text, re.MULTILINE))
-    assert rows == {code: status for code, (status, _) in lesions.CODES.items()}
+    assert rows == {code: status for code, (status, _) in CODES.items()}
     text = (ROOT / "docs" / "outputs.md").read_text()
     named = set(re.findall(r"`([\w<>]+)`", text))
-    for label in image_masks.LABELS:
+    for label in LABELS:
         named |= {name.replace("<label>", label) for name in named}
-    assert [column for column in lesions.COLUMNS if column not in named] == []
+    assert [column for column in COLUMNS if column not in named] == []

@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from glymflow.alps import bundles
+from glymflow.alps import page as alps_page
 from glymflow.figures import charts, slices
 from glymflow.pages import parts, report
 
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(8) + (3).to_bytes(4) + (2).to_bytes(4)
 REASONS = {"roi_off_axis": "Fibres run off <axis>.", "motion_high": "The head moved."}
 
 
@@ -34,10 +36,10 @@ def alps_row(participant="sub-01", **more):
         "registration_similarity": 0.81,
         "motion_mm": np.nan,
     }
-    for roi in report.ROIS:
+    for roi in alps_page.ROIS:
         row |= {f"fa_{roi}": 0.5, f"alignment_{roi}": 0.95, f"coverage_{roi}": 1.0}
     for side in ("left", "right"):
-        row |= {f"{column}_{side}": 0.0006 for column, *_ in report.COMPONENTS}
+        row |= {f"{column}_{side}": 0.0006 for column, *_ in alps_page.COMPONENTS}
     return row | more
 
 
@@ -50,8 +52,10 @@ def with_intervals(row):
 
 def subject(rows, **more):
     known = {"roi_set": "barisano2025", "frame": "template"}
-    section = report.describe_series("sub-01", rows, reasons=REASONS, **known, **more)
-    return section, report.subject_page("sub-01", [section], **known)
+    section = alps_page.describe_series("sub-01", rows, reasons=REASONS, **known, **more)
+    parts = [alps_page.series_part(section, **known)]
+    headline = alps_page.headline(parts, **known)
+    return section, report.subject_page("sub-01", parts, headline=headline)
 
 
 def cohort(rows, people=None, excluded=None, **more):
@@ -70,11 +74,10 @@ def text_of(html):
 
 
 def test_constants_agree_with_the_pictures():
-    assert tuple(slices.ROIS) == report.ROIS == charts.ROIS
-    assert (slices.ROI_COLORS, slices.CONTOUR_COLOR) == (
-        report.ROI_COLORS,
-        report.CONTOUR_COLOR,
-    )
+    assert tuple(slices.ROIS) == alps_page.ROIS == report.ROIS == charts.ROIS
+    views = dict.fromkeys(("axial", "coronal", "sagittal"), PNG)
+    html = subject(pd.DataFrame([alps_row()]), pictures={"rois": views, "registration": views})[1]
+    assert all(color in html for color in (slices.CONTOUR_COLOR, *slices.ROI_COLORS.values()))
     assert charts.INK == parts.INK
 
 
@@ -83,7 +86,7 @@ def test_constants_agree_with_the_pictures():
     [(1.005001, "1.01"), (np.nan, "n/a"), (None, "n/a"), (-0.001, "0.00"), (np.float64(2), "2.00")],
 )
 def test_number(value, text):
-    assert report.number(value) == text
+    assert parts.number(value) == text
 
 
 def test_subject_page_has_values_and_reasons_in_words():
@@ -161,9 +164,9 @@ def test_series_that_was_not_measured():
 
 
 def test_worst_status():
-    assert report.worst_status(["pass", "fail", "warn"]) == "fail"
-    assert report.worst_status(["pass", np.nan]) == "pass"
-    assert report.worst_status([]) == "none"
+    assert parts.worst_status(["pass", "fail", "warn"]) == "fail"
+    assert parts.worst_status(["pass", np.nan]) == "pass"
+    assert parts.worst_status([]) == "none"
 
 
 def test_cohort_counts_and_order():
@@ -265,7 +268,7 @@ def test_two_drawings_on_a_page_keep_their_ids_apart():
         b'<?xml?><!DOCTYPE svg><svg><metadata>m</metadata><path id="a" fill="#1f2937"/>'
         b'<use href="#a" clip-path="url(#a)"/></svg>'
     )
-    text = report.embed_svg(svg, "one")
+    text = parts.embed_svg(svg, "one")
     assert text == (
         '<svg><path id="one-a" fill="currentColor"/>'
         '<use href="#one-a" clip-path="url(#one-a)"/></svg>'

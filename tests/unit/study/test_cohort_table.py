@@ -116,11 +116,10 @@ class TestMerge:
             }
         )
         cohort = merge_cohort(
-            alps_table(*self.rows),
+            {"alps": alps_table(*self.rows), "lesions": lesions},
             pd.DataFrame({"participant_id": ["sub-03"], "age": [70]}),
             **PRIMARY,
             combine="mean",
-            others={"lesions": lesions},
         )
         by_id = cohort.drop_duplicates("participant_id").set_index("participant_id")
         assert by_id.volume_lesion_ml["sub-01"] == 12
@@ -162,11 +161,11 @@ class TestPhaseEncodings:
     )
 
     def test_each_direction_weighs_the_same(self):
-        cohort = merge_cohort(self.rows, NOBODY, **PRIMARY, combine="mean")
+        cohort = merge_cohort({"alps": self.rows}, NOBODY, **PRIMARY, combine="mean")
         assert cohort.alps_mean[0] == pytest.approx((1.3 + 1.7) / 2)  # the plain mean is 1.433
 
     def test_error_of_the_mean(self):
-        row = merge_cohort(self.rows, NOBODY, **PRIMARY, combine="mean").iloc[0]
+        row = merge_cohort({"alps": self.rows}, NOBODY, **PRIMARY, combine="mean").iloc[0]
         along = np.hypot(0.06, 0.08) / 2
         error = np.hypot(along, 0.05) / 2
         assert row.alps_mean_se == pytest.approx(error)
@@ -179,5 +178,5 @@ class TestPhaseEncodings:
         assert row.alps_mean_se == pytest.approx(0.05)
 
     def test_one_series_keeps_its_interval(self):
-        row = merge_cohort(self.rows, NOBODY, **PRIMARY, combine="first").iloc[0]
+        row = merge_cohort({"alps": self.rows}, NOBODY, **PRIMARY, combine="first").iloc[0]
         assert row.alps_mean_ci_low == pytest.approx(1.2 - 1.959964 * 0.06)

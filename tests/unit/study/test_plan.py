@@ -8,12 +8,24 @@ import pandas as pd
 import pytest
 import yaml
 
-from glymflow.alps.index import COLUMNS
+from glymflow.alps.domain import COLUMNS
+from glymflow.cohort.domain import measure_columns
+from glymflow.domains import DOMAINS
+from glymflow.epvs.domain import COLUMNS as EPVS_COLUMNS
 from glymflow.io import InputFault
+from glymflow.lesions.domain import COLUMNS as LESION_COLUMNS
+from glymflow.study.cohort_table import merge_cohort
 from glymflow.study.plan import load_plan, paths_by_id, plan_faults, study_outputs, text_columns
 from glymflow.study.selection import analysis_rows, select_participants, variable_values
 from glymflow.text import level_text
 
+UNKNOWN = (
+    "md_projection_left",
+    "volume_rater3_haematoma_ml",
+    "grade_bg",
+    "primary",
+    "alps_qc_status",
+)
 DEMO = Path(__file__).parents[3] / "config" / "studies" / "demo.yaml"
 PLAN = {
     "title": "T",
@@ -201,6 +213,43 @@ class TestPlanFaults:
             names = [name for name in COLUMNS if name != "participant_id"]
             plan["variables"] |= {name: {"type": "continuous"} for name in names}
 
+        assert plan_faults(load_plan(write(change)), ["group", "age", "sex"]) == []
+
+    @pytest.mark.parametrize(
+        "column",
+        [
+            "volume_rater1_haematoma_ml",
+            "volume_rater2_oedema_ml",
+            "components_lesion",
+            "lesions_qc_status",
+            "epvs_qc_reasons",
+            "epvs_grade_bg",
+            "md_projection_left",
+            "volume_rater3_haematoma_ml",
+            "grade_bg",
+            "primary",
+            "alps_qc_status",
+        ],
+    )
+    def test_the_columns_that_cohort_tsv_has_and_no_other(self, write, column):
+        """They are listed one by one: nothing is allowed because it looks like one of them."""
+        lesion, epvs = pd.DataFrame(columns=LESION_COLUMNS), pd.DataFrame(columns=EPVS_COLUMNS)
+        measures = {"alps": pd.DataFrame(columns=COLUMNS), "lesions": lesion, "epvs": epvs}
+        nobody = pd.DataFrame(columns=["participant_id"])
+        cohort = merge_cohort(measures, nobody, roi_set="a", frame="b", combine="first")
+        plan = load_plan(
+            write(lambda p: p["variables"].update(x={"type": "continuous"} | {"column": column}))
+        )
+        faults = plan_faults(plan, ["group", "age", "sex"])
+        assert bool(faults) == (column not in cohort)
+        assert bool(faults) == (column in UNKNOWN)
+        assert all(f"variables.x: no column '{column}' in participants.tsv" in f for f in faults)
+
+    def test_every_column_of_the_cohort_table_may_be_named(self, write):
+        def change(plan):
+            plan["variables"] |= {name: {"type": "continuous"} for name in measure_columns(DOMAINS)}
+
+        assert len(measure_columns(DOMAINS)) > 150
         assert plan_faults(load_plan(write(change)), ["group", "age", "sex"]) == []
 
     def test_group_column(self, write):

@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from glymflow.study.plan import plan_caveats
 from glymflow.tables.methods import methods_text
 
 
@@ -54,9 +55,9 @@ def test_weights_are_named():
 
 def test_epvs_are_said_to_come_from_synthetic_data():
     plan, results, flow = example()
-    assert "synthetic" not in methods_text(plan, results, flow)
+    assert "synthetic" not in methods_text(plan, results, flow, plan_caveats(plan))
     plan["variables"]["bg"] = {"column": "epvs_permille_bg"}
-    assert "was trained on synthetic data" in methods_text(plan, results, flow)
+    assert "was trained on synthetic data" in methods_text(plan, results, flow, plan_caveats(plan))
 
 
 def test_an_analysis_that_failed_is_named():

@@ -1,11 +1,13 @@
 """The fingerprint changes for the scripts that depend on an edited module, and only those."""
 
+import ast
 import functools
 
 import grimp
 import pandas as pd
 import pytest
 
+from glymflow.domains import DOMAINS
 from glymflow.workflow import sources
 
 TREE = {
@@ -29,6 +31,13 @@ TREE = {
     "scripts/folder.py": "from glymflow import sub\n",
     "scripts/pages.py": "from glymflow import report\n",
     "scripts/network.py": "from glymflow import vbnet\n",
+    "glymflow/blood/__init__.py": "",
+    "glymflow/blood/domain.py": 'BLOOD = Domain(name="blood", page="glymflow.blood.page",'
+    ' to_cohort="glymflow.blood.table:reduce")\n',
+    "glymflow/blood/page.py": "from glymflow import alone\n",
+    "glymflow/blood/table.py": "",
+    "scripts/show.py": 'def main(domain):\n    return domain.part("page")\n',
+    "scripts/join.py": 'def main(domain):\n    return domain.part("to_cohort")\n',
     "scripts/outside.py": "import json\nimport glymflowother.base\nfrom . import x\n",
 }
 DEPENDANTS = {
@@ -36,11 +45,14 @@ DEPENDANTS = {
     "middle": {"nested", "circle"},
     "ring": {"circle"},
     "top": {"circle"},
-    "alone": {"folder"},
+    "alone": {"folder", "show"},
+    "blood/page": {"show"},
+    "blood/table": {"join"},
+    "blood/domain": set(),
     "sub/part": {"folder"},
     "report": {"pages"},
 }
-SCRIPTS = ("direct", "nested", "circle", "folder", "pages", "network", "outside")
+SCRIPTS = ("direct", "nested", "circle", "folder", "pages", "network", "outside", "show", "join")
 
 
 @pytest.fixture
@@ -82,6 +94,8 @@ def names(tree, script):
         ("folder", ["__init__.py", "alone.py", "sub/__init__.py", "sub/part.py"]),
         ("pages", ["__init__.py", "report.py", "templates/page.html"]),
         ("outside", []),
+        ("show", ["__init__.py", "alone.py", "blood/__init__.py", "blood/page.py"]),
+        ("join", ["__init__.py", "blood/__init__.py", "blood/table.py"]),
     ],
 )
 def test_nested_transitive_and_circular_imports_are_followed(tree, script, modules):
@@ -157,11 +171,14 @@ def test_schemas_of_the_checkout_count(tree):
 @pytest.mark.parametrize("script", sorted(p.stem for p in (sources.ROOT / "scripts").glob("*.py")))
 def test_modules_are_those_that_grimp_finds(script):
     """Another tool reads the imports of the whole package: from what a script names, all else."""
-    graph = import_graph()
+    graph, parts = import_graph(), parts_by_module()
     found = sources.modules_of(sources.ROOT / "scripts" / f"{script}.py")
     modules = {_dotted(path) for path in found if path.suffix == ".py"}
     direct = {_dotted(path) for path in sources._imports(sources.ROOT / f"scripts/{script}.py")}
-    expected = direct | {up for name in direct for up in graph.find_upstream_modules(name)}
+    expected, waiting = set(), direct
+    while waiting:
+        expected |= waiting | {up for name in waiting for up in graph.find_upstream_modules(name)}
+        waiting = {named for name in expected for named in parts.get(name, ())} - expected
     faces = {name.rsplit(".", n)[0] for name in expected for n in range(1, name.count(".") + 1)}
     assert modules == expected | faces
 
@@ -169,6 +186,20 @@ def test_modules_are_those_that_grimp_finds(script):
 @functools.cache
 def import_graph():
     return grimp.build_graph("glymflow")
+
+
+@functools.cache
+def parts_by_module():
+    """Return {module: what its calls of ``domain.part(...)`` import}, which grimp cannot see."""
+    found = {}
+    for path in sources.PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "part":
+                (name,) = (argument.value for argument in node.args)
+                named = {getattr(domain, name).partition(":")[0] for domain in DOMAINS}
+                found.setdefault(_dotted(path), set()).update(named - {""})
+    assert len(found) >= 4
+    return found
 
 
 def _dotted(path):
