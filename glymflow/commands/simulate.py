@@ -233,7 +233,7 @@ def write_subject(out, scan, subject, chosen):
     """
     try:
         data = simulate_subject(**chosen, **scan)
-    except ValueError as error:
+    except InputFault as error:
         raise InputFault(f"{subject}: {error}; choose another seed") from None
     dwi = out / subject / "dwi" / f"{subject}_dwi"
     t1w = out / subject / "anat" / f"{subject}_T1w"

@@ -87,10 +87,12 @@ def rigid(fixed, affine, moving, moving_affine, start, *, seed=1):
 
     os.environ["ANTS_RANDOM_SEED"] = str(seed)  # antspyx ignores its own argument random_seed
     folder = Path(tempfile.mkdtemp(prefix="glymflow-"))
+    target = registration.to_ants(fixed, affine)
+    source = registration.to_ants(moving, np.linalg.inv(start) @ moving_affine)
     try:
         found = ants.registration(
-            registration.to_ants(fixed, affine),
-            registration.to_ants(moving, np.linalg.inv(start) @ moving_affine),
+            target,
+            source,
             type_of_transform="Rigid",
             initial_transform="Identity",
             outprefix=str(folder / "rigid_"),

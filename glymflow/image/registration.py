@@ -137,10 +137,11 @@ def register(fa, affine, wm, wm_affine, pose, *, seed=1, lesion=None):
         fa = _without(lesion, fa, affine)
         # the lesion is in the moving image; by default ANTs takes a mask for the last stage only
         masked = {"moving_mask": to_ants(~lesion, affine), "mask_all_stages": True}
+    fixed, moving = to_ants(wm, wm_affine), to_ants(fa, affine)
     try:
         result = ants.registration(
-            to_ants(wm, wm_affine),
-            to_ants(fa, affine),
+            fixed,
+            moving,
             type_of_transform="SyN",
             initial_transform=str(start),
             outprefix=str(folder / "syn_"),
