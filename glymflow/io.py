@@ -39,6 +39,15 @@ class NoResult(InputFault):
 
 
 @contextlib.contextmanager
+def naming(what):
+    """Put a file's name (or what else a fault is about) before the text of a fault of its data."""
+    try:
+        yield
+    except InputFault as fault:
+        raise type(fault)(f"{what}: {fault}") from None
+
+
+@contextlib.contextmanager
 def whole(path):
     """Give a name to write to; the file takes its place at `path` when it is whole, or not at all.
 

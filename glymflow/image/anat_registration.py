@@ -22,7 +22,6 @@ from glymflow.image.pose import find_pose
 from glymflow.io import InputFault
 
 N4_MM, N4_SHRINK = 2.0, 3  # the field is smooth: finer sampling finds the same one, more slowly
-_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def bias_field(image, affine, mask):
@@ -110,7 +109,7 @@ def rigid(fixed, affine, moving, moving_affine, start, *, seed=1):
     matrix = np.eye(4)
     matrix[:3, 3] = corners[3]
     matrix[:3, :3] = np.transpose([corner - corners[3] for corner in corners[:3]])
-    return start @ _LPS @ matrix @ _LPS
+    return start @ registration.LPS @ matrix @ registration.LPS
 
 
 def to_template(brain, affine, template, template_affine, template_mask, *, seed=1):

@@ -356,3 +356,12 @@ def test_running_out_of_memory_is_no_fault_of_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr("nibabel.load", full)
     with pytest.raises(MemoryError):
         io.load_image(tmp_path / "a.nii")
+
+
+def test_naming_says_which_file_and_keeps_the_kind():
+    with pytest.raises(NoResult, match=r"^a\.tsv: too few$"), io.naming("a.tsv"):
+        raise NoResult("too few")
+    with pytest.raises(ValueError, match=r"^a bug$"), io.naming("a.tsv"):
+        raise ValueError("a bug")
+    with io.naming("a.tsv"):
+        pass

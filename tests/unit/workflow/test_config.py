@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from glymflow.io import InputFault
-from glymflow.workflow.config import DEFAULTS, ROI_NAMES, SCHEMA, config_faults, load_config
+from glymflow.text import ROLES
+from glymflow.workflow.config import DEFAULTS, SCHEMA, config_faults, load_config
 
 
 @pytest.fixture
@@ -33,10 +34,10 @@ def changed(config, path, value):
     return config
 
 
-SPHERES = {"shape": "sphere", "radius_mm": 3} | {n: [-26, -16, 27] for n in ROI_NAMES}
+SPHERES = {"shape": "sphere", "radius_mm": 3} | {n: [-26, -16, 27] for n in ROLES}
 SPHERES |= {"projection_right": [26, -16, 27], "association_right": [38, -16, 27]}
-SHEETS = {n: SPHERES[n] for n in ROI_NAMES} | {"shape": "ellipsoid", "radii_mm": [2, 6, 4]}
-MASKS = {"shape": "mask", "space": "native"} | {n: f"m/{{series}}_{n}.nii.gz" for n in ROI_NAMES}
+SHEETS = {n: SPHERES[n] for n in ROLES} | {"shape": "ellipsoid", "radii_mm": [2, 6, 4]}
+MASKS = {"shape": "mask", "space": "native"} | {n: f"m/{{series}}_{n}.nii.gz" for n in ROLES}
 
 
 class TestShipped:
