@@ -25,7 +25,7 @@ from glymflow.alps import bundles, index, rois
 from glymflow.alps.qc import GRADIENT_MARGIN
 from glymflow.dwi.gradient_check import axis_orders, check_gradients
 from glymflow.dwi.tensor import full_tensors, lower_triangles, rotate_tensors, scalars
-from glymflow.image.grid import rotation_of
+from glymflow.image import grid
 from glymflow.image.pose import rotation_part
 from glymflow.image.registration import map_points
 from glymflow.io import image_data, load_image, read_json, read_tsv
@@ -196,7 +196,7 @@ def rotation_section(folder):
     """How far the poses of two scans of a head disagree, by the tensors of its white matter."""
     template = load_image(next((folder / "results/resources/template").glob("*WM*")), ndim=3)
     voxels = np.argwhere(image_data(template) > 0.8)[::8]
-    points = voxels @ template.affine[:3, :3].T + template.affine[:3, 3]
+    points = grid.map_points(template.affine, voxels)
     points = points[(np.abs(points[:, 0]) > 4) & (points[:, 2] > 0) & (points[:, 2] < 50)]
     lines = ["## Head rotation between scans of a head\n", ROTATION_WORDS]
     lines += ["| scan | against | pitch | roll | yaw |", "|---|---|---|---|---|"]
@@ -382,7 +382,7 @@ def gradient_section(folder):
     for stem in stems(folder):
         volume, mask, affine = tensors(stem)
         triangle = volume[mask]
-        rotation = rotation_of(affine)
+        rotation = grid.rotation_of(affine)
         series += 1
         for number, order in enumerate(axis_orders()):
             turn = rotation @ order @ rotation.T

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import re
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,29 @@ PLACEHOLDER = b"glymflow: not measured: "
 MISSING = "n/a"
 
 
-class InputFault(ValueError):
-    """Data that cannot be used; the message is one line that names the file and the fault."""
+class InputFault(Exception):
+    """Data that cannot be used; the message is one line that names the file and the fault.
+
+    Jobs, commands and tables turn this fault and its kinds into a line or a note. Any other
+    exception is a bug and ends the job with a traceback.
+    """
+
+
+class ConfigFault(InputFault):
+    """A config or study plan that cannot be used; the message names the key and the fault."""
+
+
+class NoResult(InputFault):
+    """A statistic that cannot be computed from these data; the message is the reason."""
+
+
+@contextlib.contextmanager
+def naming(what):
+    """Put a file's name (or what else a fault is about) before the text of a fault of its data."""
+    try:
+        yield
+    except InputFault as fault:
+        raise type(fault)(f"{what}: {fault}") from None
 
 
 @contextlib.contextmanager
@@ -109,7 +131,7 @@ def load_image(path, *, ndim=None):
             image.file_map["image"].filename = str(path)  # for the messages of `image_data`
         else:
             image = nib.load(path)
-    except Exception as error:  # nibabel raises many kinds for a broken header
+    except _unreadable() as error:
         raise InputFault(f"{path}: not a readable NIfTI image ({_short(error)})") from None
     if not np.all(np.isfinite(image.affine)) or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
         raise InputFault(f"{path}: the affine is not invertible")
@@ -119,6 +141,15 @@ def load_image(path, *, ndim=None):
     if ndim is not None and len(shape) != ndim:
         raise InputFault(f"{path}: {len(shape)}-D image, {ndim}-D expected (shape {image.shape})")
     return image
+
+
+def _unreadable():
+    """Return what nibabel and the libraries under it raise for a damaged file, and nothing else."""
+    from nibabel.filebasedimages import ImageFileError
+    from nibabel.spatialimages import HeaderDataError
+
+    broken = (ImageFileError, HeaderDataError, ValueError, OverflowError)
+    return (*broken, OSError, EOFError, zlib.error)
 
 
 def image_data(image, dtype=np.float32):
@@ -131,7 +162,7 @@ def image_data(image, dtype=np.float32):
     """
     try:
         data = np.asarray(image.dataobj, dtype=dtype)
-    except Exception as error:  # gzip, zlib, EOF and OS errors alike mean a damaged file
+    except _unreadable() as error:
         raise InputFault(
             f"{image.get_filename()}: the image data are truncated or damaged ({_short(error)})"
         ) from None
@@ -183,8 +214,8 @@ def read_tsv(path, *, text=("participant_id", "session_id")):
     import pandas as pd
 
     require(path)
+    _check_width(path)
     try:
-        _check_width(path)
         return pd.read_csv(
             path,
             sep="\t",
@@ -195,21 +226,27 @@ def read_tsv(path, *, text=("participant_id", "session_id")):
             encoding="utf-8-sig",
             float_precision="round_trip",
         )
-    except (ValueError, csv.Error) as error:
-        raise InputFault(f"{path}: not a readable TSV table ({_short(error)})") from None
+    except ValueError as error:  # pandas' ParserError and EmptyDataError, UnicodeDecodeError
+        raise _no_table(path, error) from None
 
 
 def _check_width(path):
     """Refuse rows wider than the header: pandas would drop their last cell or shift all of them."""
-    with open(path, encoding="utf-8-sig", newline="") as file:
-        rows = csv.reader(file, delimiter="\t")
-        width = len(next(filter(None, rows), []))
-        for row in rows:
-            if len(row) > width:
-                raise ValueError(
-                    f"line {rows.line_num} has more cells than the header: "
-                    f"{len(row)} instead of {width}"
-                )
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, delimiter="\t")
+            rows = [(reader.line_num, len(row)) for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise _no_table(path, error) from None
+    width = next((size for _, size in rows if size), 0)
+    for line, size in rows:
+        if size > width:
+            text = f"line {line} has more cells than the header: {size} instead of {width}"
+            raise _no_table(path, text)
+
+
+def _no_table(path, error):
+    return InputFault(f"{path}: not a readable TSV table ({_short(error)})")
 
 
 def write_tsv(table, path):

@@ -1,8 +1,45 @@
-"""Values of tables as text, and the order of names."""
+"""Values as text: numbers and levels of tables, charts and pages; the order of names."""
 
+import math
 import re
+from numbers import Real
 
 from glymflow.io import MISSING
+
+# the four ALPS regions: in tables, and from one side of the head to the other as they are drawn
+ROLES = ("projection_left", "projection_right", "association_left", "association_right")
+ROLES_ACROSS = ("association_left", "projection_left", "projection_right", "association_right")
+
+
+def number(value, digits=2, scale=1.0, unit=""):
+    """Write a number with fixed decimals and a true minus sign.
+
+    Parameters
+    ----------
+    value : object
+        ``n/a`` stands for what is no number (missing, NaN, text).
+    digits : int
+        Decimals; what rounds to 0 has no minus sign.
+    scale : float
+        What `value` is multiplied by.
+    unit : str
+        What follows the number.
+
+    Examples
+    --------
+    >>> number(1.4567), number(float("nan")), number(0.000712, 2, 1e3), number(-3.2, 1, unit="°")
+    ('1.46', 'n/a', '0.71', '−3.2°')
+    >>> number(-0.001), number(float("-inf"))
+    ('0.00', '−∞')
+    """
+    if not isinstance(value, Real) or math.isnan(value):
+        return MISSING
+    if math.isinf(value):
+        text = "∞" if value > 0 else "-∞"
+    else:
+        text = f"{float(value) * scale:.{digits}f}"
+        text = text.lstrip("-") if float(text) == 0 else text
+    return text.replace("-", "−") + unit
 
 
 def natural_key(text):

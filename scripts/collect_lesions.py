@@ -3,7 +3,8 @@
 import pandas as pd
 
 from glymflow.cohort.participants import EXCLUDED_COLUMNS, KEYS, read_participants
-from glymflow.io import InputFault, read_tsv, write_tsv
+from glymflow.cohort.qc import codes_in
+from glymflow.io import InputFault, naming, read_tsv, write_tsv
 from glymflow.lesions import measure as lesions
 
 
@@ -60,16 +61,14 @@ def choose(table, people, known, column, path):
         return table
     if column not in people:
         raise InputFault(f"lesions.{known}_column: {column} is not a column of {path}")
-    try:
+    with naming(f"{path}: column {column}"):
         people = people.assign(own=lesions.own_words(people[column], known))
-    except InputFault as fault:
-        raise InputFault(f"{path}: column {column}: {fault}") from None
     keys = [key for key in KEYS if key in people]
     own = dict(zip(_ids(people, keys), people.own, strict=True))
     own = pd.Series([own.get(ids) for ids in _ids(table, keys)], index=table.index, dtype=object)
     differs = own.notna() & table[known].notna() & (own != table[known])
     for row in table.index[differs]:
-        codes = {*str(table.qc_reasons[row]).split(";"), f"{known}_disagrees"}
+        codes = codes_in(table.qc_reasons[row]) | {f"{known}_disagrees"}
         table.loc[row, ["qc_status", "qc_reasons"]] = lesions.judge(codes)
     return table.assign(**{known: own.where(own.notna(), table[known])})
 

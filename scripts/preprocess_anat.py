@@ -7,6 +7,7 @@ from glymflow.io import (
     checksum,
     image_data,
     load_image,
+    naming,
     save_image,
     write_json,
     write_placeholder,
@@ -78,10 +79,8 @@ def _write_flair(path, scan, classes, affine, target):
 
 def _find_brain(path):
     image = load_image(path, ndim=3)
-    try:
+    with naming(path):
         return anat.find_brain(image_data(image), image.affine)
-    except InputFault as fault:
-        raise InputFault(f"{path}: {fault}") from None
 
 
 if __name__ == "__main__":

@@ -1,10 +1,8 @@
 """Register a session's brain to the template: the head's pose, then the deformation."""
 
-import shutil
-
-from glymflow.image import anat_registration, pose, registration
-from glymflow.image.template import SPACE, load_template
-from glymflow.io import InputFault, image_data, is_placeholder, load_image, write_json
+from glymflow.image import anat_registration, registration
+from glymflow.image.template import load_template
+from glymflow.io import image_data, is_placeholder, load_image, naming, write_json
 
 
 def main(*, t1w, t2w, mask, resolution_mm, seed, affine, warp, inverse_warp, sidecar):
@@ -28,32 +26,14 @@ def main(*, t1w, t2w, mask, resolution_mm, seed, affine, warp, inverse_warp, sid
         t1, t2, inside, image.affine, resolution_mm
     )
     template, target = load_template("t1", resolution_mm)
-    try:
+    with naming(used):
         found, head, score = anat_registration.to_template(
             brain, coarse, template, target, load_template("mask", resolution_mm)[0], seed=seed
         )
-    except InputFault as fault:
-        raise InputFault(f"{used}: {fault}") from None
-    try:
-        warped = registration.warp_to_subject(template, target, brain.shape, coarse, found)
-        kept = {"affine": affine, "warp": warp, "inverse_warp": inverse_warp}
-        registration.keep(found, kept)
-    finally:
-        shutil.rmtree(found["folder"])
-    pitch, roll, yaw = pose.head_angles(head)
-    facts = {
-        "Sources": [str(used), str(mask)],
-        "Template": SPACE,
-        "pose": head,
-        "pose_score": score,
-        "similarity": registration.similarity(brain, warped, near),
-        "pitch": pitch,
-        "roll": roll,
-        "yaw": yaw,
-    }
-    write_json(facts, sidecar)
-    print(f"pose {score:.2f}, similarity {facts['similarity']:.2f}, "
-          f"pitch {pitch:.0f}, roll {roll:.0f}, yaw {yaw:.0f} degrees")  # fmt: skip
+    kept = {"affine": affine, "warp": warp, "inverse_warp": inverse_warp}
+    warped = registration.keep(found, kept, template, target, brain.shape, coarse)
+    similarity = registration.similarity(brain, warped, near)
+    write_json(registration.describe([used, mask], head, score, similarity), sidecar)
 
 
 def _read(t1w, t2w):

@@ -1,13 +1,10 @@
 """Register a series to the template: the head's pose, then the deformation."""
 
-import shutil
-
 import numpy as np
 
-from glymflow.image import pose, registration
+from glymflow.image import grid, pose, registration
 from glymflow.image.masks import read_mask
-from glymflow.image.template import SPACE
-from glymflow.io import InputFault, image_data, load_image, save_image, write_json
+from glymflow.io import image_data, load_image, naming, save_image, write_json
 
 
 def main(
@@ -36,38 +33,19 @@ def main(
     target, target_mask = image_data(template), image_data(load_image(brain, ndim=3))
     lesion = _read_lesion(lesions, values.shape, image.affine)
     fixed = (target, template.affine)
-    try:
+    with naming(fa):
         head, score = pose.find_pose(white, image.affine, *fixed, target_mask, lesion=lesion)
         found = registration.register(white, image.affine, *fixed, head, seed=seed, lesion=lesion)
-    except InputFault as fault:
-        raise InputFault(f"{fa}: {fault}") from None
-    try:
-        grid = (values.shape, image.affine)
-        warped = registration.warp_to_subject(target, template.affine, *grid, found)
-        kept = {"affine": affine, "warp": warp, "inverse_warp": inverse_warp}
-        registration.keep(found, kept)
-    finally:
-        shutil.rmtree(found["folder"])
+    kept = {"affine": affine, "warp": warp, "inverse_warp": inverse_warp}
+    warped = registration.keep(found, kept, *fixed, values.shape, image.affine)
     save_image(np.clip(warped, 0, 1).astype(np.float32), image.affine, warped_wm)
     compared = inside if lesion is None else inside & ~lesion
-    pitch, roll, yaw = pose.head_angles(head)
-    facts = {
-        "Sources": [str(fa), str(wm), *map(str, lesions)],
-        "Template": SPACE,
-        "pose": head,
-        "pose_score": score,
-        "similarity": registration.similarity(white, warped, compared),
-        "pitch": pitch,
-        "roll": roll,
-        "yaw": yaw,
-    }
+    similarity = registration.similarity(white, warped, compared)
+    facts = registration.describe([fa, wm, *lesions], head, score, similarity)
     if lesion is not None:
         facts["lesion_margin_mm"] = registration.LESION_MARGIN_MM
-        voxel_ml = abs(np.linalg.det(image.affine[:3, :3])) / 1000
-        facts["lesion_left_out_ml"] = (lesion & inside).sum() * voxel_ml
+        facts["lesion_left_out_ml"] = (lesion & inside).sum() * grid.volume_ml(image.affine)
     write_json(facts, sidecar)
-    print(f"pose {score:.2f}, similarity {facts['similarity']:.2f}, "
-          f"pitch {pitch:.0f}, roll {roll:.0f}, yaw {yaw:.0f} degrees")  # fmt: skip
 
 
 def _read_lesion(paths, shape, affine):

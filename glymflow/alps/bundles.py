@@ -14,6 +14,7 @@ from scipy import ndimage
 from scipy.optimize import minimize
 
 from glymflow.dwi.tensor import full_tensors, rotate_tensors
+from glymflow.image.grid import to_voxels
 
 BORDER_MM = 32.0  # |x|: midway between the projection and the association ROIs (26 and 38 mm)
 # a border differs between heads by anatomy as much as by registration: go half the way
@@ -176,6 +177,5 @@ def _best_shift(values, points, wm, wm_affine, share):
 
 def _sample(volumes, affine, points):
     """Trilinear values of the volumes at world points, (volumes, K); 0 outside."""
-    inverse = np.linalg.inv(affine)
-    at = (points @ inverse[:3, :3].T + inverse[:3, 3]).T
+    at = to_voxels(affine, points).T
     return np.stack([ndimage.map_coordinates(v, at, order=1, mode="constant") for v in volumes])

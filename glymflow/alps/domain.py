@@ -1,9 +1,9 @@
 """The record of the domain ALPS: columns, labels, codes of quality control."""
 
 from glymflow.cohort.domain import Domain, Measure
+from glymflow.text import ROLES
 
 SIDES = ("left", "right")
-ROLES = ("projection_left", "projection_right", "association_left", "association_right")
 COMPONENTS = ("dxx_projection", "dyy_projection", "dxx_association", "dzz_association")
 # only where there is a lesion (`glymflow.alps.lesion_overlap`)
 OVERLAP_COLUMNS = [

@@ -13,6 +13,7 @@ from scipy import ndimage
 from glymflow.alps import frames
 from glymflow.alps.domain import COLUMNS, ROLES, SIDES
 from glymflow.dwi.tensor import full_tensors, rotate_tensors, scalars
+from glymflow.image.grid import to_voxels
 
 PARTS = ("projection", "association")
 
@@ -123,8 +124,7 @@ def voxel_weights(mask, affine, points):
 
 
 def _to_voxels(points, affine):
-    inverse = np.linalg.inv(affine)
-    return (points @ inverse[:3, :3].T + inverse[:3, 3]).T
+    return to_voxels(affine, points).T
 
 
 def _interpolate(triangle, mask, at):

@@ -7,6 +7,7 @@ for a mask in template space it is carried there first.
 import numpy as np
 
 from glymflow.alps.domain import ROLES
+from glymflow.image.grid import map_points
 from glymflow.image.masks import final_mask, read_mask, sample_nearest
 
 PARTS = ("haematoma", "oedema")
@@ -122,7 +123,7 @@ def healthy_mask(mask, affine, points, lesion):
     """
     everywhere = np.concatenate(list(points.values()))
     voxels = np.argwhere(mask)
-    world = voxels @ affine[:3, :3].T + affine[:3, 3]
+    world = map_points(affine, voxels)
     low, high = everywhere.min(axis=0) - REACH_MM, everywhere.max(axis=0) + REACH_MM
     near = np.all((world >= low) & (world <= high), axis=1)
     ill = voxels[near][lesion(world[near])["lesion"]]

@@ -7,6 +7,7 @@ import numpy as np
 
 from glymflow.alps import bundles, frames, index, lesion_overlap, qc, uncertainty
 from glymflow.alps.domain import ROLES
+from glymflow.cohort.qc import NORMAL_95
 from glymflow.image.pose import rotation_part
 
 JITTER_POINTS = 150  # of a region that is moved about many times; more change nothing
@@ -160,6 +161,6 @@ def _intervals(row, errors):
         value = row[f"alps_{side}"]
         error = error if np.isfinite(value) else np.nan
         found[f"alps_{side}_se"] = error
-        found[f"alps_{side}_ci_low"] = value - uncertainty.NORMAL_95 * error
-        found[f"alps_{side}_ci_high"] = value + uncertainty.NORMAL_95 * error
+        found[f"alps_{side}_ci_low"] = value - NORMAL_95 * error
+        found[f"alps_{side}_ci_high"] = value + NORMAL_95 * error
     return found

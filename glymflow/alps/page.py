@@ -15,7 +15,6 @@ from glymflow.pages.parts import (
     embed_picture,
     explain,
     is_known,
-    number,
     percent,
     render,
     with_interval,
@@ -23,9 +22,9 @@ from glymflow.pages.parts import (
     worst_status,
 )
 from glymflow.pages.report import embed_chart, link_pages, select_primary
+from glymflow.text import ROLES_ACROSS, number
 
 DATA_FILES = ("templates",)
-ROIS = ("association_left", "projection_left", "projection_right", "association_right")
 ALPS = ("mean", "left", "right", "ipsilateral", "contralateral")
 COMPONENTS = (
     # column, label, whether it lies along the perivascular spaces (numerator of the index)
@@ -210,7 +209,7 @@ def describe_series(name, table, *, roi_set, frame, reasons, pictures=None, faul
         "reasons": explain(row.get("qc_reasons"), reasons),
         "radius": words(row["roi_radius_mm"]) if is_known(row.get("roi_radius_mm")) else "",
         "alps": {key: with_interval(row, f"alps_{key}") for key in ALPS},
-        "rois": [_describe_roi(roi, row, shown["rois"]) for roi in ROIS],
+        "rois": [_describe_roi(roi, row, shown["rois"]) for roi in ROLES_ACROSS],
         "components": _component_bars(row),
         "pose": [_angle(name, row.get(name)) for name in ("pitch", "roll", "yaw")],
         "facts": _scan_facts(row),
@@ -298,5 +297,5 @@ def _table_row(row, roi_set, frame, names):
 
 
 def _lowest(row, measure):
-    values = [row.get(f"{measure}_{roi}") for roi in ROIS]
+    values = [row.get(f"{measure}_{roi}") for roi in ROLES_ACROSS]
     return min((v for v in values if is_known(v)), default=None)

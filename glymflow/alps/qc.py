@@ -6,10 +6,10 @@ Thresholds come from the config (`qc`); config/README.md says what each means.
 import numpy as np
 
 from glymflow.alps.domain import CODES, ROLES
+from glymflow.cohort.qc import judge_codes
 
 # right tables lead by 0.012 to 0.026 on real scans, wrong ones trail by as much
 GRADIENT_MARGIN = 0.005
-_ORDER = ("pass", "warn", "fail")
 
 
 def judge(row, inside_image, thresholds, *, max_overlap=None):
@@ -57,20 +57,18 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
         "alps_uncertain": np.nanmax([*(row[f"alps_{side}_se"] for side in _SIDES), 0])
         > thresholds["max_standard_error"],
         "alps_implausible": np.nanmin([*sides, low]) < low or np.nanmax([*sides, high]) > high,
-        "roi_unavailable": False,  # known before anything is measured: `unavailable`
         "alps_undefined": not np.all(np.isfinite(sides)),
     }
-    codes = [code for code in CODES if found[code]]
+    codes = [code for code, there in found.items() if there]
     for stronger, weaker in _SAYS_IT.items():
         if stronger in codes and weaker in codes:
             codes.remove(weaker)
-    status = max((CODES[code][0] for code in codes), key=_ORDER.index, default="pass")
-    return status, ";".join(codes)
+    return judge_codes(codes, CODES)
 
 
 def unavailable():
     """Return status and reasons of a ROI set that a series does not have."""
-    return CODES["roi_unavailable"][0], "roi_unavailable"
+    return judge_codes(["roi_unavailable"], CODES)
 
 
 _SAYS_IT = {"roi_misplaced": "roi_off_axis", "roi_in_lesion": "roi_lesion"}

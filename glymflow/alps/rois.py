@@ -7,6 +7,7 @@ any grid: the tensor is interpolated at the points and nothing is resampled.
 import numpy as np
 
 from glymflow.alps.domain import ROLES
+from glymflow.image.grid import map_points, to_voxels, voxel_volume
 from glymflow.io import InputFault, image_data, load_image
 
 POINT_SPACING_MM = 0.5
@@ -55,7 +56,7 @@ def ellipsoid_points(centre, radii_mm, spacing_mm=POINT_SPACING_MM):
 
 def mask_points(mask, affine):
     """Return the centres of a mask's voxels as (K, 3) world points in mm."""
-    return np.argwhere(mask) @ affine[:3, :3].T + affine[:3, 3]
+    return map_points(affine, np.argwhere(mask))
 
 
 def roi_points(roi_set, to_subject, entities, roi_sets=None):
@@ -126,7 +127,7 @@ def roi_volumes(roi_set, points, entities, roi_sets=None):
         else:
             atlas = roi_set["shape"] == "atlas"
             path = roi_set["image"] if atlas else _mask_path(roi_set, role, entities)
-            cell = abs(np.linalg.det(load_image(path, ndim=3).affine[:3, :3]))
+            cell = voxel_volume(load_image(path, ndim=3).affine)
         volumes[role] = float(len(points[role]) * cell * _growth(defined[role], points[role]))
     return volumes
 
@@ -180,10 +181,9 @@ def label_image(points, shape, affine):
     -------
     uint8 array of `shape`
     """
-    inverse = np.linalg.inv(affine)
     labels = np.zeros(shape, dtype=np.uint8)
     for number, role in enumerate(ROLES, start=1):
-        voxels = np.rint(points[role] @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)
+        voxels = np.rint(to_voxels(affine, points[role])).astype(int)
         inside = np.all((voxels >= 0) & (voxels < shape), axis=1)
         labels[tuple(voxels[inside].T)] = number
     return labels

@@ -20,12 +20,11 @@ from scipy.spatial.transform import Rotation
 
 from glymflow.alps.domain import ROLES
 from glymflow.alps.index import index_values
-from glymflow.dwi.tensor import design_matrix, full_tensors
+from glymflow.dwi.tensor import design_matrix, full_tensors, log_signals
 
 REPLICATES = 200
 PLACEMENT_SD_MM = 0.8  # of a ROI pair, along each axis of the head
 ROTATION_SD_DEG = 0.7  # of the head's axes, about each of them
-NORMAL_95 = 1.959964
 NEIGHBOURS = 2  # voxels round a region whose residuals tell how neighbours are correlated
 _MOST_CORRELATED = 0.9
 
@@ -141,10 +140,7 @@ def log_noise(signal, bvals, directions):
     design = design_matrix(bvals, directions)
     scale = np.linalg.norm(design, axis=0)
     scaled = design / scale
-    floor = np.maximum(1e-4 * signal.max(axis=1, keepdims=True), 1e-10)
-    logs = np.log(np.maximum(signal.astype(float), floor))
-    weights = np.exp(2 * (logs @ np.linalg.pinv(scaled).T @ scaled.T))
-    weights /= weights.max(axis=1, keepdims=True)
+    logs, weights, _ = log_signals(signal, scaled)
     normal = np.einsum("vn,ni,nj->vij", weights, scaled, scaled)
     solver = np.linalg.pinv(normal, hermitian=True) @ (scaled.T * weights[:, None, :])
     fitted = np.einsum("vin,vn->vi", solver, logs) @ scaled.T

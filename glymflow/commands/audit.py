@@ -53,9 +53,8 @@ def audit(document):
             entry = {**{key: table[key] for key in ("n", "groups") if key in table}, **row}
             try:
                 found = judge_row(entry)
-            except (ValueError, KeyError, IndexError, ZeroDivisionError) as error:
-                text = f"no {error}" if isinstance(error, KeyError) else str(error)
-                raise InputFault(f"{table['id']}, {row['label']}: {text}") from None
+            except InputFault as fault:
+                raise InputFault(f"{table['id']}, {row['label']}: {fault}") from None
             for result in found:
                 names = {"table": table["id"], "row": row["label"], "kind": row["kind"]}
                 rows.append(names | result)

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from glymflow.commands import audit_tests
+from glymflow.io import InputFault
 
 CONSISTENT, IMPOSSIBLE, UNCHECKED = "consistent", "impossible", "not checkable"
 MOST_SCENARIOS = 50_000
@@ -59,11 +60,34 @@ def judge_row(entry):
 
     Raises
     ------
-    ValueError, KeyError, IndexError
-        If the row contradicts itself.
+    InputFault
+        If the row contradicts itself, or a number that it needs is not given.
     """
     found = _KINDS[entry["kind"]](entry)
     return found if isinstance(found, list) else [found]
+
+
+def _listed(entry, key):
+    """Return what a row gives for a key, as a list: one text is a list of one."""
+    if key not in entry:
+        raise InputFault(f"no '{key}'")
+    return [entry[key]] if isinstance(entry[key], str) else entry[key]
+
+
+def _places(entry, names):
+    """Return the columns of the groups with these names."""
+    groups = _listed(entry, "groups")
+    for name in names:
+        if name not in groups[: len(entry["values"])]:
+            raise InputFault(f"'{name}' is none of the groups with values")
+    return [groups.index(name) for name in names]
+
+
+def _whole_number(text):
+    low, *more = audit_tests.whole_range(text)
+    if more:
+        raise InputFault(f"a row of counts needs sizes, not a range of them: {text}")
+    return low
 
 
 # --- Means and SDs -------------------------------------------------------------------------------
@@ -103,12 +127,14 @@ def _mean_tests(entry):
 def _mean_scenarios(entry, spread):
     cells = [_mean_cell(text) for text in entry["values"]]
     means = [mean for mean, _ in cells]
-    found = []
+    found, tests = [], entry.get("tests", _mean_tests(entry))
+    if len(cells) != 2 and {"student", "welch", "paired"} & set(tests):
+        raise InputFault(f"a t test compares two groups, not {len(cells)}")
     for sizes in _sizes(entry, len(cells)):
         sds = [
             audit_tests.as_deviation(sd, n, spread) for (_, sd), n in zip(cells, sizes, strict=True)
         ]
-        for test in entry.get("tests", _mean_tests(entry)):
+        for test in tests:
             if test in ("student", "welch"):
                 found.append(Scenario(NAMES[test], *getattr(audit_tests, test)(means, sds, sizes)))
             elif test == "paired":
@@ -124,7 +150,7 @@ def _mean_scenarios(entry, spread):
 def _judged_contrast(entry, contrast, spread):
     """Judge the p of two of several groups, adjusted for as many comparisons as may be."""
     cells = [_mean_cell(text) for text in entry["values"]]
-    pair = [entry["groups"].index(member) for member in contrast["pair"]]
+    pair = _places(entry, contrast["pair"])
     allowed = contrast.get("tests", ["anova"])
     scenarios = []
     for sizes in _sizes(entry, len(cells)):
@@ -161,22 +187,22 @@ def _mean_cell(text):
     """Return (mean, SD) of ``58 ± 7`` or ``58 (7)`` as intervals."""
     parts = re.fullmatch(r"\s*(\S+)\s*(?:±|\+/-)\s*(\S+)\s*|\s*(\S+)\s*\(([^)]+)\)\s*", text)
     if not parts:
-        raise ValueError(f"'{text}' is not 'mean ± SD' or 'mean (SD)'")
+        raise InputFault(f"'{text}' is not 'mean ± SD' or 'mean (SD)'")
     mean, spread = [part for part in parts.groups() if part is not None]
     return audit_tests.printed(mean), audit_tests.printed(spread)
 
 
 def _sizes(entry, groups):
     """Return all tuples of group sizes that the entry allows."""
-    ranges = [audit_tests.whole_range(text) for text in entry["n"]]
+    ranges = [audit_tests.whole_range(text) for text in _listed(entry, "n")]
     if len(ranges) != groups:
-        raise ValueError(f"{groups} groups but {len(ranges)} sizes")
+        raise InputFault(f"{groups} groups but {len(ranges)} sizes")
     if math.prod(map(len, ranges)) > MOST_SCENARIOS:
-        raise ValueError("the ranges of n allow too many combinations")
-    total = int(entry["total"]) if "total" in entry else None
-    found = [s for s in itertools.product(*ranges) if total is None or sum(s) == total]
+        raise InputFault("the ranges of n allow too many combinations")
+    totals = audit_tests.whole_range(entry["total"]) if "total" in entry else None
+    found = [s for s in itertools.product(*ranges) if totals is None or sum(s) in totals]
     if not found or min(map(min, found)) < 2:
-        raise ValueError("no sizes of at least 2 fit n and total")
+        raise InputFault("no sizes of at least 2 fit n and total")
     return found
 
 
@@ -186,17 +212,21 @@ def _sizes(entry, groups):
 def _audit_counts(entry):
     """Judge a row of counts: its p, its statistic, its percentages, and whether levels add up."""
     levels = list(entry["levels"].values()) if "levels" in entry else [entry["values"]]
+    if len(set(map(len, levels))) > 1:
+        raise InputFault("the levels have different numbers of cells")
     cells = [[_count_cell(text) for text in cells] for cells in levels]
     counts = [[count for count, _ in row] for row in cells]
-    sizes = [int(text) for text in entry["n"]] if "n" in entry else None
+    sizes = [_whole_number(text) for text in _listed(entry, "n")] if "n" in entry else None
     sums = [sum(column) for column in zip(*counts, strict=True)]
     if sizes is None:
         sizes = sums
     elif len(sizes) != len(sums):
-        raise ValueError(f"{len(sums)} groups but {len(sizes)} sizes")
+        raise InputFault(f"{len(sums)} groups but {len(sizes)} sizes")
+    if not all(sizes):
+        raise InputFault("a group has nobody in it")
     if "levels" not in entry:
         if any(count > n for count, n in zip(sums, sizes, strict=True)):
-            raise ValueError("a count is larger than its group")
+            raise InputFault("a count is larger than its group")
         counts.append([n - count for count, n in zip(sums, sizes, strict=True)])
     elif sums != sizes:
         text = f"the levels add up to {sums}, not to {sizes}"
@@ -225,7 +255,7 @@ def _audit_counts(entry):
 def _count_cell(text):
     parts = re.fullmatch(r"\s*(\d+)\s*(?:\(([^)]+)\))?\s*", text)
     if not parts:
-        raise ValueError(f"'{text}' is not 'count' or 'count (percent)'")
+        raise InputFault(f"'{text}' is not 'count' or 'count (percent)'")
     return int(parts[1]), parts[2]
 
 
@@ -247,13 +277,12 @@ def _audit_correlation(entry):
     interval = audit_tests.printed(entry["r"] if "r" in entry else entry["r2"])
     if "r2" in entry:
         interval = tuple(math.sqrt(max(value, 0.0)) for value in interval)
-    sizes = entry["n"] if isinstance(entry["n"], str) else entry["n"][0]
     sizes, counts = (
-        audit_tests.whole_range(sizes),
+        audit_tests.whole_range(_listed(entry, "n")[0]),
         audit_tests.whole_range(entry.get("covariates", "0")),
     )
     if sizes[0] - counts[-1] < 3:
-        raise ValueError("n must be larger than the number of covariates by 3")
+        raise InputFault("n must be larger than the number of covariates by 3")
     name = f"correlation, {_counted(counts, 'covariate')} partialled out, n = {_whole(sizes)}"
     scenarios = [
         Scenario(name, *audit_tests.correlation(interval, n, count))
@@ -299,9 +328,9 @@ def _audit_statistic(entry):
         function = {"t": audit_tests.p_of_t, "F": audit_tests.p_of_f}.get(
             name, audit_tests.p_of_chi2
         )
-        ranges = [audit_tests.whole_range(text) for text in entry["df"]]
+        ranges = [audit_tests.whole_range(text) for text in _listed(entry, "df")]
         if len(ranges) != (2 if name == "F" else 1):
-            raise ValueError(f"{name} does not have {len(ranges)} degrees of freedom")
+            raise InputFault(f"{name} does not have {len(ranges)} degrees of freedom")
         scenarios = [
             Scenario(f"{name}({', '.join(map(str, df))})", value, lambda i, df=df: function(i, *df))
             for df in itertools.product(*ranges)
@@ -320,7 +349,7 @@ def _audit_ratio(entry):
 def _audit_coefficient(entry):
     """Judge a regression coefficient with its SE or its interval against p."""
     estimate = audit_tests.printed(entry["estimate"])
-    dfs = list(audit_tests.whole_range(entry["df"])) if "df" in entry else [None]
+    dfs = list(audit_tests.whole_range(_listed(entry, "df")[0])) if "df" in entry else [None]
     results = []
     for df in dfs:
         p_of = (lambda i, df=df: audit_tests.p_of_t(i, df)) if df else audit_tests.p_of_z

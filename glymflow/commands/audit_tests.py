@@ -85,7 +85,7 @@ def printed(text):
 
     Raises
     ------
-    ValueError
+    InputFault
         If the text is no number.
 
     Examples
@@ -95,7 +95,7 @@ def printed(text):
     """
     match = _NUMBER.match(str(text).strip().replace("−", "-").replace("–", "-"))
     if not match:
-        raise ValueError(f"'{text}' is not a number as printed")
+        raise InputFault(f"'{text}' is not a number as printed")
     sign, digits, power = match.groups()
     decimals = len(digits.partition(".")[2]) - int(power or 0)
     value = float(digits) * 10.0 ** int(power or 0)
@@ -114,9 +114,17 @@ def printed_p(text):
 
 
 def whole_range(text):
-    """Return the whole numbers that ``12`` or ``12-14`` stands for, as a range."""
-    low, _, high = str(text).replace("–", "-").strip().partition("-")
-    return range(int(low), int(high or low) + 1)
+    """Return the whole numbers that ``12`` or ``12-14`` stands for, as a range.
+
+    Raises
+    ------
+    InputFault
+        If the text is neither, or the range runs downwards.
+    """
+    parts = re.fullmatch(r"(\d+)(?:[-–](\d+))?", str(text).strip())
+    if not parts or int(parts[2] or parts[1]) < int(parts[1]):
+        raise InputFault(f"'{text}' is no whole number or range of them")
+    return range(int(parts[1]), int(parts[2] or parts[1]) + 1)
 
 
 def meet(first, second):
@@ -249,7 +257,7 @@ def anova(means, sds, sizes, *, covariates=0, r_squared=0.0):
     Fisher RA. Statistical methods for research workers. 1925, chapter 7. Cochran WG. Analysis of
     covariance: its nature and uses. Biometrics 1957;13:261-281.
     """
-    df, df_error = len(sizes) - 1, sum(sizes) - len(sizes) - covariates
+    df, df_error = len(sizes) - 1, _error_df(sizes, covariates)
     low, high = (
         sum((n - 1) * sd[end] ** 2 for sd, n in zip(sds, sizes, strict=True)) / df_error
         for end in (0, 1)
@@ -261,7 +269,7 @@ def anova(means, sds, sizes, *, covariates=0, r_squared=0.0):
 
 def pooled_contrast(means, sds, sizes, pair, *, covariates=0, r_squared=0.0):
     """Return |t| and its p's function for two groups with the error of all (LSD); see `anova`."""
-    df = sum(sizes) - len(sizes) - covariates
+    df = _error_df(sizes, covariates)
     scale = sum(1 / sizes[member] for member in pair)
     low, high = (
         math.sqrt(
@@ -272,6 +280,13 @@ def pooled_contrast(means, sds, sizes, pair, *, covariates=0, r_squared=0.0):
     low = low * math.sqrt(1 - r_squared) if covariates else low
     t = ratio(_distance(*(means[member] for member in pair)), [low, high])
     return t, lambda interval: p_of_t(interval, df)
+
+
+def _error_df(sizes, covariates):
+    df = sum(sizes) - len(sizes) - covariates
+    if df < 1:
+        raise InputFault(f"{sum(sizes)} people are too few for {covariates} covariates")
+    return df
 
 
 def _distance(first, second):
@@ -338,7 +353,7 @@ def contingency(counts, test):
     if test == "fisher":
         return None, fisher_p(counts), None
     if test == "chi2_corrected" and counts.shape != (2, 2):
-        raise ValueError("Yates' correction is for 2 x 2 tables")
+        raise InputFault("Yates' correction is for 2 x 2 tables")
     result = stats.chi2_contingency(
         counts,
         correction=test == "chi2_corrected",
@@ -352,7 +367,7 @@ def fisher_p(counts, *, most=2_000_000):
 
     Raises
     ------
-    ValueError
+    InputFault
         If there are more than `most` such tables.
     """
     counts = np.asarray(counts)
@@ -372,7 +387,7 @@ def fisher_p(counts, *, most=2_000_000):
         if column == len(columns) - 1:
             seen += 1
             if seen > most:
-                raise ValueError("the table is too large for an exact test")
+                raise InputFault("the table is too large for an exact test")
             log = constant - log - special.gammaln(np.array(left) + 1).sum()
             total += math.exp(log) if log <= limit else 0.0
             continue

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import optimize, stats
 
 from glymflow.commands.repeatability_page import remarks, render_page, report_text
-from glymflow.io import InputFault, read_tsv, write_tsv
+from glymflow.io import InputFault, naming, read_tsv, write_tsv
 from glymflow.stats.agreement import agreement
 from glymflow.text import natural_key
 
@@ -403,11 +403,9 @@ def run(args):
     alps = load_alps(args.table, args.by)
     repeats = args.repeats or choose_repeats(alps)
     options = {"by": args.by, "include_failed": args.include_failed}
-    try:
+    with naming(args.table):
         table = summarise(alps, repeats, **options)
         scans = repeated_scans(alps, repeats, **options)
-    except InputFault as fault:
-        raise InputFault(f"{args.table}: {fault}") from None
     out = args.out or args.table.parent / "repeatability"
     people = alps["participant_id"].nunique()
     page = render_page(scans, table, remarks(table, repeats, people), name=args.table.name)

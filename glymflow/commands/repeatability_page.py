@@ -5,8 +5,9 @@ Every number comes from `glymflow.commands.repeatability.summarise`.
 
 import numpy as np
 
-from glymflow.tables.cells import MISSING, number, there, with_interval
+from glymflow.tables.cells import MISSING, there, with_interval
 from glymflow.tables.render import Table, to_html
+from glymflow.text import number
 
 
 def _keys(table):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from glymflow import __version__
+from glymflow.image.grid import spacing_of
 from glymflow.io import InputFault, read_json, read_tsv, save_image, write_json, write_tsv
 from glymflow.phantoms.lesion import draw_lesions
 from glymflow.phantoms.scan import simulate_subject
@@ -233,7 +234,7 @@ def write_subject(out, scan, subject, chosen):
     """
     try:
         data = simulate_subject(**chosen, **scan)
-    except ValueError as error:
+    except InputFault as error:
         raise InputFault(f"{subject}: {error}; choose another seed") from None
     dwi = out / subject / "dwi" / f"{subject}_dwi"
     t1w = out / subject / "anat" / f"{subject}_T1w"
@@ -258,7 +259,7 @@ def _write_lesion(out, subject, data, made):
     ):
         affine, stem = data[f"{image}_affine"], f"{subject}_{name}"
         save_image(_int16(data[image]), affine, anat / f"{stem}.nii.gz")
-        thickness = round(float(np.linalg.norm(affine[:3, 2])), 6)
+        thickness = round(float(spacing_of(affine)[2]), 6)
         facts = {**made, "SliceThickness": thickness, "SpacingBetweenSlices": thickness}
         write_json(facts | {"SkullStripped": True}, anat / f"{stem}.json")
         stem = f"{subject}_space-{space}_label-{mask}_mask"

@@ -6,7 +6,7 @@ from string import Formatter
 
 import numpy as np
 
-from glymflow.image.grid import spacing_of, to_canonical
+from glymflow.image.grid import spacing_of, to_canonical, voxel_volume
 from glymflow.image.masks import read_mask, same_grid
 from glymflow.io import InputFault
 from glymflow.text import natural_key
@@ -195,7 +195,7 @@ def read_session(paths):
                 f"{paths[source]}: {theirs}, but {paths['engine']}: {ours}; draw or resample it on"
                 " the engine's grid"
             )
-    return masks, float(abs(np.linalg.det(affine[:3, :3]))), notes
+    return masks, voxel_volume(affine), notes
 
 
 def _grid(shape, affine):

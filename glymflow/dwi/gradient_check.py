@@ -17,7 +17,7 @@ import numpy as np
 from scipy import ndimage
 
 from glymflow.dwi.tensor import full_tensors, lower_triangles, rotate_tensors
-from glymflow.image.grid import rotation_of
+from glymflow.image.grid import rotation_of, spacing_of
 
 STEPS = (1.0, 1.5)  # in voxels, along the principal direction
 CANNOT_JUDGE = 0.08  # a table that scores less says nothing: no fibres, or too much noise
@@ -58,7 +58,7 @@ def check_gradients(triangle, fa, v1, mask, affine):
         "+x -y +z".
     """
     rotation = rotation_of(affine)
-    size = np.linalg.norm(affine[:3, :3], axis=0)
+    size = spacing_of(affine)
     tensors = rotate_tensors(full_tensors(np.asarray(triangle, dtype=float)), rotation.T)
     trace = np.trace(tensors, axis1=1, axis2=2)
     usable = (fa > _MIN_FA) & (trace > 0)

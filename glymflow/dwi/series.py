@@ -9,12 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from glymflow import lean
-from glymflow.image.grid import rotation_of
+from glymflow.image.grid import map_points, rotation_of, volume_ml, voxel_volume
+from glymflow.image.masks import blur_within, largest_piece
 from glymflow.io import InputFault, require, whole
 
 MIN_DIRECTIONS = 6
 STRIPPED_ML = 2200  # no brain is larger, every head is
 SHELL_WIDTH = 1.05  # scanners store 1505 where 1500 was asked for
+_LEAST_SHARE = 1e-3  # of a blur that lies in the mask; with less there is no value
 
 
 def read_gradients(bval, bvec, n_volumes):
@@ -227,7 +229,7 @@ def preprocess(data, affine, bvals, bvecs, keep, *, b0_threshold=50, denoising="
         "VolumesKept": int(keep.sum()),
         "VolumesDropped": np.flatnonzero(~keep),
         "BValues": sorted({float(round(value, -1)) for value in bvals}),
-        "BrainVolumeML": float(mask.sum() * abs(np.linalg.det(affine[:3, :3])) / 1000),
+        "BrainVolumeML": float(mask.sum() * voxel_volume(affine) / 1000),
         "Denoising": denoising,
         "SkullStripped": True,
     }
@@ -282,16 +284,13 @@ def brain_mask(b0, affine):
     with lean.for_dipy():
         from dipy.segment.mask import median_otsu
 
-    voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
+    voxel_ml = volume_ml(affine)
     # a slab of a head is small too, but has little that is exactly 0
     if (b0 > 0).sum() * voxel_ml < STRIPPED_ML and np.mean(b0 == 0) > 0.2:
         mask = ndimage.binary_opening(b0 > 0)
     else:
         _, mask = median_otsu(b0, median_radius=2, numpass=2)
-    labels, count = ndimage.label(mask)
-    if count > 1:
-        mask = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
-    mask = ndimage.binary_fill_holes(mask)
+    mask = ndimage.binary_fill_holes(largest_piece(mask))
     volume = mask.sum() * voxel_ml
     if not 200 <= volume <= 3000:
         raise InputFault(f"no brain found in the b0 image (the mask has {volume:.0f} mL)")
@@ -357,20 +356,17 @@ def _displacement(target, source, voxels, centred, centre, affine, iterations):
     solve = np.linalg.pinv(design.T @ design) @ design.T
     pose = np.eye(4)
     for _ in range(iterations):
-        points = centred @ pose[:3, :3].T + pose[:3, 3] + centre
+        points = map_points(pose, centred) + centre
         values = ndimage.map_coordinates(source, (points @ inverse.T).T, order=1, mode="nearest")
         pose = _small_pose((solve @ (target[at] - values))[:6]) @ pose
-    shift = centred @ (pose[:3, :3] - np.eye(3)).T + pose[:3, 3]
+    shift = map_points(pose - np.eye(4), centred)
     return np.sqrt(np.mean(np.sum(shift**2, axis=1)))
 
 
 def _smooth(volume, mask):
-    """Smooth within the mask: nothing of what lies outside comes in."""
-    from scipy import ndimage
-
-    inside = ndimage.gaussian_filter(np.where(mask, volume, 0).astype(np.float32), 1.0)
-    share = ndimage.gaussian_filter(mask.astype(np.float32), 1.0)
-    return np.divide(inside, share, out=np.zeros_like(inside), where=share > 1e-3)
+    """Smooth within the mask; 0 where none of it is near."""
+    smooth, share = blur_within(volume, mask, 1.0, floor=_LEAST_SHARE)
+    return np.where(share > _LEAST_SHARE, smooth, 0)
 
 
 def _bounds(mask):

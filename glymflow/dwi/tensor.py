@@ -70,18 +70,12 @@ def fit_tensor(signal, bvals, directions, *, method="WLS"):
     length = np.linalg.norm(design, axis=0)
     if len(design) < 7 or length.min() == 0 or np.linalg.cond(design / length) > 1e5:
         raise InputFault("the gradient directions are too similar to fit a tensor")
-    inverse = np.linalg.pinv(design)
     outer = np.einsum("ni,nj->nij", design, design).reshape(len(design), 49)
     solution = np.empty((len(signal), 7), dtype=np.float32)
     for start in range(0, len(signal), _BLOCK):
         block = np.asarray(signal[start : start + _BLOCK], dtype=float)
-        floor = np.maximum(1e-4 * block.max(axis=1, keepdims=True), 1e-10)
-        logs = np.log(np.maximum(block, floor))
-        beta = logs @ inverse.T
+        logs, weights, beta = log_signals(block, design)
         if method == "WLS":
-            weights = np.exp(2 * (beta @ design.T))
-            # per voxel, only ratios count: scaling keeps the system well conditioned
-            weights /= weights.max(axis=1, keepdims=True)
             normal = (weights @ outer).reshape(-1, 7, 7)
             right = (weights * logs) @ design
             beta = _solve(normal, right, fallback=beta)
@@ -89,6 +83,33 @@ def fit_tensor(signal, bvals, directions, *, method="WLS"):
             raise ValueError(f"method must be WLS or OLS, not {method}")
         solution[start : start + _BLOCK] = beta
     return solution[:, :6], np.exp(np.clip(solution[:, 6], -50, 50))
+
+
+def log_signals(signal, design):
+    """Return what the weighted fit of the log signals starts with.
+
+    Parameters
+    ----------
+    signal : (V, N) array
+        Values below a small positive floor are raised to it.
+    design : (N, 7) array
+        From `design_matrix`, its columns scaled or not.
+
+    Returns
+    -------
+    logs : (V, N) float64 array
+    weights : (V, N) array
+        Squared signals that an OLS fit predicts, the largest of a voxel 1: only their ratios
+        count, and the system stays well conditioned.
+    beta : (V, 7) array
+        The OLS fit.
+    """
+    floor = np.maximum(1e-4 * signal.max(axis=1, keepdims=True), 1e-10)
+    logs = np.log(np.maximum(signal.astype(float), floor))
+    beta = logs @ np.linalg.pinv(design).T
+    weights = np.exp(2 * (beta @ design.T))
+    weights /= weights.max(axis=1, keepdims=True)
+    return logs, weights, beta
 
 
 def _solve(normal, right, fallback):

@@ -307,14 +307,14 @@ def _classes(scan):
 
 
 def _centre(scan):
-    return scan.grid[:3, :3] @ ndimage.center_of_mass(scan.mask) + scan.grid[:3, 3]
+    return grid.map_points(scan.grid, ndimage.center_of_mass(scan.mask))
 
 
 def _agreement(t1, t2, way, seen):
     """Return how far the T2 was moved, and how well the two brains agree then."""
     inside = t1.mask & seen
     centre = _centre(t1)
-    away = way[:3, :3] @ centre + way[:3, 3] - centre
+    away = grid.map_points(way, centre) - centre
     return {
         "movement_mm": float(np.linalg.norm(away)),
         "movement_deg": float(np.degrees(Rotation.from_matrix(way[:3, :3]).magnitude())),

@@ -7,6 +7,8 @@ and blobs (Frangi 1998); how clearly a tube stands out is judged against the tis
 import numpy as np
 from scipy import ndimage
 
+from glymflow.image.masks import blur_within
+
 SCALES_MM = (0.5, 1.0, 1.5)  # SD of the blur: tubes of about 1 to 3 mm
 HIGH, LOW = 0.3, 0.15  # vesselness of a tube's core, and of what belongs to it
 MARGIN_MM = 8.0  # round the mask
@@ -113,10 +115,8 @@ def _standardise(image, mask, spacing):
     """Take the background away and divide by the spread, both as they are in the mask."""
     image = image.astype(np.float32)
     sigma = BACKGROUND_MM / np.asarray(spacing)
-    weight = ndimage.gaussian_filter(mask.astype(np.float32), sigma)
-    middle = np.median(image[mask])
-    level = ndimage.gaussian_filter(np.where(mask, image - middle, 0), sigma)
-    flat = image - middle - level / np.maximum(weight, 1e-3)
+    image = image - np.median(image[mask])
+    flat = image - blur_within(image, mask, sigma)[0]
     spread = 1.4826 * np.median(np.abs(flat[mask] - np.median(flat[mask])))
     return flat / max(float(spread), 1e-6)
 

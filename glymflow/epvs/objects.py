@@ -8,7 +8,9 @@ Alzheimer's disease paper. docs/epvs.md has the definitions in words.
 import numpy as np
 import pandas as pd
 
+from glymflow.cohort.qc import judge_codes
 from glymflow.epvs.domain import CODES, LABELS, PLAIN, REGIONS, SIDES, VALUES
+from glymflow.image.grid import map_points, spacing_of, to_voxels, voxel_volume
 from glymflow.image.masks import mask_points, read_mask, same_grid
 from glymflow.io import InputFault
 
@@ -23,7 +25,6 @@ MOST_BRIGHT = 0.25  # share of the EPVS' volume that may be bright in the FLAIR
 LEAST_APART_MM3 = 100  # engines that differ by less agree
 MIN_IN_REGIONS = 0.05  # share of a user's mask; with less it is of another head or space
 MIN_REGION_ML = 0.5  # on a side; a crumb is no region (a midbrain has some 3 mL)
-_ORDER = ("pass", "warn", "fail")
 _STEP_MM = 0.34  # between the points that stand for a mask on another grid
 
 
@@ -72,11 +73,11 @@ def filter_objects(
     from scipy import ndimage
 
     labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
-    volume = float(abs(np.linalg.det(affine[:3, :3])))
+    volume = voxel_volume(affine)
     kept, rows = np.zeros(mask.shape, dtype=bool), []
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         voxels = np.argwhere(labels[box] == label) + [part.start for part in box]
-        points = voxels @ affine[:3, :3].T + affine[:3, 3]
+        points = map_points(affine, voxels)
         row = {"volume_mm3": len(voxels) * volume, "length_mm": object_length(points, affine)}
         if row["length_mm"] < min_length_mm - 1e-6:
             continue
@@ -107,7 +108,7 @@ def object_length(points, affine):
     centred = points - points.mean(axis=0)
     axis = np.linalg.svd(centred, full_matrices=False)[2][0] if len(points) > 1 else np.eye(3)[0]
     along = centred @ axis
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    spacing = spacing_of(affine)
     # the size of a voxel in this direction; that of a cube is the same in all
     in_voxels = (affine[:3, :3] / spacing).T @ axis / spacing
     return float(along.max() - along.min() + 1 / np.linalg.norm(in_voxels))
@@ -123,7 +124,7 @@ def _most_common(values):
 def missing_regions(regions, affine):
     """Return the labels of the regions (`LABELS`) that are not there, or a crumb."""
     counts = np.bincount(regions.ravel(), minlength=max(LABELS) + 1)
-    least = 1000 * MIN_REGION_ML / abs(np.linalg.det(affine[:3, :3]))
+    least = 1000 * MIN_REGION_ML / voxel_volume(affine)
     return {label for label in LABELS if counts[label] < least}
 
 
@@ -217,9 +218,7 @@ def found_codes(values, max_count):
 
 def judge(codes):
     """Return status and reasons (codes joined by ``;``) of a set of codes."""
-    codes = [code for code in CODES if code in codes]
-    status = max((CODES[code][0] for code in codes), key=_ORDER.index, default="pass")
-    return status, ";".join(codes)
+    return judge_codes(codes, CODES)
 
 
 def read_external(path, regions, affine):
@@ -254,7 +253,7 @@ def read_external(path, regions, affine):
     same = same_grid(mask.shape, own, regions.shape, affine)
     moved = mask if same else _to_grid(mask, own, regions.shape, affine)
     share = np.count_nonzero(moved & (regions > 0)) / np.count_nonzero(mask)
-    share *= abs(np.linalg.det(affine[:3, :3]) / np.linalg.det(own[:3, :3]))
+    share *= voxel_volume(affine) / voxel_volume(own)
     if share < MIN_IN_REGIONS:
         raise InputFault(
             f"{path}: {100 * share:.0f} % of the mask lies in basal ganglia, centrum semiovale and"
@@ -266,12 +265,11 @@ def read_external(path, regions, affine):
 def _to_grid(mask, own, shape, affine):
     """Bring a mask to another grid, its volume kept."""
     points, volume = mask_points(mask, own, step_mm=_STEP_MM)
-    inverse = np.linalg.inv(affine)
-    voxels = np.rint(points @ inverse[:3, :3].T + inverse[:3, 3]).astype(int)
+    voxels = np.rint(to_voxels(affine, points)).astype(int)
     inside = np.all((voxels >= 0) & (voxels < shape), axis=1)
     flat = np.ravel_multi_index(tuple(voxels[inside].T), shape)
     found, counts = np.unique(flat, return_counts=True)
-    wanted = round(len(flat) * volume / abs(np.linalg.det(affine[:3, :3])))
+    wanted = round(len(flat) * volume / voxel_volume(affine))
     chance = np.random.default_rng(0).permutation(len(found))  # which of equals: the same each time
     fullest = found[np.lexsort((chance, -counts))[:wanted]]
     moved = np.zeros(shape, dtype=bool)

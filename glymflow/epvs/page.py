@@ -21,12 +21,12 @@ from glymflow.pages.parts import (
     Part,
     embed_picture,
     explain,
-    number,
     render,
     words,
     worst_status,
 )
 from glymflow.pages.report import embed_chart
+from glymflow.text import number
 
 DATA_FILES = ("templates",)
 TEMPLATES = Path(__file__).parent / "templates"

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from glymflow.image import grid
 from glymflow.image.brain import CLASSES, TISSUE
+from glymflow.image.masks import blur_within
 
 CSO, CSF = CLASSES.index("centrum_semiovale"), CLASSES.index("csf")
 DEEP = [CLASSES.index(name) for name in ("basal_ganglia", "midbrain")]
@@ -76,7 +77,8 @@ def white_matter(image, classes, affine):
     if white == grey:
         return sure
     way = (image - white) / (grey - white)  # 0 is white matter, 1 cortex
-    like_white = _smoothed(np.clip(way, -1, 1), tissue, SMOOTH_MM / size) < SHARE
+    smooth, _ = blur_within(np.clip(way, -1, 1), tissue, SMOOTH_MM / size, floor=1e-6)
+    like_white = smooth < SHARE
     # a lesion that touches a ventricle is no island; the network, which knows lesions, keeps it
     found = (tissue & like_white) | sure | np.isin(classes, DEEP)
     found = _near(found, CLOSING_MM, size)
@@ -98,13 +100,6 @@ def core(white, affine, rim_mm, opening_mm):
     deep = ndimage.distance_transform_edt(white, sampling=size) > rim_mm
     inner = ndimage.distance_transform_edt(deep, sampling=size) > opening_mm
     return deep & _near(inner, opening_mm, size)
-
-
-def _smoothed(image, inside, sigma):
-    """Blur an image within a mask; nothing of what lies outside enters."""
-    weight = ndimage.gaussian_filter(inside.astype(np.float32), sigma)
-    blurred = ndimage.gaussian_filter(np.where(inside, image, 0).astype(np.float32), sigma)
-    return blurred / np.maximum(weight, 1e-6)
 
 
 def _near(mask, distance_mm, size):

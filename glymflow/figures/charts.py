@@ -10,6 +10,8 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from glymflow.text import ROLES_ACROSS
+
 # Okabe & Ito's palette: told apart by colour-blind readers, and in print.
 GROUP_COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7F7F7F")
 STATUS_STYLES = {
@@ -17,7 +19,6 @@ STATUS_STYLES = {
     "warn": {"color": "#E69F00", "marker": "^"},
     "fail": {"color": "#D55E00", "marker": "X"},
 }
-ROIS = ("association_left", "projection_left", "projection_right", "association_right")
 INK = "#1f2937"
 LABELS = {
     "alps_mean": "ALPS index, mean of both sides",
@@ -283,7 +284,8 @@ def plot_alignment(table):
     Parameters
     ----------
     table : pandas.DataFrame
-        `alignment_<roi>` (0 to 1) for each ROI of `ROIS`, and `qc_status`; one row per series.
+        `alignment_<roi>` (0 to 1) for each ROI of `glymflow.text.ROLES_ACROSS`, and `qc_status`;
+        one row per series.
 
     Returns
     -------
@@ -293,7 +295,7 @@ def plot_alignment(table):
     with rc_context(STYLE):
         figure = Figure(figsize=(3.6, 3.3), layout="constrained")
         ax = figure.subplots()
-        for place, roi in enumerate(ROIS):
+        for place, roi in enumerate(ROLES_ACROSS):
             column = f"alignment_{roi}"
             rows = table[table[column].notna()]
             offsets = spread(rows[column].to_numpy(float)) * 0.6
@@ -301,8 +303,8 @@ def plot_alignment(table):
             for _, part, style in _by_status(rows):
                 x = place + offsets[(rows["qc_status"] == part["qc_status"].iloc[0]).to_numpy()]
                 _points(ax, x, part[column], part, s=20, alpha=0.75, **style)
-        ax.set_xticks(range(len(ROIS)), [roi.replace("_", "\n") for roi in ROIS])
-        ax.set(xlim=(-0.6, len(ROIS) - 0.4), ylim=(lowest - 0.03, 1.02))
+        ax.set_xticks(range(len(ROLES_ACROSS)), [roi.replace("_", "\n") for roi in ROLES_ACROSS])
+        ax.set(xlim=(-0.6, len(ROLES_ACROSS) - 0.4), ylim=(lowest - 0.03, 1.02))
         ax.set_ylabel("alignment of the principal direction")
         soft_grid(ax, "y")
     return figure

@@ -11,13 +11,10 @@ from matplotlib.figure import Figure
 
 from glymflow.figures.charts import STYLE
 from glymflow.image.grid import spacing_of, to_canonical
+from glymflow.text import ROLES, ROLES_ACROSS
 
-ROIS = {
-    "association_left": 3,
-    "projection_left": 1,
-    "projection_right": 2,
-    "association_right": 4,
-}  # label by name, in the order in which they lie from the subject's left to the right
+# label by name (`glymflow.alps.rois.label_image`), from the subject's left to the right
+ROIS = {role: 1 + ROLES.index(role) for role in ROLES_ACROSS}
 ROI_COLORS = {"projection": "#FFE45C", "association": "#FFFFFF"}
 CONTOUR_COLOR = "#FF9E1B"
 LESION_COLORS = {"oedema": "#56B4E9", "lesion": "#F0E442", "haematoma": "#FF5A4F"}

@@ -11,6 +11,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from glymflow.figures.charts import GROUP_COLORS, INK, STYLE, soft_grid
+from glymflow.text import number
 
 WIDE = 3  # panels in a row
 BOX = {"boxstyle": "round,pad=0.5", "facecolor": "#f3f4f6", "edgecolor": INK, "linewidth": 0.9}
@@ -25,17 +26,6 @@ def p_text(p):
     ('p = 0.003', 'p < 0.001')
     """
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
-def number(value, digits):
-    """Write a number with a real minus sign.
-
-    Examples
-    --------
-    >>> number(-0.4256, 2)
-    '−0.43'
-    """
-    return f"{value:.{digits}f}".replace("-", "−")
 
 
 def plot_scatter(values, tests, *, names, colors=None, covariates=()):

@@ -22,7 +22,6 @@ from glymflow.image.pose import find_pose
 from glymflow.io import InputFault
 
 N4_MM, N4_SHRINK = 2.0, 3  # the field is smooth: finer sampling finds the same one, more slowly
-_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 def bias_field(image, affine, mask):
@@ -87,10 +86,12 @@ def rigid(fixed, affine, moving, moving_affine, start, *, seed=1):
 
     os.environ["ANTS_RANDOM_SEED"] = str(seed)  # antspyx ignores its own argument random_seed
     folder = Path(tempfile.mkdtemp(prefix="glymflow-"))
+    target = registration.to_ants(fixed, affine)
+    source = registration.to_ants(moving, np.linalg.inv(start) @ moving_affine)
     try:
         found = ants.registration(
-            registration.to_ants(fixed, affine),
-            registration.to_ants(moving, np.linalg.inv(start) @ moving_affine),
+            target,
+            source,
             type_of_transform="Rigid",
             initial_transform="Identity",
             outprefix=str(folder / "rigid_"),
@@ -108,7 +109,7 @@ def rigid(fixed, affine, moving, moving_affine, start, *, seed=1):
     matrix = np.eye(4)
     matrix[:3, 3] = corners[3]
     matrix[:3, :3] = np.transpose([corner - corners[3] for corner in corners[:3]])
-    return start @ _LPS @ matrix @ _LPS
+    return start @ registration.LPS @ matrix @ registration.LPS
 
 
 def to_template(brain, affine, template, template_affine, template_mask, *, seed=1):

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from glymflow.image import grid
+from glymflow.image.masks import largest_piece
 
 CLASSES = ("outside", "tissue", "csf", "basal_ganglia", "centrum_semiovale", "midbrain")
 TISSUE = [number for number, name in enumerate(CLASSES) if name not in ("outside", "csf")]
@@ -21,10 +22,7 @@ EVERYWHERE = np.ones((3, 3, 3), dtype=bool)
 
 def largest(mask):
     """Return the largest piece of a mask, and what it encloses."""
-    labels, count = ndimage.label(mask)
-    if count > 1:
-        mask = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
-    return ndimage.binary_fill_holes(mask)
+    return ndimage.binary_fill_holes(largest_piece(mask))
 
 
 def brain_mask(probabilities, step_mm=2.0):

@@ -1,11 +1,13 @@
 """Regular grids in world coordinates, and images brought from one to another.
 
-World is RAS+ in mm, as nibabel gives it. A grid is a shape and an affine (voxel to world).
+World is RAS+ in mm, as nibabel gives it. A grid is a shape and an affine (voxel to world). The
+arithmetic of affines is that of `nibabel.affines`; it is called from here only, so that nibabel is
+loaded where something is computed and not where a module is imported.
 """
 
 import numpy as np
 
-FWHM_TO_SD = 1 / 2.355
+FWHM_PER_SD = 2.355  # full width at half maximum of a Gaussian, in its standard deviations
 
 
 def spacing_of(affine):
@@ -14,7 +16,20 @@ def spacing_of(affine):
     Headers hold 32-bit numbers, and 1 mm may come as 1.0000001. Where a distance is compared with a
     limit of some voxels, round: else a whole shell lies within it or not by chance.
     """
-    return np.linalg.norm(np.asarray(affine)[:3, :3], axis=0)
+    from nibabel.affines import voxel_sizes
+
+    return voxel_sizes(np.asarray(affine))
+
+
+def voxel_volume(affine):
+    """Return the volume of one voxel in mm^3.
+
+    Parameters
+    ----------
+    affine : (4, 4) array
+        Voxel to world, mm.
+    """
+    return float(abs(np.linalg.det(np.asarray(affine)[:3, :3])))
 
 
 def to_canonical(data, affine):
@@ -95,7 +110,7 @@ def resample(data, affine, shape, target, *, order=1, fill=0.0):
     if order > 0:
         # size of a new voxel along each old axis, in old voxels
         reach = np.abs(way[:3, :3]).max(axis=1)
-        blur = np.sqrt(np.maximum(reach**2 - 1, 0)) * FWHM_TO_SD
+        blur = np.sqrt(np.maximum(reach**2 - 1, 0)) * (1 / FWHM_PER_SD)
         values = ndimage.gaussian_filter(values, blur, mode="nearest") if blur.any() else values
     return ndimage.affine_transform(
         values, way[:3, :3], offset, tuple(shape), order=order, mode="constant", cval=fill
@@ -123,15 +138,45 @@ def bounding_box(mask):
 
 def volume_ml(affine):
     """Return the volume of one voxel in mL."""
-    return float(abs(np.linalg.det(np.asarray(affine)[:3, :3])) / 1000)
+    return voxel_volume(affine) / 1000
 
 
 def map_points(matrix, points):
-    """Return (K, 3) points moved by a (4, 4) matrix."""
-    return points @ matrix[:3, :3].T + matrix[:3, 3]
+    """Return points moved by an affine.
+
+    Parameters
+    ----------
+    matrix : (4, 4) array
+        Such as voxel to world.
+    points : (K, 3) or (3,) array
+
+    Returns
+    -------
+    array of the shape of `points`
+    """
+    from nibabel.affines import apply_affine
+
+    return apply_affine(matrix, points)
+
+
+def to_voxels(affine, points):
+    """Return where world points lie in voxels, not rounded: the inverse of `map_points`.
+
+    Parameters
+    ----------
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    points : (K, 3) or (3,) array
+        World, mm.
+
+    Returns
+    -------
+    array of the shape of `points`
+    """
+    return map_points(np.linalg.inv(affine), points)
 
 
 def rotation_of(affine):
     """Return the orthogonal part of an affine (may include reflections), voxel to world axes."""
-    left, _, right = np.linalg.svd(affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0))
+    left, _, right = np.linalg.svd(affine[:3, :3] / spacing_of(affine))
     return left @ right

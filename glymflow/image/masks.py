@@ -6,6 +6,7 @@ coordinates, so that they may lie on different grids.
 
 import numpy as np
 
+from glymflow.image import grid
 from glymflow.io import InputFault, image_data, load_image
 
 
@@ -40,7 +41,7 @@ def read_mask(path):
 
 def volume_ml(mask, affine):
     """Return the volume in mL: number of voxels times the affine's determinant."""
-    return float(np.count_nonzero(mask) * abs(np.linalg.det(affine[:3, :3])) / 1000)
+    return float(np.count_nonzero(mask) * grid.voxel_volume(affine) / 1000)
 
 
 def count_components(mask):
@@ -49,6 +50,48 @@ def count_components(mask):
 
     box = ndimage.find_objects(mask.astype(np.uint8))  # much faster than the whole image
     return int(ndimage.label(mask[box[0]], structure=np.ones((3, 3, 3)))[1]) if box else 0
+
+
+def largest_piece(mask, *, corners=False):
+    """Return the largest piece of a mask; the mask itself if it is one piece, or empty.
+
+    Parameters
+    ----------
+    mask : (X, Y, Z) bool array
+    corners : bool
+        Whether voxels that touch at an edge or corner only are one piece.
+    """
+    from scipy import ndimage
+
+    labels, count = ndimage.label(mask, structure=np.ones((3, 3, 3)) if corners else None)
+    return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]) if count > 1 else mask
+
+
+def blur_within(image, mask, sigma, *, floor=1e-3):
+    """Blur an image within a mask: nothing of what lies outside enters.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array
+    mask : (X, Y, Z) bool array
+    sigma : float or (3,) array
+        Standard deviation of the Gaussian, voxels.
+    floor : float
+        Least weight that a mean is divided by: far from the mask, where less of it is within
+        reach, the result goes to 0.
+
+    Returns
+    -------
+    mean : (X, Y, Z) float32 array
+        Weighted mean of the mask's voxels round each voxel.
+    weight : (X, Y, Z) float32 array
+        Share of the Gaussian that lies in the mask, 0 to 1.
+    """
+    from scipy import ndimage
+
+    weight = ndimage.gaussian_filter(mask.astype(np.float32), sigma)
+    inside = ndimage.gaussian_filter(np.where(mask, image, 0).astype(np.float32), sigma)
+    return inside / np.maximum(weight, floor), weight
 
 
 def mask_points(mask, affine, *, step_mm=None):
@@ -69,14 +112,14 @@ def mask_points(mask, affine, *, step_mm=None):
     volume : float
         In mm^3.
     """
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
+    sizes = grid.spacing_of(affine)
     counts = np.ones(3, int) if step_mm is None else np.ceil(sizes / step_mm - 1e-6).astype(int)
     offsets = np.stack(
         np.meshgrid(*((np.arange(n) + 0.5) / n - 0.5 for n in counts), indexing="ij")
     )
     voxels = np.argwhere(mask)[:, None] + offsets.reshape(3, -1).T[None]
-    points = voxels.reshape(-1, 3) @ affine[:3, :3].T + affine[:3, 3]
-    return points, float(abs(np.linalg.det(affine[:3, :3])) / counts.prod())
+    points = grid.map_points(affine, voxels.reshape(-1, 3))
+    return points, float(grid.voxel_volume(affine) / counts.prod())
 
 
 def sample_nearest(volume, affine, points):
@@ -90,8 +133,7 @@ def sample_nearest(volume, affine, points):
     points : (K, 3) array
         World (RAS+, mm).
     """
-    inverse = np.linalg.inv(affine)
-    voxels = np.floor(points @ inverse[:3, :3].T + inverse[:3, 3] + 0.5).astype(int)
+    voxels = np.floor(grid.to_voxels(affine, points) + 0.5).astype(int)
     inside = np.all((voxels >= 0) & (voxels < volume.shape), axis=1)
     values = np.zeros(len(points), dtype=volume.dtype)
     values[inside] = volume[tuple(voxels[inside].T)]
@@ -119,7 +161,7 @@ def same_grid(shape, affine, other_shape, other_affine):
     corners = np.array(np.meshgrid(*[(0, n - 1) for n in shape[:3]])).reshape(3, -1)
     away = (affine - other_affine)[:3]
     distance = np.linalg.norm(away[:, :3] @ corners + away[:, 3:], axis=0).max()
-    return bool(distance <= 0.01 * np.linalg.norm(affine[:3, :3], axis=0).min())
+    return bool(distance <= 0.01 * grid.spacing_of(affine).min())
 
 
 def combine_raters(masks, rule):

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from glymflow.image import grid
+from glymflow.image.masks import largest_piece
 from glymflow.io import InputFault
 
 DATA_FILES = ("weights",)
@@ -113,15 +114,10 @@ def head_probabilities(image, affine):
 
 def _head_box(small):
     """Return the first voxel and the sides of a box round the head, without a long neck."""
-    from scipy import ndimage
-
     low, high = np.percentile(small, PERCENTILES)
     if not high > low:
         raise InputFault("the image has no contrast")
-    labels, count = ndimage.label(small > low + 0.1 * (high - low))
-    if count:
-        labels = labels == 1 + np.argmax(np.bincount(labels.ravel())[1:])
-    first, last = grid.bounding_box(labels)
+    first, last = grid.bounding_box(largest_piece(small > low + 0.1 * (high - low)))
     first[2] = max(first[2], last[2] - round(NECK_FROM_MM / HEAD_MM))
     wanted = np.maximum(last - first + 2 * HEAD_MARGIN, HEAD_SHAPE)
     sides = -(-wanted // MULTIPLE) * MULTIPLE

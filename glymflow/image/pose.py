@@ -12,6 +12,8 @@ from scipy import ndimage
 from scipy.optimize import minimize
 from scipy.spatial.transform import Rotation
 
+from glymflow.image import grid
+from glymflow.image.masks import blur_within
 from glymflow.io import InputFault
 
 SMOOTHING_MM = 8.0  # full width at half maximum; wide, so that the basin of attraction is wide
@@ -55,13 +57,14 @@ def find_pose(fa, affine, wm, wm_affine, mask, *, lesion=None):
         fa = np.where(lesion, 0, fa)
     if not np.any(fa > 0):
         raise InputFault("registration to the template failed: the FA map is empty")
-    kept = np.ones(fa.shape, np.float32) if lesion is None else _smooth(~lesion, affine)
-    # beside a lesion, the mean of the neighbours that count
-    smooth = _smooth(fa, affine) / np.maximum(kept, 1e-3)
+    if lesion is None:
+        smooth, kept = _smooth(fa, affine), np.ones(fa.shape, np.float32)
+    else:  # beside a lesion, the mean of the neighbours that count
+        smooth, kept = blur_within(fa, ~lesion, _sigma(affine))
     points, target = _template_points(wm, wm_affine, mask)
     weight = np.clip(target, 0, None)
     target_centre = weight @ points / weight.sum()
-    centre = affine[:3, :3] @ ndimage.center_of_mass(fa) + affine[:3, 3]
+    centre = grid.map_points(affine, ndimage.center_of_mass(fa))
     target = (target - target.mean()) / target.std()
     inverse = np.linalg.inv(affine)
 
@@ -137,17 +140,19 @@ def _weighted_correlation(values, target, weight):
 
 
 def _smooth(volume, affine):
-    sigma = SMOOTHING_MM / 2.355 / np.linalg.norm(affine[:3, :3], axis=0)
-    return ndimage.gaussian_filter(np.asarray(volume, dtype=np.float32), sigma)
+    return ndimage.gaussian_filter(np.asarray(volume, dtype=np.float32), _sigma(affine))
+
+
+def _sigma(affine):
+    return SMOOTHING_MM / grid.FWHM_PER_SD / grid.spacing_of(affine)
 
 
 def _template_points(wm, affine, mask):
     """World points on a coarse grid in and around the brain, and the smoothed map there."""
-    step = np.maximum(np.round(SPACING_MM / np.linalg.norm(affine[:3, :3], axis=0)), 1).astype(int)
+    step = np.maximum(np.round(SPACING_MM / grid.spacing_of(affine)), 1).astype(int)
     # some background round the brain is compared too: without it the scale would be free
     near = ndimage.binary_dilation(mask > 0.5, iterations=int(4 * step[0]))
-    grid = np.zeros(wm.shape, dtype=bool)
-    grid[:: step[0], :: step[1], :: step[2]] = True
-    voxels = np.argwhere(grid & near)
-    points = voxels @ affine[:3, :3].T + affine[:3, 3]
-    return points, _smooth(wm, affine)[tuple(voxels.T)]
+    coarse = np.zeros(wm.shape, dtype=bool)
+    coarse[:: step[0], :: step[1], :: step[2]] = True
+    voxels = np.argwhere(coarse & near)
+    return grid.map_points(affine, voxels), _smooth(wm, affine)[tuple(voxels.T)]

@@ -18,14 +18,17 @@ from pathlib import Path
 import numpy as np
 
 from glymflow.image import grid
-from glymflow.image.grid import rotation_of
+from glymflow.image.masks import blur_within
+from glymflow.image.pose import head_angles
+from glymflow.image.template import SPACE
 from glymflow.io import InputFault, whole
 
 TISSUE_MD = (0.2e-3, 1.6e-3)  # mm^2/s
 # left out round a lesion: about one voxel of DWI on the drawn border, where the voxels are mixed
 LESION_MARGIN_MM = 3.0
 FILL_MM = 8.0  # SD of the neighbourhood whose mean stands in for a lesion
-_LPS = np.diag([-1.0, -1.0, 1.0])
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # RAS+ world to ANTs' and back
+_LPS = LPS[:3, :3]
 
 
 def to_ants(data, affine):
@@ -35,8 +38,8 @@ def to_ants(data, affine):
     return ants.from_numpy(
         np.ascontiguousarray(data, dtype=np.float32),
         origin=list(_LPS @ affine[:3, 3]),
-        spacing=list(np.linalg.norm(affine[:3, :3], axis=0)),
-        direction=_LPS @ rotation_of(affine),
+        spacing=list(grid.spacing_of(affine)),
+        direction=_LPS @ grid.rotation_of(affine),
     )
 
 
@@ -137,10 +140,11 @@ def register(fa, affine, wm, wm_affine, pose, *, seed=1, lesion=None):
         fa = _without(lesion, fa, affine)
         # the lesion is in the moving image; by default ANTs takes a mask for the last stage only
         masked = {"moving_mask": to_ants(~lesion, affine), "mask_all_stages": True}
+    fixed, moving = to_ants(wm, wm_affine), to_ants(fa, affine)
     try:
         result = ants.registration(
-            to_ants(wm, wm_affine),
-            to_ants(fa, affine),
+            fixed,
+            moving,
             type_of_transform="SyN",
             initial_transform=str(start),
             outprefix=str(folder / "syn_"),
@@ -157,27 +161,68 @@ def register(fa, affine, wm, wm_affine, pose, *, seed=1, lesion=None):
 
 def _without(lesion, fa, affine):
     """Return FA with the mean of the neighbours in place of the lesion."""
-    from scipy import ndimage
-
-    sigma = FILL_MM / np.linalg.norm(affine[:3, :3], axis=0)
-    kept = ndimage.gaussian_filter((~lesion).astype(np.float32), sigma)
-    near = ndimage.gaussian_filter(np.where(lesion, 0, fa).astype(np.float32), sigma)
-    return np.where(lesion, near / np.maximum(kept, 1e-3), fa)
+    near, _ = blur_within(fa, ~lesion, FILL_MM / grid.spacing_of(affine))
+    return np.where(lesion, near, fa)
 
 
-def keep(found, paths):
-    """Copy ANTs' files of a registration to where they stay, each whole or not at all.
+def keep(found, paths, volume, volume_affine, shape, affine):
+    """Move ANTs' files of a registration to where they stay; bring the template to the subject.
 
     Parameters
     ----------
     found : dict
-        As from `register`.
+        As from `register`; its folder is removed.
     paths : dict of str to path-like
-        Where each of ``affine``, ``warp``, ``inverse_warp`` goes.
+        Where each of ``affine``, ``warp``, ``inverse_warp`` goes, whole or not at all.
+    volume, volume_affine, shape, affine
+        The template's map and the subject's grid, as in `warp_to_subject`.
+
+    Returns
+    -------
+    array of `shape`, float32
+        The map on the subject's grid.
     """
-    for name, path in paths.items():
-        with whole(path) as part:
-            shutil.copyfile(found[name], part)
+    try:
+        warped = warp_to_subject(volume, volume_affine, shape, affine, found)
+        for name, path in paths.items():
+            with whole(path) as part:
+                shutil.copyfile(found[name], part)
+    finally:
+        shutil.rmtree(found["folder"])
+    return warped
+
+
+def describe(sources, pose, score, match):
+    """Return a registration's sidecar, and print how well it fits.
+
+    Parameters
+    ----------
+    sources : sequence of path-like
+        What was registered.
+    pose : (4, 4) array
+        Template world to subject world, with its `score`, from `glymflow.image.pose.find_pose`.
+    score : float
+    match : float
+        What `similarity` returned.
+
+    Returns
+    -------
+    dict
+        Sources, Template, pose, pose_score, similarity, and pitch, roll, yaw in degrees.
+    """
+    pitch, roll, yaw = head_angles(pose)
+    print(f"pose {score:.2f}, similarity {match:.2f}, "
+          f"pitch {pitch:.0f}, roll {roll:.0f}, yaw {yaw:.0f} degrees")  # fmt: skip
+    return {
+        "Sources": [str(source) for source in sources],
+        "Template": SPACE,
+        "pose": pose,
+        "pose_score": score,
+        "similarity": match,
+        "pitch": pitch,
+        "roll": roll,
+        "yaw": yaw,
+    }
 
 
 def map_points(points, transforms):

@@ -6,13 +6,14 @@ they have in common is found in world coordinates, so that they may lie on diffe
 
 import numpy as np
 
+from glymflow.cohort.qc import judge_codes
+from glymflow.image.grid import to_voxels
 from glymflow.image.masks import mask_points, overlap_ml, sample_nearest, volume_ml
 from glymflow.io import InputFault
 from glymflow.lesions.domain import CODES, LOCATIONS
 
 SIDES = ("left", "right", "bilateral")
 MIN_IN_BRAIN = 0.8  # share of the mask; the territory map has a margin around the brain
-_ORDER = ("pass", "warn", "fail")
 
 
 def measure_volumes(masks, *, max_outside):
@@ -129,8 +130,7 @@ def to_template(mask, affine, points, shape, target, to_subject=None):
     -------
     bool array of `shape`
     """
-    inverse = np.linalg.inv(target)
-    voxels = points @ inverse[:3, :3].T + inverse[:3, 3]
+    voxels = to_voxels(target, points)
     low = np.clip(np.floor(voxels.min(0)).astype(int) - 2, 0, shape)
     high = np.clip(np.ceil(voxels.max(0)).astype(int) + 3, 0, shape)
     found = np.zeros(shape, dtype=bool)
@@ -169,9 +169,7 @@ def frequency_map(masks, sides, *, flip_to=None):
 
 def judge(codes):
     """Return status and reasons (codes joined by ``;``) of a set of codes."""
-    codes = [code for code in CODES if code in codes]
-    status = max((CODES[code][0] for code in codes), key=_ORDER.index, default="pass")
-    return status, ";".join(codes)
+    return judge_codes(codes, CODES)
 
 
 def has_slice_gap(sidecar):

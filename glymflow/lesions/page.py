@@ -15,11 +15,11 @@ from glymflow.pages.parts import (
     Part,
     embed_picture,
     explain,
-    number,
     render,
     words,
     worst_status,
 )
+from glymflow.text import number
 
 DATA_FILES = ("templates",)
 TEMPLATES = Path(__file__).parent / "templates"

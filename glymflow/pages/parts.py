@@ -8,28 +8,14 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from glymflow.io import MISSING
+from glymflow.text import number
+
 DATA_FILES = ("templates",)
-MISSING = "n/a"
 STATUSES = ("fail", "warn", "pass", "none")  # worst first; "none": not measured
 INK = (
     "#1f2937"  # glymflow.figures.charts draws text in it; a page's own text colour takes its place
 )
-
-
-def number(value, digits=2, scale=1.0, unit=""):
-    """Return a number with fixed decimals, or ``n/a`` where there is none.
-
-    Examples
-    --------
-    >>> number(1.4567), number(float("nan")), number(0.000712, 2, 1e3), number(-3.2, 1, 1, "°")
-    ('1.46', 'n/a', '0.71', '−3.2°')
-    """
-    if not is_known(value):
-        return MISSING
-    text = f"{float(value) * scale:.{digits}f}"
-    if float(text) == 0:
-        text = text.lstrip("-")
-    return text.replace("-", "−") + unit
 
 
 def with_interval(row, name):

@@ -17,18 +17,16 @@ from glymflow.pages.parts import (
     embed_svg,
     explain,
     is_known,
-    number,
     template,
     with_interval,
     words,
     worst_status,
 )
-
-ROIS = ("association_left", "projection_left", "projection_right", "association_right")
+from glymflow.text import ROLES_ACROSS, number
 
 
 def _lowest(row, measure):
-    values = [row.get(f"{measure}_{roi}") for roi in ROIS]
+    values = [row.get(f"{measure}_{roi}") for roi in ROLES_ACROSS]
     return min((v for v in values if is_known(v)), default=None)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+from nibabel.affines import apply_affine
 from scipy import ndimage
 
 DATA_FILES = ("data/head_colin27.nii.gz",)
@@ -119,7 +120,7 @@ def _box(mask, margin):
 
 def _root(region, affine):
     """Return a point 5 mm under the lowest front part of a region, where its arteries enter."""
-    points = np.argwhere(region) @ affine[:3, :3].T + affine[:3, 3]
+    points = apply_affine(affine, np.argwhere(region))
     if not len(points):
         return affine[:3, 3] + 60
     front = points[points[:, 1] > np.median(points[:, 1])]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from glymflow.image.masks import largest_piece
 from glymflow.phantoms.epvs_anatomy import smooth_field
 
 STEP = 0.3  # mm between points of a centreline
@@ -220,11 +221,6 @@ def _within_tissue(head, points, at):
     return points[runs == runs[at]] if held[at] else points[:0]
 
 
-def _largest(body):
-    labels, count = ndimage.label(body, structure=np.ones((3, 3, 3)))
-    return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]) if count > 1 else body
-
-
 def _put(canvas, head, box, share, points, vessel):
     body = share >= 0.5
     # the voxels of the centreline keep a thin tube in one piece
@@ -232,7 +228,7 @@ def _put(canvas, head, box, share, points, vessel):
     index = np.rint(points).astype(int) - low
     index = index[np.all((index >= 0) & (index < share.shape), axis=1)]
     body[tuple(index.T)] |= share[tuple(index.T)] > 0.2
-    body = _largest(body)
+    body = largest_piece(body, corners=True)
     if body.sum() < 3 or np.linalg.norm(np.ptp(np.argwhere(body), axis=0)) < 2:
         return False
     if not _free(canvas, box, body):
@@ -266,7 +262,7 @@ def draw_lacunes(canvas, head, rng, count, sizes):
 
         corners = np.array([centre, centre])
         box, share = fraction_of(distance, corners, size * 0.7 + 1, shape, head.spacing)
-        body = _largest(share >= 0.5)
+        body = largest_piece(share >= 0.5, corners=True)
         wet = head.maps[box][..., 2][body]
         if not len(wet) or wet.mean() > 0.05 or not _free(canvas, box, body):
             continue

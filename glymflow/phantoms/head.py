@@ -14,6 +14,7 @@ from functools import cache
 import numpy as np
 
 from glymflow.image.template import load_template
+from glymflow.io import InputFault
 from glymflow.phantoms import lesion as phantom_lesion
 from glymflow.phantoms.fibres import white_matter_tensors
 
@@ -196,7 +197,7 @@ def to_world(points, head):
 
     Raises
     ------
-    ValueError
+    InputFault
         If the deformation is too strong to be undone.
     """
     target = np.asarray(points, dtype=float)
@@ -207,7 +208,7 @@ def to_world(points, head):
         if abs(step).max() < 1e-6:
             world = (plain * head.scale) @ head.rotation.T + head.translation
             return world if head.lesion is None else phantom_lesion.push(world, head.lesion)
-    raise ValueError("the deformation cannot be inverted: choose a smaller amplitude")
+    raise InputFault("the deformation cannot be inverted: choose a smaller amplitude")
 
 
 def local_rotations(points, head):
@@ -317,7 +318,7 @@ def place_lesion(head, *, centre, volume_ml, oedema_ratio, shape, mass_effect):
 
     Raises
     ------
-    ValueError
+    InputFault
         If the haematoma leaves the brain, or the oedema finds no room around it.
     """
     lesion = phantom_lesion.Lesion(
@@ -338,7 +339,7 @@ def place_lesion(head, *, centre, volume_ml, oedema_ratio, shape, mass_effect):
     depth = phantom_lesion.depth(points, lesion)
     blood = depth < 1
     if np.mean(tissue[blood].sum(axis=1) > 0.5) < 0.99:
-        raise ValueError(f"a haematoma of {volume_ml:g} mL at {centre} leaves the brain")
+        raise InputFault(f"a haematoma of {volume_ml:g} mL at {centre} leaves the brain")
     order = np.argsort(depth[~blood], kind="stable")
     _, oedema = lesion_shares(
         points[~blood][order], replace(head, lesion=replace(lesion, rim=np.inf)),
@@ -347,7 +348,7 @@ def place_lesion(head, *, centre, volume_ml, oedema_ratio, shape, mass_effect):
     volume = np.cumsum(oedema) * step**3 / 1000
     last = np.searchsorted(volume, volume_ml * oedema_ratio)
     if last == len(volume):
-        raise ValueError(f"no room for the oedema of a haematoma of {volume_ml:g} mL at {centre}")
+        raise InputFault(f"no room for the oedema of a haematoma of {volume_ml:g} mL at {centre}")
     return replace(head, lesion=replace(lesion, rim=float(depth[~blood][order][last])))
 
 

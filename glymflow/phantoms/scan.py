@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+from nibabel.affines import apply_affine, voxel_sizes
 from threadpoolctl import threadpool_limits
 
 from glymflow.phantoms import head as phantom
@@ -186,7 +187,7 @@ def gradient_scheme(n_directions, bval, n_b0, b0_value=0.0):
 
 def fsl_bvecs(directions, affine):
     """Return world directions (N, 3) in FSL convention: voxel axes, x flipped if det > 0."""
-    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    axes = affine[:3, :3] / voxel_sizes(affine)
     voxel = directions @ axes
     return voxel * [-1, 1, 1] if np.linalg.det(axes) > 0 else voxel
 
@@ -221,7 +222,7 @@ def _storage(shape, affine, orientation):
 
 def _inside(head, shape, affine, blur):
     """Return flat voxel numbers in the head, their world points and tissue fractions."""
-    points = np.indices(shape).reshape(3, -1).T @ affine[:3, :3].T + affine[:3, 3]
+    points = apply_affine(affine, np.indices(shape).reshape(3, -1).T)
     plain = phantom.unposed(points, head)
     near = np.flatnonzero(np.sum(((plain - [0, -17, 5]) / [92, 112, 104]) ** 2, axis=1) < 1)
     plain = plain[near].astype(np.float32)  # the rest is air
@@ -321,7 +322,7 @@ def scan_lesion(head, lesion, tilt, sigma, rng):
 
 def _filled(head, points, fractions, affine):
     """Return the shares of haematoma and oedema in the voxels at (n, 3) world points."""
-    widths = np.linalg.norm(affine[:3, :3], axis=0)
+    widths = voxel_sizes(affine)
     counts = np.ceil(widths / 0.5).astype(int)
     inside = (
         np.stack(

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from glymflow.io import InputFault
+from glymflow.io import NoResult
 from glymflow.stats import effects
 from glymflow.stats.common import interval, joined, tidy
 from glymflow.study.selection import variable_values
@@ -41,7 +41,7 @@ def _measure(label, occasions, read, options):
         values, notes = read[0](*read[1:])
         label["occasions"] = ", ".join(occasions or map(str, values.columns))
         rows = agreement(values, **options).to_dict("records")
-    except InputFault as fault:
+    except NoResult as fault:
         return [{**label, "row": "test", "note": f"no test: {fault}"}]
     rows[0]["note"] = joined(*notes, rows[0]["note"])
     return [{**row, **label} for row in rows]
@@ -52,7 +52,7 @@ def _columns(table, names, variables):
     for name in names:
         columns[name], fault, note = variable_values(table, name, variables[name])
         if fault or variables[name]["type"] != "continuous":
-            raise InputFault(fault or f"'{name}' is not continuous")
+            raise NoResult(fault or f"'{name}' is not continuous")
         notes.append(note)
     return pd.DataFrame(columns), notes
 
@@ -62,12 +62,12 @@ def _sessions(table, name, variable, sessions):
     labels = table["session_id"].map(level_text).str.removeprefix("ses-")
     frame = values.assign(participant=table["participant_id"], session=labels)
     if frame.duplicated(["participant", "session"]).any():
-        raise InputFault("a session of a participant has several rows")
+        raise NoResult("a session of a participant has several rows")
     wide = frame.set_index(["participant", "session"])[name].unstack()  # noqa: PD010 (no means)
     known = sorted((label for label in wide if isinstance(label, str)), key=natural_key)
     wanted = [text.removeprefix("ses-") for text in map(level_text, sessions or known)]
     if len(wanted) < 2:
-        raise InputFault("there are fewer than two sessions; write `session: all` in the plan")
+        raise NoResult("there are fewer than two sessions; write `session: all` in the plan")
     return wide.reindex(columns=wanted), notes
 
 
@@ -98,7 +98,7 @@ def agreement(values, *, icc="2,1", confidence=0.95):
 
     Raises
     ------
-    InputFault
+    NoResult
         If fewer than 3 participants are complete, or all values are the same.
 
     References
@@ -109,12 +109,12 @@ def agreement(values, *, icc="2,1", confidence=0.95):
     """
     complete = values.dropna()
     if len(complete) < 3:
-        raise InputFault(
+        raise NoResult(
             f"{len(complete)} participants have values of all of: {', '.join(map(str, values))}"
         )
     x = complete.to_numpy(float)
     if np.ptp(x) == 0:
-        raise InputFault("all values are the same")
+        raise NoResult("all values are the same")
     common = {"n": len(x), "missing": len(values) - len(x), "confidence": confidence}
     rows = _intraclass(x, icc, confidence)
     for i, j in itertools.combinations(range(x.shape[1]), 2):

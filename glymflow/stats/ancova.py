@@ -5,9 +5,9 @@ import itertools
 import numpy as np
 from scipy import stats
 
-from glymflow.io import InputFault
+from glymflow.io import NoResult
 from glymflow.stats import effects
-from glymflow.stats.common import interval, joined
+from glymflow.stats.common import interval, joined, no_result_if
 from glymflow.stats.design import build_design, standardised
 from glymflow.stats.post_hoc import adjust_pairs, critical_t, studentised_range_p
 
@@ -48,7 +48,7 @@ def ancova(outcome, group, covariates, *, order, variables, post_hoc="none", con
 
     Raises
     ------
-    InputFault
+    NoResult
         If the covariates are constant or collinear, or leave no rows.
 
     References
@@ -81,31 +81,37 @@ class _Fit:
     """Least squares: coefficients, their covariance, degrees of freedom."""
 
     def __init__(self, x, y):
-        self.coefficients = np.linalg.lstsq(x, y, rcond=None)[0]
+        with no_result_if(np.linalg.LinAlgError):
+            self.coefficients = np.linalg.lstsq(x, y, rcond=None)[0]
         self.residual = float(((y - x @ self.coefficients) ** 2).sum())
         self.df = len(y) - x.shape[1]
         if self.df > 0:
             self.variance = self.residual / self.df
-            self.covariance = self.variance * np.linalg.pinv(x.T @ x)
+            with no_result_if(np.linalg.LinAlgError):
+                self.covariance = self.variance * np.linalg.pinv(x.T @ x)
 
     def t_critical(self, confidence):
         return stats.t.ppf((1 + confidence) / 2, self.df)
 
 
 def _fit(x, y, groups):
-    scaled = x / np.sqrt((x**2).sum(axis=0))
-    if np.linalg.matrix_rank(scaled, tol=1e-8) < x.shape[1]:
-        raise InputFault(
+    if _rank(x / np.sqrt((x**2).sum(axis=0))) < x.shape[1]:
+        raise NoResult(
             "the model cannot be fitted: a covariate is constant within groups or is a combination"
             " of others"
         )
     fit = _Fit(x, y)
     if fit.df < 1:
-        raise InputFault(f"{len(y)} complete rows are too few for {x.shape[1]} coefficients")
+        raise NoResult(f"{len(y)} complete rows are too few for {x.shape[1]} coefficients")
     within = sum(((y[column > 0] - y[column > 0].mean()) ** 2).sum() for column in x.T[:groups])
     if fit.residual <= 1e-12 * max(within, np.finfo(float).tiny):
-        raise InputFault("the covariates explain the variable completely")
+        raise NoResult("the covariates explain the variable completely")
     return fit
+
+
+def _rank(columns):
+    with no_result_if(np.linalg.LinAlgError):
+        return np.linalg.matrix_rank(columns, tol=1e-8)
 
 
 def _group_test(x, y, fit, order, confidence):
@@ -141,7 +147,7 @@ def _slopes_note(x, y, groups):
     products = [x[:, i] * x[:, j] for i in range(1, groups) for j in range(groups, x.shape[1])]
     full = np.column_stack([x, *products])
     scaled = full / np.maximum(np.sqrt((full**2).sum(axis=0)), 1e-300)
-    if np.linalg.matrix_rank(scaled, tol=1e-8) < full.shape[1] or len(y) <= full.shape[1]:
+    if _rank(scaled) < full.shape[1] or len(y) <= full.shape[1]:
         return "equal slopes could not be tested"
     fit, reduced, df = _Fit(full, y), _Fit(x, y), len(products)
     statistic = (reduced.residual - fit.residual) / df / fit.variance

@@ -3,9 +3,11 @@
 import warnings
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import special, stats
 
+from glymflow.io import NoResult
 from glymflow.stats import firth
+from glymflow.stats.common import find_root
 from glymflow.stats.delong import auc_interval
 
 MOST_FAILED = 0.2  # share of resamples without a fit above which nothing is corrected
@@ -99,7 +101,7 @@ def _recalibrated(linear, y):
     """Intercept (slope 1) and slope of the outcome on the linear predictor."""
     slope = firth.fit_logistic(linear[:, None], y, penalised=False).coefficients[1]
     far = 50 + np.abs(linear).max()
-    intercept = optimize.brentq(lambda a: special.expit(a + linear).sum() - y.sum(), -far, far)
+    intercept = find_root(lambda a: special.expit(a + linear).sum() - y.sum(), -far, far)
     return float(intercept), float(slope)
 
 
@@ -119,7 +121,7 @@ def _corrected(x, y, penalised, apparent, options):
                 constant = np.median(own - x[rows] @ fit.coefficients[1:])
                 all_rows = constant + x @ fit.coefficients[1:]
                 inside, outside = _measures(own, y[rows]), _measures(all_rows, y)
-        except (ValueError, ArithmeticError, np.linalg.LinAlgError):
+        except NoResult:
             continue
         optimism.append([inside[name] - outside[name] for name in apparent])
     failed = draws - len(optimism)

@@ -1,16 +1,65 @@
 """What the kinds of analysis share: descriptions, tests that may fail, notes, adjusted p values."""
 
+import contextlib
 import warnings
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import optimize, stats
 
-FAILURES = (ValueError, ArithmeticError, np.linalg.LinAlgError, RuntimeError)
+from glymflow.io import NoResult
+
+
+@contextlib.contextmanager
+def no_result_if(*errors):
+    """Turn errors that a library's call is known to raise into `NoResult`.
+
+    Put that one call into the ``with`` block and name its exact exceptions: an error of our own
+    code must not become a note in a table.
+    """
+    try:
+        yield
+    except errors as error:
+        raise NoResult(" ".join(str(error).split())) from error
+
+
+def find_root(function, low, high, **tolerances):
+    """Return where a function of one number is 0, by Brent's method.
+
+    Parameters
+    ----------
+    function : callable
+    low, high : float
+        The function has different signs there.
+    tolerances : float
+        xtol and rtol of `scipy.optimize.brentq`.
+
+    Raises
+    ------
+    NoResult
+        If there is no change of sign between them, the function is not a number somewhere, or the
+        search does not converge.
+    """
+    known = {}
+
+    def checked(x):
+        value = known[x] if x in known else function(x)
+        if np.isnan(value):
+            raise NoResult(f"The function value at x={x} is NaN; solver cannot continue.")
+        return value
+
+    for end in (low, high):
+        known[end] = checked(end)
+    if known[low] and known[high] and np.signbit(known[low]) == np.signbit(known[high]):
+        raise NoResult("f(a) and f(b) must have different signs")
+    found, about = optimize.brentq(checked, low, high, full_output=True, disp=False, **tolerances)
+    if not about.converged:
+        raise NoResult(f"Failed to converge after {about.iterations} iterations.")
+    return found
 
 
 def guarded(run, *arguments, confidence=None):
-    """Run a test; one that fails gives a note instead of numbers, and the others go on.
+    """Run a test; one that has no result gives a note instead of numbers, and the others go on.
 
     Parameters
     ----------
@@ -24,14 +73,14 @@ def guarded(run, *arguments, confidence=None):
     Returns
     -------
     dict
-        The result; only ``{"note": ...}`` if `run` raised or gave no p value.
+        The result; only ``{"note": ...}`` if `run` raised `NoResult` or gave no p value.
     """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             result = run(*arguments)
-    except FAILURES as error:
-        return {"note": f"no test: {' '.join(str(error).split())}"}
+    except NoResult as reason:
+        return {"note": f"no test: {reason}"}
     if not np.isfinite(result["p"]):
         return {"note": f"no test: {result['test']} gave no p value"}
     return result if confidence is None else {**result, "confidence": confidence}

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from glymflow.io import InputFault
+from glymflow.io import NoResult
 from glymflow.stats import compare_groups
 from glymflow.stats.common import adjusted, note_repeated
 from glymflow.study.selection import variable_values
@@ -48,7 +48,7 @@ def compare_by_factors(table, *, variables, factors, correction="none", **option
     for name, factor in factors.items():
         try:
             part = _compared(table, variables, name, factor, options)
-        except InputFault as fault:
+        except NoResult as fault:
             rows = [
                 {"variable": key, "row": "test", "note": f"no test: {fault}"} for key in variables
             ]
@@ -75,10 +75,10 @@ def compare_by_factors(table, *, variables, factors, correction="none", **option
 
 def _compared(table, variables, name, factor, options):
     if factor["type"] != "categorical":
-        raise InputFault(f"the factor '{name}' is not categorical")
+        raise NoResult(f"the factor '{name}' is not categorical")
     group, fault, _ = variable_values(table, name, factor)
     if fault:
-        raise InputFault(fault)
+        raise NoResult(fault)
     levels = list(factor["levels"])
     if len(levels) == 2 and factor.get("event") == levels[0]:
         levels.reverse()

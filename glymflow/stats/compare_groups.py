@@ -3,11 +3,10 @@
 import numpy as np
 from scipy import stats
 
-from glymflow.io import InputFault
+from glymflow.io import NoResult
 from glymflow.stats import effects
 from glymflow.stats.ancova import ancova
 from glymflow.stats.common import (
-    FAILURES,
     adjusted,
     description,
     guarded,
@@ -302,7 +301,7 @@ class _Covariates:
         self.variables, self.fault, self.notes = variables, "", {}
         try:
             self.values, self.notes = read_variables(table, variables, list(variables))
-        except InputFault as fault:
+        except NoResult as fault:
             self.fault = f"no test: {fault}"
 
     def __call__(self, values, group, summaries, test, order, options):
@@ -329,8 +328,8 @@ class _Covariates:
                 post_hoc=options["post_hoc"],
                 confidence=options["confidence"],
             )
-        except (InputFault, *FAILURES) as fault:
-            return summaries, {**kept, "note": f"no test: {' '.join(str(fault).split())}"}, []
+        except NoResult as fault:
+            return summaries, {**kept, "note": f"no test: {fault}"}, []
         result["note"] = joined(*self.notes.values(), result["note"])
         summaries = [row | mean for row, mean in zip(summaries, means, strict=True)]
         return summaries, {**kept, **result}, more
@@ -338,7 +337,7 @@ class _Covariates:
     def _present(self, group, order):
         for member in order:
             if (group == member).sum() < 2:
-                raise InputFault(f"group '{member}' has fewer than 2 complete rows")
+                raise NoResult(f"group '{member}' has fewer than 2 complete rows")
         return order
 
 

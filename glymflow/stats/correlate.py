@@ -5,13 +5,14 @@ import itertools
 import numpy as np
 from scipy import stats
 
-from glymflow.io import InputFault
+from glymflow.io import ConfigFault, NoResult
 from glymflow.stats import effects
 from glymflow.stats.common import (
     adjusted,
     guarded,
     interval,
     joined,
+    no_result_if,
     normality_test,
     note_repeated,
     tidy,
@@ -35,7 +36,7 @@ def run(table, plan, analysis):
     keys = ("y", "covariates", "method", "normality", "normality_alpha", "correction", "confidence")
     groups, within = groups_of(plan, analysis), analysis.get("within")
     if within is not None and groups is None:
-        raise InputFault("`within` needs groups")
+        raise ConfigFault("`within` needs groups")
     results = correlate(
         table,
         variables=plan["variables"],
@@ -132,9 +133,9 @@ def _correlation(table, variables, names, options):
     try:
         for name in names[:2]:
             if variables[name]["type"] != "continuous":
-                raise InputFault(f"'{name}' is not continuous")
+                raise NoResult(f"'{name}' is not continuous")
         values, notes = read_variables(table, variables, names)
-    except InputFault as fault:
+    except NoResult as fault:
         return {"note": f"no test: {fault}"}
     complete = values.dropna()
     counts = {"n": len(complete), "missing": len(values) - len(complete)}
@@ -146,7 +147,7 @@ def _correlation(table, variables, names, options):
             z = build_design(complete, variables, names[2:]).x
         chosen, normal = _chosen(pair, options)
         result = guarded(_partial, pair, z, chosen, options, confidence=options["confidence"])
-    except InputFault as fault:
+    except NoResult as fault:
         return {**counts, "note": joined(f"no test: {fault}", *notes.values())}
     note = joined(*notes.values(), result.get("note", ""))
     return {**counts, "method": chosen, **normal, **result, "note": note}
@@ -154,10 +155,10 @@ def _correlation(table, variables, names, options):
 
 def _check(pair, names):
     if len(pair) < 3:
-        raise InputFault(f"{len(pair)} complete rows")
+        raise NoResult(f"{len(pair)} complete rows")
     for column, name in zip(pair.T, names, strict=False):
         if np.ptp(column) == 0:
-            raise InputFault(f"all values of '{name}' are the same")
+            raise NoResult(f"all values of '{name}' are the same")
 
 
 def _chosen(pair, options):
@@ -177,12 +178,13 @@ def _partial(pair, z, method, options):
         pair, z = stats.rankdata(pair, axis=0), stats.rankdata(z, axis=0) if k else z
     df = len(pair) - 2 - k
     if df < 1:
-        raise ValueError(f"{len(pair)} complete rows are too few")
+        raise NoResult(f"{len(pair)} complete rows are too few")
     z = np.column_stack([np.ones(len(pair)), (z - z.mean(axis=0)) / z.std(axis=0)])
-    left = pair - z @ np.linalg.lstsq(z, pair, rcond=None)[0]
+    with no_result_if(np.linalg.LinAlgError):
+        left = pair - z @ np.linalg.lstsq(z, pair, rcond=None)[0]
     spread = np.sqrt((left**2).sum(axis=0))
     if (spread <= 1e-10 * np.sqrt(((pair - pair.mean(axis=0)) ** 2).sum(axis=0))).any():
-        raise ValueError("the covariates explain a variable completely")
+        raise NoResult("the covariates explain a variable completely")
     r = float(np.clip((left / spread).prod(axis=1).sum(), -1, 1))
     t = r * np.sqrt(df / (1 - r**2)) if abs(r) < 1 - 1e-15 else np.sign(r) * np.inf
     name = f"{'partial ' if k else ''}{'Spearman' if rank else 'Pearson'}"

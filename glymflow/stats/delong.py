@@ -10,6 +10,8 @@ DeLong's algorithm. IEEE Signal Process Lett 2014;21:1389-1393.
 import numpy as np
 from scipy import stats
 
+from glymflow.io import NoResult
+
 
 def auc_covariance(events, others):
     """Areas under the curves of markers measured in the same people, and their covariance.
@@ -67,14 +69,14 @@ def delong_test(events, others, *, confidence=0.95):
 
     Raises
     ------
-    ValueError
+    NoResult
         If the difference has no variance (markers that rank everybody alike).
     """
     auc, s = auc_covariance(events, others)
     difference = float(auc[0] - auc[1])
     variance = s[0, 0] + s[1, 1] - 2 * s[0, 1]
     if not variance > 1e-15:
-        raise ValueError("the two curves do not differ in any pair of people")
+        raise NoResult("the two curves do not differ in any pair of people")
     se = float(np.sqrt(variance))
     width = stats.norm.ppf((1 + confidence) / 2) * se
     z = difference / se

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from glymflow.io import InputFault
-from glymflow.stats.common import adjusted
+from glymflow.io import ConfigFault, NoResult
+from glymflow.stats.common import adjusted, no_result_if
 from glymflow.study.selection import variable_values
 from glymflow.text import level_text
 
@@ -68,18 +68,18 @@ def read_variables(table, variables, names):
 
     Raises
     ------
-    InputFault
+    NoResult
         If a column cannot be used.
     """
     columns, notes = {}, {}
     for name in dict.fromkeys(names):
         if name not in variables:
-            raise InputFault(f"the plan has no variable '{name}'")
+            raise NoResult(f"the plan has no variable '{name}'")
         columns[name], fault, note = variable_values(table, name, variables[name])
         if fault:
-            raise InputFault(fault)
+            raise NoResult(fault)
         if columns[name].isna().all():
-            raise InputFault(f"'{name}' has no values")
+            raise NoResult(f"'{name}' has no values")
         notes |= {name: note} if note else {}
     return pd.DataFrame(columns, index=table.index), notes
 
@@ -107,11 +107,11 @@ def check_named(settings, names, what):
 
     Raises
     ------
-    InputFault
+    ConfigFault
     """
     wrong = [name for name in settings or {} if name not in names]
     if wrong:
-        raise InputFault(f"{what} of '{wrong[0]}', which the analysis does not use")
+        raise ConfigFault(f"{what} of '{wrong[0]}', which the analysis does not use")
 
 
 def reference_of(name, variable, references=None):
@@ -119,14 +119,14 @@ def reference_of(name, variable, references=None):
 
     Raises
     ------
-    InputFault
+    NoResult
         If the named reference is none of the variable's levels.
     """
     levels = variable["levels"]
     named = level_text((references or {}).get(name))
     if named is not None:
         if named not in levels:
-            raise InputFault(f"the reference '{named}' is not a level of '{name}'")
+            raise NoResult(f"the reference '{named}' is not a level of '{name}'")
         return named
     if len(levels) == 2 and variable.get("event") == levels[0]:
         return levels[1]
@@ -153,7 +153,7 @@ def build_design(values, variables, names, references=None):
 
     Raises
     ------
-    InputFault
+    NoResult
         If a predictor is constant, no participant has its reference level, predictors are
         collinear, or there are not more rows than coefficients.
     """
@@ -161,7 +161,7 @@ def build_design(values, variables, names, references=None):
     for name in names:
         variable, column = variables[name], values[name]
         if column.nunique() < 2:
-            raise InputFault(f"'{name}' is constant in the {len(values)} complete rows")
+            raise NoResult(f"'{name}' is constant in the {len(values)} complete rows")
         if variable["type"] == "continuous":
             columns.append(column.to_numpy(float))
             terms.append(Term(name))
@@ -169,7 +169,7 @@ def build_design(values, variables, names, references=None):
         reference = reference_of(name, variable, references)
         counts = {level: int((column == level).sum()) for level in variable["levels"]}
         if not counts[reference]:
-            raise InputFault(f"no participant has the reference level '{reference}' of '{name}'")
+            raise NoResult(f"no participant has the reference level '{reference}' of '{name}'")
         empty = [level for level, count in counts.items() if not count]
         if empty:
             notes[name] = f"levels nobody has: {', '.join(empty)}"
@@ -185,13 +185,13 @@ def build_design(values, variables, names, references=None):
 def _check_columns(design):
     rows, k = design.x.shape
     if rows <= k + 1:
-        raise InputFault(f"{rows} complete rows are too few for {k + 1} coefficients")
+        raise NoResult(f"{rows} complete rows are too few for {k + 1} coefficients")
     left = 1 / variance_inflation(design.x)
     if (left < COLLINEAR).any():
         names = ", ".join(
             str(t) for t, share in zip(design.terms, left, strict=True) if share < COLLINEAR
         )
-        raise InputFault(f"predictors are collinear: {names}")
+        raise NoResult(f"predictors are collinear: {names}")
 
 
 def standardised(x):
@@ -222,7 +222,8 @@ def variance_inflation(x):
     for i in range(z.shape[1]):
         others = np.delete(z, i, axis=1)
         if others.shape[1]:
-            fitted = others @ np.linalg.lstsq(others, z[:, i], rcond=None)[0]
+            with no_result_if(np.linalg.LinAlgError):
+                fitted = others @ np.linalg.lstsq(others, z[:, i], rcond=None)[0]
             left = ((z[:, i] - fitted) ** 2).sum() / (z[:, i] ** 2).sum()
             factors[i] = 1 / left if left > 1e-15 else np.inf
     return factors
@@ -249,14 +250,14 @@ def outcome_event(variables, outcome, event=None):
 
     Raises
     ------
-    InputFault
+    NoResult
         If the outcome is not a variable of two levels, or the event is none of them.
     """
     variable = variables[outcome]
     levels = variable.get("levels", [])
     if variable["type"] != "categorical" or len(levels) != 2:
-        raise InputFault(f"the outcome '{outcome}' is not a categorical variable of two levels")
+        raise NoResult(f"the outcome '{outcome}' is not a categorical variable of two levels")
     event = level_text(event) or variable.get("event", levels[-1])
     if event not in levels:
-        raise InputFault(f"the event '{event}' is not a level of '{outcome}'")
+        raise NoResult(f"the event '{event}' is not a level of '{outcome}'")
     return event, levels[1 - levels.index(event)]

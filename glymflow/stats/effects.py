@@ -4,7 +4,9 @@ Each function returns ``(estimate, low, high)``; a limit that cannot be had is N
 """
 
 import numpy as np
-from scipy import optimize, special, stats
+from scipy import special, stats
+
+from glymflow.stats.common import find_root
 
 BOOTSTRAPS = 2000
 
@@ -303,7 +305,7 @@ def _noncentrality(cdf, start, confidence, lowest=-np.inf):
         while cdf(high) > target:
             high, step = high + step, step * 2
         limits.append(
-            optimize.brentq(lambda nc, t=target: cdf(nc) - t, max(low, lowest), high, xtol=1e-12)
+            find_root(lambda nc, t=target: cdf(nc) - t, max(low, lowest), high, xtol=1e-12)
         )
     return limits
 

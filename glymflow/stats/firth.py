@@ -15,6 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import optimize, special, stats
 
+from glymflow.io import NoResult
+from glymflow.stats.common import find_root, no_result_if
+
 MAX_ITERATIONS = 200
 MAX_STEP = 5.0  # of a standardised coefficient, as in logistf
 FARTHEST = 200.0  # a limit beyond this many standardised units is none
@@ -72,7 +75,7 @@ def separated(x, y):
         -signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(z)), bounds=(-1, 1), method="highs"
     )
     if result.status != 0:
-        raise ValueError(f"the search for separation failed: {result.message}")
+        raise NoResult(f"the search for separation failed: {result.message}")
     if -result.fun < 1e-7:
         return []
     return [int(i) for i in np.flatnonzero(np.abs(result.x[1:]) > 1e-7)]
@@ -97,8 +100,9 @@ def fit_logistic(x, y, *, penalised):
 
     Raises
     ------
-    ValueError
-        If it does not converge (as for maximum likelihood under separation).
+    NoResult
+        If a predictor is constant, or the fit does not converge (as for maximum likelihood under
+        separation).
     """
     z, mean, scale = _scaled(x)
     design = np.column_stack([np.ones(len(z)), z])
@@ -106,7 +110,7 @@ def fit_logistic(x, y, *, penalised):
     back = np.eye(len(beta))
     back[0, 1:] = -mean / scale
     back[range(1, len(beta)), range(1, len(beta))] = 1 / scale
-    covariance = back @ np.linalg.inv(_information(design, beta)[0]) @ back.T
+    covariance = back @ _inverse(_information(design, beta)[0]) @ back.T
     if penalised:
         loglik += np.log(scale).sum()  # half log |X'WX| of the columns as they came
     return LogisticFit(back @ beta, np.sqrt(np.diag(covariance)), loglik, design @ beta, covariance)
@@ -166,7 +170,7 @@ def intercept_corrected(fit, y):
     predictions? Stat Med 2017;36:2302-2317 (FLIC).
     """
     offset = fit.linear - fit.linear.mean()
-    shift = optimize.brentq(
+    shift = find_root(
         lambda a: special.expit(a + offset).sum() - y.sum(), -700 - offset.max(), 700 - offset.min()
     )
     return offset + shift
@@ -179,7 +183,14 @@ def log_likelihood(linear, y):
 
 def _scaled(x):
     mean, scale = x.mean(axis=0), x.std(axis=0, ddof=1)
+    if not (scale > 0).all():
+        raise NoResult("a predictor is constant in the rows of a fit")
     return (x - mean) / scale, mean, scale
+
+
+def _inverse(matrix):
+    with no_result_if(np.linalg.LinAlgError):
+        return np.linalg.inv(matrix)
 
 
 def _information(design, beta):
@@ -205,11 +216,12 @@ def _maximise(design, y, penalised, *, start=None, free=None):
         information, risk, weight = _information(design, beta)
         residual = y - risk
         if penalised:
-            leverage = weight * np.einsum("ij,ij->i", design @ np.linalg.inv(information), design)
+            leverage = weight * np.einsum("ij,ij->i", design @ _inverse(information), design)
             residual = residual + leverage * (0.5 - risk)
         score = (design.T @ residual)[free]
         step = np.zeros(len(beta))
-        step[free] = np.linalg.solve(information[np.ix_(free, free)], score)
+        with no_result_if(np.linalg.LinAlgError):
+            step[free] = np.linalg.solve(information[np.ix_(free, free)], score)
         step *= min(1.0, MAX_STEP / max(np.abs(step).max(), 1e-300))
         for _ in range(30):
             new = _objective(design, y, beta + step, penalised)
@@ -221,7 +233,7 @@ def _maximise(design, y, penalised, *, start=None, free=None):
             return beta, value
         if np.abs(beta).max() > FARTHEST:
             break
-    raise ValueError("the fit of the logistic regression does not converge")
+    raise NoResult("the fit of the logistic regression does not converge")
 
 
 def _profile(design, y, beta, j, fixed):
@@ -230,9 +242,9 @@ def _profile(design, y, beta, j, fixed):
     for start in (beta, np.zeros(len(beta))):
         try:
             return _maximise(design, y, True, start=np.where(free, start, fixed), free=free)[1]
-        except (ValueError, np.linalg.LinAlgError):
+        except NoResult:
             continue
-    raise ValueError("the profile of the penalised likelihood does not converge")
+    raise NoResult("the profile of the penalised likelihood does not converge")
 
 
 def _limit(design, y, beta, best, j, sign, width):
@@ -241,7 +253,7 @@ def _limit(design, y, beta, best, j, sign, width):
     def excess(value):
         return 2 * (best - _profile(design, y, beta, j, value)) - width
 
-    error = np.sqrt(np.linalg.inv(_information(design, beta)[0])[j, j])
+    error = np.sqrt(_inverse(_information(design, beta)[0])[j, j])
     near, step = beta[j], error
     far = near + sign * 2 * step
     try:
@@ -250,6 +262,6 @@ def _limit(design, y, beta, best, j, sign, width):
             far = near + sign * step
             if abs(far - beta[j]) > FARTHEST:
                 return np.nan
-        return optimize.brentq(excess, near, far, xtol=1e-12, rtol=1e-13)
-    except (ValueError, np.linalg.LinAlgError):
+        return find_root(excess, near, far, xtol=1e-12, rtol=1e-13)
+    except NoResult:
         return np.nan

@@ -4,9 +4,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from glymflow.io import InputFault
+from glymflow.io import NoResult
 from glymflow.stats import effects
-from glymflow.stats.common import interval, joined, note_repeated, tidy
+from glymflow.stats.common import interval, joined, no_result_if, note_repeated, tidy
 from glymflow.stats.design import (
     VIF_HIGH,
     about,
@@ -137,8 +137,8 @@ def _fitted(table, variables, names, settings, method):
     """Return the rows of one model; if it cannot be fitted, notes."""
     try:
         rows = _model(table, variables, names, settings)
-    except (InputFault, ArithmeticError, ValueError) as fault:
-        note = f"no model: {' '.join(str(fault).split())}"
+    except NoResult as fault:
+        note = f"no model: {fault}"
         rows = [{"row": "model", "note": note}]
         rows += [{"row": "test", "variable": name, "note": note} for name in names]
     return [{"method": method, **row} for row in rows]
@@ -149,22 +149,23 @@ def _model(table, variables, names, settings):
 
     outcome, confidence = settings["outcome"], settings["confidence"]
     if variables[outcome]["type"] != "continuous":
-        raise InputFault(f"the outcome '{outcome}' is not continuous")
+        raise NoResult(f"the outcome '{outcome}' is not continuous")
     if outcome in names:
-        raise InputFault(f"'{outcome}' is used both as outcome and as predictor")
+        raise NoResult(f"'{outcome}' is used both as outcome and as predictor")
     values, notes = read_variables(table, variables, [outcome, *names])
     errors = _standard_errors(table, settings["outcome_se"])
     complete = values[errors.notna()].dropna()
     if len(complete) < 3:
-        raise InputFault(f"{len(complete)} complete rows")
+        raise NoResult(f"{len(complete)} complete rows")
     design = build_design(complete, variables, names, settings["references"])
     y = complete[outcome].to_numpy(float)
     if np.ptp(y) == 0:
-        raise InputFault(f"the outcome '{outcome}' is constant")
+        raise NoResult(f"the outcome '{outcome}' is constant")
     exog = sm.add_constant(design.x, has_constant="add")
-    fit = sm.OLS(y, exog).fit()
+    with no_result_if(np.linalg.LinAlgError):
+        fit = sm.OLS(y, exog).fit()
     if fit.rsquared > 1 - 1e-12:
-        raise InputFault("the predictors determine the outcome: nothing is left to test")
+        raise NoResult("the predictors determine the outcome: nothing is left to test")
     about_weights = {}
     if settings["outcome_se"]:
         fit, about_weights = _weighted(fit, errors[complete.index], settings["outcome_se"])
@@ -188,11 +189,11 @@ def _standard_errors(table, column):
         return pd.Series(0.0, index=table.index)
     errors, fault, _ = variable_values(table, column, {"type": "continuous"})
     if fault:
-        raise InputFault(fault)
+        raise NoResult(fault)
     if errors.isna().all():
-        raise InputFault(f"the standard errors '{column}' have no values")
+        raise NoResult(f"the standard errors '{column}' have no values")
     if (errors <= 0).any():
-        raise InputFault(f"the standard errors '{column}' are not all above 0: {errors.min():g}")
+        raise NoResult(f"the standard errors '{column}' are not all above 0: {errors.min():g}")
     return errors
 
 
@@ -242,7 +243,9 @@ def _weighted(fit, errors, column):
         f"weighted by 1 / (tau² + {column}²), tau² = {tau2:.4g}: residual variance beyond"
         " measurement error, by the method of moments (DerSimonian and Laird)"
     )
-    return sm.WLS(y, exog, weights=1 / (tau2 + errors**2)).fit(), {"tau2": tau2, "note": note}
+    with no_result_if(np.linalg.LinAlgError):
+        weighted = sm.WLS(y, exog, weights=1 / (tau2 + errors**2)).fit()
+    return weighted, {"tau2": tau2, "note": note}
 
 
 def _method(fit):
@@ -306,7 +309,8 @@ def _variable_rows(fit, design, y, name, confidence):
         return rows
     contrast = np.zeros((len(columns), len(fit.params)))
     contrast[range(len(columns)), [column + 1 for column in columns]] = 1
-    result = fit.f_test(contrast)
+    with no_result_if(np.linalg.LinAlgError):
+        result = fit.f_test(contrast)
     f = float(np.squeeze(result.fvalue))
     effect = effects.eta_squared(f, len(columns), fit.df_resid, confidence=confidence)
     overall = {

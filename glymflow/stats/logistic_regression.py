@@ -3,10 +3,10 @@
 import numpy as np
 from scipy import stats
 
-from glymflow.io import InputFault
+from glymflow.io import NoResult
 from glymflow.stats import firth
 from glymflow.stats.calibration import calibration_rows
-from glymflow.stats.common import interval, joined, note_repeated, tidy
+from glymflow.stats.common import interval, joined, no_result_if, note_repeated, tidy
 from glymflow.stats.compare_groups import compare_groups
 from glymflow.stats.design import (
     VIF_HIGH,
@@ -183,7 +183,7 @@ def _group_test(table, variables, name, settings):
     try:
         event, other = outcome_event(variables, settings["outcome"], settings["event"])
         values, _ = read_variables(table, variables, [settings["outcome"]])
-    except InputFault as fault:
+    except NoResult as fault:
         return None, "", str(fault)
     compared = compare_groups(
         table,
@@ -204,8 +204,8 @@ def _fitted(table, variables, names, fit, settings):
     separated = {}
     try:
         rows = _model(table, variables, names, fit, settings, separated)
-    except (InputFault, ArithmeticError, ValueError) as fault:
-        note = f"no model: {' '.join(str(fault).split())}"
+    except NoResult as fault:
+        note = f"no model: {fault}"
         rows = [{"row": "model", "note": note, **separated}]
         rows += [{"row": "test", "variable": name, "note": note} for name in names]
     return [{"method": METHODS[fit], **row} for row in rows]
@@ -215,27 +215,27 @@ def _model(table, variables, names, fit, settings, separated):
     outcome = settings["outcome"]
     event, other = outcome_event(variables, outcome, settings["event"])
     if outcome in names:
-        raise InputFault(f"'{outcome}' is used both as outcome and as predictor")
+        raise NoResult(f"'{outcome}' is used both as outcome and as predictor")
     for name in settings["increments"]:
         if name in names and variables[name]["type"] != "continuous":
-            raise InputFault(f"an increment is for continuous variables; '{name}' has levels")
+            raise NoResult(f"an increment is for continuous variables; '{name}' has levels")
     values, notes = read_variables(table, variables, [outcome, *names])
     complete = values.dropna()
     y = (complete[outcome] == event).to_numpy(float)
     k, fewer = len(names), int(min(y.sum(), len(y) - y.sum()))
     if fewer < 2:
-        raise InputFault(f"{int(y.sum())} events in {len(y)} complete rows")
+        raise NoResult(f"{int(y.sum())} events in {len(y)} complete rows")
     design = build_design(complete, variables, names, settings["references"])
     k = len(design.terms)
     if fewer < k:
         what = "events" if y.sum() == fewer else "non-events"
-        raise InputFault(f"too few events: {fewer} {what} for {k} coefficients")
+        raise NoResult(f"too few events: {fewer} {what} for {k} coefficients")
     parts = firth.separated(design.x, y)
     culprits = ", ".join(str(design.terms[i]) for i in parts)
     if parts and fit == "ml":
         chi2 = firth.penalised_ratio(design.x, y, range(k))
         separated["separated"] = float(stats.chi2.sf(chi2, k))
-        raise InputFault(
+        raise NoResult(
             f"{culprits} separates '{event}' from '{other}': the maximum likelihood estimate does "
             "not exist (Firth's does)"
         )
@@ -284,11 +284,9 @@ def _ml(design, y, confidence):
     """Fit by maximum likelihood: the whole, and each coefficient with Wald's z."""
     import statsmodels.api as sm
 
-    fit = sm.Logit(y, sm.add_constant(design.x, has_constant="add")).fit(
-        method="newton", maxiter=100, tol=1e-12, disp=0, warn_convergence=False
-    )
+    fit = _newton(y, sm.add_constant(design.x, has_constant="add"), warn_convergence=False)
     if not fit.mle_retvals["converged"] or not np.isfinite(fit.bse).all():
-        raise ValueError("the fit of the logistic regression does not converge")
+        raise NoResult("the fit of the logistic regression does not converge")
     share = -np.expm1(-fit.llr / fit.nobs) / -np.expm1(2 * fit.llnull / fit.nobs)
     overall = {
         "test": "likelihood ratio test of the model",
@@ -316,13 +314,21 @@ def _ml(design, y, confidence):
     def joint(columns):
         rest = np.delete(design.x, columns, axis=1)
         rest = sm.add_constant(rest, has_constant="add") if rest.size else np.ones((len(y), 1))
-        smaller = sm.Logit(y, rest).fit(method="newton", maxiter=100, tol=1e-12, disp=0)
-        return 2 * (fit.llf - smaller.llf)
+        return 2 * (fit.llf - _newton(y, rest).llf)
 
     mapped = firth.LogisticFit(
         fit.params, fit.bse, fit.llf, fit.model.exog @ fit.params, fit.cov_params()
     )
     return {"fit": mapped, "overall": overall, "terms": terms, "joint": joint}
+
+
+def _newton(y, exog, **options):
+    import statsmodels.api as sm
+    from statsmodels.tools.sm_exceptions import PerfectSeparationError
+
+    model = sm.Logit(y, exog)
+    with no_result_if(np.linalg.LinAlgError, PerfectSeparationError):
+        return model.fit(method="newton", maxiter=100, tol=1e-12, disp=0, **options)
 
 
 def _firth(design, y, confidence):

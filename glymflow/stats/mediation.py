@@ -3,8 +3,8 @@
 import numpy as np
 from scipy import stats
 
-from glymflow.io import InputFault
-from glymflow.stats.common import interval, joined, note_repeated, tidy
+from glymflow.io import NoResult
+from glymflow.stats.common import interval, joined, no_result_if, note_repeated, tidy
 from glymflow.stats.design import adjust_rows, build_design, check_named, read_variables
 
 COLUMNS = [
@@ -110,8 +110,8 @@ def mediation(
         count = {"n": len(data["y"]), "missing": data["missing"]}
         rows = [{**count, **row} for row in rows]
         rows[0]["note"] = joined(*data["notes"])
-    except (InputFault, ArithmeticError, ValueError) as fault:
-        note = f"no mediation: {' '.join(str(fault).split())}"
+    except NoResult as fault:
+        note = f"no mediation: {fault}"
         rows = [{"row": "test", "variable": name, "path": "ab", "note": note} for name in mediators]
     results = tidy([{**base, **row} for row in rows], COLUMNS)
     adjust_rows(results, results["row"] == "test", correction)
@@ -127,21 +127,21 @@ def _read(table, variables, roles, references):
     for name in names:
         of_name = [what for other, what in zip(names, as_what, strict=True) if other == name]
         if len(of_name) > 1:
-            raise InputFault(f"'{name}' is used both as {of_name[0]} and as {of_name[1]}")
+            raise NoResult(f"'{name}' is used both as {of_name[0]} and as {of_name[1]}")
     for name in (*mediators, outcome):
         if variables[name]["type"] != "continuous":
-            raise InputFault(f"'{name}' is not continuous")
+            raise NoResult(f"'{name}' is not continuous")
     values, notes = read_variables(table, variables, names)
     complete = values.dropna()
     if len(complete) < 5:
-        raise InputFault(f"{len(complete)} complete rows")
+        raise NoResult(f"{len(complete)} complete rows")
     y = complete[outcome].to_numpy(float)
     if np.ptp(y) == 0:
-        raise InputFault(f"the outcome '{outcome}' is constant")
+        raise NoResult(f"the outcome '{outcome}' is constant")
     # all of the right-hand sides at once: what is collinear there has no paths
     design = build_design(complete, variables, [predictor, *mediators, *covariates], references)
     if len(design.columns_of(predictor)) != 1:
-        raise InputFault(f"the predictor '{predictor}' has more than two levels")
+        raise NoResult(f"the predictor '{predictor}' has more than two levels")
     middle = [design.columns_of(name)[0] for name in mediators]
     rest = [i for i in range(design.x.shape[1]) if i not in middle]
     return {
@@ -161,16 +161,17 @@ def _paths(data, confidence):
 
     x, m, y = data["x"], data["m"], data["y"]
     predictor, mediators, _ = data["names"]
-    whole = sm.OLS(y, np.column_stack([x, m])).fit()
-    total = sm.OLS(y, x).fit()
+    with no_result_if(np.linalg.LinAlgError):
+        whole = sm.OLS(y, np.column_stack([x, m])).fit()
+        total = sm.OLS(y, x).fit()
+        firsts = [sm.OLS(column, x).fit() for column in m.T]
     sd = {"x": x[:, 1].std(ddof=1), "y": y.std(ddof=1)}
     if whole.rsquared > 1 - 1e-12:
-        raise InputFault("predictor and mediators determine the outcome: nothing is left to test")
+        raise NoResult("predictor and mediators determine the outcome: nothing is left to test")
     rows = []
-    for j, name in enumerate(mediators):
-        first = sm.OLS(m[:, j], x).fit()
+    for j, (name, first) in enumerate(zip(mediators, firsts, strict=True)):
         if first.rsquared > 1 - 1e-12:
-            raise InputFault(f"the predictor determines the mediator '{name}'")
+            raise NoResult(f"the predictor determines the mediator '{name}'")
         spread = m[:, j].std(ddof=1)
         rows.append(_path_row("a", name, first, 1, sd["x"] / spread, confidence))
         rows.append(_path_row("b", name, whole, x.shape[1] + j, spread / sd["y"], confidence))
@@ -261,7 +262,7 @@ def _bootstrapped(data, paths, n_bootstrap, kind, confidence, seed):
     failed = int(np.isnan(draws).any(axis=1).sum())
     draws = draws[np.isfinite(draws).all(axis=1)]
     if failed > MOST_FAILED * n_bootstrap:
-        raise InputFault(f"{failed} of {n_bootstrap} resamples could not be fitted")
+        raise NoResult(f"{failed} of {n_bootstrap} resamples could not be fitted")
     jack = jack[np.isfinite(jack).all(axis=1)]
     rows = []
     for j in range(2 * (k + 1)):

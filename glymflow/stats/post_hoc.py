@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 from scipy import stats
 
+from glymflow.io import NoResult
 from glymflow.stats import effects
 from glymflow.stats.common import interval
 
@@ -103,13 +104,7 @@ def _differences(samples, pairs, method, equal_variances, confidence):
             **interval(
                 "estimate", "mean difference", (difference, difference - half, difference + half)
             ),
-            **interval(
-                "effect",
-                "Hedges g",
-                effects.hedges_g(
-                    samples[i], samples[j], equal_variances=equal_variances, confidence=confidence
-                ),
-            ),
+            **_hedges_g(samples[i], samples[j], equal_variances, confidence),
             "confidence": confidence,
         }
         if method == "tukey":
@@ -117,6 +112,16 @@ def _differences(samples, pairs, method, equal_variances, confidence):
             row |= {"p": np.nan, "p_adjusted": p, "correction": "tukey"}
         rows.append(row)
     return rows
+
+
+def _hedges_g(first, second, equal_variances, confidence):
+    try:
+        effect = effects.hedges_g(
+            first, second, equal_variances=equal_variances, confidence=confidence
+        )
+    except NoResult as reason:  # such as no spread in either of the two groups
+        return {"note": f"no effect size: {reason}"}
+    return interval("effect", "Hedges g", effect)
 
 
 def _name(method, equal_variances):

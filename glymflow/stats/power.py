@@ -3,11 +3,11 @@
 import math
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
 
-from glymflow.io import InputFault
+from glymflow.io import InputFault, NoResult
 from glymflow.stats import effects
-from glymflow.stats.common import FAILURES, tidy
+from glymflow.stats.common import find_root, tidy
 from glymflow.stats.design import read_variables
 from glymflow.study.plan import groups_of
 from glymflow.study.selection import column_levels
@@ -35,9 +35,9 @@ def run(table, plan, analysis):
             if effect is None:
                 effect, *limits = _observed(samples, design)
         if effect is None:
-            raise InputFault("give `effect`, or `variables` from which it is estimated")
+            raise NoResult("give `effect`, or `variables` from which it is estimated")
         rows = power(design, effect, sizes=sizes, **options)
-    except (InputFault, *FAILURES) as fault:
+    except InputFault as fault:  # of the plan's groups, or no result
         return tidy([{**label, "row": "power", "note": f"no result: {fault}"}], COLUMNS)
     if "effect" not in analysis:
         for row in rows:
@@ -50,17 +50,17 @@ def run(table, plan, analysis):
 def _samples(table, plan, analysis, names, design):
     if len(names) != (1 if design == "two_groups" else 2):
         count = "one variable" if design == "two_groups" else "two variables"
-        raise InputFault(f"design {design} needs {count}")
+        raise NoResult(f"design {design} needs {count}")
     for name in names:
         if plan["variables"][name]["type"] != "continuous":
-            raise InputFault(f"'{name}' is not continuous")
+            raise NoResult(f"'{name}' is not continuous")
     values, _ = read_variables(table, plan["variables"], names)
     groups = groups_of(plan, analysis)
     if design != "two_groups":
         complete = values.dropna()
         samples = [complete[name].to_numpy(float) for name in names]
     elif groups is None or len(groups["order"]) != 2:
-        raise InputFault("design two_groups needs two groups")
+        raise NoResult("design two_groups needs two groups")
     else:
         group = column_levels(table, plan, groups["column"])
         values = values[group.isin(groups["order"])]
@@ -70,7 +70,7 @@ def _samples(table, plan, analysis, names, design):
             for member in groups["order"]
         ]
     if min(map(len, samples)) < 2:
-        raise InputFault("a group has fewer than 2 values")
+        raise NoResult("a group has fewer than 2 values")
     return samples, len(values) - len(complete)
 
 
@@ -79,10 +79,10 @@ def _observed(samples, design):
     first, second = samples
     if design == "paired":
         if np.ptp(second - first) == 0:
-            raise InputFault("all differences are the same")
+            raise NoResult("all differences are the same")
         return effects.cohen_dz(second - first)
     if not all(np.ptp(sample) for sample in samples):
-        raise InputFault("a group or variable is constant")
+        raise NoResult("a group or variable is constant")
     if design == "correlation":
         return effects.fisher_z(float(stats.pearsonr(first, second).statistic), len(first))
     df = len(first) + len(second) - 2
@@ -119,7 +119,7 @@ def power(design, effect, *, sizes=None, alpha=0.05, power=0.8, ratio=None):
 
     Raises
     ------
-    InputFault
+    NoResult
         If the effect is 0 (no size is enough), or r is not inside -1 to 1.
 
     References
@@ -128,12 +128,14 @@ def power(design, effect, *, sizes=None, alpha=0.05, power=0.8, ratio=None):
     DM. The abuse of power. Am Stat 2001;55:19-24.
     """
     if not np.isfinite(effect) or effect == 0 or (design == "correlation" and abs(effect) >= 1):
-        raise InputFault(f"no sample size for an effect of {effect:g}")
+        raise NoResult(f"no sample size for an effect of {effect:g}")
     if ratio is None:
         ratio = sizes[1] / sizes[0] if sizes and design == "two_groups" else 1.0
     solve = _solver(design, alpha, ratio)
     common = {"test": TESTS[design], "alpha": alpha, "effect_name": NAMES[design]}
     needed = solve(effect=abs(effect), power=power)
+    if not np.isfinite(needed):
+        raise NoResult("no sample size could be found")
     first = math.ceil(needed - 1e-9)
     second = math.ceil(needed * ratio - 1e-9) if design == "two_groups" else None
     rows = [
@@ -195,5 +197,5 @@ def _root(rising, low):
     while not rising(high) >= 0:
         high *= 2
         if high > 1e9:
-            raise ValueError("no sample size could be found")
-    return optimize.brentq(rising, low, high, xtol=1e-12, rtol=1e-14)
+            raise NoResult("no sample size could be found")
+    return find_root(rising, low, high, xtol=1e-12, rtol=1e-14)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from glymflow.io import InputFault
+from glymflow.io import NoResult
 from glymflow.stats import firth
 from glymflow.stats.common import guarded, interval, joined, note_repeated, tidy
 from glymflow.stats.delong import auc_interval, delong_test
@@ -111,7 +111,7 @@ def roc(
     try:
         events = _events(variables, outcome, event, names)
         values, notes = read_variables(table, variables, [outcome])
-    except InputFault as fault:
+    except NoResult as fault:
         rows = [{"row": "test", "variable": name, "note": f"no curve: {fault}"} for name in names]
         return tidy([{"outcome": outcome, **row} for row in rows], COLUMNS)
     for level in events:
@@ -136,13 +136,13 @@ def roc(
 def _events(variables, outcome, event, names):
     variable = variables[outcome]
     if variable["type"] != "categorical":
-        raise InputFault(f"the outcome '{outcome}' is not categorical")
+        raise NoResult(f"the outcome '{outcome}' is not categorical")
     if outcome in names:
-        raise InputFault(f"'{outcome}' is used both as outcome and as marker")
+        raise NoResult(f"'{outcome}' is used both as outcome and as marker")
     levels = variable["levels"]
     if event is not None:
         if level_text(event) not in levels:
-            raise InputFault(f"the event '{event}' is not a level of '{outcome}'")
+            raise NoResult(f"the event '{event}' is not a level of '{outcome}'")
         return [level_text(event)]
     return [variable.get("event", levels[-1])] if len(levels) == 2 else levels
 
@@ -154,11 +154,11 @@ def _marker(table, variables, name, y, settings, scores):
     """Rows of one marker; its values, turned so that higher speaks for the event, in `scores`."""
     try:
         if variables[name]["type"] != "continuous":
-            raise InputFault(f"'{name}' is not continuous; put it into a model")
+            raise NoResult(f"'{name}' is not continuous; put it into a model")
         values, notes = read_variables(table, variables, [name])
         score = values[name].where(y.notna())
         _check_curve(score.dropna(), y)
-    except InputFault as fault:
+    except NoResult as fault:
         return [{"row": "test", "variable": name, "method": "marker", "note": f"no curve: {fault}"}]
     found = score.dropna()
     medians = [found[y[found.index] == value].median() for value in (0, 1)]
@@ -186,8 +186,8 @@ def _combined(table, variables, model, y, settings, scores):
         _check_curve(complete.iloc[:, 0], y, constant=False)
         design = build_design(complete, variables, names, settings["references"])
         linear, penalised = _fit(design.x, event)
-    except (InputFault, ArithmeticError, ValueError) as fault:
-        note = f"no curve: {' '.join(str(fault).split())}"
+    except NoResult as fault:
+        note = f"no curve: {fault}"
         return [{**shared, "row": "test", "note": note}]
     score = scores[name] = pd.Series(linear[1](design.x), index=complete.index)
     rows = _curve_rows(score, y, settings["confidence"], 1)
@@ -228,9 +228,9 @@ def _model_test(x, y, fit, penalised):
 def _check_curve(found, y, constant=True):
     n1, n0 = int((y[found.index] == 1).sum()), int((y[found.index] == 0).sum())
     if min(n1, n0) < 2:
-        raise InputFault(f"too few participants: {n1} with the event and {n0} without")
+        raise NoResult(f"too few participants: {n1} with the event and {n0} without")
     if constant and found.nunique() < 2:
-        raise InputFault("all values are the same")
+        raise NoResult("all values are the same")
 
 
 def _curve_rows(score, y, confidence, sign):
@@ -319,8 +319,8 @@ def _cross_validated(x, y, settings):
                 parts.append(_influence(score, y[test], y.mean()))
             areas.append(np.mean(scores))
             variances.append(np.mean(parts) / len(y))
-    except (ArithmeticError, ValueError) as error:
-        return {**row, "note": f"no cross-validation: {' '.join(str(error).split())}"}
+    except NoResult as error:
+        return {**row, "note": f"no cross-validation: {error}"}
     area, se = float(np.mean(areas)), float(np.sqrt(np.mean(variances)))
     width = stats.norm.ppf((1 + settings["confidence"]) / 2) * se
     note = f"Firth's likelihood in {separated} of {folds * repeats} folds" if separated else ""

@@ -5,9 +5,9 @@ import pandas as pd
 
 from glymflow.cohort.domain import measure_columns
 from glymflow.cohort.participants import KEYS
+from glymflow.cohort.qc import NORMAL_95
 from glymflow.domains import DOMAINS
 
-NORMAL_95 = 1.959964  # quantile of the normal distribution for a 95 % interval
 STATUS_RANK = {"pass": 0, "warn": 1, "fail": 2}
 
 

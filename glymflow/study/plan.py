@@ -14,7 +14,7 @@ import yaml
 from glymflow.cohort.domain import measure_columns
 from glymflow.cohort.participants import KEYS
 from glymflow.domains import DOMAINS
-from glymflow.io import InputFault
+from glymflow.io import ConfigFault
 from glymflow.schemas import SCHEMAS, error_text, suggestion
 from glymflow.text import level_text
 
@@ -41,21 +41,23 @@ def load_plan(path):
 
     Raises
     ------
-    InputFault
+    ConfigFault
         One line with the file and every fault found.
     """
     try:
         plan = yaml.load(Path(path).read_text(encoding="utf-8-sig"), _PlanLoader)
     except OSError as error:
-        raise InputFault(f"{path}: {error.strerror or error}") from None
+        raise ConfigFault(f"{path}: {error.strerror or error}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputFault(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
+        raise ConfigFault(
+            f"{path}: not readable as YAML ({' '.join(str(error).split())})"
+        ) from None
     faults = _schema_faults(plan)
     if not faults:
         plan = _normalise(plan)
         faults = _reference_faults(plan)
     if faults:
-        raise InputFault(f"{path}: {'; '.join(faults)}")
+        raise ConfigFault(f"{path}: {'; '.join(faults)}")
     return plan
 
 

@@ -6,11 +6,11 @@ from glymflow.tables.cells import (
     fault_notes,
     interval_title,
     label_of,
-    number,
     there,
     with_interval,
 )
 from glymflow.tables.render import Table
+from glymflow.text import number
 
 
 def planned(results, plan, analysis, table):

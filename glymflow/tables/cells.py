@@ -4,7 +4,9 @@ import math
 
 import pandas as pd
 
-MISSING = "n/a"
+from glymflow.io import MISSING
+from glymflow.text import number
+
 DASH = "–"
 
 # test: how the footnote calls it
@@ -75,18 +77,6 @@ def common_decimals(sds):
     sds = sds.dropna()
     sds = sds[sds > 0]
     return 1 if sds.empty else min(max(1 - math.floor(math.log10(sds.min())), 0), 8)
-
-
-def number(value, decimals):
-    """Write a number with a true minus sign; n/a where there is none."""
-    if not there(value):
-        return MISSING
-    if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
-    text = f"{value:.{decimals}f}"
-    if float(text) == 0:
-        text = text.lstrip("-")
-    return text.replace("-", "−")
 
 
 def label_of(name, variables):

@@ -11,10 +11,10 @@ from glymflow.tables.cells import (
     common_decimals,
     format_p,
     label_of,
-    number,
     there,
 )
 from glymflow.tables.render import Table
+from glymflow.text import number
 
 DEFAULT_COLUMNS = ("effect", "p")
 

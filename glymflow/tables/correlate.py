@@ -9,11 +9,11 @@ from glymflow.tables.cells import (
     format_p,
     interval_title,
     label_of,
-    number,
     there,
     with_interval,
 )
 from glymflow.tables.render import Table
+from glymflow.text import number
 
 DEFAULT_COLUMNS = ("estimate", "p")
 

@@ -1,7 +1,8 @@
 """The table of a description: median [Q1, Q3], mean ± SD or range, one cell per variable."""
 
-from glymflow.tables.cells import MISSING, common_decimals, fault_notes, label_of, number, there
+from glymflow.tables.cells import MISSING, common_decimals, fault_notes, label_of, there
 from glymflow.tables.render import Table
+from glymflow.text import number
 
 SUMMARIES = {
     "median": "median [Q1, Q3] (quartiles)",

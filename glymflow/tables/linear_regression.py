@@ -1,6 +1,6 @@
 """The table of a linear regression: B, its error and interval, beta, t, p, inflation."""
 
-from glymflow.tables.cells import DASH, MISSING, format_p, label_of, number, there
+from glymflow.tables.cells import DASH, MISSING, format_p, label_of, there
 from glymflow.tables.regression import (
     correction_note,
     missing_note,
@@ -12,6 +12,7 @@ from glymflow.tables.regression import (
     with_interval,
 )
 from glymflow.tables.render import Table
+from glymflow.text import number
 
 COLUMNS = ("estimate", "se", "beta", "statistic", "p", "vif")
 STATISTICS = {"t": "t", "F": "F"}

@@ -1,6 +1,6 @@
 """The table of a logistic regression: odds ratios, their intervals and p, of one fit or two."""
 
-from glymflow.tables.cells import DASH, format_p, label_of, number, there
+from glymflow.tables.cells import DASH, format_p, label_of, there
 from glymflow.tables.regression import (
     correction_note,
     missing_note,
@@ -11,7 +11,7 @@ from glymflow.tables.regression import (
     term_rows,
 )
 from glymflow.tables.render import Table
-from glymflow.text import level_text
+from glymflow.text import level_text, number
 
 
 def planned(results, plan, analysis, table):

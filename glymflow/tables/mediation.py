@@ -1,6 +1,6 @@
 """The table of a mediation: paths, indirect effects, proportion mediated."""
 
-from glymflow.tables.cells import DASH, MISSING, format_p, label_of, number, there
+from glymflow.tables.cells import DASH, MISSING, format_p, label_of, there
 from glymflow.tables.regression import (
     correction_note,
     noted,
@@ -9,7 +9,7 @@ from glymflow.tables.regression import (
     with_interval,
 )
 from glymflow.tables.render import Table
-from glymflow.text import level_text
+from glymflow.text import level_text, number
 
 
 def planned(results, plan, analysis, table):

@@ -1,7 +1,8 @@
 """The table of power: power at the study's size, sample size needed, detectable effect."""
 
-from glymflow.tables.cells import MISSING, fault_notes, format_p, label_of, number, there
+from glymflow.tables.cells import MISSING, fault_notes, format_p, label_of, there
 from glymflow.tables.render import Table
+from glymflow.text import number
 
 LABELS = {
     "power": "Power of this study",

@@ -1,7 +1,7 @@
 """What the tables of models share: labels of terms, cells of coefficients, footnotes."""
 
-from glymflow.tables.cells import CORRECTIONS, DASH, MISSING, format_p, label_of, number, there
-from glymflow.text import level_text
+from glymflow.tables.cells import CORRECTIONS, DASH, MISSING, format_p, label_of, there
+from glymflow.text import level_text, number
 
 
 def term_rows(rows, variables):

@@ -2,10 +2,10 @@
 
 import math
 
-from glymflow.tables.cells import DASH, MISSING, format_p, label_of, number, there
+from glymflow.tables.cells import DASH, MISSING, format_p, label_of, there
 from glymflow.tables.regression import correction_note, noted, percent_ci, significant
 from glymflow.tables.render import Table
-from glymflow.text import level_text
+from glymflow.text import level_text, number
 
 
 def planned(results, plan, analysis, table):

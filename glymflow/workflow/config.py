@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 
 from glymflow.alps.domain import ROLES
-from glymflow.io import InputFault
+from glymflow.io import ConfigFault, InputFault
 from glymflow.schemas import ROOT, SCHEMAS
 
 DEFAULTS = ROOT / "config" / "config.yaml"
@@ -34,7 +34,7 @@ def load_config(path):
 
     Raises
     ------
-    InputFault
+    ConfigFault
         If the file cannot be read or is no YAML mapping.
     """
     return with_defaults(read_config(path))
@@ -79,18 +79,18 @@ def read_config(path):
     try:
         content = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise InputFault(f"{path}: {error.strerror or error}") from None
+        raise ConfigFault(f"{path}: {error.strerror or error}") from None
     except UnicodeDecodeError:
-        raise InputFault(f"{path}: not a text file in UTF-8") from None
+        raise ConfigFault(f"{path}: not a text file in UTF-8") from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not readable"
-        raise InputFault(f"{path}: not valid YAML{place}: {problem}") from None
+        raise ConfigFault(f"{path}: not valid YAML{place}: {problem}") from None
     if content is None:
         return {}
     if not isinstance(content, dict):
-        raise InputFault(f"{path}: a config has lines of the form `key: value`")
+        raise ConfigFault(f"{path}: a config has lines of the form `key: value`")
     return content
 
 

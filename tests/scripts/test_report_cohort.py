@@ -7,7 +7,7 @@ from page_checks import assert_good_page, load_script
 
 from glymflow.figures.charts import figure_bytes, plot_distribution
 from glymflow.io import write_tsv
-from glymflow.pages.report import ROIS
+from glymflow.text import ROLES_ACROSS
 
 script = load_script("report_cohort")
 STATUSES = ["pass", "pass", "warn", "pass", "fail", "pass", "pass", "pass"]
@@ -27,7 +27,7 @@ def files(tmp_path):
                     "roi_set": "ad2025", "frame": frame, "alps_left": left, "alps_right": right,
                     "alps_mean": (left + right) / 2, "qc_status": status,
                     "qc_reasons": None if status == "pass" else "motion_high",
-                    **{f"alignment_{roi}": rng.uniform(0.9, 1) for roi in ROIS},
+                    **{f"alignment_{roi}": rng.uniform(0.9, 1) for roi in ROLES_ACROSS},
                 }
             )  # fmt: skip
     alps = pd.DataFrame(rows)

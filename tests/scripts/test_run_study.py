@@ -83,3 +83,54 @@ def test_a_fault_of_the_plan_is_one_line(cohort, tmp_path):
     plan.write_text(PLAN.read_text().replace("seed:", "sead:"))
     with pytest.raises(InputFault, match="unknown key 'sead' \\(did you mean 'seed'\\?\\)"):
         main(cohort=cohort, plan=plan, stats=[])
+
+
+# analysis, and a helper of its statistic
+ANALYSES = {
+    "{kind: compare_groups, variables: [age]}": "glymflow.stats.effects.hedges_g",
+    "{kind: compare_groups, variables: [age], choice: rank}": "scipy.stats.mannwhitneyu",
+    "{kind: compare_groups, variables: [sex]}": "scipy.stats.fisher_exact",
+    "{kind: compare_groups, variables: [age], covariates: [alps_left], choice: parametric}": (
+        "glymflow.stats.ancova.standardised"
+    ),
+    "{kind: compare_by_factors, variables: [age], factors: [sex]}": (
+        "glymflow.stats.effects.hedges_g"
+    ),
+    "{kind: compare_paired, pairs: [{first: alps_left, second: alps_right}], choice: rank}": (
+        "glymflow.stats.effects.pseudomedian"
+    ),
+    "{kind: correlate, x: [age, alps_left]}": "glymflow.stats.effects.fisher_z",
+    "{kind: linear_regression, outcome: age, predictors: [alps_left]}": (
+        "glymflow.stats.linear_regression.variance_inflation"
+    ),
+    "{kind: logistic_regression, outcome: sex, predictors: [age], n_bootstrap: 0}": (
+        "glymflow.stats.firth.separated"
+    ),
+    "{kind: logistic_regression, outcome: sex, predictors: [age], n_bootstrap: 2}": (
+        "glymflow.stats.firth._profile"
+    ),
+    "{kind: mediation, predictor: age, mediators: [alps_left], outcome: alps_right}": (
+        "glymflow.stats.mediation.indirect_effects"
+    ),
+    "{kind: roc, outcome: sex, markers: [age]}": "glymflow.stats.roc.auc_interval",
+    "{kind: roc, outcome: sex, models: [{id: m, label: m, variables: [age]}], folds: 2}": (
+        "glymflow.stats.roc._influence"
+    ),
+    "{kind: power, design: two_groups, variables: [age]}": "glymflow.stats.effects.hedges_g",
+}
+
+
+@pytest.mark.parametrize(("analysis", "helper"), ANALYSES.items())
+def test_a_bug_in_a_statistic_fails_the_job(cohort, monkeypatch, analysis, helper):
+    text = PLAN.read_text()
+    text = text[: text.index("\nanalyses:")] + f"\nanalyses:\n  - {{id: a, {analysis[1:]}\n"
+    plan = cohort.parent / "plan.yaml"
+    plan.write_text(text)
+    run(cohort, plan)  # without the bug there is a result
+
+    def bug(*args, **options):
+        return int("no number")
+
+    monkeypatch.setattr(helper, bug)
+    with pytest.raises(ValueError, match="invalid literal for int"):
+        run(cohort, plan)

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from glymflow import io
-from glymflow.io import InputFault
+from glymflow.io import ConfigFault, InputFault, NoResult
 
 AFFINE = np.array([[0, 0, 2.5, -40], [-3.0, 0, 0, 50], [0, 4.0, 0, -20], [0, 0, 0, 1]])
 
@@ -339,3 +339,29 @@ def test_the_name_while_writing_is_not_in_the_file(tmp_path, name):
     saved = (tmp_path / "one" / name).read_bytes()
     assert saved == (tmp_path / "two" / name).read_bytes()
     assert b".part-" not in saved
+
+
+def test_faults_are_told_apart():
+    assert issubclass(ConfigFault, InputFault)
+    assert issubclass(NoResult, InputFault)
+    assert not issubclass(InputFault, ValueError)  # `except ValueError` must not swallow one
+
+
+def test_running_out_of_memory_is_no_fault_of_the_file(tmp_path, monkeypatch):
+    io.save_image(np.zeros((2, 3, 4), np.float32), np.eye(4), tmp_path / "a.nii")
+
+    def full(*args, **options):
+        raise MemoryError
+
+    monkeypatch.setattr("nibabel.load", full)
+    with pytest.raises(MemoryError):
+        io.load_image(tmp_path / "a.nii")
+
+
+def test_naming_says_which_file_and_keeps_the_kind():
+    with pytest.raises(NoResult, match=r"^a\.tsv: too few$"), io.naming("a.tsv"):
+        raise NoResult("too few")
+    with pytest.raises(ValueError, match=r"^a bug$"), io.naming("a.tsv"):
+        raise ValueError("a bug")
+    with io.naming("a.tsv"):
+        pass

@@ -305,6 +305,42 @@ def test_command_writes_the_findings(tmp_path, capsys):
             " [{label: x, kind: counts, values: [9, 1]}]}]",
             "a count is larger than its group",
         ),
+        (
+            "title: a\ntables: [{id: T, n: [14-12, 5], rows:"
+            " [{label: x, kind: means, values: [1 ± 2, 3 ± 4]}]}]",
+            "'14-12' is no whole number or range of them",
+        ),
+        (
+            "title: a\ntables: [{id: T, n: [9, 9, 9], rows: [{label: x, kind: means,"
+            " values: [1 ± 2, 3 ± 4, 5 ± 6], tests: [student]}]}]",
+            "a t test compares two groups, not 3",
+        ),
+        (
+            "title: a\ntables: [{id: T, n: [2, 2, 2], rows: [{label: x, kind: means,"
+            " values: [1 ± 2, 3 ± 4, 5 ± 6], tests: [ancova], covariates: '3'}]}]",
+            "6 people are too few for 3 covariates",
+        ),
+        (
+            "title: a\ntables: [{id: T, n: [9, 9, 9], groups: [a, b, c], rows: [{label: x,"
+            " kind: means, values: [1 ± 2, 3 ± 4, 5 ± 6],"
+            " contrasts: [{pair: [a, d], p: '0.1'}]}]}]",
+            "'d' is none of the groups with values",
+        ),
+        (
+            "title: a\ntables: [{id: T, n: [0, 9], rows:"
+            " [{label: x, kind: counts, values: [0, 1]}]}]",
+            "a group has nobody in it",
+        ),
+        (
+            "title: a\ntables: [{id: T, n: [3-9, 9], rows:"
+            " [{label: x, kind: counts, values: [0, 1]}]}]",
+            "needs sizes, not a range of them",
+        ),
+        (
+            "title: a\ntables: [{id: T, rows: [{label: x, kind: counts,"
+            " levels: {a: [1, 2], b: [1, 2, 3]}}]}]",
+            "the levels have different numbers of cells",
+        ),
     ],
 )
 def test_command_refuses_in_one_line(tmp_path, capsys, content, text):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from glymflow.figures import charts
+from glymflow.text import ROLES_ACROSS
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def table():
             "page": [f"sub-{i:02d}.html" for i in range(n)],
         }
     )
-    for roi in charts.ROIS:
+    for roi in ROLES_ACROSS:
         rows[f"alignment_{roi}"] = rng.uniform(0.8, 1, n)
     return rows
 
@@ -120,7 +121,7 @@ def test_frames_in_order_and_joined(table):
 def test_alignment_of_each_roi(table):
     (ax,) = charts.plot_alignment(table).axes
     shown = np.concatenate(points(ax))
-    for place, roi in enumerate(charts.ROIS):
+    for place, roi in enumerate(ROLES_ACROSS):
         here = shown[np.abs(shown[:, 0] - place) < 0.4, 1]
         np.testing.assert_array_equal(np.sort(here), np.sort(table[f"alignment_{roi}"]))
 

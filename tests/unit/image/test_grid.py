@@ -70,3 +70,25 @@ def test_bounding_box():
     mask[1:3, 2:6, 4] = True
     first, last = grid.bounding_box(mask)
     assert (first.tolist(), last.tolist()) == ([1, 2, 4], [3, 6, 5])
+
+
+def test_points_are_moved_as_written_by_hand():
+    """The same bits: results of a study must not change with the place of the arithmetic."""
+    rng = np.random.default_rng(0)
+    affine = oblique((0.7, 2, 3), (10, -5, 20), (3, 4, 5))
+    for points in (rng.normal(size=(50, 3)) * 60, rng.integers(0, 99, (50, 3)), np.empty((0, 3))):
+        by_hand = points @ affine[:3, :3].T + affine[:3, 3]
+        np.testing.assert_array_equal(grid.map_points(affine, points), by_hand)
+        np.testing.assert_allclose(grid.to_voxels(affine, by_hand), points, atol=1e-9)
+    point = (1.5, 2.5, 3.5)
+    np.testing.assert_array_equal(
+        grid.map_points(affine, point), affine[:3, :3] @ point + affine[:3, 3]
+    )
+
+
+def test_voxels_of_an_oblique_and_mirrored_grid():
+    affine = oblique((-0.5, 2, 3), (10, -5, 20))
+    np.testing.assert_allclose(grid.spacing_of(affine), (0.5, 2, 3))
+    assert grid.voxel_volume(affine) == pytest.approx(3)
+    assert grid.volume_ml(affine) == pytest.approx(0.003)
+    assert isinstance(grid.voxel_volume(affine), float)

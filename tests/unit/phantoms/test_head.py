@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from glymflow.io import InputFault
 from glymflow.phantoms import head as phantom
 from glymflow.phantoms.fibres import axial_diffusivities, bundle_tensor, white_matter_tensors
 
@@ -133,7 +134,7 @@ def test_deformation_does_not_fold(bent_head):
 
 
 def test_too_strong_a_deformation_is_refused():
-    with pytest.raises(ValueError, match="cannot be inverted"):
+    with pytest.raises(InputFault, match="cannot be inverted"):
         phantom.to_world(brain_points(200), make_head(deformation_mm=40))
 
 

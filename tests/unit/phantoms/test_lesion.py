@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from glymflow.io import InputFault
 from glymflow.phantoms import head as phantom
 from glymflow.phantoms import lesion as phantom_lesion
 from glymflow.phantoms.lesion import Lesion, depth, draw_lesions, pull, push, sphere_radius
@@ -204,7 +205,7 @@ def test_lesion_turns_with_the_head(head):
 
 
 def test_a_lesion_without_room_is_refused(head):
-    with pytest.raises(ValueError, match="leaves the brain"):
+    with pytest.raises(InputFault, match="leaves the brain"):
         place(head, centre=(-66, -20, 0), volume_ml=60.0, mass_effect=0.0)
 
 

@@ -11,7 +11,7 @@ import pingouin
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from glymflow.io import InputFault
+from glymflow.io import InputFault, NoResult
 from glymflow.stats.delong import auc_covariance, auc_interval, delong_test
 from glymflow.stats.roc import COLUMNS, _influence, curve_points, roc
 from glymflow.study.plan import plan_schema
@@ -177,7 +177,7 @@ class TestDelong:
 
     def test_same_marker_twice(self):
         events, others = np.array([[1, 2, 3, 9.0]] * 2), np.array([[0, 2, 1.0]] * 2)
-        with pytest.raises(ValueError, match="do not differ"):
+        with pytest.raises(NoResult, match="do not differ"):
             delong_test(events, others)
 
     def test_sign(self):
