@@ -29,9 +29,18 @@ def timed(label, run, *arguments):
 
 def index_masks(folder):
     """Index a folder of lesion masks."""
-    from glymflow.workflow.intake import index_measures
+    from glymflow.workflow.config import load_config
+    from glymflow.workflow.intake import index_cohort, intake_settings
 
-    index_measures(str(folder), str(folder), lesions={})
+    config = load_config(write_config(folder, Path(folder) / "config.yaml"))
+    rows, _ = index_cohort(**intake_settings(config, {}))
+    print(f"{len(rows['lesions'])} masks found")
+
+
+def write_config(folder, path):
+    """Write a config that takes a folder as images and as masks; return its path."""
+    path.write_text(f"bids_dir: {folder}\nderivatives_dir: {folder}\n", encoding="utf-8")
+    return path
 
 
 def mediate_often():
@@ -39,18 +48,19 @@ def mediate_often():
     import numpy as np
     import pandas as pd
 
-    from glymflow.stats.mediation import mediate
+    from glymflow.stats.mediation import mediation
 
     values = np.random.default_rng(1).normal(size=(100, 6))
     table = pd.DataFrame(values, columns=["x", "m", "n", "y", "age", "sex"])
-    mediate(table, "x", ["m", "n"], "y", covariates=["age", "sex"], n_bootstrap=5000)
+    variables = dict.fromkeys(table.columns, {"type": "continuous"})
+    paths = {"predictor": "x", "mediators": ["m", "n"], "outcome": "y"}
+    mediation(table, variables=variables, covariates=["age", "sex"], n_bootstrap=5000, **paths)
 
 
 def measure_strokes(masks, work):
     """Run the target `lesions` on a folder of masks."""
     folder = Path(masks).resolve()
-    config = Path(work) / "config.yaml"
-    config.write_text(f"bids_dir: {folder}\nderivatives_dir: {folder}\n", encoding="utf-8")
+    config = write_config(folder, Path(work) / "config.yaml")
     command = [sys.executable, "-m", "snakemake", "lesions", "--cores", "2"]
     command += ["--snakefile", CHECKOUT / "Snakefile", "--directory", work]
     command += ["--configfile", config, "--quiet", "all"]
