@@ -52,7 +52,7 @@ def mediate_often():
 
     values = np.random.default_rng(1).normal(size=(100, 6))
     table = pd.DataFrame(values, columns=["x", "m", "n", "y", "age", "sex"])
-    variables = dict.fromkeys(table.columns, {"type": "continuous"})
+    variables = {name: {"type": "continuous"} for name in table.columns}
     paths = {"predictor": "x", "mediators": ["m", "n"], "outcome": "y"}
     mediation(table, variables=variables, covariates=["age", "sex"], n_bootstrap=5000, **paths)
 

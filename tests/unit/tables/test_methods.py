@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from glymflow.study.plan import plan_caveats
 from glymflow.tables.methods import methods_text
 
 
@@ -54,9 +55,11 @@ def test_weights_are_named():
 
 def test_epvs_are_said_to_come_from_synthetic_data():
     plan, results, flow = example()
+    assert plan_caveats(plan) == []
     assert "synthetic" not in methods_text(plan, results, flow)
     plan["variables"]["bg"] = {"column": "epvs_permille_bg"}
-    assert "was trained on synthetic data" in methods_text(plan, results, flow)
+    text = methods_text(plan, results, flow, plan_caveats(plan))
+    assert "was trained on synthetic data" in text
 
 
 def test_an_analysis_that_failed_is_named():
