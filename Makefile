@@ -1,6 +1,7 @@
 # make env    the environment, from requirements.lock
 # make demo   simulated cohort -> whole workflow -> report
 # make test   all tests        make lint   all linters
+# make test-quick   the unit tests without the slow ones: about a minute
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 BIN := .venv/bin
@@ -13,10 +14,10 @@ export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS = 1
 
-.PHONY: help env demo paper test lint lock clean
+.PHONY: help env demo paper test test-quick lint lock clean
 
 help:
-	@sed -n 's/^# //p' $(MAKEFILE_LIST) | head -4
+	@sed -n 's/^# //p' $(MAKEFILE_LIST) | head -5
 
 env: .venv/.done
 
@@ -40,7 +41,10 @@ paper: env
 	$(BIN)/python benchmarks/paper_results.py --out paper
 
 test: env
-	$(BIN)/python -m pytest -n $(CORES) --dist worksteal
+	$(BIN)/python -m pytest -n $(CORES) --dist worksteal $(PYTEST_OPTIONS)
+
+test-quick: env
+	$(BIN)/python -m pytest tests/unit -m "not slow and not data" -n $(CORES) --dist worksteal $(PYTEST_OPTIONS)
 
 lint: env
 	$(BIN)/ruff check .

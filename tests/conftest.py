@@ -10,6 +10,16 @@ for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMB
 import pytest  # noqa: E402
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+SLURM = Path(__file__).resolve().parent / "slurm"
+
+
+def pytest_collection_modifyitems(items):
+    """Mark what needs the real scans or a Slurm: `-m "not data and not slurm"` leaves it out."""
+    for item in items:
+        if "shared_data" in getattr(item, "fixturenames", ()):
+            item.add_marker("data")
+        if SLURM in item.path.parents:
+            item.add_marker("slurm")
 
 
 @pytest.fixture(scope="session")

@@ -97,7 +97,8 @@ def _measures():
     }
     for part, words in _PARTS.items():
         for what, more in _WHAT.items():
-            found[f"alps_{part}{what}"] = Measure(f"ALPS index, {words}{more}")
+            if f"alps_{part}{what}" in COLUMNS:
+                found[f"alps_{part}{what}"] = Measure(f"ALPS index, {words}{more}")
     for side in SIDES:
         for component in COMPONENTS:
             axes, fibres = component.split("_")

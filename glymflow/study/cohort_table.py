@@ -153,7 +153,7 @@ def _is_number(column):
 def _error_of_mean(errors):
     """Return the standard error of the mean of values whose errors are independent."""
     known = errors.dropna()
-    return np.sqrt(np.sum(known**2)) / len(known) if len(known) else np.nan
+    return np.sqrt((known**2).sum()) / len(known) if len(known) else np.nan
 
 
 def _listed(values):

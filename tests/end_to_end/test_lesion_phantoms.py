@@ -96,7 +96,9 @@ def test_lesion_is_found_through_the_registration(beside):
 
 
 def test_both_masks_were_left_out_of_the_registration(beside):
-    for path in (beside / "results" / "derivatives").rglob("*mode-image_xfm.json"):
+    paths = sorted((beside / "results" / "derivatives").rglob("*mode-image_xfm.json"))
+    assert len(paths) == 2
+    for path in paths:
         facts = read_json(path)
         names = [source.rpartition("_space-")[2] for source in facts["Sources"][2:]]
         assert names == ["SWI_label-haematoma_mask.nii.gz", "T2w_label-lesion_mask.nii.gz"]

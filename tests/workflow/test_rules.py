@@ -17,13 +17,25 @@ def rules(tmp_path_factory):
     subprocess.run(
         [sys.executable, Path(__file__).with_name("list_rules.py"), out], cwd=CHECKOUT, check=True
     )
-    return {rule["name"]: rule for rule in json.loads(out.read_text())}
+    found = {rule["name"]: rule for rule in json.loads(out.read_text())}
+    assert len(found) > 20
+    return found
 
 
 @pytest.fixture(scope="module")
 def working(rules):
     """The rules that do something."""
-    return {name: rule for name, rule in rules.items() if name not in TARGETS}
+    found = {name: rule for name, rule in rules.items() if name not in TARGETS}
+    assert len(found) > 15
+    return found
+
+
+@pytest.fixture(scope="module")
+def files():
+    """The text of each file of rules, by name."""
+    found = {path.name: path.read_text() for path in (CHECKOUT / "rules").glob("*.smk")}
+    assert len(found) > 5
+    return found
 
 
 def source_of(rule):
@@ -80,24 +92,24 @@ def test_snakefile_fits_a_screen():
     assert len((CHECKOUT / "Snakefile").read_text().splitlines()) < 50
 
 
-def test_rules_files_hold_rules_and_common_holds_none():
-    for path in (CHECKOUT / "rules").glob("*.smk"):
-        text = path.read_text()
+def test_rules_files_hold_rules_and_common_holds_none(files):
+    assert "common.smk" in files
+    for name, text in files.items():
         defines = re.search(r"^\s*(def|class) ", text, flags=re.MULTILINE)
         rules = re.search(r"^(rule|checkpoint) ", text, flags=re.MULTILINE)
-        if path.name == "common.smk":
+        if name == "common.smk":
             assert not rules
         else:
-            assert rules, path.name
-            assert not defines, path.name
-            assert re.search(r"^\s*(import|from) ", text, flags=re.MULTILINE) is None, path.name
+            assert rules, name
+            assert not defines, name
+            assert re.search(r"^\s*(import|from) ", text, flags=re.MULTILINE) is None, name
 
 
-def test_every_rules_file_is_included():
+def test_every_rules_file_is_included(files):
     included = set(re.findall(r'include: "rules/(.+?)"', (CHECKOUT / "Snakefile").read_text()))
-    assert included == {path.name for path in (CHECKOUT / "rules").glob("*.smk")}
+    assert included == set(files)
 
 
-def test_no_path_is_outside_the_run_directory(rules):
-    for path in (CHECKOUT / "rules").glob("*.smk"):
-        assert not re.search(r'"(/|~|results/)', path.read_text()), path.name
+def test_no_path_is_outside_the_run_directory(files):
+    for name, text in files.items():
+        assert not re.search(r'"(/|~|results/)', text), name

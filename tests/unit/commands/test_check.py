@@ -10,8 +10,6 @@ from bids_trees import write_series
 from glymflow.cli import main
 from glymflow.commands import check as check_module
 
-REAL_BIDS = Path(__file__).parents[3].parent / "shared" / "data" / "real_bids"
-
 
 @pytest.fixture
 def root(tmp_path):
@@ -138,9 +136,8 @@ def test_study_plan_and_columns(root, check, tmp_path, monkeypatch):
     assert "  - plan: column grupp is not in participants.tsv" in out
 
 
-@pytest.mark.skipif(not REAL_BIDS.is_dir(), reason=f"no real scans at {REAL_BIDS}")
-def test_real_scans(check):
-    status, out, _ = check(f"bids_dir: {REAL_BIDS}\n")
+def test_real_scans(check, shared_data):
+    status, out, _ = check(f"bids_dir: {shared_data / 'real_bids'}\n")
     assert status == 0
     assert "12, of which 0 already preprocessed" in out
     lines = out.split("Missing or excluded (")[1].splitlines()[1:]

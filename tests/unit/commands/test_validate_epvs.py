@@ -16,9 +16,7 @@ from glymflow.commands.validate_epvs import (
     study_columns,
     summarise,
 )
-from glymflow.commands.validate_epvs_masks import find_masks, pair_masks
-from glymflow.commands.validate_epvs_page import plot_performance, printed_tables
-from glymflow.io import InputFault, read_tsv, save_image, write_tsv
+from glymflow.io import read_tsv, save_image, write_tsv
 
 SHAPE = (14, 12, 10)
 AFFINE = np.array([[1.0, 0, 0, -7], [0, 1, 0, -6], [0, 0, 1, -5], [0, 0, 0, 1]])
@@ -478,48 +476,3 @@ def test_two_masks_of_one_session(study, capsys, quick):
     validate(study)
     reason = read_tsv(study / "out" / "left_out.tsv").reason.iloc[0]
     assert reason.startswith("several masks of one session: ")
-
-
-def test_sessions_are_paired_with_care():
-    engine = {("sub-1", "ses-a"): ["e1"], ("sub-2", "ses-a"): ["e2"], ("sub-2", "ses-b"): ["e3"]}
-    reader = {("sub-1", None): ["r1"], ("sub-2", None): ["r2"]}
-    sessions, left_out = pair_masks({"engine": engine, "reader1": reader})
-    assert sessions == {("sub-1", "ses-a"): {"engine": "e1", "reader1": "r1"}}
-    assert [(row["participant_id"], row["session_id"]) for row in left_out] == [
-        ("sub-2", None), ("sub-2", "ses-a"), ("sub-2", "ses-b"),
-    ]  # fmt: skip
-    only = {("sub-1", None): ["e1"]}
-    sessions, _ = pair_masks({"engine": only, "reader1": {("sub-1", "ses-9"): ["r1"]}})
-    assert sessions == {("sub-1", None): {"engine": "e1", "reader1": "r1"}}
-
-
-def test_names_are_matched_whole(tmp_path):
-    for name in ("sub-1_epvs.nii", "sub-1_epvs.nii.gz", "xsub-1_epvs.nii", "sub-12_epvs.nii"):
-        write(tmp_path / name, ENGINE)
-    found = find_masks(str(tmp_path / "{participant_id}_epvs.nii"), option="--rater")
-    assert set(found) == {("sub-1", None), ("sub-12", None)}
-    with pytest.raises(InputFault, match="no file has such a name"):
-        find_masks(str(tmp_path / "{participant_id}" / "{participant_id}.nii"), option="--rater")
-
-
-# ------------------------------------------------------------------ tables and figures
-
-
-def test_table_has_the_papers_layout():
-    table = cohort(COUNTS)
-    printed = printed_tables(table, summarise(table), agree(table))
-    assert printed["overlap"].columns == ["", "AI vs. reader 1"]
-    assert printed["overlap"].rows[0] == (0, "DSC", "", ["0.350 (0.225, 0.475)"])
-    assert [row[1] for row in printed["overlap"].rows[:3]] == ["DSC", "a", "b"]
-    cells = printed["agreement"].rows[1][3]
-    assert cells[0] == "6"
-    assert cells[2].startswith("1.3 (")
-
-
-def test_figure_shows_every_session_and_the_median():
-    table = cohort(COUNTS)
-    figure = plot_performance(table, summarise(table))
-    ax = figure.axes[0]
-    points = np.concatenate([c.get_offsets()[:, 1] for c in ax.collections])
-    assert sorted(points) == pytest.approx(np.arange(1, 7) / 10)
-    assert [text.get_text() for text in ax.texts] == ["0.350"]

@@ -14,8 +14,6 @@ from glymflow.cohort.participants import EXCLUDED_COLUMNS
 from glymflow.dwi.intake import SERIES_COLUMNS
 from glymflow.io import InputFault
 
-REAL_BIDS = Path(__file__).parents[3].parent / "shared" / "data" / "real_bids"
-
 # what a shell, Snakemake or a table would read as something else
 HOSTILE = ["$(touch X)", "a;b", "{0}", "b,c=d %s", "`id`", "a b", "é", "a\nb", "P_01", ""]
 
@@ -412,9 +410,8 @@ class TestPreprocessed:
         assert excluded.empty
 
 
-@pytest.mark.skipif(not REAL_BIDS.is_dir(), reason=f"no real scans at {REAL_BIDS}")
-def test_real_scans():
-    series, excluded = index_series(REAL_BIDS)
+def test_real_scans(shared_data):
+    series, excluded = index_series(shared_data / "real_bids")
     assert len(series) == 12
     assert len(series.drop_duplicates(["participant_id", "session_id"])) == 11
     assert series.t1w.notna().sum() == 3

@@ -1,10 +1,16 @@
 """Masks: the largest piece, and images blurred within a mask."""
 
+import gzip
+
+import nibabel as nib
 import numpy as np
 import pytest
+from grids import affine_of
 from scipy import ndimage
 
+from glymflow.image import masks
 from glymflow.image.masks import blur_within, largest_piece
+from glymflow.io import InputFault, save_image
 
 
 def test_largest_piece():
@@ -55,3 +61,148 @@ def test_each_axis_has_its_width():
     mean, _ = blur_within(image, mask, (0, 1, 1))
     assert mean[3, 4, 4] == 0
     assert mean[4, 3, 4] > 0
+
+
+class TestReadMask:
+    @pytest.fixture
+    def write(self, tmp_path):
+        def written(data, name="mask.nii.gz"):
+            save_image(np.asarray(data), affine_of((1, 2, 3)), tmp_path / name)
+            return tmp_path / name
+
+        return written
+
+    def test_zero_and_one(self, write):
+        mask, affine, plain = masks.read_mask(write(np.eye(4, dtype=np.uint8)[None]))
+        assert mask.sum() == 4
+        assert plain
+        assert np.allclose(affine, affine_of((1, 2, 3)))
+
+    @pytest.mark.parametrize(
+        ("values", "inside"),
+        [([0, 255], [0, 1]), ([1, 3], [1, 1]), ([0.4, 0.5], [0, 1]), ([0.2, 1], [0, 1])],
+    )
+    def test_other_values(self, write, values, inside):
+        data = np.array(values, dtype=np.float32).reshape(2, 1, 1)
+        mask, _, plain = masks.read_mask(write(data))
+        assert mask.ravel().tolist() == [bool(x) for x in inside]
+        assert not plain
+
+    @pytest.mark.parametrize(
+        ("data", "words"),
+        [
+            (np.full((2, 2, 2), np.nan, np.float32), "not numbers"),
+            (np.full((2, 2, 2), -1, np.int16), "negative"),
+            (np.ones((2, 2, 2, 2), np.uint8), "4-D image, 3-D expected"),
+        ],
+    )
+    def test_what_is_no_mask(self, write, data, words):
+        path = write(data)
+        with pytest.raises(InputFault, match=rf"mask\.nii\.gz: .*{words}"):
+            masks.read_mask(path)
+
+    def test_voi_reads_as_the_same_nifti(self, write, tmp_path):
+        """MRIcron's VOI is a gzipped NIfTI-1 with another suffix."""
+        rng = np.random.default_rng(1)
+        path = write((rng.random((5, 6, 7)) > 0.5).astype(np.uint8))
+        voi = tmp_path / "mask.voi"
+        voi.write_bytes(gzip.compress(nib.load(path).to_bytes(), mtime=0))
+        one, other = masks.read_mask(path), masks.read_mask(voi)
+        assert np.array_equal(one[0], other[0])
+        assert np.array_equal(one[1], other[1])
+        assert one[2] == other[2]
+
+
+def test_volume_from_the_determinant():
+    mask = np.zeros((5, 5, 5), bool)
+    mask[1:3, 1, 2:5] = True
+    assert np.isclose(masks.volume_ml(mask, affine_of((0.5, 0.7, 6.0))), 6 * 2.1 / 1000)
+
+
+class TestGrids:
+    def test_points_fill_the_voxels(self):
+        mask = np.zeros((3, 3, 3), bool)
+        mask[1, 2, 0] = True
+        affine = affine_of((0.6, 0.6, 6), (1, 2, 3))
+        points, volume = masks.mask_points(mask, affine, step_mm=1)
+        assert len(points) == 6
+        assert np.isclose(volume * 6, 2.16)
+        assert np.allclose(points.mean(0), affine[:3, :3] @ (1, 2, 0) + affine[:3, 3])
+        assert masks.sample_nearest(mask, affine, points).all()
+
+    def test_same_grid_allows_rounding_only(self):
+        affine = affine_of((1, 1, 3))
+        near, far = affine.copy(), affine.copy()
+        near[:3, 3] += 0.004
+        far[0, 0] += 0.003  # adds up over 100 voxels
+        assert masks.same_grid((100, 9, 9), affine, (100, 9, 9, 5), near)
+        assert not masks.same_grid((100, 9, 9), affine, (100, 9, 9), far)
+        assert not masks.same_grid((100, 9, 9), affine, (100, 9, 8), affine)
+
+    def test_components(self):
+        mask = np.zeros((5, 5, 5), bool)
+        assert masks.count_components(mask) == 0
+        mask[0, 0, 0] = mask[1, 1, 1] = True  # touch at a corner
+        assert masks.count_components(mask) == 1
+        mask[4, 4, 4] = True
+        assert masks.count_components(mask) == 2
+
+    @pytest.mark.parametrize("turn", [0, 1, 2, 3])
+    def test_to_another_grid_and_back(self, turn):
+        """A grid whose axes are turned and whose voxels are the same holds the same mask."""
+        rng = np.random.default_rng(turn)
+        mask = rng.random((5, 6, 7)) > 0.5
+        affine = affine_of((1, 2, 3), (4, -5, 6))
+        turned = affine.copy()
+        turned[:3, 0] *= -1  # the first axis the other way round
+        turned[:3, 3] = affine[:3, 3] + 4 * affine[:3, 0]
+        there = masks.to_grid(mask, affine, mask.shape, turned)
+        assert np.array_equal(there, mask[::-1])
+        assert np.array_equal(masks.to_grid(there, turned, mask.shape, affine), mask)
+
+    def test_beyond_the_grid_there_is_nothing(self):
+        mask = np.ones((3, 3, 3), bool)
+        points = np.array([[0.0, 0, 0], [2.4, 2.4, 2.4], [2.6, 0, 0], [-0.6, 0, 0]])
+        found = masks.sample_nearest(mask, np.eye(4), points)
+        assert found.tolist() == [True, True, False, False]
+
+
+def test_overlap_of_masks_on_different_grids():
+    """Two boxes of 4 x 4 x 4 mm that share 2 x 4 x 4, one in voxels of 1 mm, one of 2 mm."""
+    fine, coarse = np.ones((4, 4, 4), bool), np.ones((2, 2, 2), bool)
+    moved = affine_of((2, 2, 2), (2.5, 0.5, 0.5), np.eye(3))  # from 1.5 to 5.5, from -0.5 to 3.5
+    one, other = (fine, np.eye(4)), (coarse, moved)  # from -0.5 to 3.5
+    assert np.isclose(masks.overlap_ml(one, other), 0.032)
+    assert np.isclose(masks.overlap_ml(other, one), 0.032)
+
+
+class TestRaters:
+    affine = affine_of((1, 1, 2))
+
+    @pytest.fixture
+    def drawn(self):
+        one, other = np.zeros((2, 6, 5, 4), bool)
+        one[:4], other[2:] = True, True  # 80 each, 40 in both
+        return [(one, self.affine), (other, self.affine)]
+
+    @pytest.mark.parametrize(
+        ("rule", "count"), [("union", 120), ("intersection", 40), ("rater1", 80)]
+    )
+    def test_rules(self, drawn, rule, count):
+        mask, _, facts = masks.combine_raters(drawn, rule)
+        assert mask.sum() == count
+        assert facts == {"dice": 0.5, "volume_rater1_ml": 0.16, "volume_rater2_ml": 0.16}
+
+    def test_the_second_on_another_grid(self, drawn):
+        one, affine = drawn[0]
+        finer = affine @ np.diag([0.5, 0.5, 0.5, 1])
+        finer[:3, 3] = affine[:3, 3] + affine[:3, :3] @ np.full(3, -0.25)
+        same = np.repeat(np.repeat(np.repeat(one, 2, 0), 2, 1), 2, 2)
+        mask, _, facts = masks.combine_raters([drawn[0], (same, finer)], "union")
+        assert facts["dice"] == 1
+        assert np.array_equal(mask, one)
+        assert np.isclose(facts["volume_rater2_ml"], facts["volume_rater1_ml"])
+
+    def test_both_empty_agree(self):
+        nothing = (np.zeros((2, 2, 2), bool), np.eye(4))
+        assert masks.combine_raters([nothing, nothing], "union")[2]["dice"] == 1

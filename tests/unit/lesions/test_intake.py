@@ -173,17 +173,3 @@ class TestPatterns:
             InputFault, match=r"lesions\.\w+(\.oedema)?: .* is not a column of .*tsv"
         ):
             index(cohort, **settings)
-
-
-def test_ten_thousand_subjects_take_seconds(tmp_path):
-    import time
-
-    n = 2000  # a fifth of them
-    for i in range(n):
-        folder = tmp_path / f"sub-{i:05}" / "anat"
-        folder.mkdir(parents=True)
-        (folder / f"sub-{i:05}_space-MNI152_label-lesion_mask.nii.gz").touch()
-    start = time.process_time()
-    _, masks, _ = index(tmp_path)
-    assert len(masks) == n
-    assert time.process_time() - start < 3

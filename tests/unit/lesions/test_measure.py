@@ -1,28 +1,18 @@
 """Lesion masks measured: volumes, raters, side and location, codes, and what the documents say."""
 
-import gzip
 import re
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
+from grids import affine_of
 
 from glymflow.image import masks as image_masks
-from glymflow.io import InputFault, save_image
+from glymflow.io import InputFault
 from glymflow.lesions import measure as lesions
 from glymflow.lesions.domain import CODES, COLUMNS, LABELS
 
 ROOT = Path(__file__).resolve().parents[3]
-# axes permuted, flipped, oblique, all three sizes different
-TURN = np.array([[0.0, 0.96, 0.28], [-1.0, 0.0, 0.0], [0.0, -0.28, 0.96]])
-
-
-def affine_of(sizes, origin=(0, 0, 0), turn=TURN):
-    affine = np.eye(4)
-    affine[:3, :3] = turn @ np.diag(sizes)
-    affine[:3, 3] = origin
-    return affine
 
 
 def ball(shape, affine, centre, radius):
@@ -31,62 +21,7 @@ def ball(shape, affine, centre, radius):
     return (np.linalg.norm(away, axis=1) <= radius).reshape(shape)
 
 
-class TestReadMask:
-    @pytest.fixture
-    def write(self, tmp_path):
-        def written(data, name="mask.nii.gz"):
-            save_image(np.asarray(data), affine_of((1, 2, 3)), tmp_path / name)
-            return tmp_path / name
-
-        return written
-
-    def test_zero_and_one(self, write):
-        mask, affine, plain = image_masks.read_mask(write(np.eye(4, dtype=np.uint8)[None]))
-        assert mask.sum() == 4
-        assert plain
-        assert np.allclose(affine, affine_of((1, 2, 3)))
-
-    @pytest.mark.parametrize(
-        ("values", "inside"),
-        [([0, 255], [0, 1]), ([1, 3], [1, 1]), ([0.4, 0.5], [0, 1]), ([0.2, 1], [0, 1])],
-    )
-    def test_other_values(self, write, values, inside):
-        data = np.array(values, dtype=np.float32).reshape(2, 1, 1)
-        mask, _, plain = image_masks.read_mask(write(data))
-        assert mask.ravel().tolist() == [bool(x) for x in inside]
-        assert not plain
-
-    @pytest.mark.parametrize(
-        ("data", "words"),
-        [
-            (np.full((2, 2, 2), np.nan, np.float32), "not numbers"),
-            (np.full((2, 2, 2), -1, np.int16), "negative"),
-            (np.ones((2, 2, 2, 2), np.uint8), "4-D image, 3-D expected"),
-        ],
-    )
-    def test_what_is_no_mask(self, write, data, words):
-        path = write(data)
-        with pytest.raises(InputFault, match=rf"mask\.nii\.gz: .*{words}"):
-            image_masks.read_mask(path)
-
-    def test_voi_reads_as_the_same_nifti(self, write, tmp_path):
-        """MRIcron's VOI is a gzipped NIfTI-1 with another suffix."""
-        rng = np.random.default_rng(1)
-        path = write((rng.random((5, 6, 7)) > 0.5).astype(np.uint8))
-        voi = tmp_path / "mask.voi"
-        voi.write_bytes(gzip.compress(nib.load(path).to_bytes(), mtime=0))
-        one, other = image_masks.read_mask(path), image_masks.read_mask(voi)
-        assert np.array_equal(one[0], other[0])
-        assert np.array_equal(one[1], other[1])
-        assert one[2] == other[2]
-
-
 class TestVolumes:
-    def test_from_the_determinant(self):
-        mask = np.zeros((5, 5, 5), bool)
-        mask[1:3, 1, 2:5] = True
-        assert np.isclose(image_masks.volume_ml(mask, affine_of((0.5, 0.7, 6.0))), 6 * 2.1 / 1000)
-
     def test_grids_of_the_paper(self):
         """SWI 0.7 x 0.7 x 2 mm, T2 0.6 x 0.6 x 6 mm: a ball of 12 mm in one of 18 mm."""
         swi, t2 = affine_of((0.7, 0.7, 2), (-35, 35, -35)), affine_of((0.6, 0.6, 6), (-30, 30, -33))
@@ -159,38 +94,6 @@ class TestVolumes:
         assert codes == {"ratio_undefined"}
 
 
-class TestRaters:
-    affine = affine_of((1, 1, 2))
-
-    @pytest.fixture
-    def masks(self):
-        one, other = np.zeros((2, 6, 5, 4), bool)
-        one[:4], other[2:] = True, True  # 80 each, 40 in both
-        return [(one, self.affine), (other, self.affine)]
-
-    @pytest.mark.parametrize(
-        ("rule", "count"), [("union", 120), ("intersection", 40), ("rater1", 80)]
-    )
-    def test_rules(self, masks, rule, count):
-        mask, _, facts = image_masks.combine_raters(masks, rule)
-        assert mask.sum() == count
-        assert facts == {"dice": 0.5, "volume_rater1_ml": 0.16, "volume_rater2_ml": 0.16}
-
-    def test_the_second_on_another_grid(self, masks):
-        one, affine = masks[0]
-        finer = affine @ np.diag([0.5, 0.5, 0.5, 1])
-        finer[:3, 3] = affine[:3, 3] + affine[:3, :3] @ np.full(3, -0.25)
-        same = np.repeat(np.repeat(np.repeat(one, 2, 0), 2, 1), 2, 2)
-        mask, _, facts = image_masks.combine_raters([masks[0], (same, finer)], "union")
-        assert facts["dice"] == 1
-        assert np.array_equal(mask, one)
-        assert np.isclose(facts["volume_rater2_ml"], facts["volume_rater1_ml"])
-
-    def test_both_empty_agree(self):
-        nothing = (np.zeros((2, 2, 2), bool), np.eye(4))
-        assert image_masks.combine_raters([nothing, nothing], "union")[2]["dice"] == 1
-
-
 class TestPlace:
     codes = {"lobar": 1, "deep": 2, "infratentorial": 3}  # noqa: RUF012
     affine = affine_of((2, 2, 2), (-20, -20, -20), np.eye(3))
@@ -244,25 +147,6 @@ class TestPlace:
 
 
 class TestGrids:
-    def test_points_fill_the_voxels(self):
-        mask = np.zeros((3, 3, 3), bool)
-        mask[1, 2, 0] = True
-        affine = affine_of((0.6, 0.6, 6), (1, 2, 3))
-        points, volume = image_masks.mask_points(mask, affine, step_mm=1)
-        assert len(points) == 6
-        assert np.isclose(volume * 6, 2.16)
-        assert np.allclose(points.mean(0), affine[:3, :3] @ (1, 2, 0) + affine[:3, 3])
-        assert image_masks.sample_nearest(mask, affine, points).all()
-
-    def test_same_grid_allows_rounding_only(self):
-        affine = affine_of((1, 1, 3))
-        near, far = affine.copy(), affine.copy()
-        near[:3, 3] += 0.004
-        far[0, 0] += 0.003  # adds up over 100 voxels
-        assert image_masks.same_grid((100, 9, 9), affine, (100, 9, 9, 5), near)
-        assert not image_masks.same_grid((100, 9, 9), affine, (100, 9, 9), far)
-        assert not image_masks.same_grid((100, 9, 9), affine, (100, 9, 8), affine)
-
     @pytest.mark.parametrize("shift", [None, np.array([7.0, -4.0, 2.0])])
     def test_ball_on_the_template_grid(self, shift):
         """Thick oblique slices leave no hole, and the volume is kept within 3 %."""
@@ -294,14 +178,6 @@ class TestGrids:
         )
         assert shape == (99, 117, 95)
         assert np.allclose(affine @ (98, 0, 0, 1), (98, 0, 0, 1))
-
-    def test_components(self):
-        mask = np.zeros((5, 5, 5), bool)
-        assert image_masks.count_components(mask) == 0
-        mask[0, 0, 0] = mask[1, 1, 1] = True  # touch at a corner
-        assert image_masks.count_components(mask) == 1
-        mask[4, 4, 4] = True
-        assert image_masks.count_components(mask) == 2
 
 
 class TestFrequency:

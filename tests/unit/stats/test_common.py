@@ -1,11 +1,23 @@
 """Tests that may have no result: known reasons become notes, bugs do not."""
 
 import numpy as np
+import pandas as pd
 import pytest
-from scipy import optimize
+from scipy import optimize, stats
 
 from glymflow.io import InputFault, NoResult
-from glymflow.stats.common import find_root, guarded, no_result_if
+from glymflow.stats.common import (
+    adjusted,
+    description,
+    find_root,
+    guarded,
+    interval,
+    joined,
+    no_result_if,
+    normality_test,
+    note_repeated,
+    tidy,
+)
 
 
 def test_a_reason_becomes_a_note_and_a_bug_does_not():
@@ -64,3 +76,74 @@ def test_an_error_of_the_function_itself_is_no_reason():
 def test_search_that_does_not_converge():
     with pytest.raises(NoResult, match="Failed to converge after 1 iterations"):
         find_root(lambda x: x**3 - 2, 0.0, 5.0, maxiter=1)
+
+
+def rows_with(*p):
+    table = pd.DataFrame({"row": "test", "p": p, "p_adjusted": np.nan, "note": ""})
+    return table.assign(correction=pd.Series([None] * len(p), dtype=object))
+
+
+def test_a_test_without_p_gives_a_note():
+    assert guarded(lambda: {"test": "t", "p": np.nan}) == {"note": "no test: t gave no p value"}
+    assert guarded(lambda x: {"test": "t", "p": x}, 0.5, confidence=0.9) == {
+        "test": "t", "p": 0.5, "confidence": 0.9,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("bonferroni", [0.03, 0.06, 1]),
+        ("holm", [0.03, 0.04, 0.5]),
+        ("fdr_bh", [0.03, 0.03, 0.5]),
+    ],
+)
+def test_adjusted_by_their_number(method, expected):
+    results = adjusted(rows_with(0.01, 0.02, 0.5), method)
+    assert results["p_adjusted"].to_numpy() == pytest.approx(expected)
+    assert set(results["correction"]) == {method}
+
+
+def test_tests_without_p_and_other_rows_do_not_count():
+    results = rows_with(0.01, np.nan, 0.02)
+    results.loc[2, "row"] = "summary"
+    results = adjusted(results, "bonferroni")
+    assert results["p_adjusted"][0] == 0.01
+    assert results["p_adjusted"][1:].isna().all()
+    assert adjusted(rows_with(0.01), "none")["p_adjusted"].isna().all()
+
+
+def test_description():
+    found = description(np.array([1.0, 2, 3, 10]))
+    assert (found["mean"], found["median"], found["minimum"], found["maximum"]) == (4, 2.5, 1, 10)
+    assert (found["q1"], found["q3"]) == (1.75, 4.75)  # type 7
+    assert found["sd"] == pytest.approx(np.sqrt(50 / 3))
+    assert description(np.array([])) == {}
+    assert np.isnan(description(np.array([2.0]))["sd"])
+
+
+def test_normality():
+    values = stats.norm.ppf((np.arange(20) + 0.5) / 20)
+    found = normality_test(values, "shapiro")
+    assert found["normality_p"] == pytest.approx(stats.shapiro(values).pvalue)
+    assert normality_test(np.exp(2 * values), "lilliefors")["normality_p"] < 0.05
+    for values, test in (([1, 2], "shapiro"), ([1, 2, 3], "lilliefors"), ([1] * 9, "shapiro"),
+                         (range(9), "none")):  # fmt: skip
+        assert normality_test(np.array(values), test) == {}
+
+
+def test_tidy_types():
+    results = tidy([{"n": 3.0, "p": 0.5, "note": ""}, {"p": 1}], ["n", "p", "note"])
+    assert results["n"].dtype == "Int64"
+    assert results["n"].isna().tolist() == [False, True]
+    assert results["note"].isna().all()
+
+
+def test_notes():
+    assert joined("a", "", None, "b", np.nan) == "a; b"
+    assert interval("effect", "g", (1, 0, 2)) == {
+        "effect_name": "g", "effect": 1, "effect_low": 0, "effect_high": 2,
+    }  # fmt: skip
+    results = note_repeated(rows_with(0.1), pd.DataFrame({"participant_id": ["a", "a", "b", "a"]}))
+    assert results["note"][0].startswith("2 rows are repeated sessions")
+    assert note_repeated(rows_with(0.1), pd.DataFrame({"participant_id": ["a"]}))["note"][0] == ""

@@ -12,13 +12,6 @@ import pytest
 
 from glymflow.io import InputFault
 from glymflow.stats.analyses import run_analysis
-from glymflow.stats.design import (
-    Design,
-    build_design,
-    generalised_vif,
-    reference_of,
-    variance_inflation,
-)
 from glymflow.stats.linear_regression import COLUMNS, linear_regression, residual_tau2
 from glymflow.study.plan import plan_schema
 
@@ -140,7 +133,7 @@ class TestAgainstR:
 class TestStandardErrorsOfTheOutcome:
     """Weights 1 / (tau squared + se squared)."""
 
-    @pytest.fixture(scope="class")
+    @pytest.fixture
     def weighed(self, penguins):
         # d$se <- 100 + 60 * (seq_len(nrow(d)) %% 7); d$se[5] <- NA
         table = penguins.assign(se=100 + 60.0 * (np.arange(1, len(penguins) + 1) % 7))
@@ -265,14 +258,6 @@ class TestStandardErrorsOfTheOutcome:
 
 
 class TestCoding:
-    def test_reference(self):
-        sex = VARIABLES["sex"]
-        assert reference_of("sex", sex) == "female"
-        assert reference_of("sex", {**sex, "event": "female"}) == "male"
-        assert reference_of("sex", sex, {"sex": "male"}) == "male"
-        with pytest.raises(InputFault, match="not a level of 'sex'"):
-            reference_of("sex", sex, {"sex": "other"})
-
     def test_other_reference_turns_the_sign(self, penguins):
         turned = fit(penguins, ["sex"], "mass", VARIABLES, references={"sex": "male"})
         plain = fit(penguins, ["sex"], "mass", VARIABLES)
@@ -299,12 +284,6 @@ class TestCoding:
         row = one(fit(some, ["species"], "mass", VARIABLES), "test", "species")
         assert row["level"] == "Chinstrap"
         assert row["note"] == "levels nobody has: Gentoo"
-
-    def test_inflation_of_independent_columns_is_one(self):
-        x = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1.0]])
-        assert variance_inflation(x) == pytest.approx([1, 1])
-        assert generalised_vif(x, [0, 1]) == 1
-        assert np.isinf(variance_inflation(np.c_[x[:, 0], 2 * x[:, 0] + 3])).all()
 
 
 class TestScreening:
@@ -415,16 +394,3 @@ def test_schema_has_the_functions_defaults():
     parameters = inspect.signature(linear_regression).parameters
     for key in ("screening", "univariable"):
         assert schema[key]["default"] == parameters[key].default
-
-
-def test_columns_of_a_variable(penguins):
-    complete = pd.DataFrame({"species": ["Adelie", "Chinstrap", "Gentoo"] * 4, "bill": range(12)})
-    complete["bill"] = complete["bill"].astype(float)
-    design = build_design(complete, VARIABLES, ["bill", "species"])
-    assert isinstance(design, Design)
-    assert design.columns_of("species") == [1, 2]
-    assert [str(term) for term in design.terms] == [
-        "bill",
-        "species = Chinstrap",
-        "species = Gentoo",
-    ]

@@ -5,11 +5,7 @@ import inspect
 import numpy as np
 import pandas as pd
 import pytest
-import statsmodels.api as sm
-from scipy import optimize, special
 
-from glymflow.stats import firth
-from glymflow.stats.calibration import hosmer_lemeshow
 from glymflow.stats.logistic_regression import METHODS, logistic_regression
 from glymflow.study.plan import plan_schema
 
@@ -28,33 +24,7 @@ NUMBERS = [
 ]
 ML, FIRTH = METHODS["ml"], METHODS["firth"]
 
-# Heinze and Schemper's endometrial cancer data (brglm2::endometrial): NV, PI, EH, HG
-ENDOMETRIAL = """
-0 13 1.64 0   0 16 2.26 0   0 8 3.14 0   0 34 2.68 0   0 20 1.28 0   0 5 2.31 0   0 17 1.8 0
-0 10 1.68 0   0 26 1.56 0   0 17 2.31 0   0 8 2.01 0   0 7 1.89 0   0 20 3.15 0   0 10 1.23 0
-0 18 1.27 0   0 16 1.76 0   0 18 2 0   0 8 2.64 1   0 29 0.88 1   0 12 1.27 1   0 20 1.37 1
-1 38 0.97 1   1 22 1.14 1   1 7 0.88 1   1 25 0.91 1   1 15 0.58 1   0 7 0.97 1   0 28 1.5 0
-0 11 1.33 0   0 19 2.37 0   0 10 1.82 0   0 10 3.13 0   0 18 1.31 0   0 14 1.92 0   0 21 1.64 0
-0 11 2.01 0   0 17 1.88 0   0 25 1.93 0   0 16 2.11 0   0 19 1.29 0   0 15 1.72 0   0 33 0.75 0
-0 24 1.92 0   0 48 1.84 1   0 12 1.11 1   0 19 1.61 1   0 2 1.18 1   1 22 1.44 1   1 40 1.18 1
-1 5 0.93 1   1 0 1.17 1   0 21 1.19 1   0 15 1.06 1   0 29 2.02 0   0 15 2.29 0   0 12 2.33 0
-0 3 2.9 0   0 20 1.7 0   0 23 1.41 0   0 12 2.25 0   0 22 1.54 0   0 42 1.97 0   0 15 1.75 0
-0 13 2.16 0   0 14 2.57 0   0 19 1.37 0   0 12 3.61 0   0 13 2.04 0   0 10 2.17 0   0 12 1.69 1
-1 49 0.27 1   0 6 1.84 1   0 5 1.3 1   0 17 0.96 1   1 11 1.01 1   1 21 0.98 1   0 5 0.35 1
-1 19 1.02 1   0 33 0.85 1
-"""
 SPECTOR = {"GPA": CONTINUOUS, "TUCE": CONTINUOUS, "PSI": CONTINUOUS, "GRADE": BINARY}
-
-
-@pytest.fixture(scope="module")
-def endometrial():
-    numbers = np.array(ENDOMETRIAL.split(), float).reshape(-1, 4)
-    return numbers[:, :3], numbers[:, 3]
-
-
-@pytest.fixture(scope="module")
-def spector():
-    return sm.datasets.spector.load_pandas().data
 
 
 @pytest.fixture(scope="module")
@@ -146,31 +116,6 @@ class TestAgainstR:
 
 
 class TestFirth:
-    def test_logistf(self, endometrial):
-        fit = firth.fit_logistic(*endometrial, penalised=True)
-        limits, chi2 = firth.penalised_tests(*endometrial)
-        # logistf(HG ~ NV + PI + EH), as its authors publish it (7 to 8 digits); NV separates
-        coefficients = [3.77455951, 2.92927330, -0.03475175, -2.60416387]
-        assert fit.coefficients == pytest.approx(coefficients, rel=R)
-        expected = [
-            [1.0825371, 7.20928050],
-            [0.6097244, 7.85463171],
-            [-0.1244587, 0.04045547],
-            [-4.3651832, -1.23272106],
-        ]
-        assert limits == pytest.approx(np.array(expected), rel=R)
-        # summary: Chisq 8.1980136, 6.7984572, 0.7468285, 17.7593175; of the model 43.65582, 3 df
-        assert chi2 == pytest.approx([8.1980136, 6.7984572, 0.7468285, 17.7593175], rel=R)
-        assert firth.penalised_ratio(*endometrial, [0, 1, 2]) == pytest.approx(43.65582, rel=R)
-
-    def test_brglm2(self, endometrial):
-        fit = firth.fit_logistic(*endometrial, penalised=True)
-        # glm(HG ~ NV + PI + EH, binomial, method = "brglmFit", type = "AS_mean", epsilon 1e-12)
-        values = [3.774559713647, 2.929273353197, -0.034751759870434, -2.604163925293655]
-        errors = [1.4886916634356, 1.55076372945304, 0.03957814734776, 0.77601764250156]
-        assert fit.coefficients == pytest.approx(values, rel=R)
-        assert fit.se == pytest.approx(errors, rel=R)
-
     def test_profile_of_an_independent_optimiser(self, spector):
         # brglm2 as above; limits and ratio: uniroot over optim(BFGS) of l + log|X'WX| / 2 in R
         results = model(spector, ["GPA", "TUCE", "PSI"])
@@ -187,41 +132,6 @@ class TestFirth:
             assert row["statistic"] == pytest.approx(chi2, rel=1e-5)
             assert row["p"] == pytest.approx(p, rel=1e-5)
 
-    def test_maximum_of_the_definition(self, spector):
-        x, y = spector[["GPA", "PSI"]].to_numpy(), spector["GRADE"].to_numpy()
-        design = np.c_[np.ones(len(y)), x]
-
-        def objective(beta):
-            linear = design @ beta
-            risk = special.expit(linear)
-            information = design.T @ (design * (risk * (1 - risk))[:, None])
-            logdet = np.linalg.slogdet(information)[1]
-            return -(y @ linear - np.logaddexp(0, linear).sum() + logdet / 2)
-
-        best = optimize.minimize(objective, np.zeros(3), method="BFGS", tol=1e-10)
-        fit = firth.fit_logistic(x, y, penalised=True)
-        assert fit.coefficients == pytest.approx(best.x, rel=1e-5)
-        assert fit.loglik == pytest.approx(-best.fun, rel=1e-10)
-
-    def test_two_by_two_adds_half_to_each_cell(self):
-        counts = {(0, 0): 7, (0, 1): 3, (1, 0): 0, (1, 1): 5}
-        rows = np.array([key for key, count in counts.items() for _ in range(count)], float)
-        fit = firth.fit_logistic(rows[:, :1], rows[:, 1], penalised=True)
-        # saturated: the log odds ratio of the counts plus 1/2
-        assert fit.coefficients[1] == pytest.approx(np.log(5.5 * 7.5 / (0.5 * 3.5)), rel=1e-8)
-
-    def test_units_do_not_matter(self, endometrial):
-        x, y = endometrial
-        plain, scaled = (firth.penalised_tests(part, y) for part in (x, x * 1000 + 5))
-        assert scaled[0][1:] * 1000 == pytest.approx(plain[0][1:], rel=1e-6)
-        assert scaled[1][1:] == pytest.approx(plain[1][1:], rel=1e-8)
-
-    def test_corrected_constant(self, endometrial):
-        fit = firth.fit_logistic(*endometrial, penalised=True)
-        linear = firth.intercept_corrected(fit, endometrial[1])
-        assert special.expit(linear).mean() == pytest.approx(endometrial[1].mean(), rel=1e-10)
-        assert special.expit(fit.linear).mean() != pytest.approx(endometrial[1].mean(), rel=1e-4)
-
     def test_risks_are_those_with_the_corrected_constant(self, spector):
         results = model(spector, ["GPA", "PSI"], fits=["firth"])
         fits = results[results["row"] == "fit"].set_index("estimate_name")["estimate"]
@@ -230,26 +140,6 @@ class TestFirth:
 
 
 class TestSeparation:
-    @pytest.mark.parametrize(
-        ("x", "parts"),
-        [
-            ([1, 2, 3, 4, 5, 6], [0]),  # complete
-            ([1, 2, 3, 3, 4, 5], [0]),  # nearly: a tie at the border
-            ([1, 2, 4, 3, 5, 6], []),
-            ([0, 0, 0, 0, 1, 0], [0]),
-        ],
-    )
-    def test_found(self, x, parts):
-        y = np.array([0, 0, 0, 1, 1, 1.0])
-        assert firth.separated(np.array(x, float)[:, None], y) == parts
-
-    def test_by_two_together(self):
-        rng = np.random.default_rng(1)
-        x = rng.normal(size=(40, 3))
-        y = (x[:, 0] + x[:, 1] > 0).astype(float)
-        assert {0, 1} <= set(firth.separated(x, y))
-        assert firth.separated(x[:, :1], y) == []
-
     def test_note_instead_of_numbers(self, endometrial):
         x, y = endometrial
         table = pd.DataFrame(np.c_[x, y], columns=["NV", "PI", "EH", "HG"])
@@ -353,8 +243,3 @@ class TestNoFit:
         variables = {**SPECTOR, "PSI": BINARY}
         results = model(spector, ["PSI"], variables=variables, increments={"PSI": 0.1})
         assert "an increment is for continuous" in one(results, "model")["note"]
-
-    def test_ties_leave_no_hosmer_lemeshow(self):
-        row = hosmer_lemeshow(np.repeat([0.2, 0.8], 10), np.tile([0.0, 1], 10))
-        assert row["note"].startswith("no test: the risks make")
-        assert "p" not in row

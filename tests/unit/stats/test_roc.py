@@ -11,8 +11,8 @@ import pingouin
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve
 
-from glymflow.io import InputFault, NoResult
-from glymflow.stats.delong import auc_covariance, auc_interval, delong_test
+from glymflow.io import InputFault
+from glymflow.stats.delong import auc_interval
 from glymflow.stats.roc import COLUMNS, _influence, curve_points, roc
 from glymflow.study.plan import plan_schema
 
@@ -163,32 +163,6 @@ class TestCurve:
         row = one(results, "test")
         assert row["estimate"] < 0.5
         assert pd.isna(row["note"])
-
-
-class TestDelong:
-    def test_definition(self):
-        rng = np.random.default_rng(0)
-        events, others = rng.integers(0, 6, (2, 12)), rng.integers(0, 5, (2, 9))
-        auc, covariance = auc_covariance(events, others)
-        wins = (events[:, :, None] > others[:, None]) + (events[:, :, None] == others[:, None]) / 2
-        expected = np.cov(wins.mean(axis=2)) / 12 + np.cov(wins.mean(axis=1)) / 9
-        assert auc == pytest.approx(wins.mean(axis=(1, 2)))
-        assert covariance == pytest.approx(expected)
-
-    def test_same_marker_twice(self):
-        events, others = np.array([[1, 2, 3, 9.0]] * 2), np.array([[0, 2, 1.0]] * 2)
-        with pytest.raises(NoResult, match="do not differ"):
-            delong_test(events, others)
-
-    def test_sign(self):
-        rng = np.random.default_rng(2)
-        events, others = rng.normal(0.5, 1, (2, 40)), rng.normal(size=(2, 30))
-        forward, back = (
-            delong_test(e, o) for e, o in ((events, others), (events[::-1], others[::-1]))
-        )
-        assert forward[0] == pytest.approx(-back[0])
-        assert forward[1] == pytest.approx(-back[2])
-        assert forward[4] == pytest.approx(back[4])
 
 
 class TestCrossValidation:

@@ -1,4 +1,4 @@
-"""Printed tables: the papers' layout, footnotes, rendering, and no number of their own."""
+"""Printed tables: the papers' layout, footnotes, and no number of their own."""
 
 import re
 
@@ -7,9 +7,7 @@ import pandas as pd
 import pytest
 
 from glymflow.stats.compare_groups import compare_groups
-from glymflow.tables.cells import format_p
 from glymflow.tables.compare_groups import group_table
-from glymflow.tables.planned import to_html, to_latex, to_tsv
 
 VARIABLES = {
     "age": {"type": "continuous", "label": "Age", "unit": "years"},
@@ -120,48 +118,3 @@ def test_decimals_follow_the_spread_or_the_plan(results):
     assert re.search(
         r"0\.00113 ± 0\.000\d\d", group_table(small, variables={}, order=["a", "b"]).rows[0][3][0]
     )
-
-
-def test_format_p():
-    assert [format_p(p) for p in (0.0462, 0.00099, 0.001, 1.0, 0.0, np.nan, None)] == [
-        *("0.046", "<0.001", "0.001", "1.000", "<0.001", "n/a", "n/a")
-    ]
-
-
-def test_tsv(results):
-    lines = to_tsv(printed(results)).splitlines()
-    assert lines[0].split("\t")[:3] == ["Characteristic", "HC (n = 97)", "sICH (n = 55)"]
-    assert {len(line.split("\t")) for line in lines} == {5}
-    assert "−" not in "".join(lines)
-    assert any(line.startswith("  deep\t") for line in lines)
-
-
-def test_html_is_escaped_and_self_contained(results):
-    table = printed(results, title="A < B")
-    page = to_html(table)
-    assert page.startswith("<!DOCTYPE html>")
-    assert "<caption>A &lt; B</caption>" in page
-    assert "Broken &lt;&amp;_%&gt;" in page
-    assert "http" not in page
-    fragment = to_html(table, page=False)
-    assert fragment in page
-    assert fragment.startswith('<div class="glymflow-table">')
-
-
-def test_html_is_well_formed(results):
-    from xml.etree import ElementTree
-
-    fragment = ElementTree.fromstring(to_html(printed(results), page=False))
-    rows = fragment.findall("table/tbody/tr")
-    assert {len(row) for row in rows} == {5}
-    assert fragment.find("table/tbody/tr/th").text == "Age, years"
-
-
-def test_latex(results):
-    text = to_latex(printed(results, title="100% of A & B"))
-    assert r"\caption{100\% of A \& B}" in text
-    assert r"Broken $<$\&\_\%$>$" in text
-    assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 1
-    rows = [line for line in text.splitlines() if line.endswith(r" \\")]
-    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {4}
-    assert text.isascii()

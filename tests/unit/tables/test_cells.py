@@ -1,0 +1,70 @@
+"""Cells of tables: numbers, p values, decimals, intervals, footnote marks."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glymflow.tables.cells import (
+    Marks,
+    common_decimals,
+    correction_note,
+    fault_notes,
+    format_p,
+    interval_title,
+    number,
+    with_interval,
+)
+
+
+def test_format_p():
+    assert [format_p(p) for p in (0.0462, 0.00099, 0.001, 1.0, 0.0, np.nan, None)] == [
+        *("0.046", "<0.001", "0.001", "1.000", "<0.001", "n/a", "n/a")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "decimals", "text"),
+    [
+        *((1.005, 1, "1.0"), (-1.26, 1, "−1.3"), (-0.001, 2, "0.00"), (12, 0, "12")),
+        *((np.inf, 2, "∞"), (-np.inf, 2, "−∞"), (None, 2, "n/a"), (np.nan, 2, "n/a")),
+    ],
+)
+def test_number(value, decimals, text):
+    assert number(value, decimals) == text
+
+
+@pytest.mark.parametrize(
+    ("sds", "decimals"),
+    [([0.22, 5], 2), ([7.3, np.nan], 1), ([15], 0), ([1234], 0), ([0.00031], 5), ([0, np.nan], 1)],
+)
+def test_decimals_give_the_smallest_sd_two_digits(sds, decimals):
+    assert common_decimals(pd.Series(sds, dtype=float)) == decimals
+
+
+def test_interval():
+    row = {"effect": 0.404, "effect_low": -0.1, "effect_high": np.inf}
+    assert with_interval(row, "effect", 2) == "0.40 (−0.10, ∞)"
+    assert with_interval(row, "effect", 0, scale=100) == "40 (−10, ∞)"
+    assert with_interval({"effect": None}, "effect", 2) == "n/a"
+    assert interval_title(pd.DataFrame({"confidence": [None, 0.9]}), "r") == "r (90% CI)"
+    assert interval_title(pd.DataFrame({"confidence": [None]}), "r") == "r (CI)"
+
+
+def test_notes():
+    tests = pd.DataFrame(
+        {
+            "variable": ["a", "a", "b"],
+            "note": ["odd", "odd", None],
+            "correction": [None, "fdr_bh", "fdr_bh"],
+            "p_adjusted": [np.nan, 0.1, 0.2],
+        }
+    )
+    assert fault_notes(tests, {"a": {"label": "Age"}}) == [("", "Age: odd.")]
+    assert correction_note(tests) == [("", "Adjusted p: Benjamini-Hochberg, 2 comparisons.")]
+    assert correction_note(tests[:1]) == []
+
+
+def test_marks_are_letters_in_order():
+    marks = Marks()
+    assert [marks.of(text) for text in ("t test", "chi-square", "t test")] == ["a", "b", "a"]
+    assert marks.footnotes() == [("a", "t test."), ("b", "chi-square.")]

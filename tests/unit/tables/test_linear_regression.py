@@ -1,0 +1,51 @@
+"""The table of a linear regression: layout, notes, no number of its own."""
+
+import numpy as np
+from printed_tables import cells_of, labels, make, notes
+
+
+def test_linear(table, tmp_path):
+    made, results = make(
+        table, tmp_path, "linear_regression", outcome="alps", predictors=["age", "side", "site"]
+    )
+    assert made.columns == ["Predictor", "B (95% CI)", "SE", "β", "t or F", "p", "VIF"]
+    assert labels(made) == [
+        "Age, years",
+        "Side: right (reference: left)",
+        "Location",
+        "deep (reference)",
+        "lobar",
+        "Infratentorial",
+    ]
+    row = results[(results["variable"] == "age") & (results["row"] == "test")].iloc[0]
+    expected = f"{row['estimate']:.5f} ({row['estimate_low']:.5f}, {row['estimate_high']:.5f})"
+    assert cells_of(made, "Age, years")[0] == expected.replace("-", "−")
+    assert cells_of(made, "Age, years")[2] == f"{row['effect']:.3f}".replace("-", "−")
+    assert "n = 79, 1 left out for missing values; F(4, 74)" in notes(made)
+    assert "Missing values: Age 1." in notes(made)
+
+
+def test_linear_weighted(table, tmp_path):
+    table = table.assign(alps_mean_se=0.02 + 0.01 * (np.arange(len(table)) % 4))
+    known = {"outcome": "alps", "predictors": ["age"], "outcome_se": "alps_mean_se"}
+    made, results = make(table, tmp_path, "linear_regression", **known)
+    assert "Multiple linear regression (weighted least squares) of" in notes(made)
+    tau2 = results.loc[results["row"] == "model", "tau2"].iloc[0]
+    assert f"weighted by 1 / (tau² + alps_mean_se²), tau² = {tau2:.4g}" in notes(made)
+
+
+def test_linear_screened(table, tmp_path):
+    made, _ = make(
+        table,
+        tmp_path,
+        "linear_regression",
+        outcome="alps",
+        predictors=["side"],
+        candidates=["age", "nihss"],
+        correction="holm",
+    )
+    assert made.columns[1:3] == ["Univariable B (95% CI)", "univariable p"]
+    assert made.columns[-1] == "adjusted p"
+    assert cells_of(made, "NIHSS")[2:] == ["–"] * 7  # not in the model
+    assert cells_of(made, "Side: right (reference: left)")[:2] == ["–", "–"]
+    assert "age: chosen by p < 0.1" in notes(made)
