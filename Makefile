@@ -52,6 +52,7 @@ lint: env
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint --configfile tests/workflow/lint.yaml
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 lock:
 	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes \

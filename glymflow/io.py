@@ -6,6 +6,8 @@ raises the same reason again, so it travels from the first job that met the faul
 ``excluded.tsv`` without any further bookkeeping.
 """
 
+from __future__ import annotations
+
 import contextlib
 import csv
 import gzip
@@ -14,10 +16,17 @@ import json
 import os
 import re
 import zlib
+from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    import nibabel as nib
+    import pandas as pd
+
+FilePath = str | os.PathLike  # a path as callers give it
 PLACEHOLDER = b"glymflow: not measured: "
 MISSING = "n/a"
 
@@ -39,7 +48,7 @@ class NoResult(InputFault):
 
 
 @contextlib.contextmanager
-def naming(what):
+def naming(what: object) -> Iterator[None]:
     """Put a file's name (or what else a fault is about) before the text of a fault of its data."""
     try:
         yield
@@ -48,7 +57,7 @@ def naming(what):
 
 
 @contextlib.contextmanager
-def whole(path):
+def whole(path: FilePath) -> Iterator[Path]:
     """Give a name to write to; the file takes its place at `path` when it is whole, or not at all.
 
     The name is in the same folder and has the same ending. A writer that is killed, or whose disk
@@ -64,25 +73,25 @@ def whole(path):
         part.unlink(missing_ok=True)
 
 
-def write_placeholder(path, reason):
+def write_placeholder(path: FilePath, reason: object) -> None:
     """Write a file that stands for an output that could not be made, and says why."""
     with whole(path) as part:
         part.write_bytes(PLACEHOLDER + " ".join(str(reason).split()).encode() + b"\n")
 
 
-def is_placeholder(path):
+def is_placeholder(path: FilePath) -> bool:
     """Say whether a file is a placeholder."""
     with open(path, "rb") as file:
         return file.read(len(PLACEHOLDER)) == PLACEHOLDER
 
 
-def checksum(path):
+def checksum(path: FilePath) -> str:
     """Return the SHA-256 of a file's bytes, as text."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def require(path):
+def require(path: FilePath) -> FilePath:
     """Return `path` if it is a readable file that is no placeholder.
 
     Raises
@@ -102,7 +111,7 @@ def require(path):
     return path
 
 
-def load_image(path, *, ndim=None):
+def load_image(path: FilePath, *, ndim: int | None = None) -> nib.Nifti1Image:
     """Open a NIfTI image; the header is checked, the data are read when asked for.
 
     Parameters
@@ -127,7 +136,7 @@ def load_image(path, *, ndim=None):
     try:
         if str(path).endswith(".voi"):
             with gzip.open(path) as file:
-                image = nib.Nifti1Image.from_bytes(file.read())
+                image: Any = nib.Nifti1Image.from_bytes(file.read())
             image.file_map["image"].filename = str(path)  # for the messages of `image_data`
         else:
             image = nib.load(path)
@@ -152,7 +161,7 @@ def _unreadable():
     return (*broken, OSError, EOFError, zlib.error)
 
 
-def image_data(image, dtype=np.float32):
+def image_data(image: nib.Nifti1Image, dtype: Any = np.float32) -> np.ndarray:
     """Return the voxel data of an image, scale slope applied, without trailing axes of length 1.
 
     Raises
@@ -171,7 +180,9 @@ def image_data(image, dtype=np.float32):
     return data
 
 
-def save_image(data, affine, path, *, intent=None):
+def save_image(
+    data: np.ndarray, affine: np.ndarray, path: FilePath, *, intent: str | None = None
+) -> None:
     """Write a NIfTI image, the same bytes for the same data; sform and qform both scanner space.
 
     Parameters
@@ -203,7 +214,9 @@ def save_image(data, affine, path, *, intent=None):
         nib.save(image, part)
 
 
-def read_tsv(path, *, text=("participant_id", "session_id")):
+def read_tsv(
+    path: FilePath, *, text: Collection[str] = ("participant_id", "session_id")
+) -> pd.DataFrame:
     """Read a BIDS table; ``n/a`` and empty cells become NaN, the `text` columns stay strings.
 
     Raises
@@ -249,13 +262,13 @@ def _no_table(path, error):
     return InputFault(f"{path}: not a readable TSV table ({_short(error)})")
 
 
-def write_tsv(table, path):
+def write_tsv(table: pd.DataFrame, path: FilePath) -> None:
     """Write a BIDS table: full precision, missing is ``n/a``, Unix line ends."""
     with whole(path) as part:
         table.to_csv(part, sep="\t", index=False, na_rep=MISSING, lineterminator="\n")
 
 
-def read_json(path):
+def read_json(path: FilePath) -> dict:
     """Read a JSON file into a dict."""
     require(path)
     try:
@@ -264,7 +277,7 @@ def read_json(path):
         raise InputFault(f"{path}: not readable as JSON ({_short(error)})") from None
 
 
-def write_json(content, path):
+def write_json(content: object, path: FilePath) -> None:
     """Write a dict as JSON; NaN becomes null, NumPy scalars and arrays become plain numbers."""
     text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
     with whole(path) as part:

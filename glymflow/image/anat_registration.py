@@ -10,6 +10,8 @@ Avants B. et al. Symmetric diffeomorphic image registration with cross-correlati
 Medical Image Analysis 12, 26-41 (2008).
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 import tempfile
@@ -24,7 +26,7 @@ from glymflow.io import InputFault
 N4_MM, N4_SHRINK = 2.0, 3  # the field is smooth: finer sampling finds the same one, more slowly
 
 
-def bias_field(image, affine, mask):
+def bias_field(image: np.ndarray, affine: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return the smooth field by which the brightness of a brain is off (N4).
 
     Parameters
@@ -59,7 +61,15 @@ def bias_field(image, affine, mask):
     return grid.resample(field / middle - 1, coarse[1], image.shape, affine) + 1
 
 
-def rigid(fixed, affine, moving, moving_affine, start, *, seed=1):
+def rigid(
+    fixed: np.ndarray,
+    affine: np.ndarray,
+    moving: np.ndarray,
+    moving_affine: np.ndarray,
+    start: np.ndarray,
+    *,
+    seed: int = 1,
+) -> np.ndarray:
     """Find rotation and shift from one brain to another of the same person (mutual information).
 
     Parameters
@@ -112,7 +122,15 @@ def rigid(fixed, affine, moving, moving_affine, start, *, seed=1):
     return start @ registration.LPS @ matrix @ registration.LPS
 
 
-def to_template(brain, affine, template, template_affine, template_mask, *, seed=1):
+def to_template(
+    brain: np.ndarray,
+    affine: np.ndarray,
+    template: np.ndarray,
+    template_affine: np.ndarray,
+    template_mask: np.ndarray,
+    *,
+    seed: int = 1,
+) -> tuple[dict, np.ndarray, float]:
     """Find the deformation between a brain and the template: pose, affine, SyN.
 
     Parameters
@@ -148,7 +166,9 @@ def to_template(brain, affine, template, template_affine, template_mask, *, seed
     return found, pose, score
 
 
-def brain_to_match(t1, t2, mask, affine, mm):
+def brain_to_match(
+    t1: np.ndarray | None, t2: np.ndarray | None, mask: np.ndarray, affine: np.ndarray, mm: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return what is matched to the template's T1, on a coarser grid.
 
     Parameters
@@ -167,7 +187,11 @@ def brain_to_match(t1, t2, mask, affine, mm):
     affine : (4, 4) array
     inside : (I, J, K) bool array
     """
-    bright = (t1 + 1) / 2 if t1 is not None else (1 - t2) / 2
+    if t1 is not None:
+        bright = (t1 + 1) / 2
+    else:
+        assert t2 is not None, "a T1 or a T2 is needed"
+        bright = (1 - t2) / 2
     coarse = grid.isotropic_grid(mask.shape, affine, mm)
     brain = grid.resample(np.where(mask, bright, 0), affine, *coarse)
     inside = grid.resample(mask, affine, *coarse) > 0.5

@@ -3,6 +3,10 @@
 All functions take arrays with their affine (voxel to world, RAS+, mm).
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import ndimage
 
@@ -20,12 +24,12 @@ CORD_MM2 = 600.0  # medulla and spinal cord, which every image cuts
 EVERYWHERE = np.ones((3, 3, 3), dtype=bool)
 
 
-def largest(mask):
+def largest(mask: np.ndarray) -> np.ndarray:
     """Return the largest piece of a mask, and what it encloses."""
     return ndimage.binary_fill_holes(largest_piece(mask))
 
 
-def brain_mask(probabilities, step_mm=2.0):
+def brain_mask(probabilities: np.ndarray, step_mm: float = 2.0) -> np.ndarray:
     """Return the brain in the head network's answer: the largest piece, holes filled.
 
     Pieces of face and neck attached to it by less than `CORE_MM` on either side are cut off.
@@ -51,7 +55,7 @@ def brain_mask(probabilities, step_mm=2.0):
     return largest(inside & back)
 
 
-def outside_mm(mask, step_mm=2.0):
+def outside_mm(mask: np.ndarray, step_mm: float = 2.0) -> np.ndarray:
     """Return the distance from the surface of a mask, negative inside; smooth to interpolate.
 
     Parameters
@@ -71,7 +75,7 @@ def outside_mm(mask, step_mm=2.0):
     return np.where(mask, -within, out).astype(np.float32)
 
 
-def head_classes(probabilities, mask):
+def head_classes(probabilities: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return the most probable class inside the brain mask, 0 outside; its rim is CSF.
 
     Parameters
@@ -89,7 +93,9 @@ def head_classes(probabilities, mask):
     return np.where(mask, inside, 0).astype(np.uint8)
 
 
-def brain_volume_ml(probabilities, affine, mask=None):
+def brain_volume_ml(
+    probabilities: np.ndarray, affine: np.ndarray, mask: np.ndarray | None = None
+) -> float:
     """Return the volume of brain tissue (grey and white matter, cerebellum, brainstem; no CSF).
 
     The probabilities are summed: a voxel at the border counts in part.
@@ -109,7 +115,7 @@ def brain_volume_ml(probabilities, affine, mask=None):
     )
 
 
-def stripped_background(image, affine, mask):
+def stripped_background(image: np.ndarray, affine: np.ndarray, mask: np.ndarray) -> float | None:
     """Return the background's value of an image that comes already stripped, None of a head.
 
     Stripped is an image in which nearly all of what lies 4 to 10 mm outside the brain is exactly
@@ -131,7 +137,9 @@ def stripped_background(image, affine, mask):
     return background if np.mean(shell == background) >= STRIPPED_SHARE else None
 
 
-def cut_area_mm2(mask, shape, affine, target):
+def cut_area_mm2(
+    mask: np.ndarray, shape: Sequence[int], affine: np.ndarray, target: np.ndarray
+) -> tuple[float, str]:
     """Return how much of the brain touches the edge of the image: the largest face, in mm^2.
 
     Parameters
@@ -167,5 +175,5 @@ def cut_area_mm2(mask, shape, affine, target):
             at &= np.arange(mask.shape[axis]) < last[axis]
             areas[name] = float(profile[at].max()) if at.any() else 0.0
     areas["bottom"] = max(areas["bottom"] - CORD_MM2, 0.0)
-    face = max(areas, key=areas.get)
+    face = max(areas, key=areas.__getitem__)
     return areas[face], face

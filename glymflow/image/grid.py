@@ -5,12 +5,20 @@ arithmetic of affines is that of `nibabel.affines`; it is called from here only,
 loaded where something is computed and not where a module is imported.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
 
 FWHM_PER_SD = 2.355  # full width at half maximum of a Gaussian, in its standard deviations
 
 
-def spacing_of(affine):
+def spacing_of(affine: ArrayLike) -> np.ndarray:
     """Return the voxel sizes (mm) along the three axes of a grid.
 
     Headers hold 32-bit numbers, and 1 mm may come as 1.0000001. Where a distance is compared with a
@@ -21,7 +29,7 @@ def spacing_of(affine):
     return voxel_sizes(np.asarray(affine))
 
 
-def voxel_volume(affine):
+def voxel_volume(affine: ArrayLike) -> float:
     """Return the volume of one voxel in mm^3.
 
     Parameters
@@ -32,7 +40,7 @@ def voxel_volume(affine):
     return float(abs(np.linalg.det(np.asarray(affine)[:3, :3])))
 
 
-def to_canonical(data, affine):
+def to_canonical(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Turn a volume so that its axes point to the right, front and top; nothing is resampled.
 
     Returns
@@ -48,7 +56,9 @@ def to_canonical(data, affine):
     return turned, affine @ inv_ornt_aff(orientation, data.shape)
 
 
-def isotropic_grid(shape, affine, mm):
+def isotropic_grid(
+    shape: Sequence[int], affine: np.ndarray, mm: float
+) -> tuple[tuple[int, ...], np.ndarray]:
     """Return the grid of cubic voxels along the same axes, from the same first voxel on.
 
     Parameters
@@ -69,14 +79,24 @@ def isotropic_grid(shape, affine, mm):
     return tuple(int(count) for count in counts), new
 
 
-def window(affine, first, shape):
+def window(
+    affine: np.ndarray, first: Sequence[int] | np.ndarray, shape: Sequence[int]
+) -> tuple[tuple[int, ...], np.ndarray]:
     """Return the grid that starts at another voxel (which may lie outside) and has this shape."""
     moved = np.array(affine, dtype=float)
     moved[:3, 3] += moved[:3, :3] @ np.asarray(first)
     return tuple(int(side) for side in shape), moved
 
 
-def resample(data, affine, shape, target, *, order=1, fill=0.0):
+def resample(
+    data: np.ndarray,
+    affine: np.ndarray,
+    shape: Sequence[int],
+    target: np.ndarray,
+    *,
+    order: int = 1,
+    fill: float = 0.0,
+) -> np.ndarray:
     """Bring a volume to another grid in the same world.
 
     Along an axis on which the new voxels are larger, the volume is blurred first, so that a new
@@ -130,18 +150,18 @@ def _cut(values, first, shape, fill):
     return cut
 
 
-def bounding_box(mask):
+def bounding_box(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the first voxel of a mask and the one after its last, two (3,) arrays."""
     found = [np.flatnonzero(mask.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
     return np.array([f[0] for f in found]), np.array([f[-1] + 1 for f in found])
 
 
-def volume_ml(affine):
+def volume_ml(affine: ArrayLike) -> float:
     """Return the volume of one voxel in mL."""
     return voxel_volume(affine) / 1000
 
 
-def map_points(matrix, points):
+def map_points(matrix: np.ndarray, points: ArrayLike) -> np.ndarray:
     """Return points moved by an affine.
 
     Parameters
@@ -159,7 +179,7 @@ def map_points(matrix, points):
     return apply_affine(matrix, points)
 
 
-def to_voxels(affine, points):
+def to_voxels(affine: np.ndarray, points: ArrayLike) -> np.ndarray:
     """Return where world points lie in voxels, not rounded: the inverse of `map_points`.
 
     Parameters
@@ -176,7 +196,7 @@ def to_voxels(affine, points):
     return map_points(np.linalg.inv(affine), points)
 
 
-def rotation_of(affine):
+def rotation_of(affine: np.ndarray) -> np.ndarray:
     """Return the orthogonal part of an affine (may include reflections), voxel to world axes."""
     left, _, right = np.linalg.svd(affine[:3, :3] / spacing_of(affine))
     return left @ right

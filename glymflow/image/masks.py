@@ -4,13 +4,17 @@ A mask is a boolean array with its affine (voxel to world, RAS+, mm). Masks are 
 coordinates, so that they may lie on different grids.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 
 from glymflow.image import grid
-from glymflow.io import InputFault, image_data, load_image
+from glymflow.io import FilePath, InputFault, image_data, load_image
 
 
-def read_mask(path):
+def read_mask(path: FilePath) -> tuple[np.ndarray, np.ndarray, bool]:
     """Read a mask: voxels above 0, or from 0.5 on where nothing is above 1 and something between.
 
     Returns
@@ -39,12 +43,12 @@ def read_mask(path):
     return inside, image.affine, plain
 
 
-def volume_ml(mask, affine):
+def volume_ml(mask: np.ndarray, affine: np.ndarray) -> float:
     """Return the volume in mL: number of voxels times the affine's determinant."""
     return float(np.count_nonzero(mask) * grid.voxel_volume(affine) / 1000)
 
 
-def count_components(mask):
+def count_components(mask: np.ndarray) -> int:
     """Return the number of parts that touch nowhere, not even at a corner."""
     from scipy import ndimage
 
@@ -52,7 +56,7 @@ def count_components(mask):
     return int(ndimage.label(mask[box[0]], structure=np.ones((3, 3, 3)))[1]) if box else 0
 
 
-def largest_piece(mask, *, corners=False):
+def largest_piece(mask: np.ndarray, *, corners: bool = False) -> np.ndarray:
     """Return the largest piece of a mask; the mask itself if it is one piece, or empty.
 
     Parameters
@@ -67,7 +71,9 @@ def largest_piece(mask, *, corners=False):
     return labels == 1 + np.argmax(np.bincount(labels.ravel())[1:]) if count > 1 else mask
 
 
-def blur_within(image, mask, sigma, *, floor=1e-3):
+def blur_within(
+    image: np.ndarray, mask: np.ndarray, sigma: float | np.ndarray, *, floor: float = 1e-3
+) -> tuple[np.ndarray, np.ndarray]:
     """Blur an image within a mask: nothing of what lies outside enters.
 
     Parameters
@@ -94,7 +100,9 @@ def blur_within(image, mask, sigma, *, floor=1e-3):
     return inside / np.maximum(weight, floor), weight
 
 
-def mask_points(mask, affine, *, step_mm=None):
+def mask_points(
+    mask: np.ndarray, affine: np.ndarray, *, step_mm: float | None = None
+) -> tuple[np.ndarray, float]:
     """Return points that fill a mask evenly, and the volume that each stands for.
 
     Parameters
@@ -122,7 +130,7 @@ def mask_points(mask, affine, *, step_mm=None):
     return points, float(grid.voxel_volume(affine) / counts.prod())
 
 
-def sample_nearest(volume, affine, points):
+def sample_nearest(volume: np.ndarray, affine: np.ndarray, points: np.ndarray) -> np.ndarray:
     """Return the value of the voxel in which each point lies, 0 outside the grid.
 
     Parameters
@@ -140,7 +148,9 @@ def sample_nearest(volume, affine, points):
     return values
 
 
-def to_grid(mask, affine, shape, target):
+def to_grid(
+    mask: np.ndarray, affine: np.ndarray, shape: Sequence[int], target: np.ndarray
+) -> np.ndarray:
     """Bring a mask to another grid in the same world, nearest voxel.
 
     Returns
@@ -154,7 +164,9 @@ def to_grid(mask, affine, shape, target):
     return sample_nearest(mask, affine, everywhere).reshape(shape)
 
 
-def same_grid(shape, affine, other_shape, other_affine):
+def same_grid(
+    shape: Sequence[int], affine: np.ndarray, other_shape: Sequence[int], other_affine: np.ndarray
+) -> bool:
     """Say whether two grids are the same: no voxel is off by more than a hundredth of its size."""
     if tuple(shape[:3]) != tuple(other_shape[:3]):
         return False
@@ -164,7 +176,9 @@ def same_grid(shape, affine, other_shape, other_affine):
     return bool(distance <= 0.01 * grid.spacing_of(affine).min())
 
 
-def combine_raters(masks, rule):
+def combine_raters(
+    masks: Sequence[tuple[np.ndarray, np.ndarray]], rule: str
+) -> tuple[np.ndarray, np.ndarray, dict]:
     """Make one mask of the two that two raters drew, and say how well they agree.
 
     Parameters
@@ -195,13 +209,13 @@ def combine_raters(masks, rule):
     return rules[rule], affine, facts
 
 
-def overlap_ml(one, other):
+def overlap_ml(one: tuple[np.ndarray, np.ndarray], other: tuple[np.ndarray, np.ndarray]) -> float:
     """Return the volume (mL) that two masks (mask, affine) have in common, on whatever grids."""
     points, volume = mask_points(*one, step_mm=0.5)
     return float(np.count_nonzero(sample_nearest(*other, points)) * volume / 1000)
 
 
-def final_mask(drawn, rule):
+def final_mask(drawn: dict, rule: str) -> tuple[np.ndarray, np.ndarray]:
     """Return the mask that counts of one lesion: the final one, else what two raters agree on.
 
     Parameters

@@ -4,14 +4,17 @@
 perivascular spaces in axial slices at 1 mm. Both were trained on synthetic data (docs/epvs.md).
 """
 
+from __future__ import annotations
+
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from glymflow.image import grid
 from glymflow.image.masks import largest_piece
-from glymflow.io import InputFault
+from glymflow.io import FilePath, InputFault
 
 DATA_FILES = ("weights",)
 FOLDER = Path(__file__).parent / "weights"
@@ -26,7 +29,7 @@ BATCH = 8  # slices at once: more memory, no more speed
 
 
 @cache
-def network(name):
+def network(name: str) -> Any:
     """Return the session of a network of the package, on one thread.
 
     Raises
@@ -40,7 +43,7 @@ def network(name):
     return open_session(path)
 
 
-def open_session(path):
+def open_session(path: FilePath) -> Any:
     """Return the onnxruntime session of a file, on one thread and without a cache of memory."""
     import onnxruntime
 
@@ -51,7 +54,7 @@ def open_session(path):
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-def normalise(image, mask=None):
+def normalise(image: np.ndarray, mask: np.ndarray | None = None) -> np.ndarray:
     """Scale intensities to [-1, 1]: the 0.5 and 99.5 percentiles become -1 and 1, clipped.
 
     Parameters
@@ -77,7 +80,7 @@ def normalise(image, mask=None):
     return scaled if mask is None else np.where(mask, scaled, np.float32(-1))
 
 
-def head_probabilities(image, affine):
+def head_probabilities(image: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Segment a head of any contrast: the mean over the image and its mirror image.
 
     Parameters
@@ -124,7 +127,9 @@ def _head_box(small):
     return (first + last - sides) // 2, sides
 
 
-def epvs_probability(t1, t2, *, t1_fine=False, session=None):
+def epvs_probability(
+    t1: np.ndarray | None, t2: np.ndarray | None, *, t1_fine: bool = False, session: Any = None
+) -> np.ndarray:
     """Return the probability of an enlarged perivascular space in each voxel.
 
     The T2 shows EPVS best, but never lies exactly on the T1, whose space the result is in. Where
@@ -153,7 +158,7 @@ def epvs_probability(t1, t2, *, t1_fine=False, session=None):
     return found
 
 
-def shift_key(t1, t2):
+def shift_key(t1: object, t2: object) -> str:
     """Return the name, in the metadata of ``epvs.onnx``, of the shift for the images given."""
     return "shift_t1" if t2 is None else "shift_t2" if t1 is None else "shift_both"
 
@@ -186,7 +191,7 @@ def _epvs_pass(t1, t2, session):
     return shifted(found, float(shift)) if shift else found
 
 
-def shifted(probability, shift):
+def shifted(probability: np.ndarray, shift: float) -> np.ndarray:
     """Return probabilities whose logits are lower by `shift`."""
     odds = np.float32(np.exp(-shift))
     return probability * odds / (probability * odds + (1 - probability))

@@ -5,6 +5,8 @@ found from any start, and the rotation is not bent by the shears and stretches t
 from EPI distortion (docs/registration.md has the numbers for opposite phase encodings).
 """
 
+from __future__ import annotations
+
 from itertools import product
 
 import numpy as np
@@ -24,7 +26,15 @@ _STARTS = tuple(product((-40, -20, 0, 20, 40), (-30, -15, 0, 15, 30), (-30, -15,
 _BOUNDS = [(-60, 60)] * 3 + [(-40, 40)] * 3 + [(-30, 30)]
 
 
-def find_pose(fa, affine, wm, wm_affine, mask, *, lesion=None):
+def find_pose(
+    fa: np.ndarray,
+    affine: np.ndarray,
+    wm: np.ndarray,
+    wm_affine: np.ndarray,
+    mask: np.ndarray,
+    *,
+    lesion: np.ndarray | None = None,
+) -> tuple[np.ndarray, float]:
     """Fit rotation, shift and one scale of the head to the template.
 
     Parameters
@@ -96,13 +106,13 @@ def _search(disagreement):
     return minimize(disagreement, best, options=fine, **settings)
 
 
-def rotation_part(matrix):
+def rotation_part(matrix: np.ndarray) -> np.ndarray:
     """Return the rotation of a similarity or affine transform (polar decomposition)."""
     left, _, right = np.linalg.svd(matrix[:3, :3])
     return left @ right
 
 
-def head_angles(matrix):
+def head_angles(matrix: np.ndarray) -> tuple[float, float, float]:
     """Return pitch, roll and yaw of the head in degrees.
 
     Parameters
@@ -118,7 +128,8 @@ def head_angles(matrix):
         right ear, positive yaw turns the nose to the left.
     """
     angles = Rotation.from_matrix(rotation_part(matrix)).as_euler("xyz", degrees=True)
-    return tuple(float(angle) for angle in angles)
+    pitch, roll, yaw = map(float, angles)
+    return pitch, roll, yaw
 
 
 def _similarity(numbers, target_centre, centre):

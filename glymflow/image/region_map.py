@@ -5,12 +5,18 @@ may belong to a region for EPVS. ``maps/make_regions.py`` makes the map, docs/re
 World coordinates are RAS+ in mm: x < 0 is the subject's left, and the plane x = 0 is "midline".
 """
 
+from __future__ import annotations
+
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glymflow.io import InputFault, image_data, load_image, read_tsv
+from glymflow.io import FilePath, InputFault, image_data, load_image, read_tsv
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TERRITORIES = ("lobar", "deep", "infratentorial")
 EPVS_REGIONS = ("basal_ganglia", "centrum_semiovale", "midbrain")
@@ -26,7 +32,7 @@ FOLDER = Path(__file__).parent / "data"
 
 
 @cache
-def load_regions(folder=FOLDER):
+def load_regions(folder: FilePath = FOLDER) -> tuple[np.ndarray, np.ndarray, pd.DataFrame]:
     """Return the region map.
 
     Parameters
@@ -63,12 +69,12 @@ def load_regions(folder=FOLDER):
     return labels, image.affine, table
 
 
-def territory_codes():
+def territory_codes() -> dict[str, int]:
     """Return the code of each territory in `territory_map`: lobar 1, deep 2, infratentorial 3."""
     return {name: code for code, name in enumerate(TERRITORIES, start=1)}
 
 
-def territory_map():
+def territory_map() -> tuple[np.ndarray, np.ndarray]:
     """Return the territories as one label image.
 
     They cover the template's brain mask and a margin around it, the cerebrospinal fluid too.
@@ -86,7 +92,7 @@ def territory_map():
     return lookup[labels], affine
 
 
-def region_mask(name, side=None):
+def region_mask(name: str, side: str | None = None) -> np.ndarray:
     """Return one territory, EPVS region or cell as a mask.
 
     Parameters

@@ -10,10 +10,14 @@ Avants B. et al. Symmetric diffeomorphic image registration with cross-correlati
 Medical Image Analysis 12, 26-41 (2008).
 """
 
+from __future__ import annotations
+
 import os
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,7 +25,7 @@ from glymflow.image import grid
 from glymflow.image.masks import blur_within
 from glymflow.image.pose import head_angles
 from glymflow.image.template import SPACE
-from glymflow.io import InputFault, whole
+from glymflow.io import FilePath, InputFault, whole
 
 TISSUE_MD = (0.2e-3, 1.6e-3)  # mm^2/s
 # left out round a lesion: about one voxel of DWI on the drawn border, where the voxels are mixed
@@ -31,7 +35,7 @@ LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # RAS+ world to ANTs' and back
 _LPS = LPS[:3, :3]
 
 
-def to_ants(data, affine):
+def to_ants(data: np.ndarray, affine: np.ndarray) -> Any:
     """Return an ANTs image of a 3-D array with its affine (voxel to world, RAS+, mm)."""
     import ants
 
@@ -43,7 +47,7 @@ def to_ants(data, affine):
     )
 
 
-def white_matter_image(fa, md, mask):
+def white_matter_image(fa: np.ndarray, md: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Return FA where there is brain tissue: what is matched to the template's white matter.
 
     The rim of the mask and voxels whose MD is not that of tissue (CSF, EPI edges) are set to 0;
@@ -61,7 +65,13 @@ def white_matter_image(fa, md, mask):
     return np.where(ndimage.binary_erosion(mask) & (md > low) & (md < high), fa, 0)
 
 
-def lesion_on_grid(masks, shape, affine, *, margin_mm=LESION_MARGIN_MM):
+def lesion_on_grid(
+    masks: Sequence[tuple[np.ndarray, np.ndarray]],
+    shape: Sequence[int],
+    affine: np.ndarray,
+    *,
+    margin_mm: float = LESION_MARGIN_MM,
+) -> np.ndarray:
     """Put lesion masks together on one grid, with a margin.
 
     Parameters
@@ -91,7 +101,16 @@ def lesion_on_grid(masks, shape, affine, *, margin_mm=LESION_MARGIN_MM):
     return ndimage.distance_transform_edt(~lesion, sampling=spacing) <= reach
 
 
-def register(fa, affine, wm, wm_affine, pose, *, seed=1, lesion=None):
+def register(
+    fa: np.ndarray,
+    affine: np.ndarray,
+    wm: np.ndarray,
+    wm_affine: np.ndarray,
+    pose: np.ndarray,
+    *,
+    seed: int = 1,
+    lesion: np.ndarray | None = None,
+) -> dict:
     """Find the deformation between a subject's FA and the template's white matter.
 
     Affine (Mattes mutual information), then SyN, starting from the head's pose.
@@ -165,7 +184,14 @@ def _without(lesion, fa, affine):
     return np.where(lesion, near, fa)
 
 
-def keep(found, paths, volume, volume_affine, shape, affine):
+def keep(
+    found: dict,
+    paths: dict[str, FilePath],
+    volume: np.ndarray,
+    volume_affine: np.ndarray,
+    shape: Sequence[int],
+    affine: np.ndarray,
+) -> np.ndarray:
     """Move ANTs' files of a registration to where they stay; bring the template to the subject.
 
     Parameters
@@ -192,7 +218,7 @@ def keep(found, paths, volume, volume_affine, shape, affine):
     return warped
 
 
-def describe(sources, pose, score, match):
+def describe(sources: Sequence[FilePath], pose: np.ndarray, score: float, match: float) -> dict:
     """Return a registration's sidecar, and print how well it fits.
 
     Parameters
@@ -225,7 +251,7 @@ def describe(sources, pose, score, match):
     }
 
 
-def map_points(points, transforms):
+def map_points(points: np.ndarray, transforms: dict[str, FilePath]) -> np.ndarray:
     """Map template points to the subject.
 
     Parameters
@@ -249,7 +275,15 @@ def map_points(points, transforms):
     return mapped[["x", "y", "z"]].to_numpy() @ _LPS
 
 
-def warp_to_subject(volume, volume_affine, shape, affine, transforms, *, interpolator="linear"):
+def warp_to_subject(
+    volume: np.ndarray,
+    volume_affine: np.ndarray,
+    shape: Sequence[int],
+    affine: np.ndarray,
+    transforms: dict[str, FilePath],
+    *,
+    interpolator: str = "linear",
+) -> np.ndarray:
     """Resample a template map onto the subject's grid.
 
     Parameters
@@ -280,7 +314,7 @@ def warp_to_subject(volume, volume_affine, shape, affine, transforms, *, interpo
     ).numpy()
 
 
-def similarity(fa, warped_wm, mask):
+def similarity(fa: np.ndarray, warped_wm: np.ndarray, mask: np.ndarray) -> float:
     """Return the correlation of FA with the template's white matter inside the brain, -1 to 1."""
     inside = mask & np.isfinite(warped_wm)
     if inside.sum() < 2 or np.std(warped_wm[inside]) == 0 or np.std(fa[inside]) == 0:
@@ -303,7 +337,7 @@ def _ants_affine(matrix):
     )
 
 
-def map_points_to_template(points, transforms):
+def map_points_to_template(points: np.ndarray, transforms: dict[str, FilePath]) -> np.ndarray:
     """Map points of the subject to the template: the inverse of `map_points`.
 
     Parameters

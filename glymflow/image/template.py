@@ -4,6 +4,8 @@ World coordinates are RAS+ in mm: x < 0 is the subject's left. The T1, grey-matt
 white-matter maps are exactly left-right symmetric.
 """
 
+from __future__ import annotations
+
 from functools import cache
 
 import numpy as np
@@ -12,7 +14,7 @@ SPACE = "MNI152NLin2009aSym"
 
 
 @cache
-def load_template(kind, resolution=1):
+def load_template(kind: str, resolution: int = 1) -> tuple[np.ndarray, np.ndarray]:
     """Return a map of the packaged MNI152 template.
 
     Parameters

@@ -1,5 +1,7 @@
 """Agreement of repeated measurements: sessions, or raters' columns (`kind: agreement`)."""
 
+from __future__ import annotations
+
 import itertools
 
 import numpy as np
@@ -20,14 +22,14 @@ COLUMNS = [
 FORMS = ("1,1", "2,1", "3,1", "1,k", "2,k", "3,k")
 
 
-def run(table, plan, analysis):
+def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make the planned comparisons of measurements."""
     variables = plan["variables"]
     options = {key: analysis[key] for key in ("icc", "confidence") if key in analysis}
     rows = []
     for names in analysis.get("ratings", []):
         label, occasions = {"variable": names[0]}, [str(name) for name in names]
-        read = _columns, table, names, variables
+        read: tuple = (_columns, table, names, variables)
         rows += _measure(label, occasions, read, options)
     for name in analysis.get("variables", []):
         read = _sessions, table, name, variables[name], analysis.get("sessions")
@@ -71,7 +73,7 @@ def _sessions(table, name, variable, sessions):
     return wide.reindex(columns=wanted), notes
 
 
-def agreement(values, *, icc="2,1", confidence=0.95):
+def agreement(values: pd.DataFrame, *, icc: str = "2,1", confidence: float = 0.95) -> pd.DataFrame:
     r"""Compare repeated measurements of the same participants.
 
     ICC: intraclass correlations of McGraw and Wong, one-way random (1), two-way random with

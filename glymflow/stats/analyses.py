@@ -6,6 +6,8 @@ calls it for a plan, and `COLUMNS`. What could not be computed is ``n/a`` and ha
 add a kind: docs/study-plans.md.
 """
 
+from __future__ import annotations
+
 import pandas as pd
 
 from glymflow.io import InputFault
@@ -44,7 +46,9 @@ KINDS = {
 }
 
 
-def run_analysis(table, plan, analysis, specifications=None):
+def run_analysis(
+    table: pd.DataFrame, plan: dict, analysis: dict, specifications: dict | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Make one analysis of a plan.
 
     Parameters
@@ -79,7 +83,7 @@ def run_analysis(table, plan, analysis, specifications=None):
         return pd.DataFrame(rows, columns=kind.COLUMNS), pd.DataFrame(columns=FLOW_COLUMNS)
 
 
-def adjust_families(results, plan):
+def adjust_families(results: pd.DataFrame, plan: dict) -> None:
     """Adjust p over the tests of several analyses: the plan's `families`.
 
     Parameters

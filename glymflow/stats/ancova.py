@@ -1,6 +1,10 @@
 """Analysis of covariance: groups compared at the same values of the covariates."""
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
@@ -11,8 +15,20 @@ from glymflow.stats.common import interval, joined, no_result_if
 from glymflow.stats.design import build_design, standardised
 from glymflow.stats.post_hoc import adjust_pairs, critical_t, studentised_range_p
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def ancova(outcome, group, covariates, *, order, variables, post_hoc="none", confidence=0.95):
+
+def ancova(
+    outcome: pd.Series,
+    group: pd.Series,
+    covariates: pd.DataFrame,
+    *,
+    order: Sequence[str],
+    variables: dict,
+    post_hoc: str = "none",
+    confidence: float = 0.95,
+) -> tuple[dict, list[dict], list[dict]]:
     r"""Compare the groups' means at the mean of the covariates.
 
     .. math:: y = \mu + \alpha_{group} + \beta^T x + e
@@ -90,7 +106,7 @@ class _Fit:
             with no_result_if(np.linalg.LinAlgError):
                 self.covariance = self.variance * np.linalg.pinv(x.T @ x)
 
-    def t_critical(self, confidence):
+    def t_critical(self, confidence: float):
         return stats.t.ppf((1 + confidence) / 2, self.df)
 
 

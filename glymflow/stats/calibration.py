@@ -1,5 +1,7 @@
 """How well a logistic regression predicts: goodness of fit, calibration, discrimination."""
 
+from __future__ import annotations
+
 import warnings
 
 import numpy as np
@@ -13,7 +15,9 @@ from glymflow.stats.delong import auc_interval
 MOST_FAILED = 0.2  # share of resamples without a fit above which nothing is corrected
 
 
-def calibration_rows(x, y, fit, penalised, options):
+def calibration_rows(
+    x: np.ndarray, y: np.ndarray, fit: firth.LogisticFit, penalised: bool, options: dict
+) -> list[dict]:
     """Make the rows "fit" of a model.
 
     Parameters
@@ -48,7 +52,7 @@ def calibration_rows(x, y, fit, penalised, options):
     return rows + _corrected(x, y, penalised, apparent, options)
 
 
-def hosmer_lemeshow(risk, y, groups=10):
+def hosmer_lemeshow(risk: np.ndarray, y: np.ndarray, groups: int = 10) -> dict:
     """Compare observed and expected events in groups of risk, cut at its quantiles (type 7).
 
     Parameters

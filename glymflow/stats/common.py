@@ -1,7 +1,11 @@
 """What the kinds of analysis share: descriptions, tests that may fail, notes, adjusted p values."""
 
+from __future__ import annotations
+
 import contextlib
 import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +15,7 @@ from glymflow.io import NoResult
 
 
 @contextlib.contextmanager
-def no_result_if(*errors):
+def no_result_if(*errors: type[Exception]) -> Iterator[None]:
     """Turn errors that a library's call is known to raise into `NoResult`.
 
     Put that one call into the ``with`` block and name its exact exceptions: an error of our own
@@ -23,7 +27,9 @@ def no_result_if(*errors):
         raise NoResult(" ".join(str(error).split())) from error
 
 
-def find_root(function, low, high, **tolerances):
+def find_root(
+    function: Callable[[float], float], low: float, high: float, **tolerances: float
+) -> float:
     """Return where a function of one number is 0, by Brent's method.
 
     Parameters
@@ -40,7 +46,7 @@ def find_root(function, low, high, **tolerances):
         If there is no change of sign between them, the function is not a number somewhere, or the
         search does not converge.
     """
-    known = {}
+    known: dict[float, float] = {}
 
     def checked(x):
         value = known[x] if x in known else function(x)
@@ -58,7 +64,7 @@ def find_root(function, low, high, **tolerances):
     return found
 
 
-def guarded(run, *arguments, confidence=None):
+def guarded(run: Callable[..., dict], *arguments: Any, confidence: float | None = None) -> dict:
     """Run a test; one that has no result gives a note instead of numbers, and the others go on.
 
     Parameters
@@ -86,18 +92,18 @@ def guarded(run, *arguments, confidence=None):
     return result if confidence is None else {**result, "confidence": confidence}
 
 
-def interval(part, name, values):
+def interval(part: str, name: str, values: Iterable[float]) -> dict:
     """Return ``{part_name, part, part_low, part_high}`` of (value, low, high)."""
     keys = (part, f"{part}_low", f"{part}_high")
     return {f"{part}_name": name, **dict(zip(keys, map(float, values), strict=True))}
 
 
-def joined(*notes):
+def joined(*notes: object) -> str:
     """Join notes with semicolons; whatever is no text or empty is left out."""
     return "; ".join(note for note in notes if isinstance(note, str) and note)
 
 
-def tidy(rows, columns):
+def tidy(rows: list[dict], columns: Sequence[str]) -> pd.DataFrame:
     """Make the frame of results: counts are integers, notes are text or missing."""
     results = pd.DataFrame(rows, columns=columns)
     counts = [name for name in ("n", "missing", "count") if name in columns]
@@ -108,7 +114,7 @@ def tidy(rows, columns):
     return results
 
 
-def adjusted(results, correction):
+def adjusted(results: pd.DataFrame, correction: str) -> pd.DataFrame:
     """Adjust the p values of the tests for their number; those that could not be had do not count.
 
     Parameters
@@ -134,7 +140,7 @@ def adjusted(results, correction):
     return results
 
 
-def note_repeated(results, table):
+def note_repeated(results: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     """Note on every test that a participant has several rows in the table, if so; in place."""
     repeated = table["participant_id"].duplicated().sum()
     if repeated:
@@ -144,7 +150,7 @@ def note_repeated(results, table):
     return results
 
 
-def description(sample):
+def description(sample: np.ndarray) -> dict:
     """Describe sorted values: mean, SD, median, quartiles (type 7), range; {} if there are none."""
     if not len(sample):
         return {}
@@ -160,7 +166,7 @@ def description(sample):
     }
 
 
-def normality_test(sample, test):
+def normality_test(sample: np.ndarray, test: str) -> dict:
     """Test one group; nothing where there is nothing to test (too few values, all the same).
 
     Parameters

@@ -1,5 +1,9 @@
 """Compare variables between the levels of each of several factors (`kind: compare_by_factors`)."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import pandas as pd
 
 from glymflow.io import NoResult
@@ -10,7 +14,7 @@ from glymflow.study.selection import variable_values
 COLUMNS = ["factor", *compare_groups.COLUMNS]
 
 
-def run(table, plan, analysis):
+def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned comparison."""
     keys = ("normality", "normality_alpha", "choice", "equal_variances", "correction", "confidence")
     results = compare_by_factors(
@@ -23,7 +27,9 @@ def run(table, plan, analysis):
     return note_repeated(results, table)
 
 
-def compare_by_factors(table, *, variables, factors, correction="none", **options):
+def compare_by_factors(
+    table: pd.DataFrame, *, variables: dict, factors: dict, correction: str = "none", **options: Any
+) -> pd.DataFrame:
     """Compare each variable between the levels of each factor, one factor at a time.
 
     Parameters
@@ -55,15 +61,9 @@ def compare_by_factors(table, *, variables, factors, correction="none", **option
             part = pd.DataFrame(rows, columns=compare_groups.COLUMNS)
         parts.append(part.assign(factor=name))
     results = pd.concat([part.astype(object) for part in parts], ignore_index=True)[COLUMNS]
-    texts = ("factor", "variable", "row", "method", "group", "level", "normality_test", "test")
     texts = (
-        *texts,
-        "contrast",
-        "statistic_name",
-        "correction",
-        "estimate_name",
-        "effect_name",
-        "note",
+        *("factor", "variable", "row", "method", "group", "level", "normality_test", "test"),
+        *("contrast", "statistic_name", "correction", "estimate_name", "effect_name", "note"),
     )
     counts = ("n", "missing", "count")
     for column in COLUMNS:

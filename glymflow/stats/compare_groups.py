@@ -1,5 +1,10 @@
 """Describe variables in groups and test the differences (`kind: compare_groups`)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy import stats
 
@@ -22,6 +27,9 @@ from glymflow.study.plan import groups_of
 from glymflow.study.selection import column_levels, variable_values
 from glymflow.text import level_text
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 COLUMNS = [
     *("variable", "row", "method", "group", "level", "n", "missing"),
     *("mean", "sd", "median", "q1", "q3", "minimum", "maximum", "count", "percent"),
@@ -35,11 +43,13 @@ EXACT_BELOW = 50  # Mann-Whitney: exact p if both groups are smaller and no valu
 LOW_EXPECTED = 5.0
 
 
-def run(table, plan, analysis):
+def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned comparison."""
     groups = groups_of(plan, analysis)
-    keys = ("normality", "normality_alpha", "choice", "equal_variances", "categorical")
-    keys = (*keys, "post_hoc", "correction", "confidence")
+    keys = (
+        *("normality", "normality_alpha", "choice", "equal_variances", "categorical"),
+        *("post_hoc", "correction", "confidence"),
+    )
     options = {key: analysis[key] for key in keys if key in analysis}
     results = compare_groups(
         table,
@@ -54,22 +64,22 @@ def run(table, plan, analysis):
 
 
 def compare_groups(
-    table,
+    table: pd.DataFrame,
     *,
-    variables,
-    group,
-    order,
-    normality="shapiro",
-    normality_alpha=0.05,
-    choice="auto",
-    equal_variances=True,
-    categorical="auto",
-    covariates=None,
-    post_hoc="none",
-    correction="none",
-    confidence=0.95,
-    seed=1,
-):
+    variables: dict,
+    group: str | pd.Series,
+    order: Sequence[str],
+    normality: str = "shapiro",
+    normality_alpha: float = 0.05,
+    choice: str = "auto",
+    equal_variances: bool = True,
+    categorical: str = "auto",
+    covariates: dict | None = None,
+    post_hoc: str = "none",
+    correction: str = "none",
+    confidence: float = 0.95,
+    seed: int = 1,
+) -> pd.DataFrame:
     """Describe each variable in each group and test the difference.
 
     Continuous, two groups: Student's or Welch's t test (mean difference; Hedges g), or

@@ -1,5 +1,10 @@
 """Compare two variables of the same participants (`kind: compare_paired`), such as two sides."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy import stats
 
@@ -16,6 +21,9 @@ from glymflow.stats.common import (
 )
 from glymflow.study.selection import variable_values
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 COLUMNS = [
     *("variable", "reference", "row", "method", "group", "n", "missing"),
     *("mean", "sd", "median", "q1", "q3", "minimum", "maximum"),
@@ -27,7 +35,7 @@ COLUMNS = [
 EXACT_BELOW = 50  # Wilcoxon: exact p with fewer pairs, if no difference is 0 or occurs twice
 
 
-def run(table, plan, analysis):
+def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned comparison."""
     keys = ("normality", "normality_alpha", "choice", "correction", "confidence")
     results = compare_paired(
@@ -41,17 +49,17 @@ def run(table, plan, analysis):
 
 
 def compare_paired(
-    table,
+    table: pd.DataFrame,
     *,
-    variables,
-    pairs,
-    normality="shapiro",
-    normality_alpha=0.05,
-    choice="auto",
-    correction="none",
-    confidence=0.95,
-    seed=1,
-):
+    variables: dict,
+    pairs: Sequence[tuple[str, str]],
+    normality: str = "shapiro",
+    normality_alpha: float = 0.05,
+    choice: str = "auto",
+    correction: str = "none",
+    confidence: float = 0.95,
+    seed: int = 1,
+) -> pd.DataFrame:
     """Test whether two variables of the same rows differ: second minus first.
 
     Paired t test (mean difference; Cohen's dz), or Wilcoxon's signed-rank test (pseudomedian;
@@ -106,7 +114,9 @@ def compare_paired(
         values = [frame[name][complete].to_numpy(float) for name in (first, second)]
         counts = {"n": int(complete.sum()), "missing": int((~complete).sum())}
         test = (
-            _test(*values, options) if not any(text.startswith("no test") for text in notes) else {}
+            _test(values[0], values[1], options)
+            if not any(text.startswith("no test") for text in notes)
+            else {}
         )
         common = {"variable": second, "reference": first, "contrast": f"{second} - {first}"}
         common["method"] = test.get("method", "rank" if choice == "rank" else "parametric")

@@ -1,6 +1,10 @@
 """Correlations, plain and partial, in all rows or within groups (`kind: correlate`)."""
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
@@ -21,6 +25,9 @@ from glymflow.stats.design import build_design, read_variables
 from glymflow.study.plan import groups_of
 from glymflow.study.selection import column_levels
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 COLUMNS = [
     *("variable", "other", "group", "covariates", "row", "method", "n", "missing"),
     *("normality_test", "normality_p", "normality_p_other"),
@@ -31,7 +38,7 @@ COLUMNS = [
 FEW = 10  # with fewer values the t approximation of the rank correlation's p is noted as rough
 
 
-def run(table, plan, analysis):
+def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make the planned correlations."""
     keys = ("y", "covariates", "method", "normality", "normality_alpha", "correction", "confidence")
     groups, within = groups_of(plan, analysis), analysis.get("within")
@@ -49,20 +56,20 @@ def run(table, plan, analysis):
 
 
 def correlate(
-    table,
+    table: pd.DataFrame,
     *,
-    variables,
-    x,
-    y=None,
-    covariates=(),
-    group=None,
-    within=None,
-    method="auto",
-    normality="shapiro",
-    normality_alpha=0.05,
-    correction="none",
-    confidence=0.95,
-):
+    variables: dict,
+    x: Sequence[str],
+    y: Sequence[str] | None = None,
+    covariates: Sequence[str] = (),
+    group: pd.Series | None = None,
+    within: Sequence[str] | None = None,
+    method: str = "auto",
+    normality: str = "shapiro",
+    normality_alpha: float = 0.05,
+    correction: str = "none",
+    confidence: float = 0.95,
+) -> pd.DataFrame:
     """Correlate variables, with covariates partialled out if there are any.
 
     Pearson's r, or Spearman's: that of the ranks. The partial correlation is that of the residuals
@@ -108,10 +115,11 @@ def correlate(
         "normality_alpha": normality_alpha,
         "confidence": confidence,
     }
-    pairs = itertools.product(x, y) if y else itertools.combinations(x, 2)
-    pairs = [pair for pair in pairs if pair[0] != pair[1]]
+    crossed = itertools.product(x, y) if y else itertools.combinations(x, 2)
+    pairs = [pair for pair in crossed if pair[0] != pair[1]]
     rows = []
-    for member in within or [None]:
+    members: Sequence[str | None] = within or [None]
+    for member in members:
         part = table if member is None else table[group == member]
         for first, second in pairs:
             names = [first, second, *covariates]

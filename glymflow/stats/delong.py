@@ -7,13 +7,15 @@ operating characteristic curves. Biometrics 1988;44:837-845. Sun X, Xu W. Fast i
 DeLong's algorithm. IEEE Signal Process Lett 2014;21:1389-1393.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from scipy import stats
 
 from glymflow.io import NoResult
 
 
-def auc_covariance(events, others):
+def auc_covariance(events: np.ndarray, others: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Areas under the curves of markers measured in the same people, and their covariance.
 
     Parameters
@@ -39,7 +41,9 @@ def auc_covariance(events, others):
     return v10.mean(axis=1), covariance
 
 
-def auc_interval(events, others, *, confidence=0.95):
+def auc_interval(
+    events: np.ndarray, others: np.ndarray, *, confidence: float = 0.95
+) -> tuple[float, float, float, float]:
     """Area under one curve with DeLong's interval, cut at 0 and 1.
 
     Returns
@@ -47,15 +51,17 @@ def auc_interval(events, others, *, confidence=0.95):
     (auc, low, high, se) : tuple of float
         Limits are NaN where the groups do not overlap: nothing is known then about the spread.
     """
-    auc, covariance = auc_covariance(events, others)
-    auc, se = float(auc[0]), float(np.sqrt(covariance[0, 0]))
+    areas, covariance = auc_covariance(events, others)
+    auc, se = float(areas[0]), float(np.sqrt(covariance[0, 0]))
     if not se > 0:
         return auc, np.nan, np.nan, np.nan
     width = stats.norm.ppf((1 + confidence) / 2) * se
     return auc, max(auc - width, 0.0), min(auc + width, 1.0), se
 
 
-def delong_test(events, others, *, confidence=0.95):
+def delong_test(
+    events: np.ndarray, others: np.ndarray, *, confidence: float = 0.95
+) -> tuple[float, float, float, float, float]:
     """Test the difference of two areas measured in the same people.
 
     Parameters

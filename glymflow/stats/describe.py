@@ -1,10 +1,17 @@
 """Describe numbers in all participants together, without a test (`kind: describe`)."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from glymflow.stats.common import description, joined, note_repeated, tidy
 from glymflow.study.plan import variable_names
 from glymflow.study.selection import variable_values
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = [
     *("variable", "row", "n", "missing", "mean", "sd", "median", "q1", "q3"),
@@ -12,14 +19,14 @@ COLUMNS = [
 ]
 
 
-def run(table, plan, analysis):
+def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned description."""
     names = variable_names(analysis)
     results = describe(table, variables={name: plan["variables"][name] for name in names})
     return note_repeated(results, table)
 
 
-def describe(table, *, variables):
+def describe(table: pd.DataFrame, *, variables: dict) -> pd.DataFrame:
     """Describe each variable.
 
     Parameters

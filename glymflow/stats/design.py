@@ -1,5 +1,8 @@
 """From variables of the plan to the columns of a regression; what cannot be fitted is a fault."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -43,12 +46,14 @@ class Design:
     terms: list
     notes: dict = field(default_factory=dict)
 
-    def columns_of(self, name):
+    def columns_of(self, name: str) -> list[int]:
         """Return the numbers of the columns of a variable."""
         return [i for i, term in enumerate(self.terms) if term.variable == name]
 
 
-def read_variables(table, variables, names):
+def read_variables(
+    table: pd.DataFrame, variables: dict, names: Sequence[str]
+) -> tuple[pd.DataFrame, dict[str, str]]:
     """Return the values of variables, missing ones included, and what was done to them.
 
     Parameters
@@ -71,7 +76,8 @@ def read_variables(table, variables, names):
     NoResult
         If a column cannot be used.
     """
-    columns, notes = {}, {}
+    columns: dict = {}
+    notes: dict[str, str] = {}
     for name in dict.fromkeys(names):
         if name not in variables:
             raise NoResult(f"the plan has no variable '{name}'")
@@ -84,12 +90,12 @@ def read_variables(table, variables, names):
     return pd.DataFrame(columns, index=table.index), notes
 
 
-def about(notes, *names):
+def about(notes: dict, *names: str) -> list[str]:
     """Return the notes of variables, each after its name."""
     return [f"{name}: {notes[name]}" for name in names if name in notes]
 
 
-def adjust_rows(results, rows, correction):
+def adjust_rows(results: pd.DataFrame, rows: pd.Series, correction: str) -> None:
     """Adjust the p values of some rows for their number, in place.
 
     Parameters
@@ -102,7 +108,7 @@ def adjust_rows(results, rows, correction):
     results.loc[rows, ["p_adjusted", "correction"]] = part[["p_adjusted", "correction"]]
 
 
-def check_named(settings, names, what):
+def check_named(settings: dict | None, names: Sequence[str], what: str) -> None:
     """Refuse a setting for a variable that has no part in the analysis.
 
     Raises
@@ -114,7 +120,7 @@ def check_named(settings, names, what):
         raise ConfigFault(f"{what} of '{wrong[0]}', which the analysis does not use")
 
 
-def reference_of(name, variable, references=None):
+def reference_of(name: str, variable: dict, references: dict | None = None) -> str:
     """Return the reference level: the named one; of two levels the non-event; else the first.
 
     Raises
@@ -133,7 +139,9 @@ def reference_of(name, variable, references=None):
     return levels[0]
 
 
-def build_design(values, variables, names, references=None):
+def build_design(
+    values: pd.DataFrame, variables: dict, names: Sequence[str], references: dict | None = None
+) -> Design:
     """Code the predictors of a model: numbers as they are, levels as indicators (treatment coding).
 
     Parameters
@@ -194,13 +202,13 @@ def _check_columns(design):
         raise NoResult(f"predictors are collinear: {names}")
 
 
-def standardised(x):
+def standardised(x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the columns with mean 0 and SD 1, the means and the SDs."""
     mean, sd = x.mean(axis=0), x.std(axis=0, ddof=1)
     return (x - mean) / sd, mean, sd
 
 
-def variance_inflation(x):
+def variance_inflation(x: np.ndarray) -> np.ndarray:
     """Variance inflation factor of each column: 1 / (1 - R2) of its regression on the others.
 
     Parameters
@@ -229,7 +237,7 @@ def variance_inflation(x):
     return factors
 
 
-def generalised_vif(x, columns):
+def generalised_vif(x: np.ndarray, columns: Sequence[int]) -> float:
     """Generalised variance inflation factor of a set of columns (the levels of one variable).
 
     References
@@ -245,7 +253,7 @@ def generalised_vif(x, columns):
     return float(one * other / np.linalg.det(correlation))
 
 
-def outcome_event(variables, outcome, event=None):
+def outcome_event(variables: dict, outcome: str, event: str | None = None) -> tuple[str, str]:
     """Return the level of the outcome whose odds are modelled, and the other one.
 
     Raises

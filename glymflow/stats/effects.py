@@ -3,15 +3,25 @@
 Each function returns ``(estimate, low, high)``; a limit that cannot be had is NaN.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy import special, stats
 
 from glymflow.stats.common import find_root
 
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
 BOOTSTRAPS = 2000
 
 
-def hedges_g(first, second, *, equal_variances=True, confidence=0.95):
+def hedges_g(
+    first: np.ndarray, second: np.ndarray, *, equal_variances: bool = True, confidence: float = 0.95
+) -> tuple[float, float, float]:
     r"""Standardised mean difference, corrected for small samples, with its exact interval.
 
     .. math:: g = J(f)\,\frac{\bar x_2 - \bar x_1}{s},\qquad
@@ -55,7 +65,9 @@ def hedges_g(first, second, *, equal_variances=True, confidence=0.95):
     return tuple(unbias * ratio * error / np.sqrt(variance) for ratio in (t, low, high))
 
 
-def rank_biserial(first, second, *, confidence=0.95):
+def rank_biserial(
+    first: np.ndarray, second: np.ndarray, *, confidence: float = 0.95
+) -> tuple[float, float, float]:
     """P(second > first) - P(second < first): -1 to 1, 0 for no difference; Brunner-Munzel interval.
 
     The limits are NaN where the groups do not overlap: nothing is known then about the spread.
@@ -76,7 +88,9 @@ def rank_biserial(first, second, *, confidence=0.95):
     return estimate, max(2 * float(low) - 1, -1.0), min(2 * float(high) - 1, 1.0)
 
 
-def hodges_lehmann(first, second, *, confidence=0.95):
+def hodges_lehmann(
+    first: np.ndarray, second: np.ndarray, *, confidence: float = 0.95
+) -> tuple[float, float, float]:
     """Median of all differences second - first; the interval inverts the Mann-Whitney test.
 
     The limits are the differences whose ranks the normal approximation of U gives.
@@ -95,7 +109,9 @@ def hodges_lehmann(first, second, *, confidence=0.95):
     return estimate, float(differences[rank - 1]), float(differences[-rank])
 
 
-def eta_squared(statistic, df, df_error, *, confidence=0.95):
+def eta_squared(
+    statistic: float, df: float, df_error: float, *, confidence: float = 0.95
+) -> tuple[float, float, float]:
     """Share of variance between the groups, from F; the interval from the noncentrality of F.
 
     eta2 = F df / (F df + df_error), for a one-way analysis of variance SSB / SST; the limits are
@@ -117,7 +133,9 @@ def eta_squared(statistic, df, df_error, *, confidence=0.95):
     return statistic * df / (statistic * df + df_error), low / (low + total), high / (high + total)
 
 
-def epsilon_squared(samples, *, confidence=0.95, seed=1):
+def epsilon_squared(
+    samples: Sequence[np.ndarray], *, confidence: float = 0.95, seed: int = 1
+) -> tuple[float, float, float]:
     """Share of the variance of the ranks between groups, H / (n - 1); bootstrap interval.
 
     Parameters
@@ -146,7 +164,7 @@ def epsilon_squared(samples, *, confidence=0.95, seed=1):
     return float(_rank_share([sample[None] for sample in samples])[0]), float(low), float(high)
 
 
-def odds_ratio(table, *, confidence=0.95):
+def odds_ratio(table: ArrayLike, *, confidence: float = 0.95) -> tuple[float, float, float]:
     """Conditional maximum likelihood odds ratio of a 2 x 2 table, with its exact interval.
 
     Parameters
@@ -164,7 +182,7 @@ def odds_ratio(table, *, confidence=0.95):
     return float(result.statistic), float(low), float(high)
 
 
-def risk_difference(table, *, confidence=0.95):
+def risk_difference(table: ArrayLike, *, confidence: float = 0.95) -> tuple[float, float, float]:
     """Difference of the proportions, second group minus first, with Newcombe's score interval.
 
     References
@@ -181,7 +199,7 @@ def risk_difference(table, *, confidence=0.95):
     return float(c / (c + d) - a / (a + b)), float(low), float(high)
 
 
-def cramers_v(table, *, confidence=0.95):
+def cramers_v(table: ArrayLike, *, confidence: float = 0.95) -> tuple[float, float, float]:
     """Association in an r x c table, 0 to 1; the interval from the noncentrality of chi-square.
 
     References
@@ -198,10 +216,11 @@ def cramers_v(table, *, confidence=0.95):
         confidence,
         lowest=0.0,
     )
-    return tuple(float(min(np.sqrt(value / scale), 1.0)) for value in (chi2, low, high))
+    found, low, high = (float(min(np.sqrt(value / scale), 1.0)) for value in (chi2, low, high))
+    return found, low, high
 
 
-def cohen_dz(differences, *, confidence=0.95):
+def cohen_dz(differences: np.ndarray, *, confidence: float = 0.95) -> tuple[float, float, float]:
     """Mean of paired differences over their SD; the interval from the noncentrality of t.
 
     References
@@ -212,10 +231,13 @@ def cohen_dz(differences, *, confidence=0.95):
     estimate = np.mean(differences) / np.std(differences, ddof=1)
     t = estimate * np.sqrt(n)
     low, high = _noncentrality(lambda nc: stats.nct.cdf(t, n - 1, nc), t, confidence)
-    return tuple(float(value / np.sqrt(n)) for value in (t, low, high))
+    found, low, high = (float(value / np.sqrt(n)) for value in (t, low, high))
+    return found, low, high
 
 
-def matched_rank_biserial(differences, *, confidence=0.95, seed=1):
+def matched_rank_biserial(
+    differences: np.ndarray, *, confidence: float = 0.95, seed: int = 1
+) -> tuple[float, float, float]:
     """Share of the ranks of positive differences minus that of negative ones; bootstrap interval.
 
     Differences of 0 are left out, as in Wilcoxon's test.
@@ -238,7 +260,9 @@ def matched_rank_biserial(differences, *, confidence=0.95, seed=1):
     return float(_signed_rank_share(differences[None])[0]), float(low), float(high)
 
 
-def pseudomedian(differences, *, confidence=0.95, exact=True):
+def pseudomedian(
+    differences: np.ndarray, *, confidence: float = 0.95, exact: bool = True
+) -> tuple[float, float, float]:
     """Median of the means of all pairs of differences; the interval inverts the signed-rank test.
 
     With `exact` the limits are those of the exact distribution of the signed-rank sum, else of its
@@ -265,7 +289,9 @@ def pseudomedian(differences, *, confidence=0.95, exact=True):
     return estimate, float(walsh[rank - 1]), float(walsh[-rank])
 
 
-def fisher_z(r, n, *, covariates=0, rank=False, confidence=0.95):
+def fisher_z(
+    r: float, n: int, *, covariates: int = 0, rank: bool = False, confidence: float = 0.95
+) -> tuple[float, float, float]:
     """Correlation with the interval of Fisher's z; of ranks with Bonett and Wright's variance.
 
     z = artanh(r), variance 1 / (n - 3 - k), of ranks (1 + r^2 / 2) / (n - 3 - k), for k covariates

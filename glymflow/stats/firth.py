@@ -10,6 +10,9 @@ Heinze G, Schemper M. A solution to the problem of separation in logistic regres
 2002;21:2409-2419.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,7 +48,7 @@ class LogisticFit:
     covariance: np.ndarray
 
 
-def separated(x, y):
+def separated(x: np.ndarray, y: np.ndarray) -> list[int]:
     """Find the predictors that separate events from non-events, completely or nearly so.
 
     A linear programme looks for coefficients under which no event has a lower linear predictor
@@ -81,7 +84,7 @@ def separated(x, y):
     return [int(i) for i in np.flatnonzero(np.abs(result.x[1:]) > 1e-7)]
 
 
-def fit_logistic(x, y, *, penalised):
+def fit_logistic(x: np.ndarray, y: np.ndarray, *, penalised: bool) -> LogisticFit:
     r"""Fit a logistic regression; `penalised` for Firth's likelihood, else maximum likelihood.
 
     .. math:: l^*(\beta) = l(\beta) + \tfrac{1}{2} \log |X^T W X|
@@ -116,7 +119,9 @@ def fit_logistic(x, y, *, penalised):
     return LogisticFit(back @ beta, np.sqrt(np.diag(covariance)), loglik, design @ beta, covariance)
 
 
-def penalised_tests(x, y, *, confidence=0.95):
+def penalised_tests(
+    x: np.ndarray, y: np.ndarray, *, confidence: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
     """Profile intervals and likelihood ratio tests of Firth's fit, for constant and columns.
 
     The penalty is that of the whole design in the restricted fits too, as in logistf.
@@ -150,7 +155,7 @@ def penalised_tests(x, y, *, confidence=0.95):
     return limits, np.maximum(chi2, 0)
 
 
-def penalised_ratio(x, y, columns):
+def penalised_ratio(x: np.ndarray, y: np.ndarray, columns: Sequence[int] | range) -> float:
     """Penalised likelihood ratio chi-square of a set of columns together."""
     design = np.column_stack([np.ones(len(x)), _scaled(x)[0]])
     free = np.ones(design.shape[1], dtype=bool)
@@ -159,7 +164,7 @@ def penalised_ratio(x, y, columns):
     return max(2 * (best - _maximise(design, y, True, free=free)[1]), 0.0)
 
 
-def intercept_corrected(fit, y):
+def intercept_corrected(fit: LogisticFit, y: np.ndarray) -> np.ndarray:
     """Return the linear predictor with the constant refitted, so that mean risk is mean outcome.
 
     Firth's fit pulls predicted risks towards one half; its odds ratios do not change here.
@@ -176,7 +181,7 @@ def intercept_corrected(fit, y):
     return offset + shift
 
 
-def log_likelihood(linear, y):
+def log_likelihood(linear: np.ndarray, y: np.ndarray) -> float:
     """Return the log likelihood of the outcomes under a linear predictor."""
     return float(np.sum(y * linear - np.logaddexp(0, linear)))
 

@@ -1,5 +1,9 @@
 """Multiple linear regression (`kind: linear_regression`)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -29,7 +33,7 @@ COLUMNS = [
 SCREENED = "chosen by p < {} in the same data: intervals and p of the model do not account for it"
 
 
-def run(table, plan, analysis):
+def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned regression."""
     keys = ("predictors", "candidates", "screening", "univariable", "references", "outcome_se")
     options = {key: analysis[key] for key in (*keys, "correction", "confidence") if key in analysis}
@@ -40,19 +44,19 @@ def run(table, plan, analysis):
 
 
 def linear_regression(
-    table,
+    table: pd.DataFrame,
     *,
-    variables,
-    outcome,
-    predictors=(),
-    candidates=(),
-    screening=0.1,
-    univariable=False,
-    references=None,
-    outcome_se=None,
-    correction="none",
-    confidence=0.95,
-):
+    variables: dict,
+    outcome: str,
+    predictors: Sequence[str] = (),
+    candidates: Sequence[str] = (),
+    screening: float = 0.1,
+    univariable: bool = False,
+    references: dict | None = None,
+    outcome_se: str | None = None,
+    correction: str = "none",
+    confidence: float = 0.95,
+) -> pd.DataFrame:
     r"""Regress a continuous outcome on numbers and levels by (weighted) least squares.
 
     Levels are compared with a reference (`glymflow.stats.design.reference_of`). The standardised
@@ -197,7 +201,7 @@ def _standard_errors(table, column):
     return errors
 
 
-def residual_tau2(y, exog, errors):
+def residual_tau2(y: np.ndarray, exog: np.ndarray, errors: np.ndarray) -> float:
     r"""Estimate the residual variance beyond measurement error by the method of moments.
 
     DerSimonian and Laird's estimator with predictors. With weights :math:`w_i = 1 / se_i^2`, the

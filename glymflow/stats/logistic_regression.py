@@ -1,5 +1,10 @@
 """Logistic regression, maximum likelihood and Firth's (`kind: logistic_regression`)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy import stats
 
@@ -20,6 +25,9 @@ from glymflow.stats.design import (
 )
 from glymflow.stats.linear_regression import SCREENED
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 COLUMNS = [
     *("variable", "row", "method", "outcome", "event", "level", "reference", "increment"),
     *("n", "count", "missing", "test", "statistic_name", "statistic", "df", "p", "p_adjusted"),
@@ -31,7 +39,7 @@ METHODS = {"ml": "maximum likelihood", "firth": "Firth's penalised likelihood"}
 FEW_EVENTS = 10  # per coefficient
 
 
-def run(table, plan, analysis):
+def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned regression."""
     keys = (
         *("event", "predictors", "candidates", "screening", "screening_test", "univariable"),
@@ -50,25 +58,25 @@ def run(table, plan, analysis):
 
 
 def logistic_regression(
-    table,
+    table: pd.DataFrame,
     *,
-    variables,
-    outcome,
-    event=None,
-    predictors=(),
-    candidates=(),
-    screening=0.1,
-    screening_test="model",
-    univariable=False,
-    references=None,
-    increments=None,
-    fits=("ml", "firth"),
-    calibration_groups=10,
-    n_bootstrap=200,
-    correction="none",
-    confidence=0.95,
-    seed=1,
-):
+    variables: dict,
+    outcome: str,
+    event: str | None = None,
+    predictors: Sequence[str] = (),
+    candidates: Sequence[str] = (),
+    screening: float = 0.1,
+    screening_test: str = "model",
+    univariable: bool = False,
+    references: dict | None = None,
+    increments: dict | None = None,
+    fits: Sequence[str] = ("ml", "firth"),
+    calibration_groups: int = 10,
+    n_bootstrap: int = 200,
+    correction: str = "none",
+    confidence: float = 0.95,
+    seed: int = 1,
+) -> pd.DataFrame:
     r"""Model the odds of an outcome of two levels.
 
     Odds ratios are per increment d: :math:`\exp(d\,\beta)`. Maximum likelihood: Wald's interval and

@@ -1,11 +1,19 @@
 """Mediation: how much of an effect goes through one or more mediators (`kind: mediation`)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 from scipy import stats
 
 from glymflow.io import NoResult
 from glymflow.stats.common import interval, joined, no_result_if, note_repeated, tidy
 from glymflow.stats.design import adjust_rows, build_design, check_named, read_variables
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 COLUMNS = [
     *("variable", "row", "path", "predictor", "outcome", "reference", "n", "missing", "test"),
@@ -18,7 +26,7 @@ CHUNK = 500  # resamples at a time
 MOST_FAILED = 0.05
 
 
-def run(table, plan, analysis):
+def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned mediation analysis."""
     keys = ("covariates", "references", "n_bootstrap", "interval", "correction", "confidence")
     results = mediation(
@@ -34,20 +42,20 @@ def run(table, plan, analysis):
 
 
 def mediation(
-    table,
+    table: pd.DataFrame,
     *,
-    variables,
-    predictor,
-    mediators,
-    outcome,
-    covariates=(),
-    references=None,
-    n_bootstrap=5000,
-    interval="bca",
-    correction="none",
-    confidence=0.95,
-    seed=1,
-):
+    variables: dict,
+    predictor: str,
+    mediators: Sequence[str],
+    outcome: str,
+    covariates: Sequence[str] = (),
+    references: dict | None = None,
+    n_bootstrap: int = 5000,
+    interval: str = "bca",
+    correction: str = "none",
+    confidence: float = 0.95,
+    seed: int = 1,
+) -> pd.DataFrame:
     r"""Split the effect of X on Y into the part through mediators M and the rest.
 
     Linear models with the same covariates C throughout:
@@ -202,7 +210,9 @@ def _path_row(path, name, fit, column, scale, confidence):
 # --- Bootstrap -----------------------------------------------------------------------------------
 
 
-def indirect_effects(x, m, y, weights):
+def indirect_effects(
+    x: np.ndarray, m: np.ndarray, y: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Indirect and total effects under many weightings of the rows at once.
 
     All sums of squares and products of a weighting are one row of a matrix product, so that a
@@ -289,7 +299,7 @@ def _statistics(indirect, total):
         return np.column_stack([both, both / total[:, None]])
 
 
-def bootstrap_limits(value, draws, jack, confidence):
+def bootstrap_limits(value: float, draws: np.ndarray, jack: np.ndarray, confidence: float) -> dict:
     """Percentile and BCa limits.
 
     Parameters

@@ -1,5 +1,9 @@
 """What a study plan lets expect before any image is measured, from participants.tsv alone."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from glymflow.io import InputFault
 from glymflow.stats.design import outcome_event
 from glymflow.stats.logistic_regression import FEW_EVENTS
@@ -11,10 +15,13 @@ from glymflow.study.selection import (
     variable_values,
 )
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SMALLEST_GROUP, SMALL_GROUP = 2, 10  # fewer members: not tested, tested with a warning
 
 
-def plan_warnings(plan, participants):
+def plan_warnings(plan: dict, participants: pd.DataFrame) -> list[str]:
     """Say which groups are too small, and which logistic models have too few events.
 
     What is on a measured column (`alps_mean`, `qc_status`) is left out, and the line says so.

@@ -1,6 +1,9 @@
 """Which groups differ: comparisons of all pairs after a test of three groups and more."""
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
@@ -12,7 +15,15 @@ from glymflow.stats.common import interval
 METHODS = ("tukey", "bonferroni", "holm")
 
 
-def post_hoc_rows(samples, order, *, method, rank=False, equal_variances=True, confidence=0.95):
+def post_hoc_rows(
+    samples: Sequence[np.ndarray],
+    order: Sequence[str],
+    *,
+    method: str,
+    rank: bool = False,
+    equal_variances: bool = True,
+    confidence: float = 0.95,
+) -> list[dict]:
     """Compare all pairs of groups.
 
     Parametric: Tukey's test (Games-Howell's with unequal variances), or t tests with the pooled SD
@@ -57,7 +68,7 @@ def post_hoc_rows(samples, order, *, method, rank=False, equal_variances=True, c
     ]
 
 
-def adjust_pairs(rows, method):
+def adjust_pairs(rows: list[dict], method: str) -> None:
     """Adjust the p values of one variable's pairs for their number, in place."""
     from statsmodels.stats.multitest import multipletests
 
@@ -67,12 +78,12 @@ def adjust_pairs(rows, method):
         row |= {"p_adjusted": float(p), "correction": method}
 
 
-def studentised_range_p(t, groups, df):
+def studentised_range_p(t: float, groups: int, df: float) -> float:
     """Return p of Tukey's test for the t statistic of one pair of the groups."""
     return float(stats.studentized_range.sf(abs(t) * np.sqrt(2), groups, df))
 
 
-def critical_t(method, groups, df, confidence):
+def critical_t(method: str, groups: int, df: float, confidence: float) -> float:
     """Return by how many standard errors a pair's interval extends: simultaneous but for Holm."""
     if method == "tukey":
         return float(stats.studentized_range.ppf(confidence, groups, df) / np.sqrt(2))

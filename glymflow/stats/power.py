@@ -1,6 +1,10 @@
 """Sample size and power of a planned comparison or correlation (`kind: power`)."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
@@ -12,6 +16,9 @@ from glymflow.stats.design import read_variables
 from glymflow.study.plan import groups_of
 from glymflow.study.selection import column_levels
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 COLUMNS = [
     *("variable", "row", "test", "n", "n_first", "n_second", "missing", "alpha", "power"),
     *("estimate_name", "estimate", "effect_name", "effect", "effect_low", "effect_high"),
@@ -22,16 +29,17 @@ NAMES = {"two_groups": "Cohen d", "paired": "Cohen dz", "correlation": "Pearson 
 OBSERVED = "effect observed in these data: the power says no more than their p"
 
 
-def run(table, plan, analysis):
+def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make the planned computation for the rows of the plan, or for a given effect alone."""
     names, design = analysis.get("variables", []), analysis["design"]
     label = {"variable": ", ".join(names) or None}
     options = {key: analysis[key] for key in ("alpha", "power", "ratio") if key in analysis}
-    sizes, effect, limits, missing = None, analysis.get("effect"), (np.nan, np.nan), None
+    sizes, effect, missing = None, analysis.get("effect"), None
+    limits: Sequence[float] = (np.nan, np.nan)
     try:
         if names:
             samples, missing = _samples(table, plan, analysis, names, design)
-            sizes = [len(sample) for sample in samples]
+            sizes = (len(samples[0]), len(samples[1]))
             if effect is None:
                 effect, *limits = _observed(samples, design)
         if effect is None:
@@ -90,7 +98,15 @@ def _observed(samples, design):
     return tuple(value / math.exp(log_j) for value in effects.hedges_g(first, second))
 
 
-def power(design, effect, *, sizes=None, alpha=0.05, power=0.8, ratio=None):
+def power(
+    design: str,
+    effect: float,
+    *,
+    sizes: tuple[int, int] | None = None,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    ratio: float | None = None,
+) -> list[dict]:
     """Compute the power at the size of a study, the size that is needed, the effect it can see.
 
     Two-sided tests. t tests: noncentral t; correlation: Fisher's z with its correction for bias, as

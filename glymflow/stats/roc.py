@@ -1,5 +1,9 @@
 """ROC curves: markers, combined models, cut-offs, comparisons of areas (`kind: roc`)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -21,7 +25,7 @@ COLUMNS = [
 ]
 
 
-def run(table, plan, analysis):
+def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make planned ROC curves."""
     keys = (
         *("event", "markers", "models", "directions", "references", "folds", "repeats"),
@@ -38,21 +42,21 @@ def run(table, plan, analysis):
 
 
 def roc(
-    table,
+    table: pd.DataFrame,
     *,
-    variables,
-    outcome,
-    event=None,
-    markers=(),
-    models=(),
-    directions=None,
-    references=None,
-    folds=5,
-    repeats=10,
-    correction="none",
-    confidence=0.95,
-    seed=1,
-):
+    variables: dict,
+    outcome: str,
+    event: str | None = None,
+    markers: Sequence[str] = (),
+    models: Sequence[dict] = (),
+    directions: dict | None = None,
+    references: dict | None = None,
+    folds: int = 5,
+    repeats: int = 10,
+    correction: str = "none",
+    confidence: float = 0.95,
+    seed: int = 1,
+) -> pd.DataFrame:
     """Describe how well markers, alone and combined, tell an event from the rest.
 
     Parameters
@@ -118,7 +122,8 @@ def roc(
         y = (values[outcome] == level).astype(float).where(values[outcome].notna())
         others = [other for other in variables[outcome]["levels"] if other != level]
         shared = {"outcome": outcome, "event": level, "against": ", ".join(others)}
-        part, scores = [], {}
+        part: list[dict] = []
+        scores: dict = {}
         for name in markers:
             part += _marker(table, variables, name, y, settings, scores)
         for model in models:
@@ -268,7 +273,9 @@ def _curve_rows(score, y, confidence, sign):
     return [{**shared, **row} for row in (first, cutoff)] + curve
 
 
-def curve_points(events, others):
+def curve_points(
+    events: np.ndarray, others: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Thresholds halfway between values, and sensitivity and specificity at each.
 
     Parameters

@@ -1,5 +1,9 @@
 """One analysis under many ways of measuring: the specification curve (`kind: sensitivity`)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -23,7 +27,7 @@ NO_EFFECT = {"odds ratio": 1.0, "area under the curve": 0.5}  # else 0
 ALPHA = 0.05
 
 
-def cohort_tables(cohort, alps, *, combine):
+def cohort_tables(cohort: pd.DataFrame, alps: pd.DataFrame, *, combine: str) -> dict:
     """Make the cohort table of every ROI set and frame that was measured.
 
     Parameters
@@ -54,7 +58,9 @@ def cohort_tables(cohort, alps, *, combine):
     }
 
 
-def run(table, plan, analysis, specifications=None):
+def run(
+    table: pd.DataFrame, plan: dict, analysis: dict, specifications: dict | None = None
+) -> pd.DataFrame:
     """Make a planned sensitivity analysis; `table` is not looked at.
 
     Parameters
@@ -69,7 +75,16 @@ def run(table, plan, analysis, specifications=None):
     return sensitivity(specifications or {}, plan=plan, of=analysis["of"], **options)
 
 
-def sensitivity(specifications, *, plan, of, roi_sets=None, frames=None, qc=None, variables=None):
+def sensitivity(
+    specifications: dict,
+    *,
+    plan: dict,
+    of: str,
+    roi_sets: Sequence[str] | None = None,
+    frames: Sequence[str] | None = None,
+    qc: Sequence[str] | None = None,
+    variables: Sequence[str] | None = None,
+) -> pd.DataFrame:
     """Repeat an analysis for each ROI set, frame and choice of scans, and sum up what holds.
 
     Parameters

@@ -1,5 +1,7 @@
 """The config: defaults and the user's file merged, checked, each fault in one clear line."""
 
+from __future__ import annotations
+
 import difflib
 import math
 import os
@@ -10,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from glymflow.alps.domain import ROLES
-from glymflow.io import ConfigFault, InputFault
+from glymflow.io import ConfigFault, FilePath, InputFault
 from glymflow.schemas import ROOT, SCHEMAS
 
 DEFAULTS = ROOT / "config" / "config.yaml"
@@ -29,7 +31,7 @@ _TYPES = {
 _MASK_FIELDS = ("participant_id", "session_id", "series")
 
 
-def load_config(path):
+def load_config(path: FilePath) -> dict:
     """Read a config file on top of the defaults, as Snakemake does with ``--configfile``.
 
     Raises
@@ -40,12 +42,12 @@ def load_config(path):
     return with_defaults(read_config(path))
 
 
-def with_defaults(keys):
+def with_defaults(keys: dict) -> dict:
     """Merge a config's keys into the defaults, level by level, as Snakemake does."""
     return _merged(read_config(DEFAULTS), keys)
 
 
-def config_faults(config):
+def config_faults(config: dict) -> list[str]:
     """Say what is wrong with a config, before any job starts.
 
     Parameters
@@ -68,7 +70,7 @@ def config_faults(config):
     return faults or [fault for check in checks for fault in check(config)]
 
 
-def read_config(path):
+def read_config(path: FilePath) -> dict:
     """Read the keys of one config file, without the defaults.
 
     Raises

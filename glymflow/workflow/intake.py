@@ -4,6 +4,10 @@ Folders are listed once (`glymflow.cohort.bids.list_cohort`); each domain looks 
 it can measure.
 """
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
 import pandas as pd
 
 from glymflow.cohort.bids import list_cohort, none_for_missing, select_sessions
@@ -14,7 +18,7 @@ from glymflow.dwi.intake import missing_series
 ORDER = ["participant_id", "session_id", "series", "stage", "reason"]
 
 
-def intake_settings(config, plan):
+def intake_settings(config: dict, plan: dict | None) -> dict:
     """Return what the intake depends on: folders, participants table, settings of each domain.
 
     Parameters
@@ -37,13 +41,13 @@ def intake_settings(config, plan):
 
 def index_cohort(
     *,
-    bids_dir,
-    derivatives_dir,
-    participants,
-    domains,
-    participant_label=None,
-    session_label=None,
-):
+    bids_dir: str | None,
+    derivatives_dir: str | None,
+    participants: str | None,
+    domains: dict,
+    participant_label: Sequence[str] | None = None,
+    session_label: Sequence[str] | None = None,
+) -> tuple[dict, pd.DataFrame]:
     """List all that can be measured in a cohort, and what cannot take part.
 
     Parameters
@@ -70,7 +74,7 @@ def index_cohort(
         the settings name a column that it does not have, or a label is nobody's.
     """
     listing = list_cohort(bids_dir, derivatives_dir, participants, participant_label)
-    found = {}
+    found: dict = {}
     for domain in DOMAINS:
         found[domain.name] = domain.part("intake").index(listing, domains[domain.name], found)
     series = found["alps"]

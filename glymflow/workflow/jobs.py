@@ -1,14 +1,18 @@
 """What every workflow script does around its work: log, and turn faults into one clear line."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 from glymflow.io import InputFault, write_placeholder
 
 
 @contextlib.contextmanager
-def subject_job(snakemake):
+def subject_job(snakemake: Any) -> Iterator[None]:
     """Run one step of one subject: a fault of its data excludes this subject only.
 
     Inside the ``with`` block, output goes to the job's log. An `InputFault` is written to the log
@@ -24,7 +28,7 @@ def subject_job(snakemake):
 
 
 @contextlib.contextmanager
-def cohort_job(snakemake):
+def cohort_job(snakemake: Any) -> Iterator[None]:
     """Run one step of the whole cohort: a fault ends the job with one line on the terminal."""
     with _logged(snakemake) as terminal:
         try:

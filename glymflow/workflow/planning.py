@@ -1,9 +1,12 @@
 """Settings that make Snakemake's planning of large cohorts cheaper (docs/scale.md)."""
 
+from __future__ import annotations
+
 import gc
 import os
 import re
 import sys
+from typing import Any
 
 # versions of Snakemake in whose scheduler the limit was looked at: from, below
 LOOKED_AT = ((9, 20), (10, 0))
@@ -11,12 +14,12 @@ DEFAULT_LIMIT = (100, 1)  # starts, seconds: `--max-jobs-per-timespan 100/1s`
 SWITCH = "GLYMFLOW_KEEP_START_LIMIT"
 
 
-def collect_less_often():
+def collect_less_often() -> None:
     """Let Python look for garbage seldom: planning makes millions of objects, and most stay."""
     gc.set_threshold(200_000, 50, 1000)
 
 
-def lift_start_limit(scheduler, version):
+def lift_start_limit(scheduler: Any, version: str) -> bool:
     """Take away Snakemake's default limit of job starts, for which there is no option.
 
     With any limit, `--max-jobs-per-timespan`, the scheduler looks at all waiting jobs again after

@@ -4,23 +4,33 @@ Nothing in it changes when the same is run again: no dates, no times, no names o
 and memory are summed up apart (`summarise_benchmarks`).
 """
 
+from __future__ import annotations
+
 import contextlib
 import importlib.metadata
 import platform
 import re
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
 from glymflow import __version__
-from glymflow.io import InputFault, checksum, read_json
+from glymflow.io import FilePath, InputFault, checksum, read_json
 from glymflow.schemas import ROOT
 
 BENCHMARK_COLUMNS = ["rule", "jobs", "s_mean", "s_max", "s_total", "cpu_s_total", "max_rss_mb"]
 
 
-def describe_run(*, config, plan, scripts, sidecars, files):
+def describe_run(
+    *,
+    config: dict,
+    plan: FilePath | None,
+    scripts: dict,
+    sidecars: dict,
+    files: Iterable[FilePath],
+) -> dict:
     """Return the provenance of a run.
 
     Parameters
@@ -56,7 +66,7 @@ def describe_run(*, config, plan, scripts, sidecars, files):
     }
 
 
-def input_checksums(sidecars, files):
+def input_checksums(sidecars: dict, files: Iterable[FilePath]) -> dict[str, str]:
     """Return the checksum of each input, by path; what cannot be used gives the reason too."""
     found = {str(path): checksum(path) for path in files}
     for path, sources in sidecars.items():
@@ -70,7 +80,7 @@ def input_checksums(sidecars, files):
     return dict(sorted(found.items()))
 
 
-def package_versions(name="glymflow"):
+def package_versions(name: str = "glymflow") -> dict[str, str]:
     """Return the version of a package's dependencies, theirs included, as installed.
 
     Parameters
@@ -94,11 +104,11 @@ def package_versions(name="glymflow"):
         if key not in versions:
             versions[key] = one.version
             needs = [line for line in one.requires or () if "extra ==" not in line]
-            waiting += [re.match(r"[\w.-]+", line)[0] for line in needs]
+            waiting += [re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in needs]
     return dict(sorted(versions.items()))
 
 
-def checkout_state(root=ROOT):
+def checkout_state(root: Path = ROOT) -> dict:
     """Return a checkout's commit and whether its files differ; None without git."""
     commit = _git(root, "rev-parse", "HEAD")
     changed = _git(root, "status", "--porcelain", "--untracked-files=no") if commit else None
@@ -115,7 +125,7 @@ def _git(root, *command):
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def summarise_benchmarks(folder):
+def summarise_benchmarks(folder: FilePath) -> pd.DataFrame:
     """Sum up Snakemake's benchmark files per rule.
 
     Parameters

@@ -5,12 +5,16 @@ On a cluster, Snakemake reads its Snakefile anew for every job. If each of 10,00
 that plans the run keeps what it found in the run directory, and its jobs read that.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from glymflow.domains import DOMAINS
+from glymflow.io import FilePath
 from glymflow.workflow.intake import index_cohort
 from glymflow.workflow.sheet_file import read_sheet, write_sheet
 from glymflow.workflow.sources import fingerprint
@@ -87,42 +91,42 @@ class Sheet:
                 if row.get("measured", True):
                     self.subjects.setdefault(row["participant_id"], [])
 
-    def is_registered(self, folder):
+    def is_registered(self, folder: str) -> bool:
         """Whether the lesions of a session reach the template by the registration of a series."""
         masks = self.lesions[folder]
         return bool(masks[0]["series"]) and not any(mask["template"] for mask in masks)
 
-    def batch_of(self, folder):
+    def batch_of(self, folder: str) -> str:
         """Return the batch in which the lesions of a session are measured."""
         return self._batch[folder]
 
-    def lesion_sessions(self, subject):
+    def lesion_sessions(self, subject: str) -> list[str]:
         """Return the sessions of a subject that have lesion masks."""
         return self._lesions.get(subject, [])
 
-    def lesion_files(self, folders):
+    def lesion_files(self, folders: Sequence[str]) -> list[str]:
         """Return the masks of some sessions, with the images and sidecars that belong to them."""
         masks = [mask for folder in folders for mask in self.lesions[folder]]
         files = [mask[key] for mask in masks for key in ("mask", "image", "sidecar")]
         return list(dict.fromkeys(filter(None, files)))
 
-    def native_masks(self, folder):
+    def native_masks(self, folder: str) -> list[str]:
         """Return the lesion masks in the world of a session's scans, not in template space."""
         return [mask["mask"] for mask in self.lesions.get(folder, []) if not mask["template"]]
 
-    def volume_masks(self, folder):
+    def volume_masks(self, folder: str) -> list[str]:
         """Return the lesion masks of a session whose volume counts."""
         return [mask["mask"] for mask in self.lesions.get(folder, []) if mask["volume"]]
 
-    def has_template_masks(self, folder):
+    def has_template_masks(self, folder: str) -> bool:
         """Whether a mask of the session whose volume counts is in template space."""
         return any(mask["template"] and mask["volume"] for mask in self.lesions.get(folder, []))
 
-    def epvs_sessions(self, subject):
+    def epvs_sessions(self, subject: str) -> list[dict]:
         """Return the images of a subject's sessions whose EPVS are on its page."""
         return self._images.get(subject, [])
 
-    def page_files(self, subject, config):
+    def page_files(self, subject: str, config: dict) -> dict:
         """Return the files of a subject's page: ``<domain>_<name>`` to their paths."""
         return {
             f"{domain}_{name}": paths
@@ -130,7 +134,7 @@ class Sheet:
             for name, paths in files.items()
         }
 
-    def page_values(self, subject, config):
+    def page_values(self, subject: str, config: dict) -> dict:
         """Return the parameters of a subject's page, by domain."""
         return {domain: values for domain, (_, values) in self._pages(subject, config).items()}
 
@@ -153,7 +157,7 @@ def _in_batches(names, size):
     return {f"{start // size + 1:03}": names[start : start + size] for start in starts}
 
 
-def plan_sheet(settings, *, planning, folder=FOLDER):
+def plan_sheet(settings: dict, *, planning: bool, folder: FilePath = FOLDER) -> Sheet:
     """Return the sheet of a cohort: anew for the process that plans a run, kept for its jobs.
 
     Parameters
@@ -177,7 +181,8 @@ def plan_sheet(settings, *, planning, folder=FOLDER):
     key = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
     path = Path(folder) / f"sheet-{key[:16]}.json"
     if not planning and path.is_file():
-        return Sheet(*read_sheet(path), path)
+        rows, excluded = read_sheet(path)
+        return Sheet(rows, excluded, path)
     rows, excluded = index_cohort(**settings)
     # somebody else's run directory, in a dry run, cannot be written to: no sheet is kept
     with contextlib.suppress(OSError):

@@ -1,5 +1,7 @@
 """The file in which a planned sheet is kept for the jobs of its run: JSON, tables by domain."""
 
+from __future__ import annotations
+
 import json
 import os
 import tempfile
@@ -7,10 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from glymflow.io import FilePath
+
 EXCLUDED = ""  # the key of the exclusions; no domain has an empty name
 
 
-def write_sheet(rows, excluded, path):
+def write_sheet(rows: dict, excluded: pd.DataFrame, path: FilePath) -> None:
     """Write what `glymflow.workflow.intake.index_cohort` found; a job never sees half of it.
 
     Raises
@@ -29,7 +33,7 @@ def write_sheet(rows, excluded, path):
     os.replace(file.name, path)
 
 
-def read_sheet(path):
+def read_sheet(path: FilePath) -> tuple[dict, pd.DataFrame]:
     """Return rows and exclusions of a kept sheet, as `index_cohort` gave them."""
     kept = json.loads(Path(path).read_text(encoding="utf-8"))
     tables = {

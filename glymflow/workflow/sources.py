@@ -8,15 +8,22 @@ module that reads files of the package names them in `DATA_FILES`, a tuple
 of paths relative to its folder or to the folder of the Snakefile; they count as its code.
 """
 
+from __future__ import annotations
+
 import ast
 import hashlib
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from glymflow.io import FilePath
 from glymflow.schemas import PACKAGE, ROOT
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-def modules_of(path):
+
+def modules_of(path: FilePath) -> list[Path]:
     """Return the package's files that a Python file depends on.
 
     Parameters
@@ -34,7 +41,8 @@ def modules_of(path):
     FileNotFoundError
         If a module declares a file or folder that is not there.
     """
-    found, waiting = set(), [Path(path).resolve()]
+    found: set[Path] = set()
+    waiting = [Path(path).resolve()]
     while waiting:
         for module in _imports(waiting.pop()):
             if module not in found:
@@ -45,7 +53,7 @@ def modules_of(path):
 
 
 @cache
-def code_hash(script):
+def code_hash(script: str) -> str:
     """Return the fingerprint of the package modules behind ``scripts/<script>.py``."""
     digest = hashlib.sha256()
     for module in modules_of(ROOT / "scripts" / f"{script}.py"):
@@ -53,14 +61,14 @@ def code_hash(script):
     return digest.hexdigest()[:16]
 
 
-def script_hashes():
+def script_hashes() -> dict[str, str]:
     """Return the fingerprint of each script with the modules behind it, by the script's name."""
     scripts = sorted((ROOT / "scripts").glob("*.py"))
     code = {path.stem: path.read_bytes() + code_hash(path.stem).encode() for path in scripts}
     return {name: hashlib.sha256(text).hexdigest()[:16] for name, text in code.items()}
 
 
-def fingerprint(*tables):
+def fingerprint(*tables: pd.DataFrame) -> str:
     """Return the fingerprint of data frames: another one when any cell changes."""
     digest = hashlib.sha256()
     for table in tables:
