@@ -171,12 +171,14 @@ def shifts(head, fa):
     return found["left"], found["right"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pose", POSES)
 def test_no_shift_where_all_is_in_place(pose):
     head = Head(*pose)
     assert max(shifts(head, shifted_fa(head, (0, 0, 0)))) < 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "vector", [(2, -1.5, 1), (-3, 0, 2), (0, 4, -2), (1.3, 5.1, 0.7), (0, -2, -6)]
 )
@@ -187,6 +189,7 @@ def test_known_shift_is_measured_whatever_the_pose(vector):
     assert right == pytest.approx(np.linalg.norm(vector), abs=0.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [4, 8])
 @pytest.mark.parametrize("axis", range(3))
 @pytest.mark.parametrize("sign", [-1, 1])
@@ -215,6 +218,7 @@ def cropped(head, fa, low, high):
     return part, fa[:, :, slices]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("low", "high"), [(-50, 36), (-50, 31), (17, 90), (14, 38)])
 def test_end_of_the_image_is_not_taken_for_a_shift(low, high):
     head = Head()
@@ -232,6 +236,7 @@ def test_half_of_the_surroundings_outside_the_image_tell_no_shift():
 # ---------------------------------------------------------------- a simulated scan
 
 
+@pytest.mark.slow
 def test_simulated_head_is_in_place(phantom_scan, phantom_fit):
     """Coarse voxels, noise, tensor fit; with the true mapping nothing has slipped."""
     head = phantom_scan["head"]

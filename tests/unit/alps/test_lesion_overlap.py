@@ -325,6 +325,7 @@ def test_no_border_is_read_off_a_lesion():
     assert abs(found["right"] - 32) < 1.5
 
 
+@pytest.mark.slow
 def test_local_shift_does_not_see_the_lesion():
     wm = np.random.default_rng(2).normal(size=SHAPE)
     wm = ndimage.gaussian_filter(wm, 2)

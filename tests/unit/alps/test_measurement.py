@@ -103,6 +103,7 @@ def test_same_scan_gives_the_same_rows():
     assert rows_of(scan) == rows_of(scan)
 
 
+@pytest.mark.slow
 def test_errors_are_as_large_as_the_standard_error_says():
     """24 scans with 2 sides each; noise alone, placement is right here and the field uniform."""
     truth = rows_of(build())["scanner"]

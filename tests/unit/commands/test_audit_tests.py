@@ -135,6 +135,7 @@ def test_rounding_intervals(text, low, high):
     assert audit_tests.printed(text) == pytest.approx((low, high), abs=1e-15)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("counts", "p"),
     [

@@ -37,6 +37,7 @@ def printed(path, label):
     return [cells for cells in lines if cells[0].strip() == label]
 
 
+@pytest.mark.slow
 def test_table_1_of_the_sich_paper(built):
     table = built / "tables" / "table1.tsv"
     labels = ["Female", "Hypertension", "Diabetes", "Hyperlipidaemia", "Smoking"]
@@ -45,6 +46,7 @@ def test_table_1_of_the_sich_paper(built):
     assert printed(table, "Age, years")[0][1:] == ["58 ± 7", "58 ± 15", "0.916"]
 
 
+@pytest.mark.slow
 def test_table_4_of_the_sich_paper(built):
     table = built / "tables" / "table4.tsv"
     labels = ["Female", "Hypertension", "Diabetes", "Hyperlipidaemia", "Smoking"]
@@ -54,6 +56,7 @@ def test_table_4_of_the_sich_paper(built):
     assert printed(table, "Oedema volume, mL")[0][1:] == ["15.6 ± 14.8", "45.3 ± 35.4", "<0.001"]
 
 
+@pytest.mark.slow
 def test_table_3_of_the_sich_paper(built):
     lines = (built / "tables" / "table3b.tsv").read_text().splitlines()
     cells = [line.split("\t") for line in lines[1:]]
@@ -66,6 +69,7 @@ def test_table_3_of_the_sich_paper(built):
     ]
 
 
+@pytest.mark.slow
 def test_odds_ratio_per_tenth(built):
     results = read_tsv(built / "stats" / "outcome_model.tsv")
     row = results[(results["variable"] == "alps_ipsilateral") & (results["row"] == "test")].iloc[0]
@@ -76,6 +80,7 @@ def test_odds_ratio_per_tenth(built):
     assert cells[1] == "1.686"
 
 
+@pytest.mark.slow
 def test_everything_says_that_it_is_synthetic(built):
     assert "synthetic" in NAME
     table = read_tsv(built / "cohort" / NAME)
@@ -89,6 +94,7 @@ def test_everything_says_that_it_is_synthetic(built):
     )
 
 
+@pytest.mark.slow
 def test_table_2_of_the_ad_paper():
     table, report = reconstruct(load_reconstruction(PAPERS / "ad.yaml"))
     plan = load_plan(ROOT / "config" / "studies" / "ad.yaml")
@@ -120,6 +126,7 @@ def test_table_2_of_the_ad_paper():
     assert set(agreement["met"]) == {"yes"}
 
 
+@pytest.mark.slow
 def test_table_1_of_the_ad_paper():
     """Means beside rank tests, in the paper's order of groups."""
     table, _ = reconstruct(load_reconstruction(PAPERS / "ad.yaml"))
@@ -134,6 +141,7 @@ def test_table_1_of_the_ad_paper():
     assert "Kruskal-Wallis" in notes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("paper", "least"), [("sich", 1.0), ("ad", 0.98), ("migraine", 1.0)])
 def test_published_numbers_are_met(paper, least):
     table, report = reconstruct(load_reconstruction(PAPERS / f"{paper}.yaml"))

@@ -146,6 +146,7 @@ def test_unequal_numbers_of_scans():
 # ------------------------------------------------------------------ known truth
 
 
+@pytest.mark.slow
 def test_the_truth_is_recovered():
     rng = np.random.default_rng(3)
     heads = rng.normal(1.5, 0.10, 1500)

@@ -41,6 +41,7 @@ def cohort(tmp_path_factory):
 # ---------------------------------------------------------------- the cohort
 
 
+@pytest.mark.slow
 def test_cohort_is_a_bids_dataset(cohort):
     description = json.loads((cohort / "dataset_description.json").read_text())
     assert description["GeneratedBy"][0]["Name"] == "glymflow simulate"
@@ -58,6 +59,7 @@ def test_cohort_is_a_bids_dataset(cohort):
             json.loads((cohort / subject / name).read_text())
 
 
+@pytest.mark.slow
 def test_truth_tables(cohort):
     folder = cohort / "derivatives" / "truth"
     truth, alps, rois = (read_tsv(folder / f"{name}.tsv") for name in ("truth", "alps", "rois"))
@@ -73,6 +75,7 @@ def test_truth_tables(cohort):
     np.testing.assert_allclose(alps["alps_left"], dxx / other)
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_on_any_number_of_processes(cohort, tmp_path):
     simulate_cohort(tmp_path, n_subjects=4, seed=7, jobs=2, **COARSE)
     files = [path.relative_to(cohort) for path in cohort.rglob("*") if path.is_file()]
@@ -102,6 +105,7 @@ def test_population_is_the_one_that_was_asked_for():
     assert pd.crosstab(table["group"], table["orientation"]).min().min() >= 500
 
 
+@pytest.mark.slow
 def test_an_earlier_cohort_is_replaced(tmp_path):
     simulate_cohort(tmp_path, n_subjects=2, seed=1, **COARSE)
     (tmp_path / "derivatives" / "mine.txt").write_text("kept")
@@ -145,6 +149,7 @@ def world_centre(mask, affine):
     return nib.affines.apply_affine(affine, np.argwhere(mask)).mean(axis=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", ["sub-02", "sub-04"])
 def test_masks_are_on_their_images_grid_with_the_true_volume(ill, subject):
     truth = read_tsv(ill / "derivatives" / "truth" / "lesions.tsv").set_index("participant_id")
@@ -163,6 +168,7 @@ def test_masks_are_on_their_images_grid_with_the_true_volume(ill, subject):
     assert row.volume_oedema_ml + row.volume_haematoma_ml == pytest.approx(row.volume_lesion_ml)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", ["sub-02", "sub-04"])
 def test_all_images_show_the_lesion_at_the_same_place(ill, subject):
     truth = read_tsv(ill / "derivatives" / "truth" / "lesions.tsv").set_index("participant_id")
@@ -190,6 +196,7 @@ def test_all_images_show_the_lesion_at_the_same_place(ill, subject):
     assert b0[tuple(np.rint(voxel[:3]).astype(int))] < 600
 
 
+@pytest.mark.slow
 def test_lesion_truth_has_both_sides(ill):
     folder = ill / "derivatives" / "truth"
     lesions, alps, rois = (read_tsv(folder / f"{name}.tsv") for name in ("lesions", "alps", "rois"))
@@ -203,6 +210,7 @@ def test_lesion_truth_has_both_sides(ill):
     assert set(rois.query("haematoma.notna()")["participant_id"]) == {"sub-02", "sub-04"}
 
 
+@pytest.mark.slow
 def test_heads_without_a_lesion_are_the_same_bytes(cohort, ill):
     for subject in ("sub-01", "sub-03"):
         files = [path.relative_to(cohort) for path in (cohort / subject).rglob("*.*")]
@@ -216,6 +224,7 @@ def test_heads_without_a_lesion_are_the_same_bytes(cohort, ill):
     assert not (cohort / "derivatives" / "lesions").exists()
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes_with_lesions(tmp_path):
     for name, jobs in (("one", 1), ("other", 2)):
         simulate_cohort(tmp_path / name, n_subjects=2, seed=3, lesions=True, jobs=jobs, **COARSE)
@@ -243,6 +252,7 @@ def test_a_lesion_without_room_is_one_line(tmp_path, monkeypatch):
 # ---------------------------------------------------------------- the command
 
 
+@pytest.mark.slow
 def test_command_line(tmp_path, capsys):
     out = tmp_path / "out"
     options = "--subjects 1 --seed 4 --voxel-mm 6 --t1w-mm 4 --directions 6 --orientation PSR"

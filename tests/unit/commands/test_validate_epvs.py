@@ -293,6 +293,7 @@ def validate(study, *more, raters=2):
     return cli.main(["validate-epvs", *where, *given, *more])
 
 
+@pytest.mark.slow
 def test_command(study, capsys):
     more = ["--participants", str(study / "participants.tsv"), "--group", "arm"]
     assert validate(study, *more) == 0
@@ -316,6 +317,7 @@ def test_command(study, capsys):
     assert [row.split("\t")[0].strip() for row in rows[::3]] == ["DSC", "Recall", "Precision"]
 
 
+@pytest.mark.slow
 def test_same_bytes_twice(study, capsys):
     validate(study)
     first = {path.name: path.read_bytes() for path in (study / "out").iterdir()}

@@ -52,6 +52,7 @@ def test_right_table_of_a_real_scan_leads(real_fit):
     assert found["score"] > 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(1, 24))
 def test_each_wrong_order_of_a_real_scan_trails(real_fit, number):
     triangle, mask, affine = real_fit

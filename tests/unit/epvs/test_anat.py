@@ -35,6 +35,7 @@ def volume():
 # ---------------------------------------------------------------- one scan
 
 
+@pytest.mark.slow
 def test_one_t1_is_enough_and_is_flagged(volume):
     images, affine, facts, codes = run(head())
     assert codes == ["epvs_t1_only", "epvs_thick_slices"]
@@ -53,6 +54,7 @@ def test_one_t1_is_enough_and_is_flagged(volume):
     assert np.all((images["classes"] > 0) == inside)
 
 
+@pytest.mark.slow
 def test_one_t2_is_enough_and_is_flagged():
     images, _, facts, codes = run(None, head("T2w"))
     assert codes == ["epvs_t2_only", "epvs_thick_slices"]
@@ -74,6 +76,7 @@ def test_the_order_of_the_axes_does_not_matter(flip):
     np.testing.assert_allclose(first.grid, second.grid, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_bias_field_is_taken_out():
     image, affine = head()
     ramp = np.linspace(0.6, 1.4, image.shape[1])[None, :, None]
@@ -84,6 +87,7 @@ def test_the_bias_field_is_taken_out():
     assert np.corrcoef(images["T1w"][inside], flat["T1w"][inside])[0, 1] > 0.97
 
 
+@pytest.mark.slow
 def test_a_scale_without_a_zero_is_shifted_up():
     """A scan that was scaled to z scores or -1 to 1; else N4 would see half of it as black."""
     image, affine = head(stripped=True)
@@ -112,6 +116,7 @@ def test_a_stripped_image_keeps_its_own_outline():
     assert not anat.find_brain(*head()).stripped
 
 
+@pytest.mark.slow
 def test_thin_slices_have_no_code(monkeypatch):
     facts = run(head(), head("T2w"))[2]
     assert anat.judge(facts) == ["epvs_thick_slices"]
@@ -139,6 +144,7 @@ def module_patch():
         yield
 
 
+@pytest.mark.slow
 def test_both_lie_on_the_grid_of_the_t1(pair):
     images, _, facts, codes = pair
     assert codes == ["epvs_thick_slices"]
@@ -152,6 +158,7 @@ def test_both_lie_on_the_grid_of_the_t1(pair):
     assert np.shape(facts["t1_to_t2"]) == (4, 4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shift", "turn"), [((0, 0, 10), (0, 0, 0)), ((-8, 12, 5), (4, -8, 6)), ((70, 0, 0), (0, 0, 0))]
 )
@@ -170,6 +177,7 @@ def test_a_shifted_t2_is_found_and_flagged(pair, shift, turn):
         np.testing.assert_allclose(found, moved(np.eye(4), shift, turn), atol=0.7)
 
 
+@pytest.mark.slow
 def test_a_t2_of_another_brain_fails():
     """Half as large along one axis: no rigid transform makes the brains overlap."""
     image, affine = head("T2w")
@@ -178,6 +186,7 @@ def test_a_t2_of_another_brain_fails():
     assert epvs_objects.CODES["epvs_t2_misaligned"][0] == "fail"
 
 
+@pytest.mark.slow
 def test_a_t2_slab_is_flagged_and_filled_where_it_is():
     image, affine = head("T2w")
     first = 20
@@ -193,6 +202,7 @@ def test_a_t2_slab_is_flagged_and_filled_where_it_is():
 # ---------------------------------------------------------------- bad scans
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("slices", "much"), [(0, False), (8, True)])
 def test_a_cropped_top_is_flagged(slices, much):
     """A few mm cut off are flagged; more than 3 cm fail."""
@@ -205,6 +215,7 @@ def test_a_cropped_top_is_flagged(slices, much):
     assert ("epvs_brain_incomplete" in codes) == much
 
 
+@pytest.mark.slow
 def test_bright_spots_of_the_flair_are_where_they_are():
     image, affine = head("T2w")
     spot = np.zeros(image.shape, bool)
@@ -250,6 +261,7 @@ def test_a_small_brain_is_implausible():
     assert "epvs_brain_implausible" in codes
 
 
+@pytest.mark.slow
 def test_contrast_agent_is_seen_in_the_depth_and_not_in_the_scalp():
     image, affine = head()
     enhanced = image.copy()
@@ -262,6 +274,7 @@ def test_contrast_agent_is_seen_in_the_depth_and_not_in_the_scalp():
     assert anat.bright_share(away, scan.mask, scan.grid) > anat.BRIGHT_SHARE
 
 
+@pytest.mark.slow
 def test_contrast_agent_in_the_name_counts():
     facts = run(head())[2]
     assert "epvs_contrast_enhanced" not in anat.judge(facts)

@@ -60,6 +60,7 @@ def test_two_contrasts_are_better_than_one_in_much_noise():
     assert both >= dice(frangi.segment(t1, None, INSIDE), share >= 0.5)
 
 
+@pytest.mark.slow
 def test_plates_and_noise_are_no_tubes():
     x = np.indices(SHAPE)[0]
     plate = ((x >= 19) & (x < 21)).astype(float)

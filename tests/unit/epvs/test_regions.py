@@ -47,6 +47,7 @@ def on_template():
     return image, classes, affine
 
 
+@pytest.mark.slow
 def test_atlas_regions_on_the_template_are_its_own_and_symmetric(no_warp, on_template):
     image, classes, affine = on_template
     found = epvs_regions.atlas_regions(image, classes, affine, no_warp)
@@ -62,6 +63,7 @@ def test_atlas_regions_on_the_template_are_its_own_and_symmetric(no_warp, on_tem
     np.testing.assert_allclose(sizes[::2] / sizes[1::2], 1, atol=0.03)
 
 
+@pytest.mark.slow
 def test_atlas_regions_keep_to_the_tissue(no_warp, on_template):
     image, classes, affine = on_template
     half = classes.shape[1] // 2
@@ -71,6 +73,7 @@ def test_atlas_regions_keep_to_the_tissue(no_warp, on_template):
     assert all((found == label).any() for label in (1, 2))
 
 
+@pytest.mark.slow
 def test_the_centrum_semiovale_is_in_the_white_matter_of_the_subject(no_warp, on_template):
     """Where the subject has cortex, not the template, there is none, and 2 mm round it."""
     image, classes, affine = on_template

@@ -20,6 +20,7 @@ def stripped(contrast="T1w"):
     return image, affine
 
 
+@pytest.mark.slow
 def test_the_field_is_that_which_was_put_in():
     image, affine = stripped()
     mask = image > 0
@@ -87,6 +88,7 @@ def registered():
     return runs, subject @ np.linalg.inv(affine), brain, subject
 
 
+@pytest.mark.slow
 def test_template_points_reach_the_subject(registered):
     (found, _, score), truth, _, _ = registered[0][0], *registered[1:]
     points = np.array([[-26, -16, 27], [26, -16, 27], [0, -28, -12], [-20, 5, 5], [30, -40, 35.0]])
@@ -95,6 +97,7 @@ def test_template_points_reach_the_subject(registered):
     assert score > 0.9
 
 
+@pytest.mark.slow
 def test_the_pose_is_that_of_the_head(registered):
     from glymflow.image.pose import head_angles
 
@@ -102,6 +105,7 @@ def test_the_pose_is_that_of_the_head(registered):
     np.testing.assert_allclose(head_angles(pose), (12, -4, 6), atol=2.5)
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes(registered):
     (first, _, _), (second, _, _) = registered[0]
     for name in ("affine", "warp", "inverse_warp"):

@@ -40,6 +40,7 @@ def angle_between(one, other):
     return np.degrees(np.linalg.norm(Rotation.from_matrix(turn).as_rotvec()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("angles", "options"),
     [
@@ -67,6 +68,7 @@ def test_known_pose_is_found_again(angles, options):
     assert np.linalg.norm((found - truth) @ middle) < 1
 
 
+@pytest.mark.slow
 def test_result_is_a_similarity_and_the_same_twice():
     head, affine, _ = turned_head((15, -10, 20))
     found, score = pose.find_pose(head, affine, *template())
@@ -77,6 +79,7 @@ def test_result_is_a_similarity_and_the_same_twice():
     assert score == score_again
 
 
+@pytest.mark.slow
 def test_phantoms_pose_is_found(phantom_scan, phantom_fit):
     """Noise, tensor fit, a deformation of 3 mm and another size: pitch 10, roll -8, yaw 12."""
     from glymflow.image.registration import white_matter_image
@@ -102,6 +105,7 @@ def slab(volume, affine, axis, centre, thickness):
     return np.take(volume, slices, axis=axis), part
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("thickness", [80, 60, 40])
 @pytest.mark.parametrize(
     ("angles", "options"),
@@ -119,6 +123,7 @@ def test_pose_of_a_slab_is_that_of_the_head(angles, options, thickness):
     assert np.cbrt(size) == pytest.approx(1, abs=0.02)  # not stretched over the whole brain
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("thickness", [80, 70])
 def test_pose_of_a_phantoms_slab_is_that_of_its_whole_scan(phantom_scan, phantom_fit, thickness):
     from glymflow.image.registration import white_matter_image

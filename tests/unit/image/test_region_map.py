@@ -72,6 +72,7 @@ def test_each_cell_is_on_its_side(loaded):
         assert np.all(np.sign(planes) == sign), row.name
 
 
+@pytest.mark.slow
 def test_left_and_right_are_mirror_images(loaded):
     for name in loaded[2]["name"].unique():
         left, right = region_map.region_mask(name, "left"), region_map.region_mask(name, "right")
@@ -114,6 +115,7 @@ def test_the_centrum_semiovale_is_mostly_lobar(loaded):
     assert (mask & region_map.region_mask("lobar")).sum() > 0.8 * mask.sum()
 
 
+@pytest.mark.slow
 def test_territories_cover_the_brain_and_a_margin_and_do_not_overlap():
     codes, _ = region_map.territory_map()
     brain, _ = load_template("mask")

@@ -162,6 +162,7 @@ def registered(phantom_scan, phantom_fit):
     return {"white": white, "wm": wm, "wm_affine": wm_affine, "runs": runs}
 
 
+@pytest.mark.slow
 def test_phantoms_regions_are_found(phantom_scan, registered):
     """Known deformation, 4 mm voxels: centres within 4 mm, half of it on average."""
     centres = np.array([[-26, -16, 27], [26, -16, 27], [-38, -16, 27], [38, -16, 27.0]])
@@ -172,6 +173,7 @@ def test_phantoms_regions_are_found(phantom_scan, registered):
     assert error.mean() < 3
 
 
+@pytest.mark.slow
 def test_warped_template_lies_on_the_phantom(phantom_scan, registered):
     mask, affine = phantom_scan["mask"], phantom_scan["affine"]
     warped = registration.warp_to_subject(
@@ -180,6 +182,7 @@ def test_warped_template_lies_on_the_phantom(phantom_scan, registered):
     assert registration.similarity(registered["white"], warped, mask) > 0.8
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_bytes(registered):
     first, second = registered["runs"]
     assert first["folder"] != second["folder"]
@@ -286,6 +289,7 @@ def spoilt(phantom_scan, registered):
     return points, poses
 
 
+@pytest.mark.slow
 def test_what_is_in_a_lesion_does_not_move_the_regions(spoilt, registered):
     points, _ = spoilt
     healthy = registration.map_points(CENTRES, registered["runs"][0])
@@ -300,6 +304,7 @@ def test_what_is_in_a_lesion_does_not_move_the_regions(spoilt, registered):
     assert added["masked"] < 0.7 * added["ignored"]
 
 
+@pytest.mark.slow
 def test_what_is_in_a_lesion_does_not_turn_the_head(spoilt):
     _, poses = spoilt
     masked = abs(poses["masked", 0.0] - poses["masked", 0.9])[:3, :3].max()

@@ -17,6 +17,7 @@ def head(request):
     return load_head(FOLDER / f"{request.param}.nii.gz")
 
 
+@pytest.mark.slow
 def test_the_label_maps_are_whole_heads(head):
     litres = np.bincount(head.classes.ravel(), minlength=len(CLASSES)) / 1e6
     volume = dict(zip(CLASSES, litres, strict=True))
@@ -29,6 +30,7 @@ def test_the_label_maps_are_whole_heads(head):
     assert (head.classes[brain] > 0).all()
 
 
+@pytest.mark.slow
 def test_an_image_and_its_classes(head):
     image, share = make_head(head, np.random.default_rng(3))
     assert image.shape == SHAPE
@@ -39,6 +41,7 @@ def test_an_image_and_its_classes(head):
     assert len(np.unique(share[1])) > 2  # voxels on a border have a share of each class
 
 
+@pytest.mark.slow
 def test_the_seed_decides(head):
     one, again, other = (make_head(head, np.random.default_rng(seed)) for seed in (1, 1, 2))
     assert one[0].tobytes() == again[0].tobytes()
@@ -46,6 +49,7 @@ def test_the_seed_decides(head):
     assert one[0].tobytes() != other[0].tobytes()
 
 
+@pytest.mark.slow
 def test_brains_have_the_size_of_brains(head):
     inside = [make_head(head, np.random.default_rng(seed))[1][1:].sum() for seed in range(12)]
     litres = np.array(inside) * 2**3 / 1e6
@@ -53,6 +57,7 @@ def test_brains_have_the_size_of_brains(head):
     assert litres.std() > 0.1  # they differ
 
 
+@pytest.mark.slow
 def test_the_neck_goes_on_below_the_map_but_the_brain_does_not(head):
     where = np.zeros((3, 1, 1, 4), dtype=np.float32)
     where[:2] = np.array(head.labels.shape)[:2, None, None, None] / 2
@@ -88,6 +93,7 @@ def test_smooth_fields_have_the_size_that_is_asked_for():
     assert np.abs(np.diff(field, axis=0)).max() < 2.0
 
 
+@pytest.mark.slow
 def test_heads_of_the_training_do_not_depend_on_who_makes_them():
     from glymflow.training import head as training
 

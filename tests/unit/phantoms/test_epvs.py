@@ -20,6 +20,7 @@ def phantom():
     return phantom_epvs.make_phantom(5, setting=setting, slices=SLICES)
 
 
+@pytest.mark.slow
 def test_a_seed_gives_the_same_bytes_and_another_seed_does_not(phantom):
     setting = "train"
     one, again, other = (
@@ -31,6 +32,7 @@ def test_a_seed_gives_the_same_bytes_and_another_seed_does_not(phantom):
     assert one.facts == again.facts
 
 
+@pytest.mark.slow
 def test_intensities_are_those_of_the_workflow():
     whole = replace(SETTINGS["test"], density=(0, 0))
     head = phantom_epvs.make_phantom(2, setting=whole, anatomy=ball())
@@ -69,6 +71,7 @@ def ball():
     )
 
 
+@pytest.mark.slow
 def test_no_epvs_in_heads_without():
     found = phantom_epvs.make_phantom(1, anatomy=ball(), setting="none")
     assert found.labels.max() == 0

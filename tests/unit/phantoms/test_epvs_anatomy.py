@@ -29,6 +29,7 @@ def ball():
     )
 
 
+@pytest.mark.slow
 def test_any_head_gives_an_anatomy_whose_epvs_lie_where_its_regions_are():
     anatomy = ball()
     np.testing.assert_allclose(anatomy.maps[..., :3].sum(axis=-1).max(), 1, atol=1e-5)
@@ -57,6 +58,7 @@ def test_a_smooth_field_has_unit_spread_and_the_wanted_shape():
     assert np.diff(field, axis=0).std() < 0.5
 
 
+@pytest.mark.slow
 def test_both_anatomies_of_the_training_have_sides_and_tissues_where_they_belong():
     for anatomy in (phantom_epvs.template_anatomy(), phantom_epvs.colin27_anatomy()):
         grey, white, csf, nuclei = np.moveaxis(anatomy.maps[..., :4], -1, 0)

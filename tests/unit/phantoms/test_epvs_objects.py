@@ -45,6 +45,7 @@ def test_each_epvs_is_one_piece_apart_from_all_others(phantom):
     assert (below[things > 0] == things[things > 0]).all()
 
 
+@pytest.mark.slow
 def test_epvs_have_the_sizes_of_real_ones():
     setting = replace(SETTINGS["test"], density=(150, 150))
     objects = [

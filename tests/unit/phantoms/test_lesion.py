@@ -133,6 +133,7 @@ def grid_round(lesion, step, half):
     return points + lesion.centre
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("centre", "volume_ml"), [((-30, -30, 34), 20), ((24, -62, -34), 5)])
 def test_volumes_in_the_head_are_those_asked_for(head, centre, volume_ml):
     ill = place(head, centre=centre, volume_ml=volume_ml, oedema_ratio=1.4)
@@ -212,6 +213,7 @@ def test_a_lesion_without_room_is_refused(head):
 # ---------------------------------------------------------------- the plan
 
 
+@pytest.mark.slow
 def test_lesions_are_in_all_territories_and_on_both_sides(head):
     drawn = draw_lesions(60, 1)
     assert {lesion["location"] for lesion in drawn} == {"lobar", "deep", "infratentorial"}

@@ -70,6 +70,7 @@ def test_rotation_biases_the_scanner_frame_as_theory_predicts(pose):
             assert value == pytest.approx(alps, rel=0.01)
 
 
+@pytest.mark.slow
 def test_fibre_frame_does_not_see_the_pose():
     straight = simulate()
     turned = simulate(pitch=20, roll=-10, yaw=15)
@@ -90,6 +91,7 @@ def test_roi_centres_lie_in_the_head_on_their_fibres(plain):
         assert abs(np.linalg.eigh(tensor)[1][along, 2]) > 0.99
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("orientation", ["LAS", "PSR", "LSA", "IRP"])
 def test_storage_is_a_reordering_of_the_same_voxels(orientation):
     plain = simulate(oblique=(12, -5, 8))
@@ -115,6 +117,7 @@ def test_bvecs_follow_the_fsl_convention(orientation, oblique):
     np.testing.assert_allclose(fitted, scan["tensor_truth"][inside], atol=2e-8)
 
 
+@pytest.mark.slow
 def test_voxels_may_be_anisotropic():
     scan = simulate(voxel_mm=(4.0, 5.0, 6.0), orientation="PSR")
     np.testing.assert_allclose(nib.affines.voxel_sizes(scan["affine"]), (5, 6, 4))
@@ -151,6 +154,7 @@ def test_brain_fits_its_grid_and_has_its_size(plain):
     assert volume == pytest.approx(phantom.load_template("mask")[0].sum(), rel=0.02)
 
 
+@pytest.mark.slow
 def test_noise_has_the_asked_snr():
     quiet, noisy = simulate(snr=np.inf), simulate(snr=20)
     inside = quiet["mask"]
