@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from workflow_runs import CHECKOUT, TARGETS
 
+from glymflow.domains import DOMAINS
+
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory):
@@ -106,7 +108,12 @@ def test_rules_files_hold_rules_and_common_holds_none(files):
 
 
 def test_every_rules_file_is_included(files):
-    included = set(re.findall(r'include: "rules/(.+?)"', (CHECKOUT / "Snakefile").read_text()))
+    text = (CHECKOUT / "Snakefile").read_text()
+    included = set(re.findall(r'include: "rules/(.+?)"', text))
+    assert re.search(
+        r'^for domain in DOMAINS:\n+    include: f"rules/\{domain.name\}.smk"$', text, re.M
+    )
+    included |= {f"{domain.name}.smk" for domain in DOMAINS}
     assert included == set(files)
 
 
