@@ -15,7 +15,7 @@ from snakemake.cli import main
 from glymflow.workflow import sheet
 listed, made, read, full, called = [], [], [], [], [0]
 scandir, index_cohort, read_sheet = os.scandir, sheet.index_cohort, sheet.read_sheet
-os.scandir = lambda path=".": (listed.append(os.fspath(path)), scandir(path))[1]
+os.scandir = lambda path=".": (listed.append(str(path)), scandir(path))[1]
 sheet.index_cohort = lambda **given: (made.append(1), index_cohort(**given))[1]
 sheet.read_sheet = lambda path: (read.append(1), read_sheet(path))[1]
 gc.callbacks.append(lambda phase, of: full.append(1) if of["generation"] == 2 else None)
