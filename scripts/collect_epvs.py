@@ -3,7 +3,7 @@
 import pandas as pd
 
 from glymflow.cohort.participants import EXCLUDED_COLUMNS, KEYS
-from glymflow.epvs import objects as epvs_objects
+from glymflow.epvs.domain import COLUMNS, ENGINES
 from glymflow.io import InputFault, read_tsv, write_tsv
 
 _TEXT = (*KEYS, "engine", "contrasts", "qc_status", "qc_reasons", "fault")
@@ -54,11 +54,11 @@ def main(*, tables, sessions, engine, table, excluded):
         )
     found = pd.concat(parts, ignore_index=True)
     found = found.assign(primary=(found.engine == engine).map({True: "true", False: "false"}))
-    order = {name: number for number, name in enumerate(epvs_objects.ENGINES)}
+    order = {name: number for number, name in enumerate(ENGINES)}
     found = found.assign(order=found.engine.map(order)).sort_values(
         [*KEYS, "order"], na_position="first", ignore_index=True
     )
-    write_tsv(found[epvs_objects.COLUMNS], table)
+    write_tsv(found[COLUMNS], table)
     print(f"{found[KEYS].drop_duplicates().shape[0]} sessions, {len(left_out)} exclusions")
 
 

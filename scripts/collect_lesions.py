@@ -6,6 +6,7 @@ from glymflow.cohort.participants import EXCLUDED_COLUMNS, KEYS, read_participan
 from glymflow.cohort.qc import codes_in
 from glymflow.io import InputFault, naming, read_tsv, write_tsv
 from glymflow.lesions import measure as lesions
+from glymflow.lesions.domain import COLUMNS
 
 
 def main(*, tables, faults, participants, settings, table, excluded):
@@ -46,7 +47,7 @@ def main(*, tables, faults, participants, settings, table, excluded):
     for known in ("side", "location"):
         measured = choose(measured, people, known, settings[f"{known}_column"], participants)
     measured = measured.sort_values(KEYS, na_position="first", ignore_index=True)
-    write_tsv(measured[lesions.COLUMNS], table)
+    write_tsv(measured[COLUMNS], table)
     print(f"{len(measured)} sessions measured, {len(left_out)} excluded")
 
 

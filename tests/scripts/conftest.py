@@ -29,7 +29,7 @@ def walk(tmp_path_factory, phantom_scan, load_main):
         name: str(folder / f"{name}.{extension}")
         for extension, names in {
             "nii.gz": "dwi preproc mask tensor fa md colorfa wm brain warp inverse_warp warped_wm "
-            "regions",
+            "rois",
             "json": "preproc_sidecar fit registration",
             "tsv": "alps",
             "mat": "affine",
@@ -65,10 +65,10 @@ def walk(tmp_path_factory, phantom_scan, load_main):
             "tensor": path["tensor"], "fa": path["fa"], "mask": path["mask"],
             "dwi": path["preproc"], "bval": path["sel.bval"], "bvec": path["sel.bvec"],
             "affine": path["affine"], "warp": path["warp"],
-            "registration": path["registration"], "fit": path["fit"], "wm": path["wm"],
+            "registration": path["registration"], "tensor_sidecar": path["fit"], "wm": path["wm"],
             "participant_id": "sub-01", "session_id": None, "series": "sub-01_dir-AP",
             "roi_sets": CONFIG["roi_sets"], "roi_set": "barisano2025",
-            "thresholds": CONFIG["qc"], "alps": path["alps"], "regions": path["regions"],
+            "thresholds": CONFIG["qc"], "alps": path["alps"], "rois": path["rois"],
         },
     }  # fmt: skip
     for script, given in arguments.items():
@@ -90,7 +90,7 @@ def rerun(walk, load_main, tmp_path):
             "affine": "a.mat", "warp": "w.nii.gz", "inverse_warp": "iw.nii.gz",
             "warped_wm": "wm.nii.gz", "sidecar": "r.json",
         },
-        "measure_alps": {"alps": "alps.tsv", "regions": "rois.nii.gz"},
+        "measure_alps": {"alps": "alps.tsv", "rois": "rois.nii.gz"},
     }  # fmt: skip
 
     def run(script, **changed):

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from glymflow.cohort.participants import EXCLUDED_COLUMNS
-from glymflow.epvs.objects import COLUMNS
+from glymflow.epvs.domain import COLUMNS
 from glymflow.io import InputFault, read_tsv, write_placeholder, write_tsv
 
 PER_SESSION = [*(column for column in COLUMNS if column != "primary"), "fault"]

@@ -8,7 +8,7 @@ from workflow_runs import CHECKOUT as ROOT
 
 from glymflow.cohort.participants import EXCLUDED_COLUMNS
 from glymflow.io import InputFault, read_tsv, write_tsv
-from glymflow.lesions.measure import COLUMNS
+from glymflow.lesions.domain import COLUMNS
 
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["lesions"]
 

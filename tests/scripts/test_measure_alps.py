@@ -128,7 +128,7 @@ def test_turned_head_is_named_in_the_scanner_frame_only(table):
 
 def test_regions_of_the_primary_set_are_drawn(walk, table):
     """Where they are measured: moved to the border of the bundles."""
-    image = load_image(walk.path["regions"], ndim=3)
+    image = load_image(walk.path["rois"], ndim=3)
     labels = image_data(image)
     roi_set = walk.arguments["measure_alps"]["roi_sets"]["barisano2025"]
     aligned = mapping(walk, borders_of(table))
@@ -201,7 +201,9 @@ def test_poor_registration_and_unknown_gradient_margin_are_judged(walk, rerun, t
     write_json(facts, tmp_path / "registration.json")
     write_json(read_json(walk.path["fit"]) | {"gradient_margin": None}, tmp_path / "fit.json")
     written = rerun(
-        "measure_alps", registration=tmp_path / "registration.json", fit=tmp_path / "fit.json"
+        "measure_alps",
+        registration=tmp_path / "registration.json",
+        tensor_sidecar=tmp_path / "fit.json",
     )
     table = read_tsv(written.alps)
     assert set(table.qc_status) == {"fail"}
@@ -234,7 +236,7 @@ def test_region_outside_the_image_fails_and_is_missing(walk, rerun):
         "affine",
         "warp",
         "registration",
-        "fit",
+        "tensor_sidecar",
     ],
 )
 def test_reason_of_an_excluded_series_is_passed_on(rerun, tmp_path, name):

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glymflow.alps.index import COLUMNS, OVERLAP_COLUMNS
+from glymflow.alps.domain import COLUMNS, OVERLAP_COLUMNS
 from glymflow.alps.rois import sphere_points
 from glymflow.image.registration import map_points
 from glymflow.io import InputFault, read_json, read_tsv, save_image

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from glymflow.alps.index import alps_table
-from glymflow.io import InputFault, read_tsv, write_tsv
+from glymflow.io import InputFault, read_json, read_tsv, write_tsv
 
 
 @pytest.fixture
@@ -22,13 +22,13 @@ def merge(load_main, tmp_path):
 
     def run(participants, **others):
         load_main("merge_cohort")(
-            alps=tmp_path / "alps.tsv",
+            measures={"alps": tmp_path / "alps.tsv"} | others,
             participants=participants,
             roi_set="barisano2025",
             frame="fibre",
             combine="mean",
             cohort=tmp_path / "cohort.tsv",
-            **others,
+            dictionary=tmp_path / "cohort.json",
         )
         return read_tsv(tmp_path / "cohort.tsv")
 
@@ -78,3 +78,14 @@ def test_epvs_of_the_primary_engine(merge, tmp_path):
     assert cohort.qc_status.fillna("-").tolist() == ["pass", "pass", "-"]
     assert "primary" not in cohort
     assert cohort.alps_mean.notna().tolist() == [True, True, False]
+
+
+def test_the_dictionary_says_what_each_measure_is(merge, tmp_path):
+    table = pd.DataFrame({"participant_id": ["sub-01"], "age": [60]})
+    write_tsv(table, tmp_path / "participants.tsv")
+    cohort = merge(tmp_path / "participants.tsv")
+    dictionary = read_json(tmp_path / "cohort.json")
+    # of the participants table there is another one
+    assert set(dictionary) == set(cohort) - {"participant_id", "session_id", "age"}
+    assert dictionary["alps_mean"] == {"Description": "ALPS index, mean of left and right"}
+    assert dictionary["motion_mm"]["Units"] == "mm"

@@ -1,5 +1,7 @@
 """The page of the cohort, from files."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,6 +10,7 @@ from page_checks import assert_good_page, load_script
 from glymflow.figures.charts import figure_bytes, plot_distribution
 from glymflow.io import write_tsv
 from glymflow.text import ROLES_ACROSS
+from glymflow.workflow.config import load_config
 
 script = load_script("report_cohort")
 STATUSES = ["pass", "pass", "warn", "pass", "fail", "pass", "pass", "pass"]
@@ -46,17 +49,18 @@ def files(tmp_path):
 
 
 def make_page(files, page, **more):
-    config = {"roi_set": "ad2025", "frame": "template", "title": "Small & fine", **more}
+    config = {**load_config(os.devnull), "roi_set": "ad2025", "frame": "template", **more}
     folder = files["cohort"].parent
     script.main(
-        **files,
+        measures={name: files[name] for name in ("alps", "epvs") if name in files},
+        cohort=files["cohort"],
+        excluded=files["excluded"],
         tables=[folder / "table1.html"],
         figures=[folder / "figure1.svg", folder / "figure1.png"],
         subjects=[f"sub-{i + 1:02d}" for i in range(len(STATUSES))],
         config=config,
-        group_column="group",
+        plan={"title": "Small & fine", "groups": {"column": "group"}},
         page=page,
-        reasons={"motion_high": "The head moved."},
     )
     return page.read_text(encoding="utf-8")
 
@@ -68,7 +72,7 @@ def test_page(files, tmp_path):
     assert html.count("<svg") == 4 + 1  # charts, and the plan's figure once
     assert "<caption>T 1</caption>" in html
     assert html.count('data-status="fail"') == 2  # button and row
-    assert "The head moved." in html
+    assert "The head moved much between volumes." in html
     assert "no DWI" in html
     assert html.count('href="sub-01.html"') == 1 + 1 + 1 + 3 + 4  # row, and a point per value
 
@@ -90,7 +94,7 @@ def test_primary_frame_that_nobody_has(files, tmp_path):
 
 def add_epvs(files):
     """Write epvs.tsv, and the columns of its primary engine into cohort.tsv."""
-    from glymflow.epvs.objects import COLUMNS
+    from glymflow.epvs.domain import COLUMNS
     from glymflow.io import read_tsv
 
     rows = [
@@ -107,8 +111,7 @@ def add_epvs(files):
     own = table.loc[table.engine == "vbnet", ["participant_id", "epvs_count", "epvs_volume_mm3",
                                               "epvs_permille_bg"]]  # fmt: skip
     write_tsv(read_tsv(files["cohort"]).merge(own), files["cohort"])
-    limits = {"min_length_mm": 2, "lacune_min_mm": 3}
-    return files | {"epvs_settings": limits | {"engine": "vbnet"}}
+    return files
 
 
 def test_page_with_epvs(files, tmp_path):
@@ -125,7 +128,8 @@ def test_page_of_epvs_alone(files, tmp_path):
     files = add_epvs(files)
     cohort = pd.read_csv(files["cohort"], sep="\t").drop(columns="alps_mean")
     write_tsv(cohort, files["cohort"])
-    html = make_page(files | {"alps": None}, tmp_path / "page.html")
+    del files["alps"]
+    html = make_page(files, tmp_path / "page.html")
     assert_good_page(html)
     assert "ALPS left" not in html
     assert html.count("<svg") == 1 + 1

@@ -5,12 +5,14 @@ import pandas as pd
 import pytest
 from page_checks import assert_good_page, load_script
 
+from glymflow.epvs.domain import ENGINES
 from glymflow.io import save_image, write_placeholder, write_tsv
 
 script = load_script("report_subject")
+KINDS = ("alps", "fa", "colorfa", "rois", "wm")
+EPVS_NAMES = ("measures", "objects", "t1w", "t2w", "brain", "regions", "head")
 AFFINE = np.array([[-2.0, 0, 0, 23], [0, 2, 0, -20], [0, 0, 2, -16], [0, 0, 0, 1]])  # stored L
 GRID = [[1.0, 0, 0, -20], [0, 1, 0, -22], [0, 0, 1, -24], [0, 0, 0, 1]]
-REASONS = {"motion_high": "The head moved more than allowed."}
 
 
 def write_series(folder, name):
@@ -43,8 +45,9 @@ def cohort(tmp_path):
 
 
 def write_epvs(folder):
-    """The files of a session whose EPVS were measured, as `per_session` puts them together."""
-    from glymflow.epvs.objects import COLUMNS, OBJECT_COLUMNS
+    """The files of a session whose EPVS were measured, and its masks by engine."""
+    from glymflow.epvs.domain import COLUMNS
+    from glymflow.epvs.objects import OBJECT_COLUMNS
 
     shape, affine = (40, 44, 48), np.array(GRID)
     points = np.stack(np.indices(shape), axis=-1) @ affine[:3, :3].T + affine[:3, 3]
@@ -81,21 +84,27 @@ def write_epvs(folder):
     files["measures"], files["objects"] = folder / "measures.tsv", folder / "objects.tsv"
     write_tsv(pd.DataFrame(rows).drop(columns="primary").assign(fault=None), files["measures"])
     write_tsv(listed, files["objects"])
-    return {"session": "ses-1", "engine": "vbnet", "masks": masks, **files}
+    return {"masks": masks, **files}
 
 
 def make_page(cohort, page, epvs=()):
     names, files = cohort
-    kinds = ("alps", "fa", "colorfa", "rois", "wm")
+    known = {"roi_set": "ad2025", "frame": "fibre"}
     script.main(
         participant="sub-01",
-        series=names,
-        **{kind: [series[kind] for series in files] for kind in kinds},
-        roi_set="ad2025",
-        frame="fibre",
+        files={
+            "alps": {kind: [series[kind] for series in files] for kind in KINDS},
+            "lesions": {},
+            "epvs": {name: [session[name] for session in epvs] for name in EPVS_NAMES}
+            | {name: [session["masks"][name] for session in epvs] for name in ENGINES},
+        },
+        values={
+            "alps": {"series": names, **known},
+            "lesions": {"sessions": [], "consensus": "union"},
+            "epvs": {"sessions": ["ses-1"] * len(epvs), "engine": "vbnet"},
+        },
+        **known,
         page=page,
-        reasons=REASONS,
-        epvs=epvs,
     )
     return page.read_text(encoding="utf-8")
 
@@ -104,7 +113,7 @@ def test_page(cohort, tmp_path):
     html = make_page(cohort, tmp_path / "report" / "sub-01.html")
     assert_good_page(html)
     assert html.count("<b>1.46</b>") == 2
-    assert html.count("The head moved more than allowed.") == 2
+    assert html.count("The head moved much between volumes.") == 2
     assert html.count("data:image/png;base64,") == 2 * 9
     assert 'href="index.html#sub-01"' in html
     assert 'href="#sub-01_dir-PA"' in html
@@ -147,7 +156,8 @@ def test_images_on_different_grids_are_refused(cohort, tmp_path):
 def test_subject_without_series(tmp_path):
     html = make_page(([], []), tmp_path / "page.html")
     assert_good_page(html)
-    assert "no diffusion-weighted series" in html
+    assert "no DWI series" in html
+    assert "Nothing was measured of this subject." in html
 
 
 # ------------------------------------------------------------------ perivascular spaces
@@ -215,15 +225,34 @@ def test_masks_on_another_grid_are_told(tmp_path):
     assert html.count("data:image/png;base64,") == PLANES
 
 
-def test_files_of_each_session_stay_together():
+def test_files_of_each_session_stay_together(monkeypatch):
+    """From the sheet through the rule's inputs to the page: what is of one session is so."""
     from types import SimpleNamespace
 
-    names = ("measures", "objects", "t1w", "t2w", "brain", "regions", "head")
-    engines = ("vbnet", "frangi", "external")
-    files = {f"epvs_{name}": [f"a-{name}", f"b-{name}"] for name in (*names, *engines)}
-    first, second = script.per_session(SimpleNamespace(**files), ["ses-a", None], "frangi")
-    assert first["session"] == "ses-a"
-    assert second["session"] is None
-    assert {name: second[name] for name in names} == {name: f"b-{name}" for name in names}
-    assert first["masks"] == {name: f"a-{name}" for name in engines}
-    assert first["engine"] == "frangi"
+    from glymflow.epvs import intake
+    from glymflow.epvs import page as epvs_page
+
+    rows = [
+        {"folder": f"sub-01/{session}", "session": f"sub-01_{session}", "session_id": session,
+         "t1w": f"{session}-t1w", "t2w": None}
+        for session in ("ses-a", "ses-b")
+    ]  # fmt: skip
+    rows[1] |= {"t1w": None, "t2w": "ses-b-t2w"}
+    sheet = SimpleNamespace(epvs_sessions=lambda subject: rows)
+    files, values = intake.page_files(sheet, "sub-01", {"epvs": {"engine": "frangi"}})
+    assert set(files) == {*EPVS_NAMES, *ENGINES}
+    inputs = {f"epvs_{name}": paths for name, paths in files.items()}
+    given = script.by_domain(inputs | {"lesions_table": "one.tsv"})
+    assert given == {"alps": {}, "lesions": {"table": ["one.tsv"]}, "epvs": files}
+
+    seen = []
+    monkeypatch.setattr(epvs_page, "_describe_session", lambda **known: seen.append(known))
+    monkeypatch.setattr(epvs_page, "session_part", lambda section, place: place)
+    assert epvs_page.subject_parts(given["epvs"], **values) == [1, 2]
+    for session, found in zip(("ses-a", "ses-b"), seen, strict=True):
+        assert (found["session"], found["engine"]) == (session, "frangi")
+        paths = [found[name] for name in EPVS_NAMES if name != "head"]
+        assert all(f"/sub-01/{session}/anat/sub-01_{session}_" in path for path in paths)
+        assert list(found["masks"]) == list(ENGINES)
+        assert all(f"_{session}_desc-{n}_label" in path for n, path in found["masks"].items())
+    assert [found["head"] for found in seen] == ["ses-a-t1w", "ses-b-t2w"]

@@ -6,7 +6,9 @@ import yaml
 from workflow_runs import CHECKOUT as ROOT
 
 from glymflow.epvs import frangi
-from glymflow.epvs.objects import COLUMNS, OBJECT_COLUMNS
+from glymflow.epvs.domain import COLUMNS
+from glymflow.epvs.objects import OBJECT_COLUMNS
+from glymflow.epvs.segmentation import segment_frangi
 from glymflow.io import (
     InputFault,
     image_data,
@@ -219,12 +221,11 @@ def test_the_same_bytes_again(segment):
     assert [path.read_bytes() for path in paths] == first
 
 
-def test_frangi_looks_into_pools_of_fluid_in_tissue_but_not_into_ventricles(load_main, monkeypatch):
+def test_frangi_looks_into_pools_of_fluid_in_tissue_but_not_into_ventricles(monkeypatch):
     seen = []
     monkeypatch.setattr(
         frangi, "segment", lambda t1, t2, where, **given: seen.append(where) or where
     )
-    segment_frangi = load_main("segment_epvs").__globals__["segment_frangi"]
     tissue = np.ones((30, 30, 30), np.uint8)
     tissue[5:8, 5:8, 5:8] = 2  # 27 mm^3: a wide EPVS
     tissue[15:25, 15:25, 15:25] = 2  # 1000 mm^3: a ventricle

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from snakemake.api import SnakemakeApi
+from snakemake.io import is_flagged
 from snakemake.settings.types import ConfigSettings, OutputSettings, ResourceSettings
 
 
@@ -25,8 +26,8 @@ def describe(rule):
 
 
 def unnamed(files):
-    """How many files have no name for their role."""
-    named = set()
+    """How many files have no name for their role; what is unpacked has names of its own."""
+    named = {i for i, file in enumerate(files) if is_flagged(file, "unpack")}
     for _, (first, last) in files._get_names():
         named |= set(range(first, first + 1 if last is None else last))
     return len(files) - len(named)

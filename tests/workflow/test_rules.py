@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from workflow_runs import CHECKOUT, TARGETS
 
+from glymflow.domains import DOMAINS
+
 
 @pytest.fixture(scope="module")
 def rules(tmp_path_factory):
@@ -74,7 +76,7 @@ def test_script_log_and_benchmark_carry_the_name(working):
 def test_memory_grows_with_attempts_and_time_is_limited(working):
     for name, rule in working.items():
         assert {"runtime", "mem_mb"} <= set(rule["resources"]), name
-        assert re.search(r"mem_mb=growing\(\d+\)", source_of(rule)), name
+        assert re.search(r"mem_mb=grow\(\d+\)", source_of(rule)), name
 
 
 def test_every_rule_reruns_when_its_code_changes(working):
@@ -106,7 +108,12 @@ def test_rules_files_hold_rules_and_common_holds_none(files):
 
 
 def test_every_rules_file_is_included(files):
-    included = set(re.findall(r'include: "rules/(.+?)"', (CHECKOUT / "Snakefile").read_text()))
+    text = (CHECKOUT / "Snakefile").read_text()
+    included = set(re.findall(r'include: "rules/(.+?)"', text))
+    assert re.search(
+        r'^for domain in DOMAINS:\n+    include: f"rules/\{domain.name\}.smk"$', text, re.M
+    )
+    included |= {f"{domain.name}.smk" for domain in DOMAINS}
     assert included == set(files)
 
 
