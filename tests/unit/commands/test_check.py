@@ -161,7 +161,10 @@ def test_study_plan_warnings(root, check, tmp_path):
     )
     status, out, _ = check(f"bids_dir: {root}\nstudy: {tmp_path / 'plan.yaml'}\n")
     assert status == 0
-    assert "\nStudy plan (1 warning)\n  - groups: group 'b' has 1 usable member, its tests" in out
+    assert (
+        "\nStudy plan (1 warning)\n  - groups: group 'b' has 1 usable member, it will not be tested"
+        in out
+    )
 
 
 def test_epvs_sessions_and_their_faults(root, check):

@@ -56,7 +56,7 @@ def test_page_of_a_lesion_that_was_not_measured():
 
 
 def test_page_without_a_picture_says_why():
-    assert "Neither the image of the mask" in page(describe_lesion(ROW, reasons=REASONS))
+    assert "The image of the mask was not found" in page(describe_lesion(ROW, reasons=REASONS))
 
 
 def test_cohort_of_masks_only():

@@ -29,7 +29,7 @@ from glymflow.pages.parts import (
         ((0.000712, 2, 1e3), "0.71"),
         ((None,), "n/a"),
         ((float("nan"),), "n/a"),
-        ((float("inf"),), "n/a"),
+        ((float("inf"),), "∞"),
         (("text",), "n/a"),
     ],
 )
