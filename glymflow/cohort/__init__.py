@@ -15,6 +15,7 @@ Modules
 - `bids`: lists subjects and scans, parses names (bids2table), says which folders are mislabelled.
 - `participants`: reads participants.tsv, writes ids as ``sub-01``, and lists the rows and folders
   that do not fit each other.
+- `qc`: turns codes of quality control into a status, in every domain.
 - `patterns`: paths such as ``voi/{participant_id}.voi`` of the config, filled per subject and
   session.
 

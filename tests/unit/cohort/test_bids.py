@@ -158,7 +158,7 @@ def test_subjects_are_folders_with_a_bids_label(tmp_path):
     [
         ((), "no such folder"),
         (("participants.tsv",), r"there is no sub-<label> folder in it$"),
-        (("bids/sub-01/x",), r"\(is bids in it meant\?\)"),
+        (("bids/sub-01/x",), r"\(did you mean bids in it\?\)"),
         (("sub-a_b/x",), r"\(sub-a_b: a BIDS label has letters and digits only\)"),
     ],
 )

@@ -96,5 +96,5 @@ def test_a_session_of_the_table_that_is_no_label(find):
 
 @pytest.mark.parametrize("pattern", ["{nowhere}.nii", "{file}_{session_id}.nii"])
 def test_a_field_that_is_no_column(find, pattern):
-    with pytest.raises(InputFault, match=r"lesions\.masks\.lesion: \{\w+\} is no column of"):
+    with pytest.raises(InputFault, match=r"lesions\.masks\.lesion: \{\w+\} is not a column of"):
         find(lesion=pattern)

@@ -165,7 +165,9 @@ def test_the_documented_volumes_are_those_of_the_map(loaded):
 
 def test_the_package_takes_the_map_along():
     metadata = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    assert "image/data/*" in metadata["tool"]["setuptools"]["package-data"]["glymflow"]
+    patterns = metadata["tool"]["setuptools"]["package-data"]["glymflow"]
+    taken = {path for pattern in patterns for path in (ROOT / "glymflow").glob(pattern)}
+    assert ROOT / "glymflow" / "image" / "data" / "regions.nii.gz" in taken
 
 
 @pytest.mark.parametrize(

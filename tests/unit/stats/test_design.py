@@ -30,7 +30,7 @@ def test_reference():
     assert reference_of("sex", sex) == "female"
     assert reference_of("sex", {**sex, "event": "female"}) == "male"
     assert reference_of("sex", sex, {"sex": "male"}) == "male"
-    with pytest.raises(InputFault, match="no level of 'sex'"):
+    with pytest.raises(InputFault, match="not a level of 'sex'"):
         reference_of("sex", sex, {"sex": "other"})
 
 
@@ -60,7 +60,7 @@ def test_indicators_of_levels():
     [
         ({"bill": [1.0, 1, 1, 1]}, ["bill"], "'bill' is constant in the 4 complete rows"),
         ({"sex": ["male"] * 4, "bill": [1.0, 2, 3, 5]}, ["bill", "sex"], "'sex' is constant"),
-        ({"species": ["Gentoo", "Chinstrap"] * 3}, ["species"], "nobody has the reference level"),
+        ({"species": ["Gentoo", "Chinstrap"] * 3}, ["species"], "no participant has the reference"),
         ({"bill": [1.0, 2]}, ["bill"], "2 complete rows are too few for 2 coefficients"),
     ],
 )
@@ -101,7 +101,7 @@ def test_read_variables_refuses(table, name, words):
 def test_a_setting_of_a_stranger():
     check_named({"bill": 2}, ["bill"], "the increment")
     check_named(None, ["bill"], "the increment")
-    with pytest.raises(InputFault, match="the increment of 'wing', which has no part"):
+    with pytest.raises(InputFault, match="increment of 'wing', which the analysis does not"):
         check_named({"wing": 2}, ["bill"], "the increment")
 
 

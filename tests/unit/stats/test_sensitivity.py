@@ -151,7 +151,7 @@ def test_restricted(cohort, alps):
 def test_the_same_scans_count_once(cohort, alps):
     passed = alps.assign(qc_status="pass")
     table = merge_cohort(
-        passed,
+        {"alps": passed},
         cohort[["participant_id", "group", "age"]],
         roi_set="set1",
         frame="scanner",
