@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from glymflow.io import NoResult
 from glymflow.stats.delong import auc_covariance, auc_interval, delong_test
 
 
@@ -18,7 +19,7 @@ class TestDelong:
 
     def test_same_marker_twice(self):
         events, others = np.array([[1, 2, 3, 9.0]] * 2), np.array([[0, 2, 1.0]] * 2)
-        with pytest.raises(ValueError, match="do not differ"):
+        with pytest.raises(NoResult, match="do not differ"):
             delong_test(events, others)
 
     def test_sign(self):
