@@ -39,10 +39,8 @@ def main(*, t1w, t2w, flair=None, t1w_preproc, t2w_preproc, flair_preproc, mask,
     if not any(paths.values()):
         raise InputFault("the session has neither a T1w nor a T2w image")
     scans = {name: path and _find_brain(path) for name, path in paths.items()}
-    try:
+    with naming(t2w or t1w):
         images, affine, facts = anat.preprocess(scans["T1w"], scans["T2w"])
-    except InputFault as fault:
-        raise InputFault(f"{t2w or t1w}: {fault}") from None
     for name, path in (("T1w", t1w_preproc), ("T2w", t2w_preproc)):
         if images[name] is None:
             write_placeholder(path, f"no {name} in this session")

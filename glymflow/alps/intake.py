@@ -3,7 +3,7 @@
 import sys
 
 from glymflow.dwi.intake import find_series
-from glymflow.io import InputFault, load_image
+from glymflow.io import InputFault, load_image, naming
 
 FRAMES = ("scanner", "template", "fibre")
 
@@ -53,10 +53,8 @@ def _check_one(row, settings):
     image = load_image(row.dwi, ndim=4)
     bvals, bvecs = read_gradients(row.bval, row.bvec, image.shape[3])
     limits = {name: settings[name] for name in ("b0_threshold", "shell_max")}
-    try:
+    with naming(row.bval):
         select_volumes(bvals, bvecs, **limits)
-    except InputFault as fault:
-        raise InputFault(f"{row.bval}: {fault}") from None
 
 
 def describe(series, config):

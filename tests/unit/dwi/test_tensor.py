@@ -350,3 +350,22 @@ def test_second_reweighting_gives_mrtrix_exactly(real_series):
         weight = np.exp(design @ beta)
         beta = np.linalg.lstsq(weight[:, None] * design, weight * logs, rcond=None)[0]
     np.testing.assert_allclose(1e6 * beta[[0, 2, 5, 1, 3, 4]], ONE_VOXEL, rtol=1e-4)
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_log_signals_and_their_weights(kind):
+    rng = np.random.default_rng(0)
+    design = dti.design_matrix(np.repeat([0.0, 1000], [1, 12]), spread_directions(13))
+    beta = np.array([1e-3, 0, 2e-3, 0, 0, 5e-4, 6.0]) * rng.uniform(0.8, 1.2, (4, 1))
+    signal = np.exp(beta @ design.T).astype(kind)
+    logs, weights, found = dti.log_signals(signal, design)
+    np.testing.assert_allclose(logs, beta @ design.T, rtol=1e-5)
+    np.testing.assert_allclose(found, beta, rtol=1e-3, atol=1e-7)
+    expected = signal.astype(float) ** 2
+    np.testing.assert_allclose(weights, expected / expected.max(axis=1, keepdims=True), rtol=1e-3)
+    # the scale of the design's columns changes the numbers of the fit, not what it predicts
+    scaled = design / np.linalg.norm(design, axis=0)
+    np.testing.assert_allclose(dti.log_signals(signal, scaled)[1], weights, rtol=1e-6)
+    signal[0, 3] = 0
+    floor = 1e-4 * signal[0].max()
+    assert dti.log_signals(signal, design)[0][0, 3] == pytest.approx(np.log(floor), rel=1e-5)

@@ -337,3 +337,30 @@ def test_error_of_ants_becomes_a_fault_of_one_line(monkeypatch, tmp_path, phanto
     assert "all samples map outside" in str(fault.value)
     assert "\n" not in str(fault.value)
     assert not list(tmp_path.glob("glymflow-*"))
+
+
+def test_a_registration_in_words_and_numbers(capsys):
+    pose = np.eye(4)
+    pose[:3, :3] = Rotation.from_euler("xyz", (10, -4, 6), degrees=True).as_matrix() * 1.05
+    facts = registration.describe(["fa.nii.gz", "wm.nii.gz"], pose, 0.8, 0.7)
+    assert list(facts)[:5] == ["Sources", "Template", "pose", "pose_score", "similarity"]
+    np.testing.assert_allclose([facts[name] for name in ("pitch", "roll", "yaw")], (10, -4, 6))
+    printed = capsys.readouterr().out
+    assert printed == "pose 0.80, similarity 0.70, pitch 10, roll -4, yaw 6 degrees\n"
+
+
+def test_files_are_kept_and_the_folder_goes_even_after_a_fault(tmp_path, monkeypatch):
+    folder = tmp_path / "ants"
+    folder.mkdir()
+    found = {"affine": folder / "a.mat", "folder": folder}
+    found["affine"].write_bytes(b"matrix")
+    monkeypatch.setattr(registration, "warp_to_subject", lambda *args: "warped")
+    kept = {"affine": tmp_path / "kept" / "a.mat"}
+    assert registration.keep(found, kept, None, None, None, None) == "warped"
+    assert kept["affine"].read_bytes() == b"matrix"
+    assert not folder.exists()
+    folder.mkdir()  # without the file
+    with pytest.raises(FileNotFoundError):
+        registration.keep(found, {"affine": tmp_path / "other.mat"}, None, None, None, None)
+    assert not folder.exists()
+    assert not (tmp_path / "other.mat").exists()
