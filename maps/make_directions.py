@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 
 from glymflow.alps import fibre_pose, index
+from glymflow.dwi.tensor import rotate_tensors
 from glymflow.image import directions
-from glymflow.io import image_data, load_image, read_json
 from glymflow.image.pose import rotation_part
 from glymflow.image.registration import map_points
 from glymflow.image.template import load_template
-from glymflow.dwi.tensor import rotate_tensors
+from glymflow.io import image_data, load_image, read_json
 
 LEAST_WHITE = 0.8  # probability of white matter
 SPACING_MM = 6.0

@@ -12,6 +12,7 @@ rule measure_alps:
         warp="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",
         registration="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_xfm.json",
         wm="<resources>/template/space-MNI152NLin2009aSym_label-WM_probseg.nii.gz",
+        brain="<resources>/template/space-MNI152NLin2009aSym_desc-brain_mask.nii.gz",
         lesions=masks_that_count,
         inverse_warp=of_template_masks(
             "<derivatives>/{folder}/dwi/{series}_from-MNI152NLin2009aSym_to-dwi_mode-image_desc-warp_xfm.nii.gz"
@@ -32,6 +33,7 @@ rule measure_alps:
     params:
         participant_id=of_series("participant_id"),
         session_id=of_series("session_id"),
+        settings=config["alps"],
         roi_sets=config["roi_sets"],
         roi_set=config["roi_set"],
         thresholds=config["qc"],

@@ -1,17 +1,17 @@
 """The head's rotation from the directions of its fibres all over the white matter.
 
 ALPS reads diffusivities along the axes of the head. A pose found on the shape of the white matter
-(`glymflow.image.pose`) leaves them open by some degrees of pitch; the fibres themselves show them to a
-few tenths. The shapes of a scan's tensors are turned onto those of a template of fibre directions
-(`glymflow.image.directions`).
+(`glymflow.image.pose`) leaves them open by some degrees of pitch; the fibres themselves show them
+to a few tenths. The shapes of a scan's tensors are turned onto those of a template of fibre
+directions (`glymflow.image.directions`).
 """
 
 import numpy as np
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
-from glymflow.image.directions import MIRROR
 from glymflow.dwi.tensor import full_tensors, lower_triangles, rotate_tensors
+from glymflow.image.directions import MIRROR
 
 ROBUST = 0.2  # residual from which an element counts less; a fibre's shape has the size of 0.4
 MIN_POINTS = 200  # of the white matter inside the image

@@ -10,8 +10,8 @@ currents that turn and scale the diffusion weighting alike in all voxels (docs/c
 import numpy as np
 from scipy import ndimage
 
-from glymflow.image import grid
 from glymflow.dwi.tensor import full_tensors, lower_triangles
+from glymflow.image import grid
 
 REFERENCE = (1.015, 1.000, 0.985)  # of a third of the trace: right-left, front-back, up-down
 SPACING_MM = 4.0  # of the template points

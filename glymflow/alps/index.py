@@ -27,7 +27,7 @@ OVERLAP_COLUMNS = [
     ),
 ]
 COLUMNS = [
-    *("participant_id", "session_id", "source", "roi_set", "roi_radius_mm", "frame"),
+    *("participant_id", "session_id", "source", "roi_set", "roi_radius_mm", "frame", "steps"),
     *("alps_left", "alps_right", "alps_mean", "alps_ipsilateral", "alps_contralateral"),
     *(
         f"alps_{value}_{what}"
@@ -46,7 +46,10 @@ COLUMNS = [
         for role in ROLES
     ),
     *("pitch", "roll", "yaw", "registration_similarity"),
+    *("fibre_pitch", "fibre_roll", "fibre_yaw", "pose_difference"),
     *("border_left_mm", "border_right_mm", "shift_left_mm", "shift_right_mm"),
+    *(f"shift_{side}_{axis}_mm" for side in SIDES for axis in "xyz"),
+    *("gm_xx", "gm_yy", "gm_zz", "gm_points", "calibration_change"),
     *("motion_mm", "gradient_margin"),
     *OVERLAP_COLUMNS,
     *("qc_status", "qc_reasons"),

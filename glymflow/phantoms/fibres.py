@@ -1,8 +1,8 @@
 """The phantom's fibres: white-matter tensors as smooth functions of template coordinates.
 
 Template world is RAS+ in mm (x < 0 is left). Where the ALPS ROIs lie the bundles run exactly along
-the head's axes: corona radiata along z, superior longitudinal fasciculus along y. What belongs to no
-bundle has the mean tensors of real heads (`glymflow.directions`).
+the head's axes: corona radiata along z, superior longitudinal fasciculus along y. What belongs to
+no bundle has the mean fibre directions of real heads (`glymflow.image.directions`).
 """
 
 from functools import cache
@@ -10,8 +10,7 @@ from functools import cache
 import numpy as np
 from scipy import ndimage
 
-from glymflow.directions import load_directions
-from glymflow.tensor import full_tensors, lower_triangles
+from glymflow.image.directions import load_directions
 
 MD_WHITE = 0.7e-3  # mm^2/s
 FA_CALLOSUM, FA_ASSOCIATION, FA_ELSEWHERE = 0.75, 0.5, 0.35
@@ -84,25 +83,28 @@ _LATTICE_MM, _REACH_MM = 6.0, 108.0
 
 @cache
 def _measured_shapes():
-    """Shapes D / trace(D) - 1/3 on a lattice: the mean over heads, blurred; 0 far from all."""
+    """Shapes D / trace(D) - 1/3 on a lattice, (9, I, J, K): the mean over heads, blurred.
+
+    A mean over heads is blurred already: the shapes get the size of `FA_ELSEWHERE` where they have
+    a direction, and are round far from all points.
+    """
     points, shapes = load_directions()
     side = int(2 * _REACH_MM / _LATTICE_MM) + 1
-    volume = np.zeros((7, side, side, side))
+    volume = np.zeros((10, side, side, side))
     at = tuple(np.rint((points + _REACH_MM) / _LATTICE_MM).astype(int).T)
-    volume[(slice(None), *at)] = np.vstack([lower_triangles(shapes).T, np.ones(len(points))])
+    volume[(slice(None), *at)] = np.vstack([shapes.reshape(-1, 9).T, np.ones(len(points))])
     volume = ndimage.gaussian_filter(volume, (0, 1, 1, 1), mode="constant")
-    volume = volume[:6] / (volume[6] + 1e-3)
-    # a mean over heads is blurred; where fibres of all directions meet it stays round
-    size = np.linalg.norm(full_tensors(np.moveaxis(volume, 0, -1)), axis=(-2, -1))
+    volume = volume[:9] / (volume[9] + 1e-3)
     along, across = axial_diffusivities(FA_ELSEWHERE, 1 / 3)
-    return volume * np.sqrt(2 / 3) * (along - across) / (size + 0.02)
+    size = np.sqrt(2 / 3) * (along - across)
+    return volume * size / (np.linalg.norm(volume, axis=0) + 0.02)
 
 
 def _elsewhere(points):
     """Tensors of the white matter of real heads at template points."""
     at = ((points + _REACH_MM) / _LATTICE_MM).T
     shapes = [ndimage.map_coordinates(part, at, order=1) for part in _measured_shapes()]
-    return 3 * MD_WHITE * (full_tensors(np.stack(shapes, axis=1)) + np.eye(3) / 3)
+    return 3 * MD_WHITE * (np.stack(shapes, axis=1).reshape(-1, 3, 3) + np.eye(3) / 3)
 
 
 def axial_diffusivities(fa, md=MD_WHITE):

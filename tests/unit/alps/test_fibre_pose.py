@@ -5,8 +5,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from glymflow.alps import fibre_pose
-from glymflow.image import directions
 from glymflow.dwi.tensor import lower_triangles, rotate_tensors
+from glymflow.image import directions
 
 START = Rotation.from_euler("xyz", (20, -10, 15), degrees=True).as_matrix()
 

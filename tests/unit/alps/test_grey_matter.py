@@ -5,9 +5,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from glymflow.alps import grey_matter
-from glymflow.phantoms import head as phantom
-from glymflow.image.template import load_template
 from glymflow.dwi.tensor import full_tensors, lower_triangles
+from glymflow.image.template import load_template
+from glymflow.phantoms import head as phantom
 
 TURN = Rotation.from_euler("xyz", (12, -9, 20), degrees=True).as_matrix()
 AFFINE = np.array([[-2.0, 0, 0, 30], [0, 0, 2.5, -20], [0, 2.2, 0, -25], [0, 0, 0, 1]])
