@@ -99,6 +99,12 @@ def _facts(found, fitted):
         **{name: found[name] for name in ("pitch", "roll", "yaw")},
         "registration_similarity": found["similarity"],
         "motion_mm": fitted["motion_mm"],
+        **{
+            f"resolution_{axis}_mm": size
+            for axis, size in zip("xyz", fitted["ResolutionMM"], strict=True)
+        },
+        "b_value": fitted["BValue"],
+        "directions": fitted["Directions"],
         "gradient_margin": np.nan if margin is None else margin,
     }
 

@@ -51,6 +51,7 @@ COLUMNS = [
     *(f"shift_{side}_{axis}_mm" for side in SIDES for axis in "xyz"),
     *("gm_xx", "gm_yy", "gm_zz", "gm_points", "calibration_change"),
     *("motion_mm", "gradient_margin"),
+    *("resolution_x_mm", "resolution_y_mm", "resolution_z_mm", "b_value", "directions"),
     *OVERLAP_COLUMNS,
     *("qc_status", "qc_reasons"),
 ]  # fmt: skip
