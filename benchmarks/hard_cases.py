@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from glymflow.alps import index, measurement, rois
+from glymflow.alps import estimator, index, measurement, rois
 from glymflow.dwi import series as dwi_series
 from glymflow.dwi import tensor as dti
 from glymflow.dwi.gradient_check import check_gradients
@@ -101,13 +101,17 @@ def _measure_phantom(folder, seed, config, number):
         triangle, brain, affine, np.where(brain[..., None], signal, 0), bvals, directions, head
     )
     mapped = partial(registration.map_points, transforms=found)
-    aligned, placement = measurement.place(scan, maps[0], mapped, *wm)
+    template = estimator.Template(wm[0], mask, wm[1])
+    ready = {
+        name: estimator.prepare(scan, maps[0], mapped, template, settings)
+        for name, settings in (("default", config["alps"]), ("classic", estimator.CLASSIC))
+    }
     rows = []
     for roi_set, definition in config["roi_sets"].items():
-        points = rois.roi_points(definition, aligned, {})
-        rows += measurement.measure(
-            scan, points, known | placement | {"roi_set": roi_set}, config["qc"]
-        )
+        chosen = ready[definition.get("estimator", "default")]
+        points = rois.roi_points(definition, chosen.to_subject, {})
+        about = known | chosen.facts | {"roi_set": roi_set, "steps": ";".join(chosen.steps)}
+        rows += measurement.measure(chosen.scan, points, about, config["qc"])
     shutil.rmtree(found["folder"])
     write_tsv(index.alps_table(rows), folder / f"{name}_alps.tsv")
     truth = pd.DataFrame(made["truth"]["alps"]).assign(participant_id=name)

@@ -5,6 +5,7 @@ Thresholds come from the config (`qc`); config/README.md says what each means.
 
 import numpy as np
 
+from glymflow.alps.grey_matter import suspect
 from glymflow.alps.rois import ROLES
 
 # code: (status, sentence)
@@ -17,7 +18,15 @@ CODES = {
     "roi_misplaced": ("fail", "The fibres in a ROI run across the expected direction."),
     "roi_lesion": ("warn", "Part of a ROI lies in a lesion."),
     "roi_in_lesion": ("fail", "Too much of a ROI lies in a lesion."),
-    "roi_displaced": ("warn", "The surroundings of the ROIs do not match the template there."),
+    "roi_displaced": (
+        "warn",
+        "The surroundings of the ROIs are far from where the template has them.",
+    ),
+    "head_pose_unclear": ("warn", "Registration and fibres disagree about the head's pose."),
+    "gradient_calibration": (
+        "warn",
+        "Grey matter is too anisotropic, or too little of it is seen.",
+    ),
     "registration_poor": ("fail", "The registration to the template is poor."),
     "gradient_table_suspect": ("warn", "Another gradient table fits the fibres better."),
     "motion_high": ("warn", "The head moved much between volumes."),
@@ -28,6 +37,8 @@ CODES = {
     "alps_undefined": ("fail", "ALPS cannot be computed: a ROI holds no data."),
 }
 REASONS = {code: sentence for code, (_, sentence) in CODES.items()}
+# mm; a shift that was not applied (sets with `estimator: classic`) is an error of this size
+MAX_UNCORRECTED_SHIFT_MM = 2.5
 # right tables lead by 0.012 to 0.026 on real scans, wrong ones trail by as much
 GRADIENT_MARGIN = 0.005
 _ORDER = ("pass", "warn", "fail")
@@ -59,6 +70,8 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
     sides = [row[f"alps_{side}"] for side in _SIDES]
     share = row.get("lesion_share", np.nan)
     turn = np.nanmax([*(abs(row[name]) for name in ("pitch", "roll", "yaw")), 0])
+    steps = str(row.get("steps", "")).split(";")
+    far = thresholds["max_shift_mm"] if "shift" in steps else MAX_UNCORRECTED_SHIFT_MM
     found = {
         "roi_outside_image": min(inside_image.values()) < 1,
         "roi_outside_brain": min(roles["coverage"]) < thresholds["min_coverage"],
@@ -68,8 +81,11 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
         "roi_misplaced": np.nanmin([*roles["alignment"], 1]) < thresholds["min_alignment_fail"],
         "roi_lesion": share > 0,
         "roi_in_lesion": max_overlap is not None and share > max_overlap,
-        "roi_displaced": np.nanmax([*(row[f"shift_{side}_mm"] for side in _SIDES), 0])
-        > thresholds["max_shift_mm"],
+        "roi_displaced": np.nanmax([*(row[f"shift_{side}_mm"] for side in _SIDES), 0]) > far,
+        "head_pose_unclear": row.get("pose_difference", np.nan)
+        > thresholds["max_pose_difference_deg"],
+        "gradient_calibration": "gm_points" in row
+        and suspect([row[f"gm_{axis}"] for axis in ("xx", "yy", "zz")], row["gm_points"]),
         "registration_poor": row["registration_similarity"]
         < thresholds["min_registration_similarity"],
         "gradient_table_suspect": row["gradient_margin"] < -GRADIENT_MARGIN,
