@@ -24,7 +24,7 @@ from glymflow.phantoms.scan import simulate_subject
 AXES = ("RAS", "LAS", "PSR", "LSA", "LPI", "ASR", "SAR", "RSA")
 # series whose ROIs are all inside; an alignment a little under 0.9 is all that two of them have
 SOUND = ("sub-elition", "sub-galan_ses-ortho", "sub-umr_ses-ap_dir-AP")
-FAULTS = ("turned", "cropped", "noisy", "moving", "flipped")
+FAULTS = ("turned", "cropped", "noisy", "moving", "flipped", "gains")
 
 
 # ---------------------------------------------------------------- phantoms
@@ -209,6 +209,22 @@ def _flipped(data, affine, bvals, bvecs):
     return data, affine, bvals, bvecs * (1, -1, 1)
 
 
+def _gains(data, affine, bvals, bvecs):
+    """Make the x gradient 5 % too strong and the y gradient 5 % too weak."""
+    gains = np.diag([1.05, 0.95, 1.0])
+    directions = dwi_series.world_gradients(bvecs, affine)
+    flat = data.reshape(-1, data.shape[3])
+    bright = flat[:, bvals <= 50].mean(axis=1) > data.mean() / 2
+    triangle, s0 = dti.fit_tensor(flat[bright], bvals, directions)
+    wrong = gains @ dti.full_tensors(triangle) @ gains
+    before = dti.predict_signal(triangle, s0, bvals, directions)
+    after = dti.predict_signal(dti.lower_triangles(wrong), s0, bvals, directions)
+    out = flat.copy()
+    out[bright] *= after / np.maximum(before, 1e-6)
+    return out.reshape(data.shape), affine, bvals, bvecs
+
+
 PLANT = {
     "turned": _turned, "cropped": _cropped, "noisy": _noisy, "moving": _moving, "flipped": _flipped,
+    "gains": _gains,
 }  # fmt: skip
