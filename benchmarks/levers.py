@@ -69,8 +69,8 @@ def lever_section(stems, config, spread):
     return "\n".join(lines) + "\n"
 
 
-LEVER_WORDS = """Template frame; CV of the mean by head, %. Each row of the first half adds a step to
-the one above.
+LEVER_WORDS = """Template frame; CV of the mean by head, %. In the first half each row adds
+a step to the one above.
 """
 
 

@@ -68,7 +68,7 @@ def walk(tmp_path_factory, phantom_scan, load_main):
             "registration": path["registration"], "fit": path["fit"], "wm": path["wm"],
             "brain": path["brain"], "settings": CONFIG["alps"],
             "participant_id": "sub-01", "session_id": None, "series": "sub-01_dir-AP",
-            "roi_sets": CONFIG["roi_sets"], "roi_set": "barisano2025",
+            "roi_sets": CONFIG["roi_sets"], "roi_set": CONFIG["roi_set"],
             "thresholds": CONFIG["qc"], "alps": path["alps"], "regions": path["regions"],
         },
     }  # fmt: skip
