@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from glymflow.alps import index, measurement, rois
+from glymflow.alps import estimator, index, measurement, rois
 from glymflow.dwi import series as dwi_series
 from glymflow.dwi import tensor as dti
 from glymflow.dwi.gradient_check import check_gradients
@@ -24,7 +24,7 @@ from glymflow.phantoms.scan import simulate_subject
 AXES = ("RAS", "LAS", "PSR", "LSA", "LPI", "ASR", "SAR", "RSA")
 # series whose ROIs are all inside; an alignment a little under 0.9 is all that two of them have
 SOUND = ("sub-elition", "sub-galan_ses-ortho", "sub-umr_ses-ap_dir-AP")
-FAULTS = ("turned", "cropped", "noisy", "moving", "flipped")
+FAULTS = ("turned", "cropped", "noisy", "moving", "flipped", "gains")
 
 
 # ---------------------------------------------------------------- phantoms
@@ -101,13 +101,17 @@ def _measure_phantom(folder, seed, config, number):
         triangle, brain, affine, np.where(brain[..., None], signal, 0), bvals, directions, head
     )
     mapped = partial(registration.map_points, transforms=found)
-    aligned, placement = measurement.place(scan, maps[0], mapped, *wm)
+    template = estimator.Template(wm[0], mask, wm[1])
+    ready = {
+        name: estimator.prepare(scan, maps[0], mapped, template, settings)
+        for name, settings in (("default", config["alps"]), ("classic", estimator.CLASSIC))
+    }
     rows = []
     for roi_set, definition in config["roi_sets"].items():
-        points = rois.roi_points(definition, aligned, {})
-        rows += measurement.measure(
-            scan, points, known | placement | {"roi_set": roi_set}, config["qc"]
-        )
+        chosen = ready[definition.get("estimator", "default")]
+        points = rois.roi_points(definition, chosen.to_subject, {})
+        about = known | chosen.facts | {"roi_set": roi_set, "steps": ";".join(chosen.steps)}
+        rows += measurement.measure(chosen.scan, points, about, config["qc"])
     shutil.rmtree(found["folder"])
     write_tsv(index.alps_table(rows), folder / f"{name}_alps.tsv")
     truth = pd.DataFrame(made["truth"]["alps"]).assign(participant_id=name)
@@ -205,6 +209,22 @@ def _flipped(data, affine, bvals, bvecs):
     return data, affine, bvals, bvecs * (1, -1, 1)
 
 
+def _gains(data, affine, bvals, bvecs):
+    """Make the x gradient 5 % too strong and the y gradient 5 % too weak."""
+    gains = np.diag([1.05, 0.95, 1.0])
+    directions = dwi_series.world_gradients(bvecs, affine)
+    flat = data.reshape(-1, data.shape[3])
+    bright = flat[:, bvals <= 50].mean(axis=1) > data.mean() / 2
+    triangle, s0 = dti.fit_tensor(flat[bright], bvals, directions)
+    wrong = gains @ dti.full_tensors(triangle) @ gains
+    before = dti.predict_signal(triangle, s0, bvals, directions)
+    after = dti.predict_signal(dti.lower_triangles(wrong), s0, bvals, directions)
+    out = flat.copy()
+    out[bright] *= after / np.maximum(before, 1e-6)
+    return out.reshape(data.shape), affine, bvals, bvecs
+
+
 PLANT = {
     "turned": _turned, "cropped": _cropped, "noisy": _noisy, "moving": _moving, "flipped": _flipped,
+    "gains": _gains,
 }  # fmt: skip

@@ -18,11 +18,12 @@ import numpy as np
 import pandas as pd
 import yaml
 from hard_cases import FAULTS, SOUND, measure_phantoms, write_faults
+from levers import code_section, lever_section
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
-from glymflow.alps import bundles, index, rois
-from glymflow.alps.qc import GRADIENT_MARGIN
+from glymflow.alps import bundles, index
+from glymflow.alps.qc import GRADIENT_MARGIN, MAX_UNCORRECTED_SHIFT_MM
 from glymflow.dwi.gradient_check import axis_orders, check_gradients
 from glymflow.dwi.tensor import full_tensors, lower_triangles, rotate_tensors, scalars
 from glymflow.image import grid
@@ -32,6 +33,7 @@ from glymflow.io import image_data, load_image, read_json, read_tsv
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DEFAULTS = yaml.safe_load((CHECKOUT / "config/config.yaml").read_text())
+PRIMARY = (DEFAULTS["roi_set"], DEFAULTS["frame"])
 SEED = 2026
 SIDES = ("left", "right", "mean")
 RULES = ("fit_tensor", "register_template", "measure_alps")
@@ -55,12 +57,13 @@ def main():
     sections = [
         HEADER,
         repeat_section(real),
-        lever_section(args.work / "real", real),
+        lever_section(stems(args.work / "real"), DEFAULTS, spread),
         rotation_section(args.work / "real"),
         parity_section(real),
         alignment_section(real),
         phantom_section(phantoms, truth),
         fault_section(real, phantoms, faults, args.work / "real"),
+        code_section(real, faults, DEFAULTS),
         gradient_section(args.work / "real"),
         time_section(args.work / "real"),
     ]
@@ -118,7 +121,7 @@ MASKS is the folder with the four ROI masks of the common script (gbarisano/alps
 def repeat_section(alps):
     """CV and SD/(ALPS-1) per ROI set, frame and head; then over the heads."""
     counts = alps[alps.frame == "template"].groupby("participant_id").source.nunique()
-    heads = counts.index[counts >= 3]
+    heads = counts.index[counts >= 2]
     rows, default = [], None
     for (roi_set, frame), table in alps[alps.participant_id.isin(heads)].groupby(
         ["roi_set", "frame"], sort=False
@@ -130,7 +133,7 @@ def repeat_section(alps):
         rows += [(roi_set, frame, *head) for head in per_head]
         over = np.array([head[2:] for head in per_head])
         rows.append((roi_set, frame, "**all**", len(table), *over.mean(axis=0)))
-        if (roi_set, frame) == ("barisano2025", "template"):
+        if (roi_set, frame) == PRIMARY:
             default = (*over.mean(axis=0), over[:, 2].max())
     lines = ["## Same head, scanned again\n", REPEAT_WORDS]
     lines += ["| ROI set | frame | head | scans | CV left | right | mean | SD/(ALPS-1) | ALPS |"]
@@ -142,7 +145,7 @@ def repeat_section(alps):
         )
     left, right, mean, above, _, largest = default
     lines.append(
-        f"\nThe default (`barisano2025`, template frame) over the heads: CV of the mean "
+        f"\nThe default (`{PRIMARY[0]}`, {PRIMARY[1]} frame) over the heads: CV of the mean "
         f"{mean:.1f} % (largest head {largest:.1f} %), of one side {(left + right) / 2:.1f} %, "
         f"SD/(ALPS-1) {above:.0f} %."
     )
@@ -154,42 +157,6 @@ def spread(scans):
     cv = [100 * scans[f"alps_{s}"].std() / scans[f"alps_{s}"].mean() for s in SIDES]
     mean = scans.alps_mean.mean()
     return (*cv, 100 * scans.alps_mean.std() / (mean - 1), mean)
-
-
-def lever_section(folder, alps):
-    """What moving the ROIs to the fibres' border does: not at all, half the way, all the way."""
-    sets = {name: DEFAULTS["roi_sets"][name] for name in ("barisano2025", "sheet")}
-    counts = alps[alps.frame == "template"].groupby("participant_id").source.nunique()
-    rows = []
-    for stem in stems(folder):
-        mapped, scan = mapping(stem), tensors(stem)
-        rotation = rotation_part(np.array(read_json(f"{stem}_{WAY}_xfm.json")["pose"]))
-        borders = bundles.border_positions(scan[0], scan[2], mapped, rotation)
-        for gain in (0.0, 0.5, 1.0):
-            moved = bundles.align_to_border(mapped, borders, gain=gain)
-            for name, definition in sets.items():
-                points = rois.roi_points(definition, moved, {})
-                regions = {r: index.sample_region(*scan, cloud) for r, cloud in points.items()}
-                row = index.measure_set(regions, rotation)[1]
-                head = Path(stem).name.split("_")[0]
-                rows.append({"participant_id": head, "roi_set": name, "gain": gain} | row)
-    table = pd.DataFrame(rows)
-    table = table[table.participant_id.isin(counts.index[counts >= 3])]
-    lines = ["## Moving the ROIs to the fibres' border\n", LEVER_WORDS]
-    lines += ["| ROI set | moved | head | CV left | right | mean | SD/(ALPS-1) | ALPS |"]
-    lines += ["|---|---|---|---|---|---|---|---|"]
-    for (name, gain, head), scans in table.groupby(["roi_set", "gain", "participant_id"]):
-        left, right, mean, above, value = spread(scans)
-        lines.append(
-            f"| {name} | {100 * gain:.0f} % | {head[4:]} | {left:.1f} % | {right:.1f} % | "
-            f"{mean:.1f} % | {above:.0f} % | {value:.2f} |"
-        )
-    return "\n".join(lines) + "\n"
-
-
-LEVER_WORDS = """Template frame. 0 % is registration alone, 50 % what is measured, 100 % puts the
-ROIs at a fixed distance from the border.
-"""
 
 
 def rotation_section(folder):
@@ -243,7 +210,7 @@ def parity_section(alps):
     steps = [
         ("as the common script: masks, plain means, no reorientation", (PARITY, "scanner")),
         ("points in the mask's place, moved to the border", ("barisano2025", "scanner")),
-        ("and the tensor in the head's axes (the default)", ("barisano2025", "template")),
+        ("and the tensor in the head's axes", ("barisano2025", "template")),
     ]
     lines = ["## Parity with the common script\n", "| measured | mean ALPS | change | SD of it |"]
     lines += ["|---|---|---|---|"]
@@ -265,7 +232,7 @@ CV from 4 or 5 scans is itself known to 25 to 40 %.
 
 def alignment_section(alps):
     """How many ROIs lie along the head's axes."""
-    rows = alps[(alps.roi_set == "barisano2025") & (alps.frame == "template")]
+    rows = alps[(alps.roi_set == PRIMARY[0]) & (alps.frame == PRIMARY[1])]
     both = pd.concat(
         [
             rows[[f"alignment_projection_{s}", f"alignment_association_{s}"]].min(axis=1)
@@ -275,7 +242,7 @@ def alignment_section(alps):
     shifts = rows[["shift_left_mm", "shift_right_mm"]].to_numpy().ravel()
     return (
         "## Placement on real scans\n\n"
-        f"{len(rows)} series, `barisano2025`. Alignment of both ROIs of a side at least 0.9 in "
+        f"{len(rows)} series, `{PRIMARY[0]}`. Alignment of both ROIs of a side at least 0.9 in "
         f"{np.sum(both >= 0.9)} of {len(both)} sides, at least 0.85 in {np.sum(both >= 0.85)}; "
         f"lowest {both.min():.2f}. Local shift: median {np.median(shifts):.1f} mm, "
         f"largest {np.sort(shifts)[-3:].round(1).tolist()} mm.\n"
@@ -316,7 +283,7 @@ orders, 60 % of the grids oblique by up to 20 degrees about each axis, voxels of
 def fault_section(real, phantoms, faults, folder):
     """Which planted faults are flagged, and how many sound scans are."""
     lines = ["## Planted faults\n", "| fault | flagged | codes |", "|---|---|---|"]
-    primary = faults[(faults.roi_set == "barisano2025")]
+    primary = faults[faults.roi_set == PRIMARY[0]]
     for fault in FAULTS:
         frame = "scanner" if fault == "turned" else "template"
         rows = primary[primary.participant_id.str.endswith(fault) & (primary.frame == frame)]
@@ -324,34 +291,41 @@ def fault_section(real, phantoms, faults, folder):
         codes = sorted({c for text in rows.qc_reasons.dropna() for c in text.split(";")})
         lines.append(f"| {fault} | {found} of {len(SOUND)} | {', '.join(codes)} |")
     for distance in (4, 8):
-        found, total = moved_rois(folder, distance)
+        flagged, moved_back, total = slipped(folder, distance)
         lines.append(
-            f"| ROIs {distance} mm off, registration slipped | {found} of {total} | roi_displaced |"
+            f"| registration slipped by {distance} mm, classic | {flagged} of {total} | "
+            f"roi_displaced |"
+        )
+        lines.append(
+            f"| the same, default | {moved_back} of {total} flagged, or moved back to 1.5 mm | |"
         )
     for name, table in (("real scans", real), ("phantoms", phantoms)):
-        rows = table[(table.roi_set == "barisano2025") & (table.frame == "template")]
+        rows = table[(table.roi_set == PRIMARY[0]) & (table.frame == PRIMARY[1])]
         codes = sorted({c for text in rows.qc_reasons.dropna() for c in text.split(";")})
         flagged = int((rows.qc_status != "pass").sum())
         lines.append(f"| none ({name}) | {flagged} of {len(rows)} | {', '.join(codes)} |")
     return "\n".join(lines) + "\n"
 
 
-def moved_rois(folder, distance):
-    """Shift the mapping of each real scan in six directions; count the placements flagged."""
-    limit = DEFAULTS["qc"]["max_shift_mm"]
+def slipped(folder, distance):
+    """Shift the mapping of each real scan in six directions; count what is flagged or undone."""
+    limit, far = MAX_UNCORRECTED_SHIFT_MM, DEFAULTS["qc"]["max_shift_mm"]
     template = load_image(next((folder / "results/resources/template").glob("*WM*")), ndim=3)
     white = (image_data(template), template.affine)
-    found = total = 0
+    flagged = undone = total = 0
     for stem in stems(folder):
         mapped = mapping(stem)
         image = load_image(f"{stem}_model-tensor_param-fa_dwimap.nii.gz", ndim=3)
+        scan = (image_data(image), image.affine)
+        before = bundles.local_shifts(*scan, mapped, *white)
         for step in np.concatenate([np.eye(3), -np.eye(3)]) * distance:
-            shifts = bundles.local_shifts(
-                image_data(image), image.affine, lambda p, s=step, m=mapped: m(p + s), *white
-            )
-            found += max(shifts.values()) > limit
+            found = bundles.local_shifts(*scan, lambda p, s=step, m=mapped: m(p + s), *white)
+            lengths = bundles.shift_lengths(found).values()
+            left = [np.linalg.norm(found[side] + step - before[side]) for side in found]
+            flagged += max(lengths) > limit
+            undone += max(lengths) > far or max(left) < 1.5
             total += 1
-    return found, total
+    return flagged, undone, total
 
 
 def stems(folder):

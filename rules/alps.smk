@@ -18,6 +18,7 @@ rule measure_alps:
         warp="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",
         registration="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_xfm.json",
         wm="<resources>/template/space-MNI152NLin2009aSym_label-WM_probseg.nii.gz",
+        brain="<resources>/template/space-MNI152NLin2009aSym_desc-brain_mask.nii.gz",
         lesions=lambda wildcards: SHEET.volume_masks(wildcards.folder),
         inverse_warp=lambda wildcards: (
             "<derivatives>/{folder}/dwi/{series}_from-MNI152NLin2009aSym_to-dwi_mode-image_desc-warp_xfm.nii.gz"
@@ -40,6 +41,7 @@ rule measure_alps:
     params:
         participant_id=get_of_series("participant_id"),
         session_id=get_of_series("session_id"),
+        settings=config["alps"],
         roi_sets=config["roi_sets"],
         roi_set=config["roi_set"],
         thresholds=config["qc"],

@@ -1,11 +1,40 @@
+rule find_resolution:
+    """Find the coarsest voxel size of the study along each axis of the head."""
+    input:
+        series=[row["dwi"] for row in SHEET.series.values()],
+    output:
+        found="<cohort>/resolution.json",
+    log:
+        "<logs>/find_resolution.log",
+    benchmark:
+        "<benchmarks>/find_resolution.tsv"
+    conda:
+        "../envs/glymflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(15),
+    params:
+        code=code_hash("find_resolution"),
+    message:
+        "Find the coarsest resolution of the study"
+    script:
+        "../scripts/find_resolution.py"
+
+
 rule fit_tensor:
     """Check a series, select its shells, find the brain (median Otsu), denoise if asked (MP-PCA),
-    and fit the diffusion tensor by weighted least squares (Basser 1994; Veraart 2013).
+    bring it to the study's resolution if asked, and fit the diffusion tensor by weighted least squares (Basser 1994; Veraart 2013).
     """
     input:
         dwi=get_of_series("dwi"),
         bval=get_of_series("bval"),
         bvec=get_of_series("bvec"),
+        resolution=branch(
+            config["dwi"]["match_resolution"] == "auto",
+            then="<cohort>/resolution.json",
+            otherwise=[],
+        ),
     output:
         dwi="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.nii.gz",
         bval="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.bval",
@@ -31,6 +60,7 @@ rule fit_tensor:
         b0_threshold=config["dwi"]["b0_threshold"],
         shell_max=config["dwi"]["shell_max"],
         denoise=config["dwi"]["denoise"],
+        match_resolution=config["dwi"]["match_resolution"],
         method=config["tensor"]["fit"],
         code=code_hash("fit_tensor"),
     message:

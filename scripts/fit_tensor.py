@@ -7,12 +7,20 @@ import numpy as np
 from glymflow.dwi import series as dwi_series
 from glymflow.dwi import tensor as dti
 from glymflow.dwi.gradient_check import check_gradients
-from glymflow.io import InputFault, checksum, image_data, load_image, save_image, write_json
+from glymflow.io import (
+    InputFault,
+    checksum,
+    image_data,
+    load_image,
+    read_json,
+    save_image,
+    write_json,
+)
 
 
 def main(
     *, dwi, bval, bvec, b0_threshold, shell_max, denoise, method, preproc, bvals, bvecs, mask,
-    preproc_sidecar, tensor, fa, md, colorfa, tensor_sidecar,
+    preproc_sidecar, tensor, fa, md, colorfa, tensor_sidecar, match_resolution="off", found=None,
 ):  # fmt: skip
     """Write the series that the tensor is fitted to, and the tensor with its maps.
 
@@ -23,6 +31,8 @@ def main(
     b0_threshold, shell_max, denoise
         The config's `dwi`; see `glymflow.dwi.series` for each step.
     method : {"WLS", "OLS"}
+    match_resolution, found
+        The config's `dwi.match_resolution`; for "auto" the file of `find_resolution`.
     preproc, bvals, bvecs : path-like
         Written: the selected volumes, 0 outside the brain, and their gradient table.
     mask, preproc_sidecar : path-like
@@ -39,6 +49,7 @@ def main(
         scan = dwi_series.preprocess(
             image_data(image), image.affine, *table, keep,
             b0_threshold=b0_threshold, denoising=denoise,
+            target=_target(match_resolution, found),
         )  # fmt: skip
     save_image(scan.data, image.affine, preproc)
     save_image(scan.mask, image.affine, mask)
@@ -53,7 +64,16 @@ def main(
     with _fault_of(bvec):
         maps = {"tensor": tensor, "fa": fa, "md": md, "colorfa": colorfa}
         facts = _fit(scan.data, scan.mask, affine, *table, method=method, **maps)
+    facts |= {name: scan.facts[name] for name in ("ResolutionMM", "BlurSDMM")}
+    facts |= dwi_series.scheme(*table, b0_threshold=b0_threshold)
     write_json({"Sources": [str(preproc)], **facts}, tensor_sidecar)
+
+
+def _target(match_resolution, found):
+    """Return the voxel size (mm) along the axes of the head that is wanted, or None."""
+    if match_resolution == "off":
+        return None
+    return read_json(found)["ResolutionMM"] if match_resolution == "auto" else match_resolution
 
 
 def _fit(data, brain, affine, bvals, bvecs, *, method, tensor, fa, md, colorfa):
@@ -108,6 +128,8 @@ if __name__ == "__main__":
             shell_max=snakemake.params.shell_max,
             denoise=snakemake.params.denoise,
             method=snakemake.params.method,
+            match_resolution=snakemake.params.match_resolution,
+            found=snakemake.input.get("resolution") or None,
             preproc=snakemake.output.dwi,
             bvals=snakemake.output.bval,
             bvecs=snakemake.output.bvec,

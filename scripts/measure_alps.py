@@ -1,10 +1,10 @@
 """Measure ALPS of one series: every ROI set in every frame, with quality control."""
 
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
-from glymflow.alps import index, lesion_overlap, measurement
+from glymflow.alps import estimator, index, lesion_overlap, measurement
 from glymflow.alps.rois import label_image, roi_points, roi_volumes
 from glymflow.dwi.series import read_gradients, world_gradients
 from glymflow.image.registration import map_points, map_points_to_template
@@ -20,8 +20,8 @@ from glymflow.io import (
 
 
 def main(
-    *, tensor, fa, mask, dwi, bval, bvec, affine, warp, registration, tensor_sidecar, wm,
-    participant_id, session_id, series, roi_sets, roi_set, thresholds, alps, rois,
+    *, tensor, fa, mask, dwi, bval, bvec, affine, warp, registration, tensor_sidecar, wm, brain,
+    participant_id, session_id, series, settings, roi_sets, roi_set, thresholds, alps, rois,
     masks=(), inverse_warp=None, lesions=None,
 ):  # fmt: skip
     """Write the series' rows of ``alps.tsv`` and the primary regions as a label image.
@@ -36,11 +36,11 @@ def main(
         Transforms of `register_template`.
     registration, tensor_sidecar : path-like
         Sidecars of `register_template` and `fit_tensor`.
-    wm : path-like
-        White-matter map of the template.
+    wm, brain : path-like
+        White-matter map and brain mask of the template.
     participant_id, session_id, series : str or None
-    roi_sets, roi_set, thresholds
-        The config's `roi_sets`, `roi_set` and `qc`.
+    settings, roi_sets, roi_set, thresholds
+        The config's `alps`, `roi_sets`, `roi_set` and `qc`.
     alps, rois : path-like
         Written.
     masks : sequence of dict
@@ -54,18 +54,29 @@ def main(
     lesion = _read_lesion(masks, lesions, affine, inverse_warp) if masks else None
     scan = _read_scan(tensor, mask, dwi, bval, bvec, found["pose"], lesion)
     mapped = partial(map_points, transforms={"affine": require(affine), "warp": require(warp)})
-    template, anisotropy = load_image(wm, ndim=3), image_data(load_image(fa, ndim=3))
-    white = (image_data(template), template.affine)
-    aligned, placement = measurement.place(scan, anisotropy, mapped, *white)
+    template = load_image(wm, ndim=3)
+    maps = estimator.Template(
+        image_data(template), image_data(load_image(brain, ndim=3)), template.affine
+    )
+    anisotropy = image_data(load_image(fa, ndim=3))
+
+    @cache
+    def prepared(classic):
+        chosen = estimator.CLASSIC if classic else settings
+        return estimator.prepare(scan, anisotropy, mapped, maps, chosen)
+
     entities = {"participant_id": participant_id, "session_id": session_id, "series": series}
     about = {"participant_id": participant_id, "session_id": session_id, "source": series}
-    about |= placement | _facts(found, fitted)
+    about |= _facts(found, fitted)
     rows = []
     for name, definition in roi_sets.items():
-        known = about | {"roi_set": name, "roi_radius_mm": definition.get("radius_mm")}
         plain = definition.get("plain", False)
+        ready = prepared(plain or definition.get("estimator") == "classic")
+        known = about | ready.facts
+        known |= {"roi_set": name, "roi_radius_mm": definition.get("radius_mm")}
+        known["steps"] = "none" if plain else estimator.steps_of(ready.steps, definition)
         try:
-            to_subject = mapped if plain else aligned
+            to_subject = mapped if plain else ready.to_subject
             points = roi_points(definition, to_subject, entities, roi_sets)
         except InputFault as fault:  # of this set only, unless it is the primary one
             if name == roi_set:
@@ -77,7 +88,7 @@ def main(
             save_image(label_image(points, scan.mask.shape, scan.affine), scan.affine, rois)
         volumes = roi_volumes(definition, points, entities, roi_sets) if masks else None
         rows += measurement.measure(
-            scan, points, known, thresholds, plain=plain, volumes=volumes, lesions=lesions
+            ready.scan, points, known, thresholds, plain=plain, volumes=volumes, lesions=lesions
         )
     write_tsv(index.alps_table(rows), alps)
 
@@ -89,6 +100,12 @@ def _facts(found, fitted):
         **{name: found[name] for name in ("pitch", "roll", "yaw")},
         "registration_similarity": found["similarity"],
         "motion_mm": fitted["motion_mm"],
+        **{
+            f"resolution_{axis}_mm": size
+            for axis, size in zip("xyz", fitted["ResolutionMM"], strict=True)
+        },
+        "b_value": fitted["BValue"],
+        "directions": fitted["Directions"],
         "gradient_margin": np.nan if margin is None else margin,
     }
 
@@ -134,9 +151,11 @@ if __name__ == "__main__":
             registration=snakemake.input.registration,
             tensor_sidecar=snakemake.input.tensor_sidecar,
             wm=snakemake.input.wm,
+            brain=snakemake.input.brain,
             participant_id=snakemake.params.participant_id,
             session_id=snakemake.params.session_id,
             series=snakemake.wildcards.series,
+            settings=snakemake.params.settings,
             roi_sets=snakemake.params.roi_sets,
             roi_set=snakemake.params.roi_set,
             thresholds=snakemake.params.thresholds,

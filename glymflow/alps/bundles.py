@@ -116,6 +116,30 @@ def align_to_border(to_subject, borders, *, gain=GAIN):
     return aligned
 
 
+def shift_lengths(vectors):
+    """Return the lengths (mm) of the vectors that `local_shifts` returns."""
+    return {side: float(np.linalg.norm(vector)) for side, vector in vectors.items()}
+
+
+def apply_shifts(to_subject, vectors):
+    """Return `to_subject` with each hemisphere moved by its own shift.
+
+    Parameters
+    ----------
+    to_subject : callable
+        Maps (K, 3) template points to the subject's world.
+    vectors : dict
+        What `local_shifts` returns; a side without a shift (NaN) stays.
+    """
+    steps = {side: np.nan_to_num(vector) for side, vector in vectors.items()}
+
+    def moved(points):
+        points = np.asarray(points, dtype=float)
+        return to_subject(points + np.where(points[:, :1] < 0, steps["left"], steps["right"]))
+
+    return moved
+
+
 def local_shifts(fa, affine, to_subject, wm, wm_affine, *, lesion=None):
     """Measure how far the surroundings of the ROIs are from where the template has them.
 
@@ -137,9 +161,10 @@ def local_shifts(fa, affine, to_subject, wm, wm_affine, *, lesion=None):
     Returns
     -------
     dict
-        "left" and "right" to the length, in mm, of the shift at which FA and `wm` correlate best
-        in a box of 36 x 44 x 36 mm; NaN if FA has no contrast there, or if half of the box is
-        outside the image or in a lesion.
+        "left" and "right" to the shift (3,), in template mm, at which FA and `wm` correlate best
+        in a box of 36 x 44 x 36 mm: what the template has at a point is found at this point plus
+        the shift. NaN if FA has no contrast there, or if half of the box is outside the image or
+        in a lesion.
     """
     lattice = np.meshgrid(
         *[np.arange(-half, half + 0.1, _BOX_STEP) for half in _BOX_HALF], indexing="ij"
@@ -160,7 +185,7 @@ def local_shifts(fa, affine, to_subject, wm, wm_affine, *, lesion=None):
 
 def _best_shift(values, points, wm, wm_affine, share):
     if share < _LEAST_SEEN or values.std() < 1e-6:
-        return float("nan")
+        return np.full(3, np.nan)
     values = (values - values.mean()) / values.std()
 
     def disagreement(shift):
@@ -172,7 +197,7 @@ def _best_shift(values, points, wm, wm_affine, share):
     simplex = np.vstack([start, start + np.eye(3)])
     options = {"xatol": 0.05, "fatol": 1e-4, "initial_simplex": simplex}
     best = minimize(disagreement, start, method="Nelder-Mead", options=options)
-    return float(np.linalg.norm(best.x))
+    return best.x
 
 
 def _sample(volumes, affine, points):

@@ -16,7 +16,7 @@ OVERLAP_COLUMNS = [
     ),
 ]
 COLUMNS = [
-    *("participant_id", "session_id", "source", "roi_set", "roi_radius_mm", "frame"),
+    *("participant_id", "session_id", "source", "roi_set", "roi_radius_mm", "frame", "steps"),
     *("alps_left", "alps_right", "alps_mean", "alps_ipsilateral", "alps_contralateral"),
     *(
         f"alps_{value}_{what}"
@@ -31,8 +31,12 @@ COLUMNS = [
         for role in ROLES
     ),
     *("pitch", "roll", "yaw", "registration_similarity"),
+    *("fibre_pitch", "fibre_roll", "fibre_yaw", "pose_difference"),
     *("border_left_mm", "border_right_mm", "shift_left_mm", "shift_right_mm"),
+    *(f"shift_{side}_{axis}_mm" for side in SIDES for axis in "xyz"),
+    *("gm_xx", "gm_yy", "gm_zz", "gm_points", "calibration_change"),
     *("motion_mm", "gradient_margin"),
+    *("resolution_x_mm", "resolution_y_mm", "resolution_z_mm", "b_value", "directions"),
     *OVERLAP_COLUMNS,
     *("qc_status", "qc_reasons"),
 ]  # fmt: skip
@@ -46,7 +50,15 @@ CODES = {
     "roi_misplaced": ("fail", "The fibres in a ROI run across the expected direction."),
     "roi_lesion": ("warn", "Part of a ROI lies in a lesion."),
     "roi_in_lesion": ("fail", "Too much of a ROI lies in a lesion."),
-    "roi_displaced": ("warn", "The surroundings of the ROIs do not match the template there."),
+    "roi_displaced": (
+        "warn",
+        "The surroundings of the ROIs are far from where the template has them.",
+    ),
+    "head_pose_unclear": ("warn", "Registration and fibres disagree about the head's pose."),
+    "gradient_calibration": (
+        "warn",
+        "Grey matter is too anisotropic, or too little of it is seen.",
+    ),
     "registration_poor": ("fail", "The registration to the template is poor."),
     "gradient_table_suspect": ("warn", "Another gradient table fits the fibres better."),
     "motion_high": ("warn", "The head moved much between volumes."),
@@ -89,6 +101,21 @@ def _measures():
         "roll": Measure("Roll of the head", "degrees"),
         "yaw": Measure("Yaw of the head", "degrees"),
         "registration_similarity": Measure("Correlation with the template after registration"),
+        "steps": Measure("Steps that were applied before ALPS was read", kind="text"),
+        "fibre_pitch": Measure("Pitch of the head by its fibres", "degrees"),
+        "fibre_roll": Measure("Roll of the head by its fibres", "degrees"),
+        "fibre_yaw": Measure("Yaw of the head by its fibres", "degrees"),
+        "pose_difference": Measure("Angle between the two poses", "degrees"),
+        "gm_xx": Measure("Mean tensor of grey matter, right-left, over a third of its trace"),
+        "gm_yy": Measure("Mean tensor of grey matter, front-back, over a third of its trace"),
+        "gm_zz": Measure("Mean tensor of grey matter, up-down, over a third of its trace"),
+        "gm_points": Measure("Points of grey matter"),
+        "calibration_change": Measure("Change of alps_mean by the calibration"),
+        "resolution_x_mm": Measure("Effective resolution, right-left", "mm"),
+        "resolution_y_mm": Measure("Effective resolution, front-back", "mm"),
+        "resolution_z_mm": Measure("Effective resolution, up-down", "mm"),
+        "b_value": Measure("b-value of the tensor fit", "s/mm^2"),
+        "directions": Measure("Directions of the tensor fit"),
         "motion_mm": Measure("Mean displacement between volumes", "mm"),
         "gradient_margin": Measure("Margin of the gradient table over the best other one"),
         "lesion_share": Measure("Largest share of a ROI in a lesion"),
@@ -106,6 +133,9 @@ def _measures():
             found[f"{component}_{side}"] = Measure(label, "mm^2/s")
         found[f"border_{side}_mm"] = Measure(f"Border of the fibres from the midline, {side}", "mm")
         found[f"shift_{side}_mm"] = Measure(f"Local shift of the registration, {side}", "mm")
+        for axis in "xyz":
+            label = f"Local shift of the registration along {axis}, {side}"
+            found[f"shift_{side}_{axis}_mm"] = Measure(label, "mm")
     for role in ROLES:
         place = "{}, {}".format(*role.split("_"))
         for value, measure in _OF_A_ROI.items():

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glymflow.alps import bundles, frames, index, lesion_overlap, qc, uncertainty
+from glymflow.alps import frames, index, lesion_overlap, qc, uncertainty
 from glymflow.alps.domain import ROLES
+from glymflow.alps.grey_matter import calibrate
 from glymflow.cohort.qc import NORMAL_95
 from glymflow.image.pose import rotation_part
 
@@ -35,6 +36,12 @@ class Scan:
     lesion : callable, optional
         Says of (K, 3) points of the subject's world in which part of a lesion they are
         (`glymflow.alps.lesion_overlap.parts_at`).
+    rotation : (3, 3) array, optional
+        The head's rotation, template to subject world directions, that turns the axes; by default
+        that of the pose.
+    calibration : (3, 3) array, optional
+        What the triangle was calibrated with (`glymflow.alps.grey_matter.calibrate`); the signal
+        is as it was.
     """
 
     triangle: np.ndarray
@@ -45,36 +52,13 @@ class Scan:
     directions: np.ndarray
     pose: np.ndarray
     lesion: Callable | None = None
+    rotation: np.ndarray | None = None
+    calibration: np.ndarray | None = None
 
-
-def place(scan, fa, to_subject, wm, wm_affine):
-    """Look at the fibres round the ROIs, and move the mapping to the border that they show.
-
-    Parameters
-    ----------
-    scan : Scan
-    fa : (X, Y, Z) array
-        Fractional anisotropy.
-    to_subject : callable
-        Maps (K, 3) template points to the subject's world.
-    wm, wm_affine : array, (4, 4) array
-        White-matter probability of the template.
-
-    Returns
-    -------
-    aligned : callable
-        As `to_subject` (`glymflow.alps.bundles.align_to_border`).
-    facts : dict
-        border_left_mm, border_right_mm, shift_left_mm, shift_right_mm.
-    """
-    lesion = scan.lesion and (lambda points: scan.lesion(points)["lesion"])
-    borders = bundles.border_positions(
-        scan.triangle, scan.affine, to_subject, rotation_part(scan.pose), lesion=lesion
-    )
-    shifts = bundles.local_shifts(fa, scan.affine, to_subject, wm, wm_affine, lesion=lesion)
-    facts = {f"border_{side}_mm": value for side, value in borders.items()}
-    facts |= {f"shift_{side}_mm": value for side, value in shifts.items()}
-    return bundles.align_to_border(to_subject, borders), facts
+    @property
+    def axes(self):
+        """The head's rotation, template to subject world directions, (3, 3)."""
+        return rotation_part(self.pose) if self.rotation is None else self.rotation
 
 
 def measure(scan, points, known, thresholds, *, plain=False, volumes=None, lesions=None):
@@ -106,10 +90,11 @@ def measure(scan, points, known, thresholds, *, plain=False, volumes=None, lesio
         if known["lesion_share"] > 0 and lesions["overlap"] == "exclude":
             scan, points, sampled = _without_lesion(scan, points, sampled, plain=plain)
     symmetric = scan.lesion is None
-    rotation = rotation_part(scan.pose)
-    errors = _standard_errors(scan, points, rotation, symmetric=symmetric)
+    errors = _standard_errors(scan, points, symmetric=symmetric)
+    before = _uncalibrated(scan, sampled, symmetric=symmetric)
     rows = []
-    for row in index.measure_set(sampled, rotation, symmetric=symmetric):
+    for row in index.measure_set(sampled, scan.axes, symmetric=symmetric):
+        row["calibration_change"] = row["alps_mean"] - before[row["frame"], "mean"]
         row |= known | _intervals(row, {side: errors[row["frame"], side] for side in _VALUES})
         judged = qc.judge(row, inside, thresholds, max_overlap=max_overlap)
         row["qc_status"], row["qc_reasons"] = judged
@@ -139,7 +124,16 @@ def unavailable(known):
 _VALUES = ("left", "right", "mean")
 
 
-def _standard_errors(scan, points, rotation, *, symmetric):
+def _uncalibrated(scan, sampled, *, symmetric):
+    """Return the index of the same regions as the scanner measured them."""
+    tensors = {role: sampled[role]["tensor"] for role in ROLES}
+    if scan.calibration is not None:
+        back = np.linalg.inv(scan.calibration)
+        tensors = {role: back @ tensor @ back for role, tensor in tensors.items()}
+    return index.index_values(tensors, scan.axes, symmetric=symmetric)
+
+
+def _standard_errors(scan, points, *, symmetric):
     """Noise of the scan and placement of the ROIs together, by frame and side."""
     shifts = uncertainty.random_shifts()
     moved, regions = {}, {}
@@ -152,7 +146,9 @@ def _standard_errors(scan, points, rotation, *, symmetric):
     noise, _ = uncertainty.region_noise(
         scan.signal, scan.mask, scan.bvals, scan.directions, regions
     )
-    return uncertainty.standard_errors(moved, noise, rotation, symmetric=symmetric)
+    if scan.calibration is not None:
+        noise = {role: calibrate(drawn, scan.calibration) for role, drawn in noise.items()}
+    return uncertainty.standard_errors(moved, noise, scan.axes, symmetric=symmetric)
 
 
 def _intervals(row, errors):

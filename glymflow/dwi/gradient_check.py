@@ -21,6 +21,9 @@ from glymflow.image.grid import rotation_of, spacing_of
 
 STEPS = (1.0, 1.5)  # in voxels, along the principal direction
 CANNOT_JUDGE = 0.08  # a table that scores less says nothing: no fibres, or too much noise
+# mm^2/s; tissue has seven times as much. A tensor is divided by its trace here, so a few broken
+# ones near 0 would outweigh a whole brain.
+LEAST_TRACE = 3e-4
 _MIN_FA = 0.2
 _MAX_VOXELS = 20_000
 
@@ -42,7 +45,8 @@ def check_gradients(triangle, fa, v1, mask, affine):
     Parameters
     ----------
     triangle : (V, 6) array
-        Tensors of the voxels in the mask, world axes.
+        Tensors of the voxels in the mask, world axes, mm^2/s. Those that no tissue has (trace below
+        `LEAST_TRACE`, or a negative eigenvalue) are left out.
     fa : (V,) array
     v1 : (V, 3) array
         Principal directions, world axes.
@@ -61,11 +65,14 @@ def check_gradients(triangle, fa, v1, mask, affine):
     size = spacing_of(affine)
     tensors = rotate_tensors(full_tensors(np.asarray(triangle, dtype=float)), rotation.T)
     trace = np.trace(tensors, axis1=1, axis2=2)
-    usable = (fa > _MIN_FA) & (trace > 0)
+    positive = np.linalg.eigvalsh(tensors)[:, 0] >= 0
+    usable = (fa > _MIN_FA) & (trace >= LEAST_TRACE) & positive
     volume = np.zeros((*mask.shape, 6), dtype=np.float32)
-    shape = tensors / np.where(trace > 0, trace, 1)[:, None, None] - np.eye(3) / 3
+    shape = tensors / np.where(usable, trace, 1)[:, None, None] - np.eye(3) / 3
     volume[mask] = np.where(usable[:, None], lower_triangles(shape), 0)
     chosen = np.flatnonzero(usable)
+    if len(chosen) == 0:
+        return {"score": float("nan"), "margin": float("nan"), "best": None}
     chosen = chosen[:: max(len(chosen) // _MAX_VOXELS, 1)]
     here, direction, weight = np.argwhere(mask)[chosen], (v1 @ rotation)[chosen], fa[chosen]
     orders = axis_orders()

@@ -9,12 +9,21 @@ from dataclasses import dataclass
 import numpy as np
 
 from glymflow import lean
-from glymflow.image.grid import map_points, rotation_of, volume_ml, voxel_volume
+from glymflow.dwi import resolution
+from glymflow.image.grid import (
+    bounding_box,
+    map_points,
+    rotation_of,
+    spacing_of,
+    volume_ml,
+    voxel_volume,
+)
 from glymflow.image.masks import blur_within, largest_piece
 from glymflow.io import InputFault, require, whole
 
 MIN_DIRECTIONS = 6
 STRIPPED_ML = 2200  # no brain is larger, every head is
+STRIPPED_CM2 = 260  # nor is any cut through it; those through a head are, also in a thin slab
 SHELL_WIDTH = 1.05  # scanners store 1505 where 1500 was asked for
 _LEAST_SHARE = 1e-3  # of a blur that lies in the mask; with less there is no value
 
@@ -117,6 +126,17 @@ def fsl_gradients(directions, affine):
     return voxel
 
 
+def scheme(bvals, bvecs, *, b0_threshold=50):
+    """Return the b-value (median of the weighted volumes) and the number of directions, as facts.
+
+    Directions that differ by less than 3 degrees, or by their sign, are one.
+    """
+    weighted = np.asarray(bvals) > b0_threshold
+    apart = np.abs(bvecs[weighted] @ bvecs[weighted].T) < np.cos(np.radians(3))
+    first = [row[:number].all() for number, row in enumerate(apart)]
+    return {"BValue": float(np.median(bvals[weighted])), "Directions": int(sum(first))}
+
+
 def select_volumes(bvals, bvecs, *, b0_threshold=50, shell_max=1500):
     """Choose the volumes for the tensor fit: b0 and the shells up to `shell_max`.
 
@@ -189,7 +209,7 @@ class Preprocessed:
     facts: dict
 
 
-def preprocess(data, affine, bvals, bvecs, keep, *, b0_threshold=50, denoising="none"):
+def preprocess(data, affine, bvals, bvecs, keep, *, b0_threshold=50, denoising="none", target=None):
     """Check a series, take the volumes of the fit, find the brain and, if asked, remove noise.
 
     A further step on the volumes (Gibbs ringing, say) is a function of this module that is called
@@ -210,6 +230,9 @@ def preprocess(data, affine, bvals, bvecs, keep, *, b0_threshold=50, denoising="
     b0_threshold : float
         s/mm^2; the brain is sought in the mean of the volumes up to it.
     denoising : {"none", "mppca"}
+    target : (3,) array, optional
+        Voxel size (mm) along the axes of the head whose resolution the series is blurred to
+        (`glymflow.dwi.resolution`).
 
     Returns
     -------
@@ -225,12 +248,16 @@ def preprocess(data, affine, bvals, bvecs, keep, *, b0_threshold=50, denoising="
     mask = brain_mask(data[..., bvals <= b0_threshold].mean(axis=3), affine)
     if denoising == "mppca":
         data = denoise(data, mask)
+    widths = np.zeros(3) if target is None else resolution.blur_widths(affine, target)
+    data = resolution.blur(data, affine, widths)
     facts = {
         "VolumesKept": int(keep.sum()),
         "VolumesDropped": np.flatnonzero(~keep),
         "BValues": sorted({float(round(value, -1)) for value in bvals}),
         "BrainVolumeML": float(mask.sum() * voxel_volume(affine) / 1000),
         "Denoising": denoising,
+        "BlurSDMM": widths,
+        "ResolutionMM": resolution.effective_sizes(affine, widths),
         "SkullStripped": True,
     }
     inside = np.where(mask[..., None], data, 0).astype(np.float32, copy=False)
@@ -262,7 +289,7 @@ def brain_mask(b0, affine):
     """Find the brain in the mean b0 image (dipy's median Otsu), filled, largest piece.
 
     An image that comes already stripped (what is not exactly 0 has the size of a brain, not of a
-    head) keeps its own outline.
+    head, and no cut through it is that of a head) keeps its own outline.
 
     Parameters
     ----------
@@ -285,8 +312,7 @@ def brain_mask(b0, affine):
         from dipy.segment.mask import median_otsu
 
     voxel_ml = volume_ml(affine)
-    # a slab of a head is small too, but has little that is exactly 0
-    if (b0 > 0).sum() * voxel_ml < STRIPPED_ML and np.mean(b0 == 0) > 0.2:
+    if _is_stripped(b0, affine):
         mask = ndimage.binary_opening(b0 > 0)
     else:
         _, mask = median_otsu(b0, median_radius=2, numpass=2)
@@ -295,6 +321,21 @@ def brain_mask(b0, affine):
     if not 200 <= volume <= 3000:
         raise InputFault(f"no brain found in the b0 image (the mask has {volume:.0f} mL)")
     return mask
+
+
+def _is_stripped(b0, affine):
+    """Whether the background is 0, and what is not has the size of a brain."""
+    # a slab of a head is small too, but mostly has little that is exactly 0
+    filled = b0 > 0
+    voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
+    if np.mean(~filled) <= 0.2 or not 0 < filled.sum() * voxel_ml < STRIPPED_ML:
+        return False
+    # where scanners set the background of a slab to 0, its cuts are still those of a head
+    size = spacing_of(affine)
+    first, last = bounding_box(filled)
+    thin = int(np.argmin((last - first) * size))
+    cuts = filled.sum(axis=tuple({0, 1, 2} - {thin})) * np.delete(size, thin).prod() / 100
+    return cuts.max() < STRIPPED_CM2
 
 
 def denoise(data, mask):

@@ -27,7 +27,7 @@ CSO_ABOVE_Z_MM = 29.0  # the roof of the lateral ventricles
 CSO_MIN_X_MM = 6.0  # leaves out the corpus callosum and the cingulum
 CSO_RIM_MM = 2.0  # distance from all that is not white matter
 CSO_OPENING_MM = 1.0  # cuts the necks into the gyri
-DATA_FILES = ("data",)
+DATA_FILES = ("data/regions.nii.gz", "data/regions.tsv")
 FOLDER = Path(__file__).parent / "data"
 
 

@@ -23,11 +23,13 @@ def merge_cohort(measures, participants, *, roi_set, frame, combine):
         As from `read_participants`.
     roi_set, frame : str
         The primary ROI set and frame, declared in the config.
-    combine : {"mean", "best", "first"}
+    combine : {"weighted", "mean", "best", "first"}
         What the value of a session with several series is: the mean of those that did not fail
-        (of all if all failed), the one with the best `qc_status`, or the first. For the mean,
-        series with the same phase encoding (``dir-`` in the name) are averaged first: EPI
-        distortion pushes the ROIs opposite ways in AP and PA, and in the mean of both it cancels.
+        (of all if all failed), weighted by their inverse variance or not, the one with the best
+        `qc_status`, or the first. For a mean, series with the same phase encoding (``dir-`` in
+        the name) are averaged first, and both encodings then weigh the same: EPI distortion
+        pushes the ROIs opposite ways in AP and PA, and in the mean of both it cancels. Only series
+        with the same b-value and number of directions enter it, those of the most common kind.
 
     Returns
     -------
@@ -110,14 +112,15 @@ def _combine_series(alps, combine):
     elif combine == "best":
         best = rank.groupby(session).idxmin()
         used = pd.Series(alps.index.isin(best), index=alps.index)
-    elif combine == "mean":
+    elif combine in ("mean", "weighted"):
         all_failed = rank.groupby(session).transform("min") == STATUS_RANK["fail"]
         used = (rank < STATUS_RANK["fail"]) | all_failed
+        used &= _of_one_kind(alps, session.where(used))
     else:
-        raise ValueError(f"combine is mean, best or first, not {combine!r}")
+        raise ValueError(f"combine is weighted, mean, best or first, not {combine!r}")
     alps, session, rank = alps[used], session[used], rank[used]
 
-    one = _average(alps, session)
+    one = _average(alps, session, weighted=combine == "weighted")
     one["qc_status"] = rank.groupby(session).max().map({v: k for k, v in STATUS_RANK.items()})
     one["n_series"] = count[used].groupby(session).first()
     keys = alps.groupby(session)[KEYS].nth(0).set_axis(one.index)
@@ -125,7 +128,24 @@ def _combine_series(alps, combine):
     return combined[[*KEYS, "n_series", *(c for c in alps.columns if c not in KEYS)]]
 
 
-def _average(alps, session):
+def _of_one_kind(alps, session):
+    """Which series have the b-value and directions of most series of their session.
+
+    ALPS falls with the b-value, so a mean over kinds would belong to none. Of two kinds that are as
+    common the one with the first series is taken.
+    """
+    if not {"b_value", "directions"} <= set(alps):
+        return pd.Series(True, index=alps.index)
+    # scanners store 995 or 1005 where 1000 was asked for
+    kind = [session, (alps.b_value / 100).round().fillna(-1), alps.directions.fillna(-1)]
+    size = session.groupby(kind, dropna=False).transform("size")
+    largest = size == size.groupby(session).transform("max")
+    number = session.groupby(kind, dropna=False).ngroup()
+    first = number.where(largest).groupby(session).transform("first")
+    return number == first
+
+
+def _average(alps, session, *, weighted):
     """Average numbers, within a phase encoding and then between; list texts, each once."""
     values = [column for column in alps.columns if column not in KEYS]
     numbers = [column for column in values if _is_number(alps[column])]
@@ -133,10 +153,14 @@ def _average(alps, session):
     means = [column for column in numbers if column not in errors]
     encoding = alps.source.str.extract(r"_dir-([A-Za-z0-9]+)")[0].fillna("")
     both = [session.rename("session"), encoding.rename("encoding")]
-    one = alps[means].groupby(both).mean().groupby("session").mean()
-    one[errors] = (
-        alps[errors].groupby(both).agg(_error_of_mean).groupby("session").agg(_error_of_mean)
-    )
+    weights = _weights(alps, both) if weighted else pd.Series(1.0, index=alps.index)
+    known = alps[means].notna().mul(weights, axis=0).groupby(both).sum()
+    total = alps[means].mul(weights, axis=0).groupby(both).sum()
+    one = (total / known.where(known > 0)).groupby("session").mean()
+    known = alps[errors].notna().mul(weights, axis=0).groupby(both).sum()
+    total = (alps[errors].mul(weights, axis=0) ** 2).groupby(both).sum()
+    within = np.sqrt(total) / known.where(known > 0)
+    one[errors] = within.groupby("session").agg(_error_of_mean)
     for column in errors:
         value = column.removesuffix("_se")
         one[f"{value}_ci_low"] = one[value] - NORMAL_95 * one[column]
@@ -144,6 +168,15 @@ def _average(alps, session):
     texts = [column for column in values if column not in numbers]
     one[texts] = alps[texts].groupby(session).agg(_listed)
     return one
+
+
+def _weights(alps, both):
+    """Inverse variance of the mean of both sides; 1 where that of a sister series is not known."""
+    variance = (
+        alps["alps_mean_se"] ** 2 if "alps_mean_se" in alps else pd.Series(np.nan, alps.index)
+    )
+    usable = (variance > 0).groupby(both).transform("all")
+    return (1 / variance).where(usable, 1.0)
 
 
 def _is_number(column):

@@ -91,6 +91,14 @@ def test_jobs_of_a_target_with_study_plan(pair, target):
     assert dry_run(work, target, config=config) == jobs
 
 
+@pytest.mark.parametrize(("wanted", "once"), [("auto", 1), ([2, 2, 4], 0), ("off", 0)])
+def test_resolution_of_the_study_is_found_once_if_asked(pair, wanted, once):
+    work, config = pair
+    config |= {"study": None, "dwi": {"match_resolution": wanted}}
+    jobs = dry_run(work, "alps", config=config)
+    assert jobs == expected(2, 2, target="alps") | ({"find_resolution": 1} if once else {})
+
+
 @pytest.mark.parametrize("target", ["alps", "stats", "tables", "qc"])
 def test_jobs_of_a_target_without_study_plan(pair, target):
     work, config = pair

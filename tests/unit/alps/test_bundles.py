@@ -168,7 +168,11 @@ def shifted_fa(head, left, right=None, noise=0.05):
 
 def shifts(head, fa):
     found = bundles.local_shifts(fa, head.affine, head.to_subject, *white_matter())
-    return found["left"], found["right"]
+    lengths = bundles.shift_lengths(found)
+    assert lengths == {side: pytest.approx(np.linalg.norm(found[side])) for side in found} or (
+        np.isnan(list(lengths.values())).any()
+    )
+    return lengths["left"], lengths["right"]
 
 
 @pytest.mark.slow
@@ -184,9 +188,34 @@ def test_no_shift_where_all_is_in_place(pose):
 )
 def test_known_shift_is_measured_whatever_the_pose(vector):
     head = Head((12, -8, 15), (5, 10, -5))
-    left, right = shifts(head, shifted_fa(head, vector))
-    assert left == pytest.approx(np.linalg.norm(vector), abs=0.5)
-    assert right == pytest.approx(np.linalg.norm(vector), abs=0.5)
+    found = bundles.local_shifts(
+        shifted_fa(head, vector), head.affine, head.to_subject, *white_matter()
+    )
+    for side in ("left", "right"):
+        np.testing.assert_allclose(found[side], vector, atol=0.5)
+
+
+def test_shift_that_is_applied_leaves_none():
+    """Each side by its own vector; a point that the template has is found where FA has it."""
+    head = Head((12, -8, 15), (5, 10, -5))
+    left, right = (2.0, -1.5, 1.0), (-3.0, 0.0, 2.0)
+    fa = shifted_fa(head, left, right)
+    found = bundles.local_shifts(fa, head.affine, head.to_subject, *white_matter())
+    moved = bundles.apply_shifts(head.to_subject, found)
+    again = bundles.local_shifts(fa, head.affine, moved, *white_matter())
+    assert max(bundles.shift_lengths(again).values()) < 0.3
+    points = np.array([[-26.0, -16, 27], [38, -16, 27]])
+    np.testing.assert_allclose(
+        moved(points), head.to_subject(points + np.array([left, right])), atol=0.6
+    )
+
+
+def test_side_without_a_shift_is_not_moved():
+    points = np.array([[-26.0, -16, 27], [38, -16, 27]])
+    vectors = {"left": np.full(3, np.nan), "right": np.array([1.0, 2, 3])}
+    moved = bundles.apply_shifts(unchanged, vectors)(points)
+    np.testing.assert_array_equal(moved, [[-26, -16, 27], [39, -14, 30]])
+    assert np.isnan(bundles.shift_lengths(vectors)["left"])
 
 
 @pytest.mark.slow
@@ -246,7 +275,7 @@ def test_simulated_head_is_in_place(phantom_scan, phantom_fit):
 
     affine = phantom_scan["affine"]
     found = bundles.local_shifts(phantom_fit["fa_map"], affine, to_subject, *white_matter())
-    assert max(found.values()) < 1.5
+    assert max(bundles.shift_lengths(found).values()) < 1.5
     borders = bundles.border_positions(
         phantom_fit["triangle_map"], affine, to_subject, head.rotation
     )

@@ -7,7 +7,8 @@ import pytest
 import yaml
 from scipy.spatial.transform import Rotation
 
-from glymflow.alps import bundles, index, measurement, uncertainty
+from glymflow.alps import index, measurement
+from glymflow.alps.grey_matter import calibrate
 from glymflow.alps.rois import sphere_points
 from glymflow.dwi.tensor import design_matrix, fit_tensor, lower_triangles
 from glymflow.phantoms.scan import gradient_scheme
@@ -131,119 +132,43 @@ def test_bigger_region_is_more_certain():
     assert large < 0.75 * small
 
 
-# ---------------------------------------------------------------- placement
+# ---------------------------------------------------------------- calibration and axes
 
 
-@pytest.mark.parametrize("scale", [1.0, 1.25])
-def test_placement_error_is_the_slope_times_the_shift_in_the_subjects_millimetres(scale):
-    slope = 1e-5
-    pose = np.diag([scale, scale, scale, 1.0])
-    row = rows_of(build(slope=slope, pose=pose))["scanner"]
-    for side in ("left", "right"):
-        shift = uncertainty.random_shifts()[side][:, 0].std(ddof=1)
-        expected = 2 * slope * scale * shift / 0.8e-3
-        assert row[f"alps_{side}_se"] == pytest.approx(expected, rel=0.03)
-
-
-def test_shifts_are_along_the_heads_axes():
-    """A head that looks to its left: the template's x is the subject's y, where nothing changes."""
-    turned = np.eye(4)
-    turned[:3, :3] = Rotation.from_euler("z", 90, degrees=True).as_matrix()
-    shifts = uncertainty.random_shifts()["left"]
-    slope = 1e-5
-    row = rows_of(build(slope=slope, pose=turned))["scanner"]
-    along_x = (shifts @ turned[:3, :3].T)[:, 0].std(ddof=1)
-    assert along_x != pytest.approx(shifts[:, 0].std(ddof=1), rel=0.01)
-    assert row["alps_left_se"] == pytest.approx(2 * slope * along_x / 0.8e-3, rel=0.03)
-
-
-def test_many_points_are_thinned_without_changing_the_error():
-    scan = build(slope=1e-5)
-    few = rows_of(scan, spheres(1.5))["scanner"]["alps_left_se"]
-    many = rows_of(scan, spheres(2.5))["scanner"]["alps_left_se"]
-    assert len(spheres(2.5)["projection_left"]) > 3 * measurement.JITTER_POINTS
-    assert many == pytest.approx(few, rel=0.03)
-
-
-# ---------------------------------------------------------------- missing
-
-
-def test_region_outside_the_image_makes_its_side_missing():
-    points = spheres()
-    points["association_left"] = points["association_left"] + [0, 0, 300]
-    for row in rows_of(build(snr=30), points).values():
-        for name in ("left", "mean"):
-            for what in ("", "_se", "_ci_low", "_ci_high"):
-                assert np.isnan(row[f"alps_{name}{what}"])
-        assert np.isfinite(row["alps_right_se"])
-        assert row["qc_status"] == "fail"
-        assert "alps_undefined" in row["qc_reasons"]
-
-
-def test_seven_volumes_have_a_value_but_no_interval():
-    for row in rows_of(build(snr=40, n_directions=6, n_b0=1)).values():
-        assert np.isfinite(row["alps_left"])
-        assert np.isnan(row["alps_left_se"])
-        assert np.isnan(row["alps_left_ci_low"])
-        assert "alps_uncertain" not in row["qc_reasons"]
-
-
-def test_noisy_scan_is_flagged():
-    row = rows_of(build(snr=2.5, n_directions=12, n_b0=1))["template"]
-    assert row["alps_left_se"] > THRESHOLDS["max_standard_error"]
-    assert "alps_uncertain" in row["qc_reasons"]
-
-
-def test_unavailable_set_has_rows_without_values():
-    rows = measurement.unavailable({"roi_set": "own"})
-    assert [row["frame"] for row in rows] == list(FRAMES)
-    for row in rows:
-        assert row["qc_status"] == "fail"
-        assert row["qc_reasons"] == "roi_unavailable"
-        assert row["roi_set"] == "own"
-        assert "alps_left" not in row
-
-
-def test_plain_counts_what_is_outside_the_mask():
-    scan = build()
-    mask = scan.mask.copy()
-    mask[:, :12] = False  # the border runs through the ROIs of y = -16
-    holed = measurement.Scan(
-        **{**scan.__dict__, "mask": mask, "triangle": scan.triangle * mask[..., None]}
+def test_axes_are_the_poses_unless_the_fibres_have_their_own():
+    turn = Rotation.from_euler("x", 10, degrees=True).as_matrix()
+    own = measurement.replace(build(), rotation=turn)
+    found, plain = rows_of(own), rows_of(build())
+    assert found["scanner"]["alps_left"] == plain["scanner"]["alps_left"]
+    tensors = {"projection_left": PROJECTION, "association_left": ASSOCIATION}
+    across, other = (
+        sum((turn.T @ tensors[f"{part}_left"] @ turn)[axis, axis] for part, axis in parts)
+        for parts in (
+            (("projection", 0), ("association", 0)),
+            (("projection", 1), ("association", 2)),
+        )
     )
-    plain = rows_of(holed, plain=True)["scanner"]
-    weighted = rows_of(holed)["scanner"]
-    assert weighted["dxx_projection_left"] == pytest.approx(0.6e-3, rel=1e-3)
-    assert plain["dxx_projection_left"] < 0.8 * weighted["dxx_projection_left"]
-    # the same share is lost in both ROIs, so the ratio stays
-    assert plain["alps_left"] == pytest.approx(weighted["alps_left"], rel=1e-3)
+    assert found["template"]["alps_left"] == pytest.approx(across / other, rel=1e-3)
 
 
-# ---------------------------------------------------------------- place
+def test_change_by_calibration_is_what_the_row_says():
+    scan, matrix = build(), np.diag([1.02, 1.0, 0.99])
+    calibrated = measurement.replace(
+        scan, triangle=calibrate(scan.triangle, matrix), calibration=matrix
+    )
+    before, after = rows_of(scan), rows_of(calibrated)
+    for frame in ("scanner", "template"):
+        assert before[frame]["calibration_change"] == 0
+        change = after[frame]["alps_mean"] - before[frame]["alps_mean"]
+        assert after[frame]["calibration_change"] == pytest.approx(change, rel=1e-4)
+        assert abs(change) > 0.01
 
 
-def test_place_says_what_the_fibres_show_and_moves_half_way():
-    scan = build(border=34.0)
-    wm = np.zeros((40, 40, 40), dtype=np.float32)
-    wm[10:30, 10:30, 10:30] = 1
-    wm_affine = np.diag([4.0, 4.0, 4.0, 1.0])
-    wm_affine[:3, 3] = (-78, -94, -51)
-    aligned, facts = measurement.place(scan, np.zeros(SHAPE), unchanged, wm, wm_affine)
-    assert set(facts) == {
-        "border_left_mm", "border_right_mm", "shift_left_mm", "shift_right_mm"
-    }  # fmt: skip
-    assert facts["border_left_mm"] == pytest.approx(34, abs=0.2)
-    assert facts["border_right_mm"] == pytest.approx(34, abs=0.2)
-    assert np.isnan(facts["shift_left_mm"])  # this FA has no contrast
-    moved = aligned(np.array([[-26.0, -16, 27], [38, -16, 27]])) - [[-26, -16, 27], [38, -16, 27]]
-    half = bundles.GAIN * (facts["border_left_mm"] - bundles.BORDER_MM)
-    np.testing.assert_allclose(moved, [[-half, 0, 0], [half, 0, 0]], atol=1e-6)
-
-
-def test_place_uses_the_rotation_of_the_pose():
-    """With a wrong pose the two bundles are not told apart by up-down and front-back."""
-    turned = np.eye(4)
-    turned[:3, :3] = Rotation.from_euler("x", 90, degrees=True).as_matrix()
-    wm = np.ones((4, 4, 4), dtype=np.float32)
-    _, facts = measurement.place(build(pose=turned), np.zeros(SHAPE), unchanged, wm, np.eye(4))
-    assert np.isnan([facts["border_left_mm"], facts["border_right_mm"]]).all()
+def test_noise_is_calibrated_with_the_tensors():
+    """A change of all diffusivities by one factor changes no ratio and no standard error."""
+    scan, matrix = build(snr=20), 1.2 * np.eye(3)
+    calibrated = measurement.replace(
+        scan, triangle=calibrate(scan.triangle, matrix), calibration=matrix
+    )
+    before, after = rows_of(scan)["template"], rows_of(calibrated)["template"]
+    assert after["alps_left_se"] == pytest.approx(before["alps_left_se"], rel=1e-4)

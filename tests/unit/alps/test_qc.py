@@ -24,8 +24,14 @@ GOOD = {
     "alps_right": 1.4,
     "alps_left_se": 0.05,
     "alps_right_se": 0.06,
+    "steps": "calibrate;shift;border_1;direction_pose",
     "shift_left_mm": 0.8,
     "shift_right_mm": 1.1,
+    "pose_difference": 2.0,
+    "gm_xx": 1.02,
+    "gm_yy": 1.0,
+    "gm_zz": 0.98,
+    "gm_points": 5000,
     "pitch": -4.0,
     "roll": 3.0,
     "yaw": 2.0,
@@ -173,3 +179,29 @@ def test_every_code_can_be_explained():
         assert status in ("warn", "fail")
         assert sentence.endswith(".")
         assert ";" not in code
+
+
+@pytest.mark.parametrize("steps", ["none", "border_0.5", "calibrate;border_1"])
+def test_shift_that_is_not_applied_may_be_no_larger_than_an_error_of_placement(steps):
+    small, large = ({"steps": steps, "shift_right_mm": mm} for mm in (2.5, 2.6))
+    assert judged(small) == ("pass", "")
+    assert judged(large) == ("warn", "roi_displaced")
+    assert judged(large | {"steps": "shift"}) == ("pass", "")
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"pose_difference": THRESHOLDS["max_pose_difference_deg"] + SMALL}, "head_pose_unclear"),
+        ({"gm_points": 499}, "gradient_calibration"),
+        ({"gm_xx": 1.1, "gm_yy": 0.9, "gm_zz": 1.0}, "gradient_calibration"),
+        ({"gm_xx": np.nan, "gm_yy": np.nan, "gm_zz": np.nan, "gm_points": 0},
+         "gradient_calibration"),
+    ],
+)  # fmt: skip
+def test_pose_and_calibration_are_judged(change, code):
+    assert judged(change) == ("warn", code)
+
+
+def test_pose_that_the_fibres_do_not_show_is_no_fault():
+    assert judged({"pose_difference": np.nan}) == ("pass", "")

@@ -114,3 +114,24 @@ def test_steps_go_along_the_fibre_in_millimetres():
     tensor = 1e-6 * np.eye(3) + 1.5e-3 * np.outer(along, along)
     found = check(np.tile(lower_triangles(tensor), (mask.sum(), 1)), mask, affine)
     assert found["score"] > 0.65  # 0.57 with steps in voxels
+
+
+def test_single_broken_voxels_do_not_decide(real_fit):
+    """One tensor in 3000 whose trace is nearly 0: divided by it, it outweighs the brain."""
+    triangle, mask, affine = real_fit
+    spoilt = triangle.copy()
+    spoilt[::3000] = lower_triangles(np.diag([1e-3, -4e-4, -6e-4 + 6e-8]))
+    found, sound = check(spoilt, mask, affine), check(triangle, mask, affine)
+    assert found["margin"] == pytest.approx(sound["margin"], abs=2e-3)
+    assert found["best"] == "+x +y +z"
+
+
+@pytest.mark.parametrize(
+    "tensor", [np.diag([2e-4, 4e-5, 4e-5]), np.diag([2e-3, 4e-4, -1e-5])], ids=["trace", "sign"]
+)
+def test_tensors_that_no_tissue_has_are_not_judged(tensor):
+    mask = np.ones((12, 9, 9), dtype=bool)
+    triangle = np.tile(lower_triangles(tensor), (mask.sum(), 1))
+    found = check(triangle, mask, np.diag([2.0, 2, 2, 1]))
+    assert np.isnan(found["margin"])
+    assert found["best"] is None

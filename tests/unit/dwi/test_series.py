@@ -426,12 +426,35 @@ def test_preprocessing_keeps_the_chosen_volumes_inside_the_brain(raw, phantom_sc
 def test_preprocessing_says_what_was_done(raw):
     scan = dwi_series.preprocess(**raw)
     facts = dict(scan.facts)
+    assert not facts.pop("BlurSDMM").any()
+    sizes = np.linalg.norm(raw["affine"][:3, :3], axis=0)
+    assert sorted(facts.pop("ResolutionMM")) == pytest.approx(sorted(sizes))
     assert facts.pop("BrainVolumeML") == pytest.approx(scan.mask.sum() * 4 * 4.5 * 5 / 1000)
     assert facts.pop("VolumesDropped").tolist() == [len(raw["keep"]) - 1]
     assert facts == {
         "VolumesKept": len(raw["keep"]) - 1, "BValues": [0, 1000], "Denoising": "none",
         "SkullStripped": True,
     }  # fmt: skip
+
+
+def test_series_is_brought_to_a_resolution_before_the_brain_is_cut_out(raw):
+    """A large voxel at the brain's edge holds some of what lies beyond it."""
+    scan = dwi_series.preprocess(**raw, target=(9, 9, 9))
+    np.testing.assert_allclose(scan.facts["ResolutionMM"], 9)
+    sizes = np.linalg.norm(raw["affine"][:3, :3], axis=0)
+    np.testing.assert_allclose(scan.facts["BlurSDMM"], np.sqrt(81 - sizes**2) / 2)
+    kept = raw["data"][..., raw["keep"]].astype(np.float32)
+    widths = (*(scan.facts["BlurSDMM"] / sizes), 0)
+    blurred = ndimage.gaussian_filter(kept, widths, mode="nearest")
+    np.testing.assert_allclose(scan.data[scan.mask], blurred[scan.mask], rtol=1e-4)
+    np.testing.assert_array_equal(scan.mask, dwi_series.preprocess(**raw).mask)
+
+
+def test_scheme_is_the_shell_and_its_directions():
+    vectors = directions(12)
+    bvals = np.r_[0, np.full(12, 995.0), np.full(12, 1000.0), 1005]
+    vectors = np.vstack([[0, 0, 0], vectors, -vectors, vectors[:1]])
+    assert dwi_series.scheme(bvals, vectors) == {"BValue": 1000, "Directions": 12}
 
 
 def test_the_brain_is_sought_where_b_is_small(raw, monkeypatch):
@@ -570,3 +593,28 @@ def test_slab_of_a_head_is_not_taken_for_a_stripped_brain():
     mask = dwi_series.brain_mask(slab, np.diag([3.0, 3.0, 3.0, 1.0]))
     assert mask[radius < 60].all()
     assert mask[radius > 85].mean() < 0.05
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_slab_of_a_head_with_a_zeroed_background_is_not_taken_for_a_stripped_brain(axis):
+    """64 mm of a head: 2.1 L are not 0, as in a brain, but no cut through a brain is so large."""
+    grid = np.indices((80, 80, 22)) - np.array([40, 40, 11])[:, None, None, None]
+    radius = np.sqrt((grid[:2] ** 2).sum(axis=0)) * 3.0
+    head = np.where(radius < 68, 1000.0, np.where(radius < 80, 60.0, 300.0)) * (radius < 102)
+    head[radius < 102] += np.random.default_rng(0).uniform(1, 20, (radius < 102).sum())
+    assert (head > 0).sum() * 27 / 1000 < dwi_series.STRIPPED_ML
+    assert np.mean(head == 0) > 0.2
+    slab, radius = np.moveaxis(head, 2, axis), np.moveaxis(radius, 2, axis)
+    mask = dwi_series.brain_mask(slab, np.diag([3.0, 3.0, 3.0, 1.0]))
+    assert mask[radius < 58].all()
+    assert mask[radius > 86].mean() < 0.05
+
+
+def test_slab_of_a_stripped_brain_keeps_its_outline():
+    grid = np.indices((80, 80, 22)) - np.array([40, 40, 11])[:, None, None, None]
+    brain = np.sqrt((grid[:2] ** 2).sum(axis=0)) * 3.0 < 80
+    b0 = brain * np.random.default_rng(0).uniform(500, 1500, brain.shape)
+    b0[20:30, 30:35] = brain[20:30, 30:35]  # strong signal loss
+    found = dwi_series.brain_mask(b0, np.diag([3.0, 3.0, 3.0, 1.0]))
+    assert dice(found, brain) > 0.995
+    assert found[20:30, 30:35].all()

@@ -156,7 +156,8 @@ class TestLoad:
         (
             "roi_set",
             "ad2052",
-            "roi_set: no set ad2052 in roi_sets; allowed: barisano2025, ad2025, sheet; "
+            "roi_set: no set ad2052 in roi_sets; allowed: barisano2025, ad2025, sheet, "
+            "longsheet; "
             "did you mean ad2025?",
         ),
         ("roi_sets", None, "roi_sets: null is not a mapping (key: value)"),

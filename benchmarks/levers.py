@@ -1,0 +1,150 @@
+"""Sections of `benchmarks/repeatability.py`: each step of the estimator, and what QC predicts."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from glymflow.alps import estimator, index, measurement, qc, rois
+from glymflow.image.registration import map_points
+from glymflow.image.template import load_template
+from glymflow.io import image_data, load_image, read_json
+
+WAY = "from-dwi_to-MNI152NLin2009aSym_mode-image"
+OFF = {"calibrate": False, "shift": False, "border_gain": 0, "direction_pose": False}
+LARGE_ERROR = 0.025  # of the mean, from the median of the head
+# what a larger value of speaks for an error
+PREDICTORS = ("alps_mean_se", "shift_mm", "pose_difference", "misalignment", "motion_mm",
+              "dissimilarity", "calibration_size")  # fmt: skip
+
+
+def ladder(config):
+    """Return name to ROI set and settings: step after step, and the default without each."""
+    full, default = config["alps"], config["roi_set"]
+    rows = {
+        "registration alone": ("barisano2025", OFF),
+        "half of the way to the border (classic)": ("barisano2025", estimator.CLASSIC),
+        f"{default} instead of spheres": (default, estimator.CLASSIC),
+    }
+    settings = dict(estimator.CLASSIC)
+    for step in ("calibrate", "border_gain", "shift", "direction_pose"):
+        settings = settings | {step: full[step]}
+        rows[f"+ {step}"] = (default, settings)
+    for step in ("calibrate", "border_gain", "shift", "direction_pose"):
+        rows[f"default without {step}"] = (default, full | {step: OFF[step]})
+    rows["default with sheet"] = ("sheet", full)
+    rows["default with barisano2025"] = ("barisano2025", full)
+    return rows
+
+
+def lever_section(stems, config, spread):
+    """CV by head for each step of the estimator."""
+    steps = ladder(config)
+    values = {name: [] for name in steps}
+    for stem in stems:
+        scan, fa, mapped, template = read_scan(stem)
+        for name, (roi_set, settings) in steps.items():
+            ready = estimator.prepare(scan, fa, mapped, template, settings)
+            points = rois.roi_points(config["roi_sets"][roi_set], ready.to_subject, {})
+            data = (ready.scan.triangle, ready.scan.mask, ready.scan.affine)
+            regions = {role: index.sample_region(*data, cloud) for role, cloud in points.items()}
+            row = index.measure_set(regions, ready.scan.axes)[1]
+            values[name].append({"participant_id": Path(stem).name.split("_")[0]} | row)
+    heads = pd.Series([row["participant_id"] for row in next(iter(values.values()))])
+    heads = [head for head, count in heads.value_counts(sort=False).items() if count > 1]
+    lines = ["## Each step, with and without\n", LEVER_WORDS]
+    lines += ["| step | " + " | ".join(head[4:] for head in heads)
+              + " | mean of heads | largest | side | SD/(ALPS-1) | ALPS |"]  # fmt: skip
+    lines += ["|---" * (len(heads) + 6) + "|"]
+    for name, rows in values.items():
+        table = pd.DataFrame(rows)
+        found = np.array([spread(table[table.participant_id == head]) for head in heads])
+        left, right, mean, above, value = found.mean(axis=0)
+        lines.append(
+            f"| {name} | " + " | ".join(f"{cv:.1f}" for cv in found[:, 2])
+            + f" | {mean:.2f} | {found[:, 2].max():.1f} | {(left + right) / 2:.1f} | {above:.1f}"
+            f" | {value:.2f} |"
+        )  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+LEVER_WORDS = """Template frame; CV of the mean by head, %. In the first half each row adds
+a step to the one above.
+"""
+
+
+def read_scan(stem):
+    """Return a measured series: scan, FA, mapping and template."""
+    tensor = load_image(f"{stem}_model-tensor_param-tensor_dwimap.nii.gz", ndim=4)
+    found = read_json(f"{stem}_{WAY}_xfm.json")
+    scan = measurement.Scan(
+        triangle=image_data(tensor),
+        mask=image_data(load_image(f"{stem}_desc-brain_mask.nii.gz", ndim=3)) > 0,
+        affine=tensor.affine,
+        signal=None, bvals=None, directions=None,
+        pose=np.array(found["pose"]),
+    )  # fmt: skip
+    transforms = {
+        "affine": f"{stem}_{WAY}_desc-affine_xfm.mat",
+        "warp": f"{stem}_{WAY}_desc-warp_xfm.nii.gz",
+    }
+    (wm, affine), (brain, _) = load_template("wm", 2), load_template("mask", 2)
+    fa = image_data(load_image(f"{stem}_model-tensor_param-fa_dwimap.nii.gz", ndim=3))
+    mapped = partial(map_points, transforms=transforms)
+    return scan, fa, mapped, estimator.Template(wm, brain, affine)
+
+
+def code_section(real, faults, config):
+    """How well each code and each value tells large errors from small ones."""
+    rows = real[(real.roi_set == config["roi_set"]) & (real.frame == config["frame"])]
+    rows = with_predictors(rows)
+    several = rows.groupby("participant_id").source.transform("nunique") > 1
+    rows = rows[several]
+    error = (
+        rows.alps_mean / rows.groupby("participant_id").alps_mean.transform("median") - 1
+    ).abs()
+    large = error > LARGE_ERROR
+    planted = faults[(faults.roi_set == config["roi_set"]) & (faults.frame == config["frame"])]
+    words = CODE_WORDS.format(
+        n=len(rows), large=int(large.sum()), limit=100 * LARGE_ERROR, planted=len(planted)
+    )
+    lines = ["## What quality control predicts\n", words]
+    lines += ["| code | large errors caught | false | planted faults |", "|---|---|---|---|"]
+    for code in qc.CODES:
+        given = rows.qc_reasons.fillna("").str.split(";").map(lambda codes, c=code: c in codes)
+        there = planted.qc_reasons.fillna("").str.split(";").map(lambda codes, c=code: c in codes)
+        if given.any() or there.any():
+            lines.append(f"| {code} | {(given & large).sum()} | {(given & ~large).sum()} | "
+                         f"{there.sum()} |")  # fmt: skip
+    lines += ["\n| value | AUC | rank correlation |", "|---|---|---|"]
+    for name in PREDICTORS:
+        lines.append(f"| {name} | {auc(rows[name], large):.2f} | "
+                     f"{rows[name].corr(error, method='spearman'):.2f} |")  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+CODE_WORDS = """{n} sound scans of heads scanned more than once, {large} of them with the mean more
+than {limit} % from the median of the head; {planted} scans with a planted fault. AUC: chance that a
+scan with a large error has the larger value; 0.5 tells nothing.
+"""
+
+
+def with_predictors(rows):
+    """Add the values that might speak for an error."""
+    aligned = rows[[c for c in rows if c.startswith("alignment_")]].min(axis=1)
+    return rows.assign(
+        shift_mm=rows[["shift_left_mm", "shift_right_mm"]].max(axis=1),
+        misalignment=1 - aligned,
+        dissimilarity=-rows.registration_similarity,
+        calibration_size=rows.calibration_change.abs(),
+    )
+
+
+def auc(values, large):
+    """Return the chance that a large error has the larger value."""
+    high, low = values[large].to_numpy(), values[~large].to_numpy()
+    if not len(high) or not len(low):
+        return float("nan")
+    wins = (high[:, None] > low).mean() + (high[:, None] == low).mean() / 2
+    return float(wins)
