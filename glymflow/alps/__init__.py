@@ -21,8 +21,11 @@ in mm^2/s.
 Modules
 -------
 - `rois`: spheres, ellipsoids, masks and atlas labels as clouds of points.
-- `bundles`: the border between the two bundles, to which ROIs are moved half of the way, and the
-  local shift that would improve the match of FA and template.
+- `estimator`: the steps before a value is read, each with a switch; uses the next three.
+- `grey_matter`: calibration of the tensors on the scan's own grey matter.
+- `bundles`: the border between the two bundles, to which ROIs are moved, and the local shift that
+  would improve the match of FA and template.
+- `fibre_pose`: the head's axes from the fibre directions of its white matter.
 - `frames`: the three frames.
 - `index`: tensors sampled in ROIs, and the index.
 - `uncertainty`: standard errors from noise, placement and pose, by random replicates.

@@ -16,14 +16,14 @@ OVERLAP_COLUMNS = [
     ),
 ]
 COLUMNS = [
-    *("participant_id", "session_id", "source", "roi_set", "roi_radius_mm", "frame", "steps"),
+    *("participant_id", "session_id", "source", "roi_set", "roi_radius_mm", "frame"),
     *("alps_left", "alps_right", "alps_mean", "alps_ipsilateral", "alps_contralateral"),
     *(
         f"alps_{value}_{what}"
         for what in ("se", "ci_low", "ci_high")
         for value in ("left", "right", "mean")
     ),
-    *("alps_ipsilateral_se", "alps_contralateral_se"),
+    *("alps_ipsilateral_se", "alps_contralateral_se", "steps"),
     *(f"{component}_{side}" for side in SIDES for component in COMPONENTS),
     *(
         f"{value}_{role}"

@@ -17,6 +17,7 @@ Modules
 - `series`: gradient tables, choice of volumes (b0 and the shells up to `shell_max`), brain mask by
   median Otsu, MP-PCA denoising, motion between volumes.
 - `tensor`: closed-form least squares, weighted or ordinary; FA, MD and principal direction.
+- `resolution`: the blur that brings a series to the resolution of a study.
 - `gradient_check`: compares the table with the 23 that swapped or flipped axes give, by how well
   fibres continue from voxel to voxel. Nothing is corrected.
 

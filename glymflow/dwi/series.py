@@ -315,7 +315,8 @@ def brain_mask(b0, affine):
     if _is_stripped(b0, affine):
         mask = ndimage.binary_opening(b0 > 0)
     else:
-        _, mask = median_otsu(b0, median_radius=2, numpass=2)
+        with np.errstate(invalid="ignore"):  # an empty image has no threshold
+            _, mask = median_otsu(b0, median_radius=2, numpass=2)
     mask = ndimage.binary_fill_holes(largest_piece(mask))
     volume = mask.sum() * voxel_ml
     if not 200 <= volume <= 3000:
@@ -342,7 +343,8 @@ def denoise(data, mask):
     """Remove noise with MP-PCA (Veraart et al., NeuroImage 142, 394-406, 2016), as in dipy."""
     with lean.for_dipy():
         from dipy.denoise.localpca import mppca
-    return mppca(data, mask=mask, patch_radius=2)
+    with np.errstate(invalid="ignore"):  # outside the mask it divides 0 by 0
+        return mppca(data, mask=mask, patch_radius=2)
 
 
 def estimate_motion(data, predicted, mask, affine, *, iterations=3):

@@ -22,6 +22,7 @@ Modules
 - `masks`: read a mask, its volume (mL), its points, overlap, two raters combined.
 - `template`: T1, white and grey matter and brain mask of the template.
 - `pose`: rotation, shift and scale of a head (7 numbers), and pitch, roll, yaw in degrees.
+- `directions`: mean shapes of the tensors all over the template's white matter.
 - `registration`: FA to the template's white matter (affine, SyN), points through the transforms.
 - `anat_registration`: N4, T2w to T1w, brain to template.
 - `networks`: the two networks, run with onnxruntime; weights in ``weights/``.

@@ -173,7 +173,7 @@ class TestPhaseEncodings:
         assert row.alps_mean_ci_high == pytest.approx(1.5 + 1.959964 * error)
 
     def test_weights_are_inverse_variances_within_a_direction(self):
-        row = merge_cohort(self.rows, NOBODY, **PRIMARY, combine="weighted").iloc[0]
+        row = merge_cohort({"alps": self.rows}, NOBODY, **PRIMARY, combine="weighted").iloc[0]
         first, second = self.rows[self.rows.source.str.contains("AP")].alps_mean
         weights = np.array([1 / 0.06**2, 1 / 0.08**2])
         along = np.average([first, second], weights=weights)
@@ -183,7 +183,7 @@ class TestPhaseEncodings:
 
     def test_an_unknown_error_makes_weights_equal(self):
         rows = self.rows.assign(alps_mean_se=[0.06, np.nan, 0.05])
-        row = merge_cohort(rows, NOBODY, **PRIMARY, combine="weighted").iloc[0]
+        row = merge_cohort({"alps": rows}, NOBODY, **PRIMARY, combine="weighted").iloc[0]
         assert row.alps_mean == pytest.approx((1.3 + 1.7) / 2)
 
     @pytest.mark.parametrize("combine", ["weighted", "mean"])
@@ -192,14 +192,14 @@ class TestPhaseEncodings:
     )
     def test_other_b_values_and_directions_are_not_mixed(self, combine, other):
         rows = self.rows.assign(**({"b_value": 1000.0, "directions": 30} | other))
-        row = merge_cohort(rows, NOBODY, **PRIMARY, combine=combine).iloc[0]
+        row = merge_cohort({"alps": rows}, NOBODY, **PRIMARY, combine=combine).iloc[0]
         assert "PA" not in row.source
         assert row.alps_mean == pytest.approx(1.3, abs=0.05)
         assert row.n_series == 3
 
     def test_of_two_kinds_as_common_the_first_is_taken(self):
         rows = self.rows[1:].assign(b_value=[2000.0, 1000.0], directions=30)
-        row = merge_cohort(rows, NOBODY, **PRIMARY, combine="weighted").iloc[0]
+        row = merge_cohort({"alps": rows}, NOBODY, **PRIMARY, combine="weighted").iloc[0]
         assert row.b_value == 2000
 
     def test_an_unknown_error_is_left_out(self):
