@@ -39,7 +39,7 @@ def test_all_is_well(root, check):
     assert "Nothing is missing or excluded." in out
     assert "barisano2025, ad2025, sheet, longsheet (primary)" in out
     assert "scanner, template (primary), fibre" in out
-    assert "9 rows of alps.tsv" in out
+    assert "12 rows of alps.tsv" in out
 
 
 @pytest.mark.parametrize(

@@ -28,5 +28,5 @@ def test_the_bundles_of_the_index_run_as_it_assumes():
     for centre, axis in (((-26, -16, 27), 2), ((38, -16, 27), 1)):
         near = np.linalg.norm(points - centre, axis=1) < 8
         assert near.sum() >= 2
-        values, vectors = np.linalg.eigh(shapes[near].mean(axis=0))
+        _, vectors = np.linalg.eigh(shapes[near].mean(axis=0))
         assert abs(vectors[axis, 2]) > 0.8
