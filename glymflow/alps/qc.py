@@ -10,7 +10,7 @@ from glymflow.alps.grey_matter import suspect
 from glymflow.cohort.qc import judge_codes
 
 # mm; a shift that was not applied (sets with `estimator: classic`) is an error of this size
-MAX_UNCORRECTED_SHIFT_MM = 2.5
+MAX_UNCORRECTED_SHIFT_MM = 3.0
 # right tables lead by 0.012 to 0.026 on real scans, wrong ones trail by as much
 GRADIENT_MARGIN = 0.005
 

@@ -13,7 +13,7 @@ from scipy import ndimage
 from glymflow.image.directions import load_directions
 
 MD_WHITE = 0.7e-3  # mm^2/s
-FA_CALLOSUM, FA_ASSOCIATION, FA_ELSEWHERE = 0.75, 0.5, 0.35
+FA_CALLOSUM, FA_ASSOCIATION, FA_ELSEWHERE = 0.75, 0.5, 0.45
 ACROSS = 0.96e-3  # mm^2/s, sum of the two diffusivities across a projection fibre: FA is about 0.5
 
 
@@ -97,7 +97,7 @@ def _measured_shapes():
     volume = volume[:9] / (volume[9] + 1e-3)
     along, across = axial_diffusivities(FA_ELSEWHERE, 1 / 3)
     size = np.sqrt(2 / 3) * (along - across)
-    return volume * size / (np.linalg.norm(volume, axis=0) + 0.02)
+    return volume * size / (np.linalg.norm(volume, axis=0) + 0.005)
 
 
 def _elsewhere(points):

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from scipy.spatial.transform import Rotation
 
-from glymflow.alps import index, measurement
+from glymflow.alps import index, measurement, uncertainty
 from glymflow.alps.grey_matter import calibrate
 from glymflow.alps.rois import sphere_points
 from glymflow.dwi.tensor import design_matrix, fit_tensor, lower_triangles
@@ -120,8 +120,10 @@ def test_errors_are_as_large_as_the_standard_error_says():
 
 def test_noise_of_the_scan_is_in_the_standard_error():
     errors = [rows_of(build(snr=snr))["scanner"]["alps_left_se"] for snr in (np.inf, 40, 10)]
-    assert errors[0] < 1e-3  # a uniform field: hardly any placement error either
-    assert errors[2] == pytest.approx(4 * errors[1], rel=0.35)
+    # a uniform field: hardly any placement error either, only what no scan shows of itself
+    assert errors[0] == pytest.approx(uncertainty.SYSTEMATIC * ALPS, rel=0.01)
+    noise = np.sqrt(np.square(errors) - errors[0] ** 2)
+    assert noise[2] == pytest.approx(4 * noise[1], rel=0.35)
 
 
 def test_bigger_region_is_more_certain():
@@ -130,6 +132,96 @@ def test_bigger_region_is_more_certain():
         rows_of(scan, spheres(radius))["scanner"]["alps_left_se"] for radius in (2, 3.5)
     )
     assert large < 0.75 * small
+
+
+# ---------------------------------------------------------------- placement
+
+
+@pytest.mark.parametrize("scale", [1.0, 1.25])
+def test_placement_error_is_the_slope_times_the_shift_in_the_subjects_millimetres(scale):
+    slope = 1e-5
+    pose = np.diag([scale, scale, scale, 1.0])
+    row = rows_of(build(slope=slope, pose=pose))["scanner"]
+    for side in ("left", "right"):
+        shift = uncertainty.random_shifts()[side][:, 0].std(ddof=1)
+        expected = 2 * slope * scale * shift / 0.8e-3
+        expected = np.hypot(expected, uncertainty.SYSTEMATIC * row[f"alps_{side}"])
+        assert row[f"alps_{side}_se"] == pytest.approx(expected, rel=0.03)
+
+
+def test_shifts_are_along_the_heads_axes():
+    """A head that looks to its left: the template's x is the subject's y, where nothing changes."""
+    turned = np.eye(4)
+    turned[:3, :3] = Rotation.from_euler("z", 90, degrees=True).as_matrix()
+    shifts = uncertainty.random_shifts()["left"]
+    slope = 1e-5
+    row = rows_of(build(slope=slope, pose=turned))["scanner"]
+    along_x = (shifts @ turned[:3, :3].T)[:, 0].std(ddof=1)
+    assert along_x != pytest.approx(shifts[:, 0].std(ddof=1), rel=0.01)
+    expected = np.hypot(2 * slope * along_x / 0.8e-3, uncertainty.SYSTEMATIC * row["alps_left"])
+    assert row["alps_left_se"] == pytest.approx(expected, rel=0.03)
+
+
+def test_many_points_are_thinned_without_changing_the_error():
+    scan = build(slope=1e-5)
+    few = rows_of(scan, spheres(1.5))["scanner"]["alps_left_se"]
+    many = rows_of(scan, spheres(2.5))["scanner"]["alps_left_se"]
+    assert len(spheres(2.5)["projection_left"]) > 3 * measurement.JITTER_POINTS
+    assert many == pytest.approx(few, rel=0.03)
+
+
+# ---------------------------------------------------------------- missing
+
+
+def test_region_outside_the_image_makes_its_side_missing():
+    points = spheres()
+    points["association_left"] = points["association_left"] + [0, 0, 300]
+    for row in rows_of(build(snr=30), points).values():
+        for name in ("left", "mean"):
+            for what in ("", "_se", "_ci_low", "_ci_high"):
+                assert np.isnan(row[f"alps_{name}{what}"])
+        assert np.isfinite(row["alps_right_se"])
+        assert row["qc_status"] == "fail"
+        assert "alps_undefined" in row["qc_reasons"]
+
+
+def test_seven_volumes_have_a_value_but_no_interval():
+    for row in rows_of(build(snr=40, n_directions=6, n_b0=1)).values():
+        assert np.isfinite(row["alps_left"])
+        assert np.isnan(row["alps_left_se"])
+        assert np.isnan(row["alps_left_ci_low"])
+        assert "alps_uncertain" not in row["qc_reasons"]
+
+
+def test_noisy_scan_is_flagged():
+    row = rows_of(build(snr=2.5, n_directions=12, n_b0=1))["template"]
+    assert row["alps_left_se"] > THRESHOLDS["max_standard_error"]
+    assert "alps_uncertain" in row["qc_reasons"]
+
+
+def test_unavailable_set_has_rows_without_values():
+    rows = measurement.unavailable({"roi_set": "own"})
+    assert [row["frame"] for row in rows] == list(FRAMES)
+    for row in rows:
+        assert row["qc_status"] == "fail"
+        assert row["qc_reasons"] == "roi_unavailable"
+        assert row["roi_set"] == "own"
+        assert "alps_left" not in row
+
+
+def test_plain_counts_what_is_outside_the_mask():
+    scan = build()
+    mask = scan.mask.copy()
+    mask[:, :12] = False  # the border runs through the ROIs of y = -16
+    holed = measurement.Scan(
+        **{**scan.__dict__, "mask": mask, "triangle": scan.triangle * mask[..., None]}
+    )
+    plain = rows_of(holed, plain=True)["scanner"]
+    weighted = rows_of(holed)["scanner"]
+    assert weighted["dxx_projection_left"] == pytest.approx(0.6e-3, rel=1e-3)
+    assert plain["dxx_projection_left"] < 0.8 * weighted["dxx_projection_left"]
+    # the same share is lost in both ROIs, so the ratio stays
+    assert plain["alps_left"] == pytest.approx(weighted["alps_left"], rel=1e-3)
 
 
 # ---------------------------------------------------------------- calibration and axes
