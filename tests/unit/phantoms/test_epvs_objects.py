@@ -29,6 +29,7 @@ def pieces(mask):
     return ndimage.label(mask, structure=TOUCH)[1]
 
 
+@pytest.mark.slow
 def test_each_epvs_is_one_piece_apart_from_all_others(phantom):
     count = phantom.labels.max()
     assert count == len(phantom.facts["objects"]) > 20
@@ -63,6 +64,7 @@ def test_epvs_have_the_sizes_of_real_ones():
     assert 10 < np.mean([item["volume_mm3"] for item in objects]) < 20
 
 
+@pytest.mark.slow
 def test_lacunes_look_alike_and_vessels_do_not(phantom):
     lacunes, vessels = phantom.distractors == LACUNE, phantom.distractors == VESSEL
     truth = phantom.labels > 0

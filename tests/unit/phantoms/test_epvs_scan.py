@@ -24,6 +24,7 @@ def phantom():
     return phantom_epvs.make_phantom(5, setting=setting, slices=SLICES)
 
 
+@pytest.mark.slow
 def test_epvs_are_dark_on_t1_and_bright_on_t2_and_lie_in_tissue(phantom):
     truth = phantom.labels > 0
     near = ndimage.binary_dilation(truth, TOUCH, iterations=3)
