@@ -13,10 +13,11 @@ from glymflow.alps.rois import ROLES, ellipsoid_points
 from glymflow.dwi.tensor import fit_tensor, full_tensors
 from glymflow.image.template import load_template
 from glymflow.phantoms import head as phantom
-from glymflow.phantoms.scan import RADII_MM, ROI_SETS, gradient_scheme
+from glymflow.phantoms.scan import ROI_SETS, gradient_scheme
 
 BVAL, DIRECTIONS = 1000.0, 30
-ROI_SET = "longsheet"
+ROI_SET, RADII_MM = "barisano2025", (2.5, 2.5, 2.5)
+ISOTROPIC = (1.0, 1.0, 1.0)  # the grey matter of phantoms
 EYE = np.eye(3)
 POSES = ((0, 0, 0), (15, -8, 10), (-10, 5, -20))
 VOXEL_MM = 2.0
@@ -66,7 +67,7 @@ def measured(head, effective, grey):
     """ALPS as measured, and calibrated; template frame, mean of both sides."""
     rotation = head.rotation
     regions = {
-        role: scan(true_tensors(head, ellipsoid_points(centre, RADII_MM[ROI_SET])), effective)
+        role: scan(true_tensors(head, ellipsoid_points(centre, RADII_MM)), effective)
         for role, centre in ROI_SETS[ROI_SET].items()
     }
     means = {role: regions[role].mean(axis=0) for role in ROLES}
@@ -74,7 +75,7 @@ def measured(head, effective, grey):
     md = np.trace(found, axis1=1, axis2=2) / 3
     low, high = grey_matter.MD_RANGE
     mean = found[(md > low) & (md < high)].mean(axis=0)
-    matrix = grey_matter.calibration_matrix(mean / (np.trace(mean) / 3), rotation)
+    matrix = grey_matter.calibration_matrix(mean / (np.trace(mean) / 3), rotation, ISOTROPIC)
     calibrated = {role: matrix @ tensor @ matrix for role, tensor in means.items()}
     return tuple(
         index.index_values(tensors, rotation)["template", "mean"] for tensors in (means, calibrated)

@@ -71,7 +71,7 @@ def main(
     rows = []
     for name, definition in roi_sets.items():
         plain = definition.get("plain", False)
-        ready = prepared(plain or definition.get("estimator") == "classic")
+        ready = prepared(plain or definition.get("estimator") != "calibrated")
         known = about | ready.facts
         known |= {"roi_set": name, "roi_radius_mm": definition.get("radius_mm")}
         known["steps"] = "none" if plain else estimator.steps_of(ready.steps, definition)

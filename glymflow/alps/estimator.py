@@ -99,8 +99,9 @@ def prepare(scan, fa, to_subject, template, settings):
     facts |= found
     steps = ["shift"] if settings["shift"] else []
     steps += [f"border_{settings['border_gain']:g}"] if settings["border_gain"] else []
+    if settings["calibrate"]:
+        steps.insert(0, "calibrate_failed" if matrix is None else "calibrate")
     if settings["calibrate"] and matrix is not None:
-        steps.insert(0, "calibrate")
         triangle = grey_matter.calibrate(scan.triangle, matrix)
         scan = replace(scan, triangle=triangle, calibration=matrix)
     rotation, found = _fibre_rotation(scan, to_subject, lesion)

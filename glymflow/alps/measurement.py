@@ -155,7 +155,7 @@ def _intervals(row, errors):
     found = {}
     for side, error in errors.items():
         value = row[f"alps_{side}"]
-        error = np.hypot(error, uncertainty.SYSTEMATIC * value) if np.isfinite(value) else np.nan
+        error = error if np.isfinite(value) else np.nan
         found[f"alps_{side}_se"] = error
         found[f"alps_{side}_ci_low"] = value - NORMAL_95 * error
         found[f"alps_{side}_ci_high"] = value + NORMAL_95 * error

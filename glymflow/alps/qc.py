@@ -9,8 +9,7 @@ from glymflow.alps.domain import CODES, ROLES
 from glymflow.alps.grey_matter import suspect
 from glymflow.cohort.qc import judge_codes
 
-# mm; a shift that was not applied (sets with `estimator: classic`) is an error of this size
-MAX_UNCORRECTED_SHIFT_MM = 3.0
+MAX_APPLIED_SHIFT_MM = 6.0  # of ROIs that were moved by it; a larger one is a lost registration
 # right tables lead by 0.012 to 0.026 on real scans, wrong ones trail by as much
 GRADIENT_MARGIN = 0.005
 
@@ -42,7 +41,7 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
     share = row.get("lesion_share", np.nan)
     turn = np.nanmax([*(abs(row[name]) for name in ("pitch", "roll", "yaw")), 0])
     steps = str(row.get("steps", "")).split(";")
-    far = thresholds["max_shift_mm"] if "shift" in steps else MAX_UNCORRECTED_SHIFT_MM
+    far = MAX_APPLIED_SHIFT_MM if "shift" in steps else thresholds["max_shift_mm"]
     found = {
         "roi_outside_image": min(inside_image.values()) < 1,
         "roi_outside_brain": min(roles["coverage"]) < thresholds["min_coverage"],
@@ -53,9 +52,9 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
         "roi_lesion": share > 0,
         "roi_in_lesion": max_overlap is not None and share > max_overlap,
         "roi_displaced": np.nanmax([*(row[f"shift_{side}_mm"] for side in _SIDES), 0]) > far,
-        "head_pose_unclear": row.get("pose_difference", np.nan)
-        > thresholds["max_pose_difference_deg"],
-        "gradient_calibration": "gm_points" in row
+        "head_pose_unclear": "direction_pose" in steps
+        and row["pose_difference"] > thresholds["max_pose_difference_deg"],
+        "gradient_calibration": any(step.startswith("calibrate") for step in steps)
         and suspect([row[f"gm_{axis}"] for axis in ("xx", "yy", "zz")], row["gm_points"]),
         "registration_poor": row["registration_similarity"]
         < thresholds["min_registration_similarity"],

@@ -23,9 +23,7 @@ from glymflow.alps.index import index_values
 from glymflow.dwi.tensor import design_matrix, full_tensors, log_signals
 
 REPLICATES = 200
-PLACEMENT_SD_MM = 0.5  # of a ROI pair, along each axis of the head
-# share of ALPS: partial volume (it pulls ALPS down by about 2 %) and what differs between sessions
-SYSTEMATIC = 0.010
+PLACEMENT_SD_MM = 0.8  # of a ROI pair, along each axis of the head
 ROTATION_SD_DEG = 0.7  # of the head's axes, about each of them
 NEIGHBOURS = 2  # voxels round a region whose residuals tell how neighbours are correlated
 _MOST_CORRELATED = 0.9

@@ -315,8 +315,7 @@ def brain_mask(b0, affine):
     if _is_stripped(b0, affine):
         mask = ndimage.binary_opening(b0 > 0)
     else:
-        with np.errstate(invalid="ignore"):  # an empty image has no threshold
-            _, mask = median_otsu(b0, median_radius=2, numpass=2)
+        _, mask = median_otsu(b0, median_radius=2, numpass=2)
     mask = ndimage.binary_fill_holes(largest_piece(mask))
     volume = mask.sum() * voxel_ml
     if not 200 <= volume <= 3000:
@@ -329,7 +328,9 @@ def _is_stripped(b0, affine):
     # a slab of a head is small too, but mostly has little that is exactly 0
     filled = b0 > 0
     voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
-    if np.mean(~filled) <= 0.2 or not 0 < filled.sum() * voxel_ml < STRIPPED_ML:
+    if not filled.any():
+        return True  # of everything
+    if np.mean(~filled) <= 0.2 or filled.sum() * voxel_ml >= STRIPPED_ML:
         return False
     # where scanners set the background of a slab to 0, its cuts are still those of a head
     size = spacing_of(affine)

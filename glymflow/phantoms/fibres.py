@@ -1,19 +1,13 @@
 """The phantom's fibres: white-matter tensors as smooth functions of template coordinates.
 
 Template world is RAS+ in mm (x < 0 is left). Where the ALPS ROIs lie the bundles run exactly along
-the head's axes: corona radiata along z, superior longitudinal fasciculus along y. What belongs to
-no bundle has the mean fibre directions of real heads (`glymflow.image.directions`).
+the head's axes: corona radiata along z, superior longitudinal fasciculus along y.
 """
 
-from functools import cache
-
 import numpy as np
-from scipy import ndimage
-
-from glymflow.image.directions import load_directions
 
 MD_WHITE = 0.7e-3  # mm^2/s
-FA_CALLOSUM, FA_ASSOCIATION, FA_ELSEWHERE = 0.75, 0.5, 0.45
+FA_CALLOSUM, FA_ASSOCIATION, FA_ELSEWHERE = 0.75, 0.5, 0.3
 ACROSS = 0.96e-3  # mm^2/s, sum of the two diffusivities across a projection fibre: FA is about 0.5
 
 
@@ -57,7 +51,7 @@ def _projection(x, y, z):
     direction = _unit(np.sign(x) * slope, -0.25 * _ramp(-z / 20), np.ones_like(x))
     inner = 11 * _ramp((20 - z) / 30) + 2  # the tracts of both sides meet in the brainstem
     weight = _window(abs(x) / _outline(y)[0] - centre, -8 - inner, 6.5, 4)
-    weight = weight * _window(y, -44, 12, 16) * _window(z, 7, 47, 12)
+    weight = weight * _window(y, -58, 34, 36) * _window(z, -90, 50, 20)
     return weight, direction
 
 
@@ -66,7 +60,7 @@ def _association(x, y, z):
     width, slope = _outline(y)
     direction = _unit(x * slope / width, np.ones_like(x), 0.9 * _ramp((-35 - y) / 30))
     weight = _window(abs(x) / width, 18, 48, 6)
-    weight = weight * _window(y, -44, 12, 16) * _window(z, 12, 44, 12)
+    weight = weight * _window(y, -66, 34, 36) * _window(z, 12, 44, 12)
     return weight, direction
 
 
@@ -78,33 +72,26 @@ def _cingulum(x, y, z):
     return weight, direction
 
 
-_LATTICE_MM, _REACH_MM = 6.0, 108.0
+def _inferior(x, y, z):
+    """Inferior fronto-occipital and longitudinal fasciculi, front to back."""
+    direction = _unit(-0.25 * np.sign(x) * _ramp((-40 - y) / 40), np.ones_like(x), 0 * x)
+    weight = _window(abs(x), 16, 44, 8) * _window(y, -92, 45, 16) * _window(z, -18, 13, 12)
+    return weight, direction
 
 
-@cache
-def _measured_shapes():
-    """Shapes D / trace(D) - 1/3 on a lattice, (9, I, J, K): the mean over heads, blurred.
-
-    A mean over heads is blurred already: the shapes get the size of `FA_ELSEWHERE` where they have
-    a direction, and are round far from all points.
-    """
-    points, shapes = load_directions()
-    side = int(2 * _REACH_MM / _LATTICE_MM) + 1
-    volume = np.zeros((10, side, side, side))
-    at = tuple(np.rint((points + _REACH_MM) / _LATTICE_MM).astype(int).T)
-    volume[(slice(None), *at)] = np.vstack([shapes.reshape(-1, 9).T, np.ones(len(points))])
-    volume = ndimage.gaussian_filter(volume, (0, 1, 1, 1), mode="constant")
-    volume = volume[:9] / (volume[9] + 1e-3)
-    along, across = axial_diffusivities(FA_ELSEWHERE, 1 / 3)
-    size = np.sqrt(2 / 3) * (along - across)
-    return volume * size / (np.linalg.norm(volume, axis=0) + 0.005)
+def _radial(x, y, z):
+    """Towards the cortex, from the midline of the cerebrum or from the cerebellum's centre."""
+    low = _ramp((-z - 8) / 14) * _ramp((-y - 35) / 14)
+    cerebrum = _unit(x, y - np.clip(y, -45, 25), z - 5)
+    cerebellum = _unit(x, y + 45, z + 32)
+    return np.ones_like(x), _unit(*((1 - low) * cerebrum.T + low * cerebellum.T))
 
 
-def _elsewhere(points):
-    """Tensors of the white matter of real heads at template points."""
-    at = ((points + _REACH_MM) / _LATTICE_MM).T
-    shapes = [ndimage.map_coordinates(part, at, order=1) for part in _measured_shapes()]
-    return 3 * MD_WHITE * (np.stack(shapes, axis=1).reshape(-1, 3, 3) + np.eye(3) / 3)
+_PLAIN_BUNDLES = (
+    (_cingulum, FA_ASSOCIATION),
+    (_inferior, FA_ASSOCIATION),
+    (_radial, FA_ELSEWHERE),
+)
 
 
 def axial_diffusivities(fa, md=MD_WHITE):
@@ -141,7 +128,7 @@ def white_matter_tensors(points, alps_left, alps_right):
     """Return the white-matter tensor at template points.
 
     Bundles take their share of what the bundles before them left (callosum, projection,
-    association, cingulum, and what real heads have), so shares are smooth and sum to 1.
+    association, cingulum, inferior association, radial), so shares are smooth and sum to 1.
 
     Parameters
     ----------
@@ -164,10 +151,11 @@ def white_matter_tensors(points, alps_left, alps_right):
         weight, direction = bundle(x, y, z)
         total += (left * weight)[:, None, None] * bundle_tensor(direction, alps)
         left = left * (1 - weight)
-    weight, direction = _cingulum(x, y, z)
-    total += (left * weight)[:, None, None] * _axial_tensor(direction, FA_ASSOCIATION)
-    left = left * (1 - weight)
-    return total + left[:, None, None] * _elsewhere(np.asarray(points, dtype=float))
+    for bundle, fa in _PLAIN_BUNDLES:
+        weight, direction = bundle(x, y, z)
+        total += (left * weight)[:, None, None] * _axial_tensor(direction, fa)
+        left = left * (1 - weight)
+    return total
 
 
 def _axial_tensor(direction, fa):

@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 from glymflow.phantoms import head as phantom
 from glymflow.phantoms import lesion as phantom_lesion
 
-# Centres in template world (mm, x < 0 is left) and half axes; those of the spheres are published.
+# Centres in template world (mm, x < 0 is left) and radius of the spheres; both published.
 # The simulator keeps its own copy so that a slip in the measured ROIs cannot hide in the truth.
 ROI_SETS = {
     "ad2025": {
@@ -25,13 +25,7 @@ ROI_SETS = {
         "association_right": (38, -16, 27),
     },
 }
-ROI_SETS |= {name: ROI_SETS["barisano2025"] for name in ("sheet", "longsheet")}
-RADII_MM = {
-    "ad2025": (2.5, 2.5, 2.5),
-    "barisano2025": (2.5, 2.5, 2.5),
-    "sheet": (2.5, 7.5, 5.0),
-    "longsheet": (2.5, 15.0, 5.0),
-}
+ROI_RADIUS_MM = 2.5
 FRAMES = ("scanner", "template", "fibre")
 # voxel size (mm): slices thinner for SWI than for T2w, as in clinical protocols
 SWI_MM, T2W_MM = (1.0, 1.0, 3.0), (0.9, 0.9, 5.0)
@@ -379,16 +373,16 @@ def _by_lesion_side(row, lesion):
     }
 
 
-def _ellipsoid(centre, radii):
-    steps = [np.arange(-radius, radius + 0.25, 0.5) for radius in radii]
-    points = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    return points[np.sum((points / np.array(radii)) ** 2, axis=1) <= 1] + centre
+def _sphere(centre):
+    steps = np.arange(-ROI_RADIUS_MM, ROI_RADIUS_MM + 0.25, 0.5)
+    points = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    return points[np.sum(points**2, axis=1) <= ROI_RADIUS_MM**2] + centre
 
 
 def true_alps(head, lesion=None):
     """Return the noise-free ALPS of a head as a list of rows, one per ROI set and frame.
 
-    The analytic tensor field is averaged over points 0.5 mm apart in the template's region,
+    The analytic tensor field is averaged over points 0.5 mm apart in the template's sphere,
     carried into the head. ``scanner`` takes the mean tensors in world axes, ``template`` turns
     them back by the head's rotation. ``fibre``: x is the normal of the two ROIs' principal
     directions, and the other diffusivity is the one across both x and the ROI's own direction.
@@ -405,7 +399,7 @@ def true_alps(head, lesion=None):
     for roi_set, centres in ROI_SETS.items():
         means = {}
         for name, centre in centres.items():
-            points = phantom.to_world(_ellipsoid(centre, RADII_MM[roi_set]), head)
+            points = phantom.to_world(_sphere(centre), head)
             if lesion is not None:
                 points = points[phantom_lesion.depth(points, head.lesion) >= 1]
             tensors = phantom.true_tensors(points, head)
@@ -452,7 +446,7 @@ def roi_centres(head):
         for name, (x, y, z) in zip(centres, world.tolist(), strict=True):
             rows.append({"roi_set": roi_set, "roi": name, "x": x, "y": y, "z": z})
             if head.lesion is not None:
-                points = phantom.to_world(_ellipsoid(centres[name], RADII_MM[roi_set]), head)
+                points = phantom.to_world(_sphere(centres[name]), head)
                 tissue = phantom.tissue_fractions(phantom.to_template(points, head))
                 blood, oedema = phantom.lesion_shares(points, head, tissue)
                 rows[-1] |= {"haematoma": float(blood.mean()), "oedema": float(oedema.mean())}

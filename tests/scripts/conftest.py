@@ -66,7 +66,7 @@ def walk(tmp_path_factory, phantom_scan, load_main):
             "dwi": path["preproc"], "bval": path["sel.bval"], "bvec": path["sel.bvec"],
             "affine": path["affine"], "warp": path["warp"],
             "registration": path["registration"], "tensor_sidecar": path["fit"], "wm": path["wm"],
-            "brain": path["brain"], "settings": CONFIG["alps"] | {"shift": True},
+            "brain": path["brain"], "settings": CONFIG["alps"],
             "participant_id": "sub-01", "session_id": None, "series": "sub-01_dir-AP",
             "roi_sets": CONFIG["roi_sets"], "roi_set": CONFIG["roi_set"],
             "thresholds": CONFIG["qc"], "alps": path["alps"], "rois": path["rois"],

@@ -44,11 +44,12 @@ def test_one_row_per_set_and_frame(table):
     spheres = table.roi_set.isin(["barisano2025", "ad2025"])
     assert set(table.roi_radius_mm[spheres]) == {2.5}
     assert table.roi_radius_mm[~spheres].isna().all()
-    assert set(table.steps[spheres]) == {"border_0.5"}
-    assert set(table.steps[~spheres]) == {"calibrate;shift;border_1;direction_pose"}
+    calibrated = table.roi_set == "longsheet"
+    assert set(table.steps[~calibrated]) == {"border_0.5"}
+    assert set(table.steps[calibrated]) == {"calibrate;border_1;direction_pose"}
 
 
-@pytest.mark.parametrize("roi_set", ["barisano2025", "longsheet"])
+@pytest.mark.parametrize("roi_set", ["barisano2025", "ad2025"])
 @pytest.mark.parametrize("frame", ["scanner", "template", "fibre"])
 def test_phantoms_index_is_found(table, phantom_scan, frame, roi_set):
     """Very coarse voxels: the demo's are held to 3 and 8 % (tests/end_to_end)."""
@@ -107,7 +108,7 @@ def test_longer_region_is_more_certain(table):
 
 
 def mapping(walk, row=None):
-    """The registration alone, or moved as a row of all steps says."""
+    """The registration alone, or moved as the steps of a row say."""
     transforms = {key: walk.path[key] for key in ("affine", "warp")}
 
     def mapped(points):
@@ -115,18 +116,16 @@ def mapping(walk, row=None):
 
     if row is None:
         return mapped
-    vectors = {
-        side: np.array([row[f"shift_{side}_{axis}_mm"] for axis in "xyz"])
-        for side in ("left", "right")
-    }
-    borders = {side: row[f"border_{side}_mm"] for side in ("left", "right")}
-    return bundles.align_to_border(bundles.apply_shifts(mapped, vectors), borders, gain=1)
+    sides, steps = ("left", "right"), row.steps.split(";")
+    gain = next(float(step[len("border_") :]) for step in steps if step.startswith("border_"))
+    assert "shift" not in steps
+    borders = {side: row[f"border_{side}_mm"] for side in sides}
+    return bundles.align_to_border(mapped, borders, gain=gain)
 
 
 def test_place_of_the_fibres_is_in_every_row(table):
     for side in ("left", "right"):
-        # looked for before and after the shift, by sets that are shifted or not
-        assert table.groupby("steps")[f"border_{side}_mm"].nunique().tolist() == [1, 1]
+        assert table[f"border_{side}_mm"].drop_duplicates().size == 1
         assert table[f"border_{side}_mm"].between(28, 36).all()
         assert table[f"shift_{side}_mm"].drop_duplicates().size == 1
         assert 0 <= table[f"shift_{side}_mm"][0] < 2.5
@@ -150,9 +149,10 @@ def test_calibration_and_fibres_are_in_every_row(table, phantom_scan):
 @pytest.mark.parametrize(
     ("change", "steps"),
     [
-        ({"calibrate": False}, "shift;border_1;direction_pose"),
-        ({"shift": False, "border_gain": 0}, "calibrate;direction_pose"),
-        ({"direction_pose": False, "border_gain": 0.5}, "calibrate;shift;border_0.5"),
+        ({"calibrate": False}, "border_1;direction_pose"),
+        ({"shift": True}, "calibrate;shift;border_1;direction_pose"),
+        ({"border_gain": 0}, "calibrate;direction_pose"),
+        ({"direction_pose": False, "border_gain": 0.5}, "calibrate;border_0.5"),
     ],
 )
 def test_each_step_has_a_switch(walk, rerun, table, change, steps):
@@ -181,7 +181,7 @@ def test_regions_of_the_primary_set_are_drawn(walk, table):
     roi_set = walk.arguments["measure_alps"]["roi_sets"][primary]
     aligned = mapping(walk, row_of(table, primary, "template"))
     for number, role in enumerate(ROLES, start=1):
-        cloud = aligned(ellipsoid_points(roi_set[role], roi_set["radii_mm"]))
+        cloud = aligned(ellipsoid_points(roi_set[role], (roi_set["radius_mm"],) * 3))
         voxels = np.rint(nib.affines.apply_affine(np.linalg.inv(image.affine), cloud))
         drawn = {tuple(voxel) for voxel in np.argwhere(labels == number)}
         expected = {tuple(voxel) for voxel in voxels.astype(int)}
@@ -224,7 +224,7 @@ def test_plain_masks_are_averaged_where_they_are(walk, rerun, script_masks, tabl
     )  # fmt: skip
     found = read_tsv(written.alps)
     data = (triangle, mask > 0, tensor.affine)
-    assert found.steps.unique().tolist() == ["none", "shift;border_1;direction_pose"]
+    assert found.steps.unique().tolist() == ["none", "border_0.5"]
     own_way = mapping(walk, row_of(found, "own", "scanner"))  # no whole voxels of grey matter
     for name, to_subject in (("plain", mapping(walk)), ("own", own_way)):
         regions = {

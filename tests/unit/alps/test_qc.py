@@ -24,7 +24,7 @@ GOOD = {
     "alps_right": 1.4,
     "alps_left_se": 0.05,
     "alps_right_se": 0.06,
-    "steps": "calibrate;shift;border_1;direction_pose",
+    "steps": "calibrate;border_1;direction_pose",
     "shift_left_mm": 0.8,
     "shift_right_mm": 1.1,
     "pose_difference": 2.0,
@@ -139,9 +139,9 @@ def test_turned_head_is_a_matter_of_the_scanner_frame_only(name, sign):
     assert judged(straight) == ("pass", "")
 
 
-def test_shipped_warning_of_the_alignment_is_08():
-    assert judged({"alignment_projection_left": 0.81}) == ("pass", "")
-    assert judged({"alignment_projection_left": 0.79}) == ("warn", "roi_off_axis")
+def test_shipped_warning_of_the_alignment_is_09():
+    assert judged({"alignment_projection_left": 0.91}) == ("pass", "")
+    assert judged({"alignment_projection_left": 0.89}) == ("warn", "roi_off_axis")
 
 
 @pytest.mark.parametrize("name", ["registration_similarity", "gradient_margin", "motion_mm"])
@@ -183,7 +183,7 @@ def test_every_code_can_be_explained():
 
 @pytest.mark.parametrize("steps", ["none", "border_0.5", "calibrate;border_1"])
 def test_shift_that_is_not_applied_may_be_no_larger_than_an_error_of_placement(steps):
-    small, large = ({"steps": steps, "shift_right_mm": mm} for mm in (3.0, 3.1))
+    small, large = ({"steps": steps, "shift_right_mm": mm} for mm in (2.5, 2.6))
     assert judged(small) == ("pass", "")
     assert judged(large) == ("warn", "roi_displaced")
     assert judged(large | {"steps": "shift"}) == ("pass", "")
@@ -201,6 +201,16 @@ def test_shift_that_is_not_applied_may_be_no_larger_than_an_error_of_placement(s
 )  # fmt: skip
 def test_pose_and_calibration_are_judged(change, code):
     assert judged(change) == ("warn", code)
+
+
+@pytest.mark.parametrize("change", [{"pose_difference": 90.0}, {"gm_points": 0}])
+def test_steps_that_were_not_asked_for_are_not_judged(change):
+    assert judged(change | {"steps": "border_0.5"}) == ("pass", "")
+
+
+def test_calibration_that_failed_is_judged():
+    change = {"gm_points": 0, "steps": "calibrate_failed;border_1"}
+    assert judged(change) == ("warn", "gradient_calibration")
 
 
 def test_pose_that_the_fibres_do_not_show_is_no_fault():
