@@ -136,12 +136,14 @@ def repeat_section(alps):
         if (roi_set, frame) == PRIMARY:
             default = (*over.mean(axis=0), over[:, 2].max())
     lines = ["## Same head, scanned again\n", REPEAT_WORDS]
-    lines += ["| ROI set | frame | head | scans | CV left | right | mean | SD/(ALPS-1) | ALPS |"]
+    lines += [
+        "| ROI set | frame | head | scans | CV left (%) | right | mean | SD/(ALPS-1) | ALPS |"
+    ]
     lines += ["|---|---|---|---|---|---|---|---|---|"]
     for roi_set, frame, head, count, left, right, mean, above, value in rows:
         lines.append(
-            f"| {roi_set} | {frame} | {head} | {count} | {left:.1f} % | {right:.1f} % | "
-            f"{mean:.1f} % | {above:.0f} % | {value:.2f} |"
+            f"| {roi_set} | {frame} | {head} | {count} | {left:.1f} | {right:.1f} | "
+            f"{mean:.1f} | {above:.0f} | {value:.2f} |"
         )
     left, right, mean, above, _, largest = default
     lines.append(
@@ -256,7 +258,9 @@ def phantom_section(alps, truth):
         "## Phantoms with known truth\n",
         PHANTOM_WORDS.format(n=both.participant_id.nunique()),
     ]
-    lines += ["| ROI set | frame | of | median error | 95th percentile | bias | 95 % CI covers |"]
+    lines += [
+        "| ROI set | frame | of | median error (%) | 95th percentile | bias | 95 % CI covers |"
+    ]
     lines += ["|---|---|---|---|---|---|---|"]
     for (roi_set, frame), rows in both.groupby(["roi_set", "frame"], sort=False):
         for name, sides in (("each side", SIDES[:2]), ("mean", SIDES[2:])):
@@ -267,9 +271,9 @@ def phantom_section(alps, truth):
             )  # fmt: skip
             size = 100 * np.abs(error)
             lines.append(
-                f"| {roi_set} | {frame} | {name} | {np.median(size):.1f} % | "
-                f"{np.percentile(size, 95):.1f} % | {100 * error.mean():+.1f} % | "
-                f"{100 * inside.mean():.0f} % |"
+                f"| {roi_set} | {frame} | {name} | {np.median(size):.1f} | "
+                f"{np.percentile(size, 95):.1f} | {100 * error.mean():+.1f} | "
+                f"{100 * inside.mean():.0f} |"
             )
     return "\n".join(lines) + "\n"
 

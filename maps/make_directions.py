@@ -3,7 +3,7 @@
     python maps/make_directions.py RESULTS sub-a,sub-b,... > glymflow/image/data/directions.tsv
 
 RESULTS is the folder of results of a run of the target `alps`; each subject named is one person,
-with one scan or more. docs/calibration.md says which scans made the file of the package.
+with one scan or more. docs/notes/calibration.md says which scans made the file of the package.
 """
 
 import sys

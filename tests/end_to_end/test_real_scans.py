@@ -38,7 +38,7 @@ def test_rows_for_every_series_roi_set_and_frame(alps, shared_data):
     assert len(series) == 12
     keys = alps[["source", "roi_set", "frame"]]
     assert not keys.duplicated().any()
-    assert len(keys) == 12 * 3 * 3
+    assert len(keys) == 12 * 4 * 3
     assert set(alps.source) == series
 
 

@@ -105,19 +105,19 @@ def test_another_checkout_of_the_same_code_reruns_nothing(again, other_checkout)
 @pytest.mark.parametrize(
     ("file", "spared"),
     [
-        ("glymflow/tensor.py", set()),
-        ("glymflow/registration.py", {"fit_tensor"}),
-        ("glymflow/qc.py", {"fit_tensor", "register_template"}),
+        ("glymflow/dwi/tensor.py", set()),
+        ("glymflow/image/registration.py", {"fit_tensor"}),
+        ("glymflow/alps/qc.py", {"fit_tensor", "register_template"}),
         ("scripts/fit_tensor.py", set()),
-        ("glymflow/figures.py", {*SERIES} - {"report_subject"}),
-        ("glymflow/simulate.py", {*SERIES, *COHORT}),
+        ("glymflow/figures/charts.py", {*SERIES} - {"report_subject"}),
+        ("glymflow/commands/simulate.py", {*SERIES, *COHORT}),
     ],
 )
 def test_an_edited_file_reruns_its_dependants(again, other_checkout, file, spared):
     """Per series; the aggregates follow whatever they are made from."""
     path = other_checkout / file
     before, times = path.read_bytes(), path.stat()
-    path.write_bytes(before + b"# edited\n")
+    path.write_bytes(before + b"EDITED = True\n")
     try:
         jobs = dry_run(again.work, config=again.config, checkout=other_checkout)
     finally:
@@ -125,7 +125,7 @@ def test_an_edited_file_reruns_its_dependants(again, other_checkout, file, spare
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert not spared & set(jobs)
     expected = {*SERIES, *COHORT} - spared
-    if file == "glymflow/figures.py":  # of the cohort, only what draws
+    if file == "glymflow/figures/charts.py":  # of the cohort, only what draws
         expected = {"report_subject", "report_cohort", "render_figures", "record_provenance"}
     assert set(jobs) - {"index_cohort", "prepare_template", "describe_derivatives"} == expected
     assert all(jobs[name] == 6 for name in expected & {*SERIES})
@@ -147,4 +147,4 @@ def test_a_run_from_scratch_gives_the_same_bytes(phantom_run, tmp_path):
     assert compared == 17
     rows = (tmp_path / "results" / "cohort" / "alps.tsv").read_text().splitlines()
     assert set(rows) <= set((phantom_run.results / "cohort" / "alps.tsv").read_text().splitlines())
-    assert len(rows) == 1 + 3 * 3
+    assert len(rows) == 1 + 4 * 3

@@ -43,7 +43,7 @@ def alps(once):
     """One head, stored four ways, measured: a row per ROI set and frame, a column per value."""
     work = once("storage", make)
     table = pd.read_csv(work / "results" / "cohort" / "alps.tsv", sep="\t", na_values="n/a")
-    assert len(table) == len(STORED) * 3 * 3
+    assert len(table) == len(STORED) * 4 * 3
     return table.set_index(["participant_id", "roi_set", "frame"])
 
 

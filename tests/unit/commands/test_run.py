@@ -276,5 +276,6 @@ def test_a_signal_reaches_snakemake_and_its_jobs(tmp_path, number):
         rest = front.communicate(timeout=20)[0]
     finally:
         front.kill()
-    assert rest == "told\n" * 2
+    # both write at the same time, in whatever order
+    assert sorted(rest.replace("told", "told ").split()) == ["told"] * 2
     assert front.returncode == 130

@@ -154,7 +154,7 @@ def test_the_documented_volumes_are_those_of_the_map(loaded):
     brain = load_template("mask")[0] > 0
     rows = re.findall(
         r"^\| `(\w+)` \| \w+ \| \w* ?\| ([\d.]+) \| ([\d.]*) ?\|$",
-        (ROOT / "docs/regions.md").read_text(),
+        (ROOT / "docs/notes/regions.md").read_text(),
         re.MULTILINE,
     )
     assert [name for name, *_ in rows] == list(loaded[2]["name"].unique())
