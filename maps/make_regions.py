@@ -3,8 +3,8 @@
     python maps/make_regions.py --t1 T1.nii.gz       writes the template's T1 for samseg
     python maps/make_regions.py SAMSEG_FOLDER [OUT]  writes OUT/regions.nii.gz and OUT/regions.tsv
 
-docs/notes/regions.md has the whole chain. The rules work on the left half, the plane x = 0 included,
-and the right half is its mirror image: the map is symmetric by construction.
+docs/notes/regions.md has the whole chain. The rules work on the left half, the plane x = 0
+included, and the right half is its mirror image: the map is symmetric by construction.
 """
 
 import re

@@ -4,7 +4,8 @@ Cortex runs in all directions, so the mean tensor of the grey matter of a whole 
 isotropic, and what is left is alike in all heads: over the scans of several persons and protocols
 its diagonal in the axes of the head is `REFERENCE`. A mean tensor that differs shows what the
 gradient table does not hold: gains of single axes, cross terms with imaging gradients, and eddy
-currents that turn and scale the diffusion weighting alike in all voxels (docs/notes/calibration.md).
+currents that turn and scale the diffusion weighting alike in all voxels
+(docs/notes/calibration.md).
 """
 
 import numpy as np

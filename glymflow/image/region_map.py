@@ -1,7 +1,8 @@
 """The region map: territories for lesions and regions for EPVS in the packaged MNI152 template.
 
 One label image holds disjoint cells; each cell has a territory (lobar, deep, infratentorial) and
-may belong to a region for EPVS. ``maps/make_regions.py`` makes the map, docs/notes/regions.md shows it.
+may belong to a region for EPVS. ``maps/make_regions.py`` makes the map, docs/notes/regions.md
+shows it.
 World coordinates are RAS+ in mm: x < 0 is the subject's left, and the plane x = 0 is "midline".
 """
 
