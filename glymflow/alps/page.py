@@ -21,7 +21,7 @@ from glymflow.pages.parts import (
     words,
     worst_status,
 )
-from glymflow.pages.report import embed_chart, link_pages, select_primary
+from glymflow.pages.report import embed_chart, link_pages, lowest, select_primary
 from glymflow.text import ROLES_ACROSS, number
 
 DATA_FILES = ("templates",)
@@ -290,12 +290,7 @@ def _table_row(row, roi_set, frame, names):
         "frame": row["frame"],
         "radius": number(row.get("roi_radius_mm"), 1, unit=" mm"),
         "alps": [with_interval(row, f"alps_{key}") for key in names],
-        "alignment": number(_lowest(row, "alignment")),
-        "fa": number(_lowest(row, "fa")),
+        "alignment": number(lowest(row, "alignment")),
+        "fa": number(lowest(row, "fa")),
         "status": row.get("qc_status"),
     }
-
-
-def _lowest(row, measure):
-    values = [row.get(f"{measure}_{roi}") for roi in ROLES_ACROSS]
-    return min((v for v in values if is_known(v)), default=None)

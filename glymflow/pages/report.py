@@ -25,7 +25,8 @@ from glymflow.pages.parts import (
 from glymflow.text import ROLES_ACROSS, number
 
 
-def _lowest(row, measure):
+def lowest(row, measure):
+    """Return the lowest value of a measure (`alignment`, `fa`) over the four ROIs of a row."""
     values = [row.get(f"{measure}_{roi}") for roi in ROLES_ACROSS]
     return min((v for v in values if is_known(v)), default=None)
 
@@ -161,7 +162,7 @@ def _cohort_row(row, reasons, subjects, groups):
     status = worst_status([row.get("qc_status")])
     values = [_sortable(row.get(f"alps_{key}")) for key in ("left", "right")]
     values.append(_sortable(row.get("alps_mean"), with_interval(row, "alps_mean")[1]))
-    values.append(_sortable(_lowest(row, "alignment")))
+    values.append(_sortable(lowest(row, "alignment")))
     session = row.get("session_id")
     return {
         "participant": participant,
