@@ -57,10 +57,7 @@ rule fit_tensor:
         mem_mb=grow(2000),
         runtime=grow(15),
     params:
-        b0_threshold=config["dwi"]["b0_threshold"],
-        shell_max=config["dwi"]["shell_max"],
-        denoise=config["dwi"]["denoise"],
-        match_resolution=config["dwi"]["match_resolution"],
+        settings=config["dwi"],
         method=config["tensor"]["fit"],
         code=code_hash("fit_tensor"),
     message:

@@ -1,0 +1,160 @@
+"""From a raw series to one that a tensor can be fitted to: the steps, and their order.
+
+`STEPS` is the whole of it. A step is a function of the scan as the steps before left it and of the
+config's `dwi`; it returns the changed scan with what it did in `facts`, which becomes the sidecar.
+A step that is off changes nothing but says so.
+"""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from glymflow.dwi import resolution
+from glymflow.dwi.denoise import denoise
+from glymflow.dwi.mask import brain_mask
+from glymflow.image.grid import voxel_volume
+from glymflow.io import InputFault
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A series on its way to the tensor.
+
+    Attributes
+    ----------
+    data : (X, Y, Z, N) array
+        Signals; after the last step float32, and 0 outside the brain.
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    bvals : (N,) array
+        s/mm^2.
+    bvecs : (N, 3) array
+        FSL convention.
+    keep : (N,) bool array
+        The volumes of the fit (`glymflow.dwi.series.select_volumes`).
+    target : (3,) array, optional
+        Voxel size (mm) along the axes of the head whose resolution the series is blurred to
+        (`glymflow.dwi.resolution`).
+    mask : (X, Y, Z) bool array, optional
+        The brain, from the step that finds it.
+    facts : dict
+        What was done, for the sidecar.
+    """
+
+    data: np.ndarray
+    affine: np.ndarray
+    bvals: np.ndarray
+    bvecs: np.ndarray
+    keep: np.ndarray
+    target: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    facts: dict = field(default_factory=dict)
+
+    def after(self, *, facts, **changed):
+        """Return the scan after a step that changed these attributes and adds these facts."""
+        return replace(self, **changed, facts=self.facts | facts)
+
+
+def preprocess(scan, settings):
+    """Take a raw series through `STEPS`.
+
+    Parameters
+    ----------
+    scan : Scan
+        As it was read.
+    settings : dict
+        The config's `dwi`.
+
+    Returns
+    -------
+    Scan
+
+    Raises
+    ------
+    InputFault
+        If a volume holds no image (also one that is not kept), or there is no brain.
+    """
+    for step in STEPS:
+        scan = step(scan, settings)
+    return scan
+
+
+def check_volumes(scan, settings):
+    """Refuse a series with volumes that hold no image.
+
+    Raises
+    ------
+    InputFault
+        If a volume is all zero, constant or contains NaN or infinity; volumes count from 0.
+    """
+    for number in range(scan.data.shape[3]):
+        volume = scan.data[..., number]
+        low, high = volume.min(), volume.max()
+        if not (np.isfinite(low) and np.isfinite(high)):
+            raise InputFault(f"volume {number} contains NaN or infinite values")
+        if low == high:
+            raise InputFault(f"volume {number} is {'all zero' if high == 0 else 'constant'}")
+    return scan
+
+
+def choose_volumes(scan, settings):
+    """Take the volumes of the fit."""
+    keep = scan.keep
+    bvals = scan.bvals[keep]
+    facts = {
+        "VolumesKept": int(keep.sum()),
+        "VolumesDropped": np.flatnonzero(~keep),
+        "BValues": sorted({float(round(value, -1)) for value in bvals}),
+    }
+    return scan.after(
+        data=scan.data[..., keep],
+        bvals=bvals,
+        bvecs=scan.bvecs[keep],
+        keep=keep[keep],
+        facts=facts,
+    )
+
+
+def find_brain(scan, settings):
+    """Find the brain in the mean of the volumes up to `b0_threshold`."""
+    mask = brain_mask(
+        scan.data[..., scan.bvals <= settings["b0_threshold"]].mean(axis=3), scan.affine
+    )
+    volume = float(mask.sum() * voxel_volume(scan.affine) / 1000)
+    return scan.after(mask=mask, facts={"BrainVolumeML": volume})
+
+
+def remove_noise(scan, settings):
+    """Denoise by MP-PCA."""
+    facts = {"Denoising": settings["denoise"]}
+    if settings["denoise"] == "none":
+        return scan.after(facts=facts)
+    return scan.after(data=denoise(scan.data, scan.mask), facts=facts)
+
+
+def match_resolution(scan, settings):
+    """Blur to the resolution of the study; a voxel at the edge takes in what lies beyond it."""
+    widths = np.zeros(3)
+    if scan.target is not None:
+        widths = resolution.blur_widths(scan.affine, scan.target)
+    facts = {
+        "BlurSDMM": widths,
+        "ResolutionMM": resolution.effective_sizes(scan.affine, widths),
+    }
+    return scan.after(data=resolution.blur(scan.data, scan.affine, widths), facts=facts)
+
+
+def cut_out_brain(scan, settings):
+    """Set what lies outside the brain to 0."""
+    inside = np.where(scan.mask[..., None], scan.data, 0).astype(np.float32, copy=False)
+    return scan.after(data=inside, facts={"SkullStripped": True})
+
+
+STEPS = (
+    check_volumes,
+    choose_volumes,
+    find_brain,
+    remove_noise,
+    match_resolution,
+    cut_out_brain,
+)

@@ -1,0 +1,143 @@
+"""The steps from a raw series to what the tensor is fitted to, and what is said of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from glymflow.dwi import preprocess as steps
+from glymflow.dwi.mask import brain_mask
+from glymflow.dwi.preprocess import Scan, preprocess
+from glymflow.io import InputFault
+
+SETTINGS = {"b0_threshold": 50, "shell_max": 1500, "denoise": "none"}
+
+
+def after(step, scan, **settings):
+    """Return the scan after all steps, or after one of them."""
+    run = preprocess if step is None else step
+    return run(scan, SETTINGS | settings)
+
+
+def reason(step, scan):
+    """Return the message of the fault, which must be one line."""
+    with pytest.raises(InputFault) as fault:
+        after(step, scan)
+    assert "\n" not in str(fault.value)
+    return str(fault.value)
+
+
+def noise_scan():
+    data = np.random.default_rng(0).uniform(1, 2, (4, 5, 6, 4))
+    return Scan(data, np.eye(4), np.zeros(4), np.zeros((4, 3)), np.ones(4, dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "volume 2 is all zero"),
+        (7, "volume 2 is constant"),
+        (np.nan, "volume 2 contains NaN or infinite values"),
+        (np.inf, "volume 2 contains NaN or infinite values"),
+        (-np.inf, "volume 2 contains NaN or infinite values"),
+    ],
+)
+def test_volume_without_an_image_is_named_from_0(value, words):
+    scan = noise_scan()
+    after(steps.check_volumes, scan)
+    scan.data[..., 2] = value
+    assert reason(steps.check_volumes, scan) == words
+
+
+def test_one_voxel_that_is_no_number_is_enough():
+    scan = noise_scan()
+    scan.data[1, 2, 3, 0] = np.nan
+    assert reason(steps.check_volumes, scan) == "volume 0 contains NaN or infinite values"
+
+
+@pytest.fixture
+def raw(phantom_scan):
+    """What `preprocess` is given: the phantom, and a last volume that is not kept."""
+    data = np.concatenate([phantom_scan["dwi"], phantom_scan["dwi"][..., 4:5]], axis=3)
+    keep = np.arange(data.shape[3]) < data.shape[3] - 1
+    bvals = np.r_[phantom_scan["bvals"], 3000]
+    bvecs = np.vstack([phantom_scan["bvecs"], [1, 0, 0]])
+    return Scan(data, phantom_scan["affine"], bvals, bvecs, keep)
+
+
+def test_preprocessing_keeps_the_chosen_volumes_inside_the_brain(raw, phantom_scan):
+    names = ("data", "affine", "bvals", "bvecs", "keep")
+    before = {name: getattr(raw, name).copy() for name in names}
+    scan = after(None, raw)
+    b0 = phantom_scan["dwi"][..., phantom_scan["bvals"] == 0].mean(axis=3)
+    np.testing.assert_array_equal(scan.mask, brain_mask(b0, raw.affine))
+    assert scan.data.dtype == np.float32
+    np.testing.assert_array_equal(scan.data[scan.mask], phantom_scan["dwi"][scan.mask])
+    assert not scan.data[~scan.mask].any()
+    np.testing.assert_array_equal(scan.bvals, phantom_scan["bvals"])
+    np.testing.assert_array_equal(scan.bvecs, phantom_scan["bvecs"])
+    for name, value in before.items():  # the caller's arrays stay as they are
+        np.testing.assert_array_equal(getattr(raw, name), value)
+
+
+def test_preprocessing_says_what_was_done(raw):
+    scan = after(None, raw)
+    facts = dict(scan.facts)
+    assert not facts.pop("BlurSDMM").any()
+    sizes = np.linalg.norm(raw.affine[:3, :3], axis=0)
+    assert sorted(facts.pop("ResolutionMM")) == pytest.approx(sorted(sizes))
+    assert facts.pop("BrainVolumeML") == pytest.approx(scan.mask.sum() * 4 * 4.5 * 5 / 1000)
+    assert facts.pop("VolumesDropped").tolist() == [len(raw.keep) - 1]
+    assert facts == {
+        "VolumesKept": len(raw.keep) - 1, "BValues": [0, 1000], "Denoising": "none",
+        "SkullStripped": True,
+    }  # fmt: skip
+
+
+def test_series_is_brought_to_a_resolution_before_the_brain_is_cut_out(raw):
+    """A large voxel at the brain's edge holds some of what lies beyond it."""
+    scan = after(None, replace(raw, target=(9, 9, 9)))
+    np.testing.assert_allclose(scan.facts["ResolutionMM"], 9)
+    sizes = np.linalg.norm(raw.affine[:3, :3], axis=0)
+    np.testing.assert_allclose(scan.facts["BlurSDMM"], np.sqrt(81 - sizes**2) / 2)
+    kept = raw.data[..., raw.keep].astype(np.float32)
+    widths = (*(scan.facts["BlurSDMM"] / sizes), 0)
+    blurred = ndimage.gaussian_filter(kept, widths, mode="nearest")
+    np.testing.assert_allclose(scan.data[scan.mask], blurred[scan.mask], rtol=1e-4)
+    np.testing.assert_array_equal(scan.mask, after(None, raw).mask)
+
+
+def test_the_brain_is_sought_where_b_is_small(raw, monkeypatch):
+    """b = 40 is a b0 at a threshold of 50, and none at 30."""
+    raw.bvals[1] = 40
+    seen = []
+    monkeypatch.setattr(steps, "brain_mask", lambda b0, affine: seen.append(b0) or b0 > 0)
+    for threshold in (50, 30):
+        after(None, raw, b0_threshold=threshold)
+    low = raw.data[..., raw.bvals <= 30]
+    np.testing.assert_array_equal(seen[1], low.mean(axis=3))
+    both = np.concatenate([low, raw.data[..., 1:2]], axis=3)
+    np.testing.assert_allclose(seen[0], both.mean(axis=3), rtol=1e-6)
+
+
+def test_noise_is_removed_if_asked_and_inside_the_brain(raw, monkeypatch):
+    monkeypatch.setattr(steps, "denoise", lambda data, mask: np.where(mask[..., None], 7.0, np.nan))
+    scan = after(None, raw, denoise="mppca")
+    assert scan.facts["Denoising"] == "mppca"
+    assert scan.data.dtype == np.float32
+    assert (scan.data[scan.mask] == 7).all()
+    assert (scan.data[~scan.mask] == 0).all()
+
+
+def test_a_volume_without_an_image_is_a_fault_also_where_it_is_not_kept(raw):
+    raw.data[..., -1] = 0
+    words = reason(None, raw)
+    assert words == f"volume {len(raw.keep) - 1} is all zero"
+
+
+def test_a_series_without_a_brain_is_a_fault(raw):
+    cube = raw.data[20:23, 15:18, 20:23].copy()
+    raw.data[:] = 0
+    raw.data[5:8, 5:8, 5:8] = cube
+    assert reason(None, raw).startswith("no brain found in the b0 image")
