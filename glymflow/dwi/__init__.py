@@ -17,7 +17,7 @@ Modules
 - `preprocess`: the steps from a raw series to one that a tensor can be fitted to, in their order.
 - `series`: gradient tables, choice of volumes (b0 and the shells up to `shell_max`), motion
   between volumes.
-- `denoise`: noise, by MP-PCA.
+- `denoise`: noise, by MP-PCA. `unring`: Gibbs ringing, by subvoxel shifts.
 - `mask`: the brain in a b0 image, by median Otsu.
 - `tensor`: closed-form least squares, weighted or ordinary; FA, MD and principal direction.
 - `resolution`: the blur that brings a series to the resolution of a study.

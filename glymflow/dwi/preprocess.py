@@ -12,6 +12,7 @@ import numpy as np
 from glymflow.dwi import resolution
 from glymflow.dwi.denoise import denoise
 from glymflow.dwi.mask import brain_mask
+from glymflow.dwi.unring import unring
 from glymflow.image.grid import voxel_volume
 from glymflow.io import InputFault
 
@@ -117,9 +118,7 @@ def choose_volumes(scan, settings):
 
 def find_brain(scan, settings):
     """Find the brain in the mean of the volumes up to `b0_threshold`."""
-    mask = brain_mask(
-        scan.data[..., scan.bvals <= settings["b0_threshold"]].mean(axis=3), scan.affine
-    )
+    mask = brain_mask(mean_b0(scan, settings), scan.affine)
     volume = float(mask.sum() * voxel_volume(scan.affine) / 1000)
     return scan.after(mask=mask, facts={"BrainVolumeML": volume})
 
@@ -129,7 +128,28 @@ def remove_noise(scan, settings):
     facts = {"Denoising": settings["denoise"]}
     if settings["denoise"] == "none":
         return scan.after(facts=facts)
-    return scan.after(data=denoise(scan.data, scan.mask), facts=facts)
+    data, noise = denoise(scan.data, _with_margin(scan.mask))
+    facts["NoiseSD"] = float(np.median(noise[scan.mask]))
+    return scan.after(data=data, facts=facts)
+
+
+def remove_ringing(scan, settings):
+    """Remove Gibbs ringing by subvoxel shifts."""
+    facts = {"GibbsUnringing": settings["unring"]}
+    if not settings["unring"]:
+        return scan.after(facts=facts)
+    return scan.after(data=unring(scan.data, _with_margin(scan.mask)), facts=facts)
+
+
+def correct_bias(scan, settings):
+    """Divide by the field that N4 finds in the mean b0."""
+    facts = {"BiasFieldCorrection": settings["bias_field"]}
+    if not settings["bias_field"]:
+        return scan.after(facts=facts)
+    from glymflow.image.anat_registration import bias_field
+
+    field = bias_field(mean_b0(scan, settings), scan.affine, scan.mask)
+    return scan.after(data=scan.data / np.maximum(field, 0.1)[..., None], facts=facts)
 
 
 def match_resolution(scan, settings):
@@ -150,11 +170,25 @@ def cut_out_brain(scan, settings):
     return scan.after(data=inside, facts={"SkullStripped": True})
 
 
+def mean_b0(scan, settings):
+    """Return the mean of the volumes up to `b0_threshold`, (X, Y, Z)."""
+    return scan.data[..., scan.bvals <= settings["b0_threshold"]].mean(axis=3)
+
+
+def _with_margin(mask):
+    """Return a mask and two voxels round it, which a blur or an interpolation reaches."""
+    from scipy import ndimage
+
+    return ndimage.binary_dilation(mask, iterations=2)
+
+
 STEPS = (
     check_volumes,
     choose_volumes,
     find_brain,
     remove_noise,
+    remove_ringing,
+    correct_bias,
     match_resolution,
     cut_out_brain,
 )

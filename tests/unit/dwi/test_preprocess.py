@@ -1,9 +1,11 @@
 """The steps from a raw series to what the tensor is fitted to, and what is said of them."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from scipy import ndimage
 
 from glymflow.dwi import preprocess as steps
@@ -11,7 +13,8 @@ from glymflow.dwi.mask import brain_mask
 from glymflow.dwi.preprocess import Scan, preprocess
 from glymflow.io import InputFault
 
-SETTINGS = {"b0_threshold": 50, "shell_max": 1500, "denoise": "none"}
+CONFIG = Path(__file__).parents[3] / "config" / "config.yaml"
+SETTINGS = yaml.safe_load(CONFIG.read_text())["dwi"]
 
 
 def after(step, scan, **settings):
@@ -91,7 +94,7 @@ def test_preprocessing_says_what_was_done(raw):
     assert facts.pop("VolumesDropped").tolist() == [len(raw.keep) - 1]
     assert facts == {
         "VolumesKept": len(raw.keep) - 1, "BValues": [0, 1000], "Denoising": "none",
-        "SkullStripped": True,
+        "GibbsUnringing": False, "BiasFieldCorrection": False, "SkullStripped": True,
     }  # fmt: skip
 
 
@@ -121,13 +124,51 @@ def test_the_brain_is_sought_where_b_is_small(raw, monkeypatch):
     np.testing.assert_allclose(seen[0], both.mean(axis=3), rtol=1e-6)
 
 
-def test_noise_is_removed_if_asked_and_inside_the_brain(raw, monkeypatch):
-    monkeypatch.setattr(steps, "denoise", lambda data, mask: np.where(mask[..., None], 7.0, np.nan))
+def test_noise_is_removed_if_asked_with_a_margin_round_the_brain(raw, monkeypatch):
+    seen = []
+
+    def denoise(data, mask):
+        seen.append(mask)
+        return np.where(mask[..., None], 7.0, np.nan), np.where(mask, 3.0, np.nan)
+
+    monkeypatch.setattr(steps, "denoise", denoise)
     scan = after(None, raw, denoise="mppca")
     assert scan.facts["Denoising"] == "mppca"
+    assert scan.facts["NoiseSD"] == 3
     assert scan.data.dtype == np.float32
     assert (scan.data[scan.mask] == 7).all()
     assert (scan.data[~scan.mask] == 0).all()
+    np.testing.assert_array_equal(seen[0], ndimage.binary_dilation(scan.mask, iterations=2))
+
+
+def test_noise_of_a_phantom_is_found(raw, phantom_scan):
+    scan = after(None, raw, denoise="mppca")
+    assert scan.facts["NoiseSD"] == pytest.approx(1000 / phantom_scan["truth"]["snr"], rel=0.08)
+
+
+def test_ringing_is_removed_after_noise_if_asked(raw, monkeypatch):
+    monkeypatch.setattr(steps, "denoise", lambda data, mask: (data + 1, np.ones(mask.shape)))
+    monkeypatch.setattr(steps, "unring", lambda data, mask: 2 * data)
+    scan = after(None, raw, denoise="mppca", unring=True)
+    kept = raw.data[..., raw.keep]
+    np.testing.assert_allclose(scan.data[scan.mask], 2 * (kept[scan.mask] + 1), rtol=1e-6)
+    assert scan.facts["GibbsUnringing"] is True
+
+
+def test_bias_field_of_the_b0_divides_all_volumes(raw):
+    """Brighter on the left: what N4 takes away, and no ratio of volumes changes."""
+    x = np.linspace(1.3, 0.7, raw.data.shape[0])[:, None, None]
+    scan = after(None, replace(raw, data=raw.data * x[..., None]), bias_field=True)
+    plain = after(None, raw)
+    both = scan.mask & plain.mask
+    ratio = (scan.data[both] / np.maximum(plain.data[both], 1)).mean(axis=1)
+    slope = np.polyfit(np.nonzero(both)[0] / raw.data.shape[0], ratio, 1)[0]
+    assert abs(slope) < 0.3  # of -0.6
+    assert scan.facts["BiasFieldCorrection"] is True
+    np.testing.assert_allclose(
+        scan.data[both][:, 3] / scan.data[both][:, 0],
+        plain.data[both][:, 3] / plain.data[both][:, 0], rtol=1e-4,
+    )  # fmt: skip
 
 
 def test_a_volume_without_an_image_is_a_fault_also_where_it_is_not_kept(raw):
