@@ -30,6 +30,7 @@ rule fit_tensor:
         dwi=get_of_series("dwi"),
         bval=get_of_series("bval"),
         bvec=get_of_series("bvec"),
+        sidecar=get_sidecar,
         resolution=branch(
             config["dwi"]["match_resolution"] == "auto",
             then="<cohort>/resolution.json",
@@ -58,6 +59,7 @@ rule fit_tensor:
         runtime=grow(15),
     params:
         settings=config["dwi"],
+        preprocessed=get_of_series("preprocessed"),
         method=config["tensor"]["fit"],
         code=code_hash("fit_tensor"),
     message:

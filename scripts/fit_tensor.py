@@ -21,7 +21,7 @@ from glymflow.io import (
 
 def main(
     *, dwi, bval, bvec, settings, method, preproc, bvals, bvecs, mask, preproc_sidecar, tensor, fa,
-    md, colorfa, tensor_sidecar, found=None,
+    md, colorfa, tensor_sidecar, found=None, sidecar=None, preprocessed=False,
 ):  # fmt: skip
     """Write the series that the tensor is fitted to, and the tensor with its maps.
 
@@ -32,6 +32,10 @@ def main(
     settings : dict
         The config's `dwi`; see `glymflow.dwi.preprocess` for each step.
     method : {"WLS", "OLS"}
+    sidecar : path-like, optional
+        Of the raw series.
+    preprocessed : bool
+        Whether it is a series of `derivatives_dir`.
     found : path-like, optional
         The file of `find_resolution`, for `match_resolution: auto`.
     preproc, bvals, bvecs : path-like
@@ -48,8 +52,12 @@ def main(
         limits = {name: settings[name] for name in ("b0_threshold", "shell_max")}
         keep = dwi_series.select_volumes(*table, **limits)
     target = _target(settings["match_resolution"], found)
+    told = read_json(sidecar) if sidecar else {}
+    ready = told if preprocessed else None
     with _fault_of(dwi):
-        scan = preprocess(Scan(image_data(image), image.affine, *table, keep, target), settings)
+        scan = preprocess(
+            Scan(image_data(image), image.affine, *table, keep, target, ready), settings
+        )
     save_image(scan.data, image.affine, preproc)
     save_image(scan.mask, image.affine, mask)
     dwi_series.write_gradients(scan.bvals, scan.bvecs, bvals, bvecs)
@@ -64,6 +72,7 @@ def main(
         maps = {"tensor": tensor, "fa": fa, "md": md, "colorfa": colorfa}
         facts = _fit(scan.data, scan.mask, affine, *table, method=method, **maps)
     facts |= {name: scan.facts[name] for name in ("ResolutionMM", "BlurSDMM")}
+    facts["StepsDiffer"] = scan.facts.get("StepsDiffer", [])
     facts |= dwi_series.scheme(*table, b0_threshold=settings["b0_threshold"])
     write_json({"Sources": [str(preproc)], **facts}, tensor_sidecar)
 
@@ -126,6 +135,8 @@ if __name__ == "__main__":
             settings=snakemake.params.settings,
             method=snakemake.params.method,
             found=snakemake.input.get("resolution") or None,
+            sidecar=snakemake.input.get("sidecar") or None,
+            preprocessed=snakemake.params.preprocessed,
             preproc=snakemake.output.dwi,
             bvals=snakemake.output.bval,
             bvecs=snakemake.output.bvec,

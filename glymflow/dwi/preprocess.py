@@ -3,6 +3,8 @@
 `STEPS` is the whole of it. A step is a function of the scan as the steps before left it and of the
 config's `dwi`; it returns the changed scan with what it did in `facts`, which becomes the sidecar.
 A step that is off changes nothing but says so.
+
+What comes preprocessed keeps what its pipeline did: no switch of `OFF` is on for it.
 """
 
 from dataclasses import dataclass, field, replace
@@ -15,6 +17,9 @@ from glymflow.dwi.mask import brain_mask
 from glymflow.dwi.unring import unring
 from glymflow.image.grid import voxel_volume
 from glymflow.io import InputFault
+
+# the config's switches of steps, as they are off; the sidecar records those of a run
+OFF = {"denoise": "none", "unring": False, "bias_field": False}
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Scan:
     target : (3,) array, optional
         Voxel size (mm) along the axes of the head whose resolution the series is blurred to
         (`glymflow.dwi.resolution`).
+    ready : dict, optional
+        The sidecar of a series that comes preprocessed; None for a raw one.
     mask : (X, Y, Z) bool array, optional
         The brain, from the step that finds it.
     facts : dict
@@ -48,6 +55,7 @@ class Scan:
     bvecs: np.ndarray
     keep: np.ndarray
     target: np.ndarray | None = None
+    ready: dict | None = None
     mask: np.ndarray | None = None
     facts: dict = field(default_factory=dict)
 
@@ -75,9 +83,42 @@ def preprocess(scan, settings):
     InputFault
         If a volume holds no image (also one that is not kept), or there is no brain.
     """
+    if scan.ready is None:
+        facts = {"Steps": {name: settings[name] for name in OFF}}
+    else:
+        facts = {
+            "Steps": scan.ready.get("Steps", "unknown"),
+            "StepsDiffer": differing(scan.ready, settings),
+        }
+        settings = settings | OFF
     for step in STEPS:
         scan = step(scan, settings)
-    return scan
+    return scan.after(facts=facts)
+
+
+def differing(sidecar, settings):
+    """Say in which steps a series that comes preprocessed differs from the config.
+
+    Parameters
+    ----------
+    sidecar : dict
+        Of the series. Those of other pipelines record no `Steps`; then nothing is compared.
+    settings : dict
+        The config's `dwi`.
+
+    Returns
+    -------
+    list of str
+        One line per step, empty if there is none.
+    """
+    made = sidecar.get("Steps")
+    if not isinstance(made, dict):
+        return []
+    return [
+        f"{name}: {made.get(name, off)} recorded, {settings[name]} in the config"
+        for name, off in OFF.items()
+        if made.get(name, off) != settings[name]
+    ]
 
 
 def check_volumes(scan, settings):

@@ -87,6 +87,7 @@ def test_preprocessing_keeps_the_chosen_volumes_inside_the_brain(raw, phantom_sc
 def test_preprocessing_says_what_was_done(raw):
     scan = after(None, raw)
     facts = dict(scan.facts)
+    assert facts.pop("Steps") == {name: SETTINGS[name] for name in steps.OFF}
     assert not facts.pop("BlurSDMM").any()
     sizes = np.linalg.norm(raw.affine[:3, :3], axis=0)
     assert sorted(facts.pop("ResolutionMM")) == pytest.approx(sorted(sizes))
@@ -169,6 +170,37 @@ def test_bias_field_of_the_b0_divides_all_volumes(raw):
         scan.data[both][:, 3] / scan.data[both][:, 0],
         plain.data[both][:, 3] / plain.data[both][:, 0], rtol=1e-4,
     )  # fmt: skip
+
+
+def test_what_comes_preprocessed_keeps_what_its_pipeline_did(raw, monkeypatch):
+    """Noise of a series that was interpolated is not the noise that MP-PCA knows."""
+    for name in ("denoise", "unring"):
+        monkeypatch.setattr(steps, name, None)  # a call would fail
+    asked = {"denoise": "mppca", "unring": True, "bias_field": True}
+    scan = after(None, replace(raw, ready={}), **asked)
+    np.testing.assert_array_equal(scan.data, after(None, raw).data)
+    assert scan.facts["Steps"] == "unknown"
+    assert scan.facts["StepsDiffer"] == []
+    made = {"Steps": steps.OFF | {"unring": True}}
+    scan = after(None, replace(raw, ready=made), **asked)
+    assert scan.facts["Steps"] == made["Steps"]
+    assert scan.facts["StepsDiffer"] == [
+        "denoise: none recorded, mppca in the config",
+        "bias_field: False recorded, True in the config",
+    ]
+
+
+def test_steps_of_an_older_sidecar_count_as_off():
+    assert steps.differing({"Steps": {}}, SETTINGS | steps.OFF) == []
+    lines = steps.differing({"Steps": {}}, SETTINGS | steps.OFF | {"unring": True})
+    assert lines == ["unring: False recorded, True in the config"]
+
+
+def test_every_switch_is_a_key_of_the_config_and_off_is_allowed():
+    schema = yaml.safe_load((CONFIG.parent / "schemas" / "config.schema.yaml").read_text())
+    keys = schema["properties"]["dwi"]["properties"]
+    for name, off in steps.OFF.items():
+        assert off in keys[name].get("enum", [False])
 
 
 def test_a_volume_without_an_image_is_a_fault_also_where_it_is_not_kept(raw):
