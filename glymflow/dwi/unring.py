@@ -89,26 +89,26 @@ class _Lines:
 
 def _clean_lines(spectra, length, line, place):
     """Return the values of lines, given their spectra, at some places, without ringing."""
-    from scipy import fft
-
     phases = np.exp(2j * np.pi * SHIFTS[:, None] * np.arange(spectra.shape[1]) / length)
     if length % 2 == 0:
         phases[1:, -1] = 0  # half a cycle per voxel cannot be shifted
     shifted = np.empty((len(SHIFTS), len(spectra), length), dtype=np.float32)
-    steps = np.empty(shifted.shape[1:], dtype=np.float32)
+    turned, phases = np.empty_like(spectra), phases.astype(np.complex64)
+    steps = np.empty((len(spectra), length), dtype=np.float32)
+    variation = np.empty_like(steps)
     least = np.full(steps.shape, np.iinfo(np.int32).max, dtype=np.int32)
-    for number, phase in enumerate(phases.astype(np.complex64)):
-        values = shifted[number]
-        values[:] = fft.irfft(spectra * phase, length, axis=1)
-        np.subtract(values[:, 1:], values[:, :-1], out=steps[:, :-1])
+    bits = variation.view(np.int32)
+    for number, values in enumerate(shifted):
+        np.multiply(spectra, phases[number], out=turned)
+        np.fft.irfft(turned, length, axis=1, out=values)
+        # over all lines as if they were one, then right at their ends: a line is a ring
+        np.subtract(values.ravel()[1:], values.ravel()[:-1], out=steps.ravel()[:-1])
         np.subtract(values[:, 0], values[:, -1], out=steps[:, -1])
         np.abs(steps, out=steps)
-        variation = steps.copy()
-        for distance in range(1, _WINDOW):
-            variation[:, :-distance] += steps[:, distance:]
-            variation[:, -distance:] += steps[:, :distance]
+        _sum_windows(steps.ravel(), variation.ravel()[: 1 - _WINDOW])
+        ends = np.concatenate([steps[:, 1 - _WINDOW :], steps[:, : _WINDOW - 1]], axis=1)
+        _sum_windows(ends.T, variation[:, 1 - _WINDOW :].T)
         # positive floats are ordered as their bits are, so the last ones can carry the shift
-        bits = variation.view(np.int32)
         bits &= ~_MARK
         bits |= number
         np.minimum(least, bits, out=least)
@@ -119,3 +119,10 @@ def _clean_lines(spectra, length, line, place):
     beside = (place - np.sign(shift).astype(int)) % length
     share = np.abs(shift)
     return (1 - share) * shifted[chosen, line, place] + share * shifted[chosen, line, beside]
+
+
+def _sum_windows(values, out):
+    """Write the sums of as many neighbours as the window has, along the first axis."""
+    np.add(values[: len(out)], values[1 : len(out) + 1], out=out)
+    for distance in range(2, _WINDOW):
+        out += values[distance : len(out) + distance]
