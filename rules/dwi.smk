@@ -35,6 +35,11 @@ rule fit_tensor:
             then="<cohort>/resolution.json",
             otherwise=[],
         ),
+        corrections=branch(
+            config["dwi"]["distortion"] == "auto",
+            then=get_correction_files,
+            otherwise=[],
+        ),
     output:
         dwi="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.nii.gz",
         bval="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.bval",
@@ -58,6 +63,11 @@ rule fit_tensor:
         runtime=grow(15),
     params:
         settings=config["dwi"],
+        corrections=branch(
+            config["dwi"]["distortion"] == "auto",
+            then=get_corrections,
+            otherwise=None,
+        ),
         method=config["tensor"]["fit"],
         code=code_hash("fit_tensor"),
     message:

@@ -1,5 +1,7 @@
 """What ALPS is measured in, as `glymflow check` says it."""
 
+import json
+
 import pandas as pd
 import pytest
 from bids_trees import write_series
@@ -8,7 +10,7 @@ from glymflow.alps.intake import check, describe, index, page_files, settings
 from glymflow.cohort.bids import list_cohort
 
 CONFIG = {
-    "dwi": {"b0_threshold": 50, "shell_max": 1500},
+    "dwi": {"b0_threshold": 50, "shell_max": 1500, "distortion": "off"},
     "roi_set": "one",
     "roi_sets": {"one": {}, "two": {}},
     "frame": "fibre",
@@ -29,6 +31,45 @@ def test_a_gradient_table_that_does_not_fit_is_named(series):
     ((loss, name, fault),) = faults
     assert (loss, name) == ("not measured", "sub-2")
     assert "sub-2_dwi.bval" in fault
+
+
+def write_told(path, **keys):
+    path.with_suffix("").with_suffix(".json").write_text(json.dumps(keys))
+
+
+def test_what_corrects_each_series_is_said(tmp_path):
+    for label, direction in (("AP", "j-"), ("PA", "j")):
+        path = write_series(tmp_path / label, "sub-1")
+        for part in path.parent.iterdir():
+            name = part.name.replace("_dwi", f"_dir-{label}_dwi")
+            (tmp_path / "bids/sub-1/dwi").mkdir(parents=True, exist_ok=True)
+            part.rename(tmp_path / "bids/sub-1/dwi" / name)
+        write_told(
+            tmp_path / f"bids/sub-1/dwi/sub-1_dir-{label}_dwi.nii.gz",
+            PhaseEncodingDirection=direction, TotalReadoutTime=0.05,
+        )  # fmt: skip
+    write_series(tmp_path / "bids", "sub-2")
+    config = CONFIG | {"dwi": CONFIG["dwi"] | {"distortion": "auto"}}
+    found = index(list_cohort(tmp_path / "bids"), settings(config, {}), {}).rows
+    usable, faults = check(found, config)
+    facts = describe(usable, config)
+    assert facts["distortion"] == "pair of opposite phase encodings 2, none 1"
+    assert "sub-1_dir-PA_dwi.nii.gz (same session)" in facts["  sub-1_dir-AP"]
+    assert facts["  sub-2"] == "none: no image of opposite phase encoding and no field map"
+    assert faults == []
+
+    sidecar = tmp_path / "bids/sub-1/dwi/sub-1_dir-PA_dwi.json"
+    sidecar.write_text(json.dumps({"PhaseEncodingDirection": "j-"}))
+    usable, faults = check(found, config)
+    assert len(usable) == 3
+    assert {(what, name) for what, name, _ in faults} == {
+        ("not corrected", "sub-1_dir-AP"), ("not corrected", "sub-1_dir-PA"),
+    }  # fmt: skip
+    assert all("PhaseEncodingDirection is j-, dir-PA is j" in fault for *_, fault in faults)
+
+    usable, faults = check(found, CONFIG)
+    assert faults == []
+    assert describe(usable, CONFIG)["distortion"] == "not corrected"
 
 
 def test_what_will_be_measured(series):
