@@ -17,6 +17,7 @@ from snakemake.exceptions import WorkflowError
 
 from glymflow.commands.check import refusals
 from glymflow.domains import DOMAINS
+from glymflow.dwi.correction_intake import candidate_files, read_candidates
 from glymflow.io import InputFault
 from glymflow.study.plan import load_plan, study_outputs
 from glymflow.workflow.intake import intake_settings
@@ -58,6 +59,23 @@ def get_of_series(column):
 def get_sidecar(wildcards):
     """Give the sidecar of the job's series, or nothing where it has none."""
     return SHEET.series[wildcards.series]["sidecar"] or []
+
+
+def get_corrections(wildcards):
+    """Give what `glymflow.dwi.correction.choose` has to know of the job's series."""
+    row = SHEET.series[wildcards.series]
+    return {
+        "sidecar": row["sidecar"],
+        "candidates": read_candidates(row["corrections"]),
+        "preprocessed": row["preprocessed"],
+    }
+
+
+def get_correction_files(wildcards):
+    """Give the files that may correct the job's series, and its own sidecar."""
+    row = SHEET.series[wildcards.series]
+    files = candidate_files(row["corrections"])
+    return [row["sidecar"], *files] if files and row["sidecar"] else files
 
 
 def get_of_session(column):

@@ -36,6 +36,11 @@ rule fit_tensor:
             then="<cohort>/resolution.json",
             otherwise=[],
         ),
+        corrections=branch(
+            config["dwi"]["distortion"] == "auto",
+            then=get_correction_files,
+            otherwise=[],
+        ),
     output:
         dwi="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.nii.gz",
         bval="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.bval",
@@ -60,6 +65,11 @@ rule fit_tensor:
     params:
         settings=config["dwi"],
         preprocessed=get_of_series("preprocessed"),
+        corrections=branch(
+            config["dwi"]["distortion"] == "auto",
+            then=get_corrections,
+            otherwise=None,
+        ),
         method=config["tensor"]["fit"],
         code=code_hash("fit_tensor"),
     message:

@@ -2,10 +2,15 @@
 
 import sys
 
+import pandas as pd
+
+from glymflow.dwi.correction_intake import read_candidates
 from glymflow.dwi.intake import find_series
 from glymflow.io import InputFault, load_image, naming, read_json
 
 FRAMES = ("scanner", "template", "fibre")
+LOST = "not measured"
+FEW_SERIES = 50  # of which `glymflow check` says one by one what corrects their distortion
 
 
 def settings(config, plan):
@@ -30,24 +35,31 @@ def check(series, config):
     Returns
     -------
     usable : DataFrame
-        The series that can be measured.
+        The series that can be measured; `correction` says what corrects the distortion of each.
     faults : list of (str, str, str)
-        What is lost, name and fault of each series that cannot, or that was made otherwise than
-        the config asks for.
+        What is lost, name and fault of each series that cannot be measured or corrected, or that
+        was made with other steps than the config asks for.
     """
-    faults = []
+    faults, corrections = [], []
     for number, row in enumerate(series.itertuples(), start=1):
         if sys.stderr.isatty():
             print(f"\rheaders: {number} of {len(series)}", end="", file=sys.stderr)
         try:
             _check_one(row, config["dwi"])
             faults += _mixed_steps(row, config["dwi"])
+            corrections.append(_correction(row, config["dwi"]))
         except InputFault as fault:
-            faults.append(("not measured", row.series, str(fault)))
+            faults.append((LOST, row.series, str(fault)))
     if sys.stderr.isatty() and len(series):
         print(file=sys.stderr)
-    lost = [name for what, name, _ in faults if what == "not measured"]
-    return series[~series.series.isin(lost)], faults
+    usable = series[~series.series.isin([name for what, name, _ in faults if what == LOST])].copy()
+    usable["correction"] = pd.Series(corrections, index=usable.index, dtype=object)
+    faults += [
+        ("not corrected", row.series, row.correction.reason)
+        for row in usable.itertuples()
+        if row.correction is not None and row.correction.method == "none" and row.corrections
+    ]
+    return usable, faults
 
 
 def _check_one(row, settings):
@@ -71,6 +83,37 @@ def _mixed_steps(row, settings):
     return [("mixed steps", row.series, f"{row.sidecar}: {line}") for line in lines]
 
 
+def _correction(row, settings):
+    """Return what corrects the distortion of a series, None where none is asked for."""
+    if settings["distortion"] == "off":
+        return None
+    from glymflow.dwi.correction import choose
+
+    return choose(
+        row.dwi,
+        row.sidecar,
+        read_candidates(row.corrections),
+        preprocessed=row.preprocessed,
+        b0_threshold=settings["b0_threshold"],
+    )
+
+
+def _describe_corrections(series):
+    """Count the ways of correction; say each where there are few."""
+    choices = [
+        (name, choice)
+        for name, choice in zip(series.series, series.get("correction", ()), strict=False)
+        if choice is not None
+    ]
+    if not choices:
+        return {"distortion": "not corrected"}
+    ways = {"pair": "pair of opposite phase encodings", "fieldmap": "field map", "none": "none"}
+    counts = {way: sum(choice.method == way for _, choice in choices) for way in ways}
+    said = ", ".join(f"{ways[way]} {count}" for way, count in counts.items() if count)
+    few = choices if len(choices) <= FEW_SERIES else []
+    return {"distortion": said} | {f"  {name}": choice.describe() for name, choice in few}
+
+
 def describe(series, config):
     """Return what a run will measure, as facts in words."""
     sessions = series[["participant_id", "session_id"]].drop_duplicates()
@@ -88,6 +131,7 @@ def describe(series, config):
         "frames": ", ".join(frames),
         "values": f"{len(series) * len(sets) * len(frames)} rows of alps.tsv",
         "several series": f"{config['combine_series']} of a session" if several else "no session",
+        **_describe_corrections(series),
     }
 
 

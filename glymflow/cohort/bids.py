@@ -18,7 +18,7 @@ from glymflow import lean
 from glymflow.cohort.participants import EXCLUDED_COLUMNS, KEYS
 from glymflow.io import InputFault
 
-DATATYPES = ("dwi", "anat")
+DATATYPES = ("dwi", "anat", "fmap")
 MASK_DATATYPES = ("anat", "dwi", "swi", "perf", "ct", "lesion")  # where masks may lie
 LOST_LINK = "the link points to a missing file (in a DataLad dataset: datalad get)"
 SIDECARS = {"bval": ".bval", "bvec": ".bvec", "sidecar": ".json"}
@@ -109,7 +109,7 @@ def list_cohort(bids_dir, derivatives_dir=None, participants=None, participant_l
     subjects = select_subjects(list_subjects(bids_dir), participant_label)
     faults = mislabelled_subjects(bids_dir) if participant_label is None else []
     if derivatives_dir is not None and same_folder(bids_dir, derivatives_dir):
-        raw, more = scan_files(bids_dir, subjects, MASK_DATATYPES)
+        raw, more = scan_files(bids_dir, subjects, (*MASK_DATATYPES, "fmap"))
         derived, faults = raw, faults + more
     else:
         raw, more = scan_files(bids_dir, subjects)

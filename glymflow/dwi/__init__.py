@@ -18,6 +18,12 @@ Modules
 - `series`: gradient tables, choice of volumes (b0 and the shells up to `shell_max`), motion
   between volumes.
 - `denoise`: noise, by MP-PCA. `unring`: Gibbs ringing, by subvoxel shifts.
+- `correction_intake`: images of opposite phase encoding and field maps of a series, by their names.
+- `phase_encoding`: axis, direction and readout time, from sidecars and ``dir-`` labels.
+- `correction`: which of these images corrects a series, by their sidecars, and the field they give.
+- `distortion`: the field of a pair of opposite phase encodings.
+- `undistort`: what a field does to an image; sign and units of fields.
+- `fieldmap`: the field of a phase difference, of two phases, or of a field map in Hz.
 - `mask`: the brain in a b0 image, by median Otsu.
 - `tensor`: closed-form least squares, weighted or ordinary; FA, MD and principal direction.
 - `resolution`: the blur that brings a series to the resolution of a study.

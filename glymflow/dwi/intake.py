@@ -16,6 +16,7 @@ from glymflow.cohort.bids import (
     parse_entities,
     printable,
 )
+from glymflow.dwi.correction_intake import find_candidates
 
 SERIES_COLUMNS = [
     "series",
@@ -28,6 +29,7 @@ SERIES_COLUMNS = [
     "sidecar",
     "t1w",
     "preprocessed",
+    "corrections",
 ]
 _IMAGE = re.compile(r"(.+)_(dwi|T1w)\.nii(?:\.gz)?$")
 # entities that preprocessing adds to the name of the series it was made from
@@ -50,7 +52,9 @@ def find_series(listing):
     -------
     Found
         `rows`: one row per series, sorted, `SERIES_COLUMNS`. `session_id`, `sidecar` and `t1w` are
-        None where there is none; `t1w` is of the session, else of any session of the subject.
+        None where there is none; `t1w` is of the session, else of any session of the subject;
+        `corrections` are the files that may correct its distortion
+        (`glymflow.dwi.correction_intake.read_candidates`).
         `folders` have a DWI, also one that cannot be used.
     """
     images, files = _images(listing.raw), listing.raw
@@ -128,7 +132,8 @@ def _select_series(images, files):
         for row in twins.itertuples():
             others = " and ".join(sorted(twins.path.drop(row.Index)))
             dwi.loc[row.Index, "fault"] = f"has the same series name as {others}"
-    _find_sidecars(dwi, files)
+    for column in SIDECARS:
+        dwi[column] = _find_sidecars(dwi, files, column, "dwi", "dwi")
     for column in ("bval", "bvec"):
         missing = dwi.fault.isna() & dwi[column].isna()
         dwi.loc[missing, "fault"] = f"there is no .{column} file for it"
@@ -146,6 +151,7 @@ def _select_series(images, files):
     ]
     good = dwi[dwi.fault.isna()].rename(columns={"path": "dwi"})
     good["t1w"] = _find_t1w(good, images)
+    good["corrections"] = _find_corrections(good, images, files)
     series = good.sort_values(["folder", "series"], ignore_index=True)[SERIES_COLUMNS]
     return none_for_missing(series).astype({"preprocessed": bool}), faults
 
@@ -180,26 +186,41 @@ def _replaced(dwi):
     ]
 
 
-def _find_sidecars(dwi, files):
-    """Add the columns bval, bvec and sidecar: the file beside the image, else an inherited one."""
-    images = set(dwi.path.str.removesuffix(".gz").str.removesuffix(".nii"))
-    for column, extension in SIDECARS.items():
-        sidecars = files[files.name.str.endswith(f"dwi{extension}") & ~files.broken.astype(bool)]
-        by_place = {}
-        for row in sidecars.itertuples():
-            place = (row.root, row.folder, row.datatype)
-            # gradients of sub-01_dwi are not for sub-01_run-2_dwi, though BIDS would inherit them
-            owner = row.path.removesuffix(extension)
-            owner = owner if owner in images else None
-            by_place.setdefault(place, []).append((parse_entities(row.name), row.path, owner))
-        found = [_nearest(row, by_place) for row in dwi.itertuples()]
-        dwi[column] = pd.Series(found, index=dwi.index, dtype=object)
+def _find_corrections(series, images, files):
+    """Return the files that may correct each series; see `find_candidates`."""
+    raw = images[(images.suffix == "dwi") & images.desc.isna()].copy()
+    several = raw.duplicated("folder", keep=False) & raw.folder.isin(series.folder)
+    raw = raw[several]
+    for column in ("bval", "sidecar"):
+        raw[column] = _find_sidecars(raw, files, column, "dwi", "dwi")
+
+    def sidecar_of(some, suffix, datatype):
+        return _find_sidecars(some, files, "sidecar", suffix, datatype)
+
+    found = find_candidates(series.rename(columns={"dwi": "path"}), raw, files, sidecar_of)
+    return pd.Series(found, index=series.index, dtype=object)
 
 
-def _nearest(image, by_place):
+def _find_sidecars(images, files, column, suffix, datatype):
+    """Return the bval, bvec or sidecar of images: the file beside it, else an inherited one."""
+    extension = SIDECARS[column]
+    stems = set(images.path.str.removesuffix(".gz").str.removesuffix(".nii"))
+    sidecars = files[files.name.str.endswith(f"{suffix}{extension}") & ~files.broken.astype(bool)]
+    by_place = {}
+    for row in sidecars.itertuples():
+        place = (row.root, row.folder, row.datatype)
+        # gradients of sub-01_dwi are not for sub-01_run-2_dwi, though BIDS would inherit them
+        owner = row.path.removesuffix(extension)
+        owner = owner if owner in stems else None
+        by_place.setdefault(place, []).append((parse_entities(row.name), row.path, owner))
+    found = [_nearest(row, by_place, datatype) for row in images.itertuples()]
+    return pd.Series(found, index=images.index, dtype=object)
+
+
+def _nearest(image, by_place, datatype):
     """Find the nearest sidecar up the tree whose entities are all among those of the image."""
     own = image.path.removesuffix(".gz").removesuffix(".nii")
-    places = [(image.folder, "dwi"), (image.folder, ""), (image.participant_id, ""), ("", "")]
+    places = [(image.folder, datatype), (image.folder, ""), (image.participant_id, ""), ("", "")]
     for folder, datatype in places:
         fitting = [
             (-len(entities), path)

@@ -37,11 +37,7 @@ def read_gradients(bval, bvec, n_volumes):
     InputFault
         If a file is missing, is not numeric, or does not fit the number of volumes.
     """
-    bvals = _read_numbers(bval).ravel()
-    if bvals.size != n_volumes:
-        raise InputFault(f"{bval}: {bvals.size} b-values for {n_volumes} volumes")
-    if not np.all(np.isfinite(bvals)) or bvals.min() < 0:
-        raise InputFault(f"{bval}: a b-value is negative or not a number")
+    bvals = read_bvals(bval, n_volumes)
     bvecs = _read_numbers(bvec)
     if bvecs.shape != (3, n_volumes):
         bvecs = bvecs.T
@@ -51,6 +47,22 @@ def read_gradients(bval, bvec, n_volumes):
     bvecs = np.nan_to_num(bvecs.T)
     length = np.linalg.norm(bvecs, axis=1, keepdims=True)
     return bvals, np.divide(bvecs, length, out=np.zeros_like(bvecs), where=length > 0.1)
+
+
+def read_bvals(bval, n_volumes):
+    """Read the b-values (s/mm^2) of an image with so many volumes, an (N,) float array.
+
+    Raises
+    ------
+    InputFault
+        As `read_gradients`.
+    """
+    bvals = _read_numbers(bval).ravel()
+    if bvals.size != n_volumes:
+        raise InputFault(f"{bval}: {bvals.size} b-values for {n_volumes} volumes")
+    if not np.all(np.isfinite(bvals)) or bvals.min() < 0:
+        raise InputFault(f"{bval}: a b-value is negative or not a number")
+    return bvals
 
 
 def write_gradients(bvals, bvecs, bval, bvec):

@@ -1,5 +1,7 @@
 """What ALPS is measured in, as `glymflow check` says it."""
 
+import json
+
 import pandas as pd
 import pytest
 from bids_trees import write_series
@@ -48,6 +50,45 @@ def test_a_preprocessed_series_made_with_other_steps_is_named(tmp_path):
     assert faults == [("mixed steps", "sub-1", words)]
     same = CONFIG | {"dwi": CONFIG["dwi"] | {"denoise": "mppca"}}
     assert check(rows, same)[1] == []
+
+
+def write_told(path, **keys):
+    path.with_suffix("").with_suffix(".json").write_text(json.dumps(keys))
+
+
+def test_what_corrects_each_series_is_said(tmp_path):
+    for label, direction in (("AP", "j-"), ("PA", "j")):
+        path = write_series(tmp_path / label, "sub-1")
+        for part in path.parent.iterdir():
+            name = part.name.replace("_dwi", f"_dir-{label}_dwi")
+            (tmp_path / "bids/sub-1/dwi").mkdir(parents=True, exist_ok=True)
+            part.rename(tmp_path / "bids/sub-1/dwi" / name)
+        write_told(
+            tmp_path / f"bids/sub-1/dwi/sub-1_dir-{label}_dwi.nii.gz",
+            PhaseEncodingDirection=direction, TotalReadoutTime=0.05,
+        )  # fmt: skip
+    write_series(tmp_path / "bids", "sub-2")
+    config = CONFIG | {"dwi": CONFIG["dwi"] | {"distortion": "auto"}}
+    found = index(list_cohort(tmp_path / "bids"), settings(config, {}), {}).rows
+    usable, faults = check(found, config)
+    facts = describe(usable, config)
+    assert facts["distortion"] == "pair of opposite phase encodings 2, none 1"
+    assert "sub-1_dir-PA_dwi.nii.gz (same session)" in facts["  sub-1_dir-AP"]
+    assert facts["  sub-2"] == "none: no image of opposite phase encoding and no field map"
+    assert faults == []
+
+    sidecar = tmp_path / "bids/sub-1/dwi/sub-1_dir-PA_dwi.json"
+    sidecar.write_text(json.dumps({"PhaseEncodingDirection": "j-"}))
+    usable, faults = check(found, config)
+    assert len(usable) == 3
+    assert {(what, name) for what, name, _ in faults} == {
+        ("not corrected", "sub-1_dir-AP"), ("not corrected", "sub-1_dir-PA"),
+    }  # fmt: skip
+    assert all("PhaseEncodingDirection is j-, dir-PA is j" in fault for *_, fault in faults)
+
+    usable, faults = check(found, CONFIG)
+    assert faults == []
+    assert describe(usable, CONFIG)["distortion"] == "not corrected"
 
 
 def test_what_will_be_measured(series):

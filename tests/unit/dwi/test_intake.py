@@ -50,6 +50,7 @@ class TestIndex:
             "sidecar": str(folder / "sub-01_dwi.json"),
             "t1w": None,
             "preprocessed": False,
+            "corrections": None,
         }
 
     def test_sessions_runs_and_directions(self, tmp_path):
