@@ -24,6 +24,13 @@ Modules
 - `distortion`: the field of a pair of opposite phase encodings.
 - `undistort`: what a field does to an image; sign and units of fields.
 - `fieldmap`: the field of a phase difference, of two phases, or of a field map in Hz.
+- `prediction`: each weighted volume from the others of its shell, a Gaussian process on the sphere.
+- `coarse`: the coarse grid on which volumes are compared.
+- `motion`: head motion and eddy currents of each volume; gradient directions as the head saw them.
+- `b0_link`: the b0 volumes among each other and to the weighted ones, where that is plausible.
+- `outliers`: slices that lost their signal, and their replacement.
+- `resample`: one interpolation for motion, eddy currents and EPI distortion.
+- `quality`: SNR, CNR, displacement, outliers and residuals of a scan.
 - `mask`: the brain in a b0 image, by median Otsu.
 - `tensor`: closed-form least squares, weighted or ordinary; FA, MD and principal direction.
 - `resolution`: the blur that brings a series to the resolution of a study.
