@@ -27,6 +27,7 @@ import yaml
 from glymflow.commands.simulate import simulate_cohort
 from glymflow.dwi.denoise import denoise
 from glymflow.dwi.mask import brain_mask
+from glymflow.dwi.preprocess import OFF
 from glymflow.dwi.unring import unring
 from glymflow.io import read_tsv
 from glymflow.phantoms.scan import simulate_subject
@@ -37,9 +38,10 @@ PAIRS = 3  # runs of both sides in turn
 STEPS = {
     "denoise": {"denoise": "mppca"},
     "unring": {"unring": True},
+    "motion": {"motion": "auto"},
+    "distortion": {"distortion": "auto"},
     "bias_field": {"bias_field": True},
 }
-OFF = {"denoise": "none", "unring": False, "bias_field": False}
 VARIANTS = {"none": {}, **STEPS, "all": {k: v for step in STEPS.values() for k, v in step.items()}}
 # the primary set, and the same read from tensors that are calibrated on grey matter
 PRIMARY = DEFAULTS["roi_set"]

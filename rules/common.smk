@@ -62,20 +62,13 @@ def get_sidecar(wildcards):
 
 
 def get_corrections(wildcards):
-    """Give what `glymflow.dwi.correction.choose` has to know of the job's series."""
-    row = SHEET.series[wildcards.series]
-    return {
-        "sidecar": row["sidecar"],
-        "candidates": read_candidates(row["corrections"]),
-        "preprocessed": row["preprocessed"],
-    }
+    """Give what may correct the distortion of the job's series."""
+    return read_candidates(SHEET.series[wildcards.series]["corrections"])
 
 
 def get_correction_files(wildcards):
-    """Give the files that may correct the job's series, and its own sidecar."""
-    row = SHEET.series[wildcards.series]
-    files = candidate_files(row["corrections"])
-    return [row["sidecar"], *files] if files and row["sidecar"] else files
+    """Give the files of what may correct the distortion of the job's series."""
+    return candidate_files(SHEET.series[wildcards.series]["corrections"])
 
 
 def get_of_session(column):

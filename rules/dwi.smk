@@ -65,10 +65,10 @@ rule fit_tensor:
     params:
         settings=config["dwi"],
         preprocessed=get_of_series("preprocessed"),
-        corrections=branch(
+        candidates=branch(
             config["dwi"]["distortion"] == "auto",
             then=get_corrections,
-            otherwise=None,
+            otherwise=[],
         ),
         method=config["tensor"]["fit"],
         code=code_hash("fit_tensor"),
