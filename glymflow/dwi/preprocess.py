@@ -13,7 +13,7 @@ import numpy as np
 
 from glymflow.dwi import resolution
 from glymflow.dwi.denoise import denoise
-from glymflow.dwi.mask import brain_mask
+from glymflow.dwi.mask import mask_brain
 from glymflow.dwi.unring import unring
 from glymflow.image.grid import voxel_volume
 from glymflow.io import InputFault
@@ -159,9 +159,9 @@ def choose_volumes(scan, settings):
 
 def find_brain(scan, settings):
     """Find the brain in the mean of the volumes up to `b0_threshold`."""
-    mask = brain_mask(mean_b0(scan, settings), scan.affine)
+    mask, facts = mask_brain(mean_b0(scan, settings), scan.affine)
     volume = float(mask.sum() * voxel_volume(scan.affine) / 1000)
-    return scan.after(mask=mask, facts={"BrainVolumeML": volume})
+    return scan.after(mask=mask, facts={"BrainVolumeML": volume, **facts})
 
 
 def remove_noise(scan, settings):
