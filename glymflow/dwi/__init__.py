@@ -32,7 +32,8 @@ Modules
 - `outliers`: slices that lost their signal, and their replacement.
 - `resample`: one interpolation for motion, eddy currents and EPI distortion.
 - `quality`: SNR, CNR, displacement, outliers and residuals of a scan.
-- `mask`: the brain in a b0 image, by median Otsu.
+- `mask`: the brain in a b0 image, by median Otsu, filled up by the head network where signal is
+  lost; concavity and holes.
 - `tensor`: closed-form least squares, weighted or ordinary; FA, MD and principal direction.
 - `resolution`: the blur that brings a series to the resolution of a study.
 - `gradient_check`: compares the table with the 23 that swapped or flipped axes give, by how well

@@ -1,18 +1,34 @@
-"""The brain in a b0 image."""
+"""The brain in a b0 image, and how sound its mask is.
+
+Median Otsu finds the outline. Where signal is lost (thalamus and brainstem beside a strong shim,
+the lower frontal lobe at high b), it cuts tissue out; what the head network sees as brain there,
+in solid pieces that have signal, is filled in. Elsewhere the mask stays that of median Otsu.
+"""
 
 import numpy as np
 
 from glymflow import lean
-from glymflow.image.grid import bounding_box, spacing_of, volume_ml
+from glymflow.image.grid import (
+    bounding_box,
+    isotropic_grid,
+    resample,
+    spacing_of,
+    to_canonical,
+    volume_ml,
+)
 from glymflow.image.masks import largest_piece
 from glymflow.io import InputFault
 
 STRIPPED_ML = 2200  # no brain is larger, every head is
 STRIPPED_CM2 = 260  # nor is any cut through it; those through a head are, also in a thin slab
+LEAST_SIGNAL = 0.2  # of the median of the brain: less is a void, in which there is no tensor
+SOLID_MM, SOLID_VOXELS = 4.0, 1.5  # depth of a piece that is filled in: outlines differ by less
+MOST_FILLED = 1.25  # a mask grows by no more: then the network saw something else
+COARSE_MM, BALL_MM = 4.0, 20.0  # of the concavity
 
 
-def brain_mask(b0, affine):
-    """Find the brain in the mean b0 image (dipy's median Otsu), filled, largest piece.
+def mask_brain(b0, affine):
+    """Find the brain in the mean b0 image: dipy's median Otsu, and the head network where it cuts.
 
     An image that comes already stripped (what is not exactly 0 has the size of a brain, not of a
     head, and no cut through it is that of a head) keeps its own outline.
@@ -25,7 +41,12 @@ def brain_mask(b0, affine):
 
     Returns
     -------
-    (X, Y, Z) bool array
+    mask : (X, Y, Z) bool array
+        One piece without holes.
+    facts : dict
+        For the sidecar: `MaskFilledML`, what the network added; `MaskHolesML`, holes that were
+        filled; `MaskConcavity` (`concavity`). Where the network could not help, `MaskNetwork` says
+        why.
 
     Raises
     ------
@@ -37,16 +58,93 @@ def brain_mask(b0, affine):
     with lean.for_dipy():
         from dipy.segment.mask import median_otsu
 
-    voxel_ml = volume_ml(affine)
-    if _is_stripped(b0, affine):
-        mask = ndimage.binary_opening(b0 > 0)
+    voxel_ml, facts = volume_ml(affine), {}
+    stripped = _is_stripped(b0, affine)
+    if stripped:
+        found = ndimage.binary_opening(b0 > 0)
     else:
-        _, mask = median_otsu(b0, median_radius=2, numpass=2)
-    mask = ndimage.binary_fill_holes(largest_piece(mask))
+        _, found = median_otsu(b0, median_radius=2, numpass=2)
+    found = largest_piece(found)
+    mask = ndimage.binary_fill_holes(found)
+    facts["MaskHolesML"] = float((mask.sum() - found.sum()) * voxel_ml)
     volume = mask.sum() * voxel_ml
     if not 200 <= volume <= 3000:
         raise InputFault(f"no brain found in the b0 image (the mask has {volume:.0f} mL)")
-    return mask
+    facts["MaskFilledML"] = 0.0
+    if not stripped:
+        mask, more = _filled(b0, affine, mask)
+        facts |= more
+    return mask, facts | {"MaskConcavity": concavity(mask, affine)}
+
+
+def brain_mask(b0, affine):
+    """Return the mask of `mask_brain` alone."""
+    return mask_brain(b0, affine)[0]
+
+
+def concavity(mask, affine):
+    """Return how much of a mask is missing in its folds, as a share of its volume.
+
+    A fold is what a ball of 20 mm, rolled round the mask, does not reach (the closing of the mask,
+    less the mask); measured on voxels of 4 mm.
+
+    Parameters
+    ----------
+    mask : (X, Y, Z) bool array
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+
+    Returns
+    -------
+    float
+        0 for a convex mask; 0.001 to 0.053 in whole and partial heads whose mask is sound.
+    """
+    from scipy import ndimage
+
+    shape, coarse = isotropic_grid(mask.shape, affine, COARSE_MM)
+    small = resample(mask, affine, shape, coarse) > 0.5
+    if not small.any():
+        return 0.0
+    room = int(np.ceil(BALL_MM / COARSE_MM)) + 2
+    small = np.pad(small, room)
+    wide = ndimage.distance_transform_edt(~small) * COARSE_MM <= BALL_MM
+    closed = ndimage.distance_transform_edt(wide) * COARSE_MM > BALL_MM
+    return float((closed & ~small).sum() / small.sum())
+
+
+def _filled(b0, affine, mask):
+    """Fill in what the head network sees as brain and median Otsu cut out; return facts too."""
+    from scipy import ndimage
+
+    try:
+        inside = _brain_of_network(b0, affine)
+    except InputFault as fault:
+        return mask, {"MaskNetwork": f"not used: {fault}"}
+    signal = ndimage.median_filter(b0, 3)
+    missing = inside & ~mask & (signal > LEAST_SIGNAL * np.median(b0[mask]))
+    size = spacing_of(affine)
+    # what the image cuts is no surface: a piece goes on beyond the edge
+    depth = ndimage.distance_transform_edt(np.pad(missing, 1, mode="edge"), sampling=size)
+    solid = max(SOLID_MM, SOLID_VOXELS * size.min())
+    core = depth[1:-1, 1:-1, 1:-1] > solid
+    if not core.any():
+        return mask, {"MaskFilledML": 0.0}
+    pieces = missing & (ndimage.distance_transform_edt(~core, sampling=size) <= solid)
+    filled = ndimage.binary_fill_holes(largest_piece(mask | pieces))
+    more = float((filled.sum() - mask.sum()) * volume_ml(affine))
+    if filled.sum() > MOST_FILLED * mask.sum():
+        return mask, {"MaskNetwork": f"not used: it would add {more:.0f} mL"}
+    return filled, {"MaskFilledML": more}
+
+
+def _brain_of_network(b0, affine):
+    """Return the head network's brain on the grid of the image."""
+    from glymflow.image import brain, networks
+
+    turned, turned_affine = to_canonical(b0, affine)
+    probabilities, coarse = networks.head_probabilities(turned, turned_affine)
+    away = brain.outside_mm(brain.brain_mask(probabilities))
+    return resample(away, coarse, b0.shape, affine, fill=1.0) < 0
 
 
 def _is_stripped(b0, affine):

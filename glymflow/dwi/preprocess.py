@@ -15,7 +15,7 @@ import numpy as np
 
 from glymflow.dwi import resolution
 from glymflow.dwi.denoise import denoise
-from glymflow.dwi.mask import brain_mask
+from glymflow.dwi.mask import mask_brain
 from glymflow.dwi.series import fsl_gradients, select_volumes, world_gradients
 from glymflow.dwi.unring import unring
 from glymflow.image.grid import voxel_volume
@@ -195,9 +195,9 @@ def choose_volumes(scan, settings):
 
 def find_brain(scan, settings):
     """Find the brain in the mean of the volumes up to `b0_threshold`."""
-    mask = brain_mask(mean_b0(scan, settings), scan.affine)
+    mask, facts = mask_brain(mean_b0(scan, settings), scan.affine)
     volume = float(mask.sum() * voxel_volume(scan.affine) / 1000)
-    return scan.after(mask=mask, facts={"BrainVolumeML": volume})
+    return scan.after(mask=mask, facts={"BrainVolumeML": volume, **facts})
 
 
 def remove_noise(scan, settings):
@@ -265,12 +265,12 @@ def resample_once(scan, settings):
         return scan
     from glymflow.dwi.resample import resample_series
 
-    mask = brain_mask(_moved_b0(scan, settings["b0_threshold"]), scan.affine)
+    mask, facts = mask_brain(_moved_b0(scan, settings["b0_threshold"]), scan.affine)
     way = {"pe_axis": scan.phase_axis, "field": scan.field}
     out = resample_series(scan.data, scan.affine, _transforms(scan), mask, **way)
     mask &= out.seen
     volume = float(mask.sum() * voxel_volume(scan.affine) / 1000)
-    return scan.after(data=out.data, mask=mask, facts={"BrainVolumeML": volume})
+    return scan.after(data=out.data, mask=mask, facts={"BrainVolumeML": volume, **facts})
 
 
 def judge_quality(scan, settings):

@@ -5,8 +5,9 @@ import pytest
 from scipy import ndimage
 
 from glymflow.dwi import mask as brain_masks
-from glymflow.dwi.mask import brain_mask
-from glymflow.io import InputFault
+from glymflow.dwi.mask import brain_mask, concavity, mask_brain
+from glymflow.dwi.series import read_bvals
+from glymflow.io import InputFault, image_data, load_image
 
 
 def dice(a, b):
@@ -112,3 +113,105 @@ def test_slab_of_a_stripped_brain_keeps_its_outline():
     found = brain_mask(b0, np.diag([3.0, 3.0, 3.0, 1.0]))
     assert dice(found, brain) > 0.995
     assert found[20:30, 30:35].all()
+
+
+# ---------------------------------------------------------------- signal loss
+
+
+@pytest.fixture(scope="module")
+def lost(phantom_scan, b0):
+    """A head with noise whose middle has lost most of its signal down to the surface."""
+    brain = phantom_scan["mask"]
+    grid = np.moveaxis(np.indices(brain.shape), 0, -1) - ndimage.center_of_mass(brain)
+    place = grid * (4.5, 5.0, 4.0)  # to the back, down, to the right
+    hole = brain & (np.hypot(place[..., 0], place[..., 2]) < 22) & (place[..., 1] > 0)
+    return np.where(hole, 0.3 * b0, b0), hole
+
+
+def seen_by_network(monkeypatch, brain):
+    monkeypatch.setattr(brain_masks, "_brain_of_network", lambda b0, affine: brain)
+
+
+def test_what_lost_its_signal_is_filled_in(phantom_scan, lost, monkeypatch):
+    image, hole = lost
+    affine = phantom_scan["affine"]
+    seen_by_network(monkeypatch, np.zeros(hole.shape, dtype=bool))
+    without, facts = mask_brain(image, affine)
+    assert without[hole].mean() < 0.6
+    assert facts["MaskFilledML"] == 0.0
+    seen_by_network(monkeypatch, phantom_scan["mask"])
+    mask, facts = mask_brain(image, affine)
+    assert mask[hole].mean() > 0.95
+    assert facts["MaskFilledML"] == pytest.approx((mask.sum() - without.sum()) * 0.09)
+    assert concavity(mask, affine) < concavity(without, affine)
+    assert not (without & ~mask).any()
+
+
+def test_a_void_is_not_filled_in(phantom_scan, lost, monkeypatch):
+    image, hole = lost
+    seen_by_network(monkeypatch, phantom_scan["mask"])
+    mask, _ = mask_brain(np.where(hole, 0.1 * image, image), phantom_scan["affine"])
+    assert mask[hole].mean() < 0.6
+
+
+def test_outlines_that_differ_by_a_voxel_stay_those_of_median_otsu(phantom_scan, b0, monkeypatch):
+    affine = phantom_scan["affine"]
+    seen_by_network(monkeypatch, np.zeros(b0.shape, dtype=bool))
+    mask = brain_mask(b0, affine)
+    seen_by_network(monkeypatch, ndimage.binary_dilation(mask))
+    np.testing.assert_array_equal(brain_mask(b0, affine), mask)
+
+
+def test_a_network_that_sees_something_else_is_not_followed(phantom_scan, b0, monkeypatch):
+    noisy = np.where(phantom_scan["mask"], b0, 300)
+    seen_by_network(monkeypatch, np.ones(b0.shape, dtype=bool))
+    mask, facts = mask_brain(noisy, phantom_scan["affine"])
+    assert dice(mask, phantom_scan["mask"]) > 0.9
+    assert facts["MaskNetwork"].startswith("not used: it would add")
+    assert facts["MaskFilledML"] == 0.0
+
+
+def test_a_network_that_fails_leaves_the_mask(phantom_scan, b0, monkeypatch):
+    def fails(b0, affine):
+        raise InputFault("the image has no contrast")
+
+    monkeypatch.setattr(brain_masks, "_brain_of_network", fails)
+    mask, facts = mask_brain(b0, phantom_scan["affine"])
+    assert dice(mask, phantom_scan["mask"]) > 0.95
+    assert facts["MaskNetwork"] == "not used: the image has no contrast"
+
+
+def test_concavity():
+    grid = np.indices((50, 50, 50)) - 24.5
+    ball = np.linalg.norm(grid, axis=0) < 20
+    affine = np.diag([3.0, 3.0, 3.0, 1.0])
+    assert concavity(ball, affine) < 0.005
+    notch = ball & ~((np.abs(grid[0]) < 4) & (grid[2] > 0))
+    share = (ball & ~notch).sum() / notch.sum()
+    assert concavity(notch, affine) == pytest.approx(share, rel=0.2)
+    wide = ball & (grid[2] < 0)  # half a ball has no fold
+    assert concavity(wide, affine) < 0.01
+    assert concavity(~(ball | ~ball), affine) == 0.0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "most", "least"),
+    [
+        ("real_bids/sub-prisma/dwi/sub-prisma_dir-AP", 130, 90),
+        ("real_bids/sub-prisma/dwi/sub-prisma_dir-PA", 130, 90),
+        ("real_bids/sub-umr2/dwi/sub-umr2_dir-PA", 1, 0),
+        ("real_bids/sub-galan/ses-ax30/dwi/sub-galan_ses-ax30", 1, 0),
+    ],
+)
+def test_real_scans(shared_data, name, most, least):
+    """Thalamus and brainstem of prisma are in the mask; a mask that was sound is not changed."""
+    image = load_image(shared_data / f"{name}_dwi.nii.gz")
+    bvals = read_bvals(shared_data / f"{name}_dwi.bval", image.shape[3])
+    mask, facts = mask_brain(image_data(image)[..., bvals <= 50].mean(axis=3), image.affine)
+    assert least <= facts["MaskFilledML"] <= most
+    assert facts["MaskConcavity"] < 0.055
+    if "prisma" in name:
+        thalamus = np.linalg.inv(image.affine) @ [0, 0, 38, 1]
+        x, y, z = np.rint(thalamus[:3]).astype(int)
+        assert mask[x - 3 : x + 4, y - 3 : y + 4, z - 1 : z + 2].mean() > 0.95

@@ -97,6 +97,8 @@ def test_preprocessing_says_what_was_done(raw):
     sizes = np.linalg.norm(raw.affine[:3, :3], axis=0)
     assert sorted(facts.pop("ResolutionMM")) == pytest.approx(sorted(sizes))
     assert facts.pop("BrainVolumeML") == pytest.approx(scan.mask.sum() * 4 * 4.5 * 5 / 1000)
+    assert {facts.pop(name) for name in ("MaskFilledML", "MaskHolesML")} == {0.0}
+    assert 0 < facts.pop("MaskConcavity") < 0.1
     assert facts.pop("VolumesDropped").tolist() == [len(raw.keep) - 1]
     assert facts == {
         "VolumesKept": len(raw.keep) - 1, "BValues": [0, 1000], "Denoising": "none",
@@ -122,7 +124,7 @@ def test_the_brain_is_sought_where_b_is_small(raw, monkeypatch):
     """b = 40 is a b0 at a threshold of 50, and none at 30."""
     raw.bvals[1] = 40
     seen = []
-    monkeypatch.setattr(steps, "brain_mask", lambda b0, affine: seen.append(b0) or b0 > 0)
+    monkeypatch.setattr(steps, "mask_brain", lambda b0, affine: seen.append(b0) or (b0 > 0, {}))
     for threshold in (50, 30):
         after(None, raw, b0_threshold=threshold)
     low = raw.data[..., raw.bvals <= 30]
@@ -195,7 +197,7 @@ def scan_of(made, **more):
 def known_brain(monkeypatch):
     """The mask of a small head, which is too small for a brain."""
     made = small_scan(20, move=0.0)
-    monkeypatch.setattr(steps, "brain_mask", lambda b0, affine: made.mask.copy())
+    monkeypatch.setattr(steps, "mask_brain", lambda b0, affine: (made.mask.copy(), {}))
     return made
 
 
