@@ -105,6 +105,13 @@ def collect_measures(pattern):
     return [pattern.format(domain=domain) for domain in SHEET.measured]
 
 
-def grow(amount):
-    """Give memory or time of a job: it doubles, triples ... when a killed job is tried again."""
-    return lambda wildcards, attempt: attempt * amount
+def grow(amount, per_mb=0):
+    """Give memory or time of a job: it doubles, triples ... when a killed job is tried again.
+
+    With `per_mb` it is at least so much for each MB of the input files.
+    """
+    if not per_mb:
+        return lambda wildcards, attempt: attempt * amount
+    return lambda wildcards, input, attempt: attempt * max(
+        amount, int(per_mb * input.size_mb)
+    )

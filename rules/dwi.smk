@@ -60,8 +60,8 @@ rule fit_tensor:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=grow(2000),
-        runtime=grow(15),
+        mem_mb=grow(2000, per_mb=20),
+        runtime=grow(15, per_mb=0.15),
     params:
         settings=config["dwi"],
         preprocessed=get_of_series("preprocessed"),
