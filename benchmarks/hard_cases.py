@@ -15,6 +15,7 @@ from glymflow.alps import estimator, index, measurement, partial_volume, rois
 from glymflow.dwi import series as dwi_series
 from glymflow.dwi import tensor as dti
 from glymflow.dwi.gradient_check import check_gradients
+from glymflow.dwi.mask import brain_mask
 from glymflow.dwi.series import read_gradients
 from glymflow.image import pose, registration
 from glymflow.image.template import load_template
@@ -74,7 +75,7 @@ def _measure_phantom(folder, seed, config, number):
     signal = np.clip(np.rint(made["dwi"]), 0, 32767).astype(np.float32)
     bvals, affine = np.asarray(made["bvals"]), made["affine"]
     directions = dwi_series.world_gradients(made["bvecs"], affine)
-    brain = dwi_series.brain_mask(signal[..., bvals <= 50].mean(axis=3), affine)
+    brain = brain_mask(signal[..., bvals <= 50].mean(axis=3), affine)
     fitted, _ = dti.fit_tensor(signal[brain], bvals, directions)
     fa, md, v1 = dti.scalars(fitted)
     triangle = np.zeros((*brain.shape, 6), np.float32)

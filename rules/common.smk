@@ -55,6 +55,11 @@ def get_of_series(column):
     return lambda wildcards: SHEET.series[wildcards.series][column]
 
 
+def get_sidecar(wildcards):
+    """Give the sidecar of the job's series, or nothing where it has none."""
+    return SHEET.series[wildcards.series]["sidecar"] or []
+
+
 def get_of_session(column):
     """Give an image of the job's session, or nothing where it has none."""
     return lambda wildcards: SHEET.images[wildcards.folder][column] or []

@@ -30,6 +30,7 @@ rule fit_tensor:
         dwi=get_of_series("dwi"),
         bval=get_of_series("bval"),
         bvec=get_of_series("bvec"),
+        sidecar=get_sidecar,
         resolution=branch(
             config["dwi"]["match_resolution"] == "auto",
             then="<cohort>/resolution.json",
@@ -57,10 +58,8 @@ rule fit_tensor:
         mem_mb=grow(2000),
         runtime=grow(15),
     params:
-        b0_threshold=config["dwi"]["b0_threshold"],
-        shell_max=config["dwi"]["shell_max"],
-        denoise=config["dwi"]["denoise"],
-        match_resolution=config["dwi"]["match_resolution"],
+        settings=config["dwi"],
+        preprocessed=get_of_series("preprocessed"),
         method=config["tensor"]["fit"],
         code=code_hash("fit_tensor"),
     message:

@@ -7,6 +7,7 @@ import numpy as np
 from glymflow.dwi import series as dwi_series
 from glymflow.dwi import tensor as dti
 from glymflow.dwi.gradient_check import check_gradients
+from glymflow.dwi.preprocess import Scan, preprocess
 from glymflow.io import (
     InputFault,
     checksum,
@@ -19,8 +20,8 @@ from glymflow.io import (
 
 
 def main(
-    *, dwi, bval, bvec, b0_threshold, shell_max, denoise, method, preproc, bvals, bvecs, mask,
-    preproc_sidecar, tensor, fa, md, colorfa, tensor_sidecar, match_resolution="off", found=None,
+    *, dwi, bval, bvec, settings, method, preproc, bvals, bvecs, mask, preproc_sidecar, tensor, fa,
+    md, colorfa, tensor_sidecar, found=None, sidecar=None, preprocessed=False,
 ):  # fmt: skip
     """Write the series that the tensor is fitted to, and the tensor with its maps.
 
@@ -28,11 +29,15 @@ def main(
     ----------
     dwi, bval, bvec : path-like
         The raw series and its gradient table (FSL format).
-    b0_threshold, shell_max, denoise
-        The config's `dwi`; see `glymflow.dwi.series` for each step.
+    settings : dict
+        The config's `dwi`; see `glymflow.dwi.preprocess` for each step.
     method : {"WLS", "OLS"}
-    match_resolution, found
-        The config's `dwi.match_resolution`; for "auto" the file of `find_resolution`.
+    sidecar : path-like, optional
+        Of the raw series.
+    preprocessed : bool
+        Whether it is a series of `derivatives_dir`.
+    found : path-like, optional
+        The file of `find_resolution`, for `match_resolution: auto`.
     preproc, bvals, bvecs : path-like
         Written: the selected volumes, 0 outside the brain, and their gradient table.
     mask, preproc_sidecar : path-like
@@ -44,13 +49,15 @@ def main(
     image = load_image(dwi, ndim=4)
     table = dwi_series.read_gradients(bval, bvec, image.shape[3])
     with _fault_of(bval):
-        keep = dwi_series.select_volumes(*table, b0_threshold=b0_threshold, shell_max=shell_max)
+        limits = {name: settings[name] for name in ("b0_threshold", "shell_max")}
+        keep = dwi_series.select_volumes(*table, **limits)
+    target = _target(settings["match_resolution"], found)
+    told = read_json(sidecar) if sidecar else {}
+    ready = told if preprocessed else None
     with _fault_of(dwi):
-        scan = dwi_series.preprocess(
-            image_data(image), image.affine, *table, keep,
-            b0_threshold=b0_threshold, denoising=denoise,
-            target=_target(match_resolution, found),
-        )  # fmt: skip
+        scan = preprocess(
+            Scan(image_data(image), image.affine, *table, keep, target, ready), settings
+        )
     save_image(scan.data, image.affine, preproc)
     save_image(scan.mask, image.affine, mask)
     dwi_series.write_gradients(scan.bvals, scan.bvecs, bvals, bvecs)
@@ -65,7 +72,8 @@ def main(
         maps = {"tensor": tensor, "fa": fa, "md": md, "colorfa": colorfa}
         facts = _fit(scan.data, scan.mask, affine, *table, method=method, **maps)
     facts |= {name: scan.facts[name] for name in ("ResolutionMM", "BlurSDMM")}
-    facts |= dwi_series.scheme(*table, b0_threshold=b0_threshold)
+    facts["StepsDiffer"] = scan.facts.get("StepsDiffer", [])
+    facts |= dwi_series.scheme(*table, b0_threshold=settings["b0_threshold"])
     write_json({"Sources": [str(preproc)], **facts}, tensor_sidecar)
 
 
@@ -124,12 +132,11 @@ if __name__ == "__main__":
             dwi=snakemake.input.dwi,
             bval=snakemake.input.bval,
             bvec=snakemake.input.bvec,
-            b0_threshold=snakemake.params.b0_threshold,
-            shell_max=snakemake.params.shell_max,
-            denoise=snakemake.params.denoise,
+            settings=snakemake.params.settings,
             method=snakemake.params.method,
-            match_resolution=snakemake.params.match_resolution,
             found=snakemake.input.get("resolution") or None,
+            sidecar=snakemake.input.get("sidecar") or None,
+            preprocessed=snakemake.params.preprocessed,
             preproc=snakemake.output.dwi,
             bvals=snakemake.output.bval,
             bvecs=snakemake.output.bvec,

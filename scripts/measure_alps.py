@@ -107,6 +107,7 @@ def _facts(found, fitted):
         "b_value": fitted["BValue"],
         "directions": fitted["Directions"],
         "gradient_margin": np.nan if margin is None else margin,
+        "steps_differ": "; ".join(fitted.get("StepsDiffer", [])),
     }
 
 

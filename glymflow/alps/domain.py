@@ -62,6 +62,7 @@ CODES = {
     ),
     "registration_poor": ("fail", "The registration to the template is poor."),
     "gradient_table_suspect": ("warn", "Another gradient table fits the fibres better."),
+    "steps_differ": ("warn", "The series was prepared with other steps than the cohort."),
     "motion_high": ("warn", "The head moved much between volumes."),
     "head_turned": ("warn", "The head is turned too far for the scanner's axes."),
     "alps_uncertain": ("warn", "The standard error of a side is large: too much noise."),

@@ -3,7 +3,7 @@
 import sys
 
 from glymflow.dwi.intake import find_series
-from glymflow.io import InputFault, load_image, naming
+from glymflow.io import InputFault, load_image, naming, read_json
 
 FRAMES = ("scanner", "template", "fibre")
 
@@ -32,7 +32,8 @@ def check(series, config):
     usable : DataFrame
         The series that can be measured.
     faults : list of (str, str, str)
-        What is lost, name and fault of each series that cannot.
+        What is lost, name and fault of each series that cannot, or that was made otherwise than
+        the config asks for.
     """
     faults = []
     for number, row in enumerate(series.itertuples(), start=1):
@@ -40,11 +41,13 @@ def check(series, config):
             print(f"\rheaders: {number} of {len(series)}", end="", file=sys.stderr)
         try:
             _check_one(row, config["dwi"])
+            faults += _mixed_steps(row, config["dwi"])
         except InputFault as fault:
             faults.append(("not measured", row.series, str(fault)))
     if sys.stderr.isatty() and len(series):
         print(file=sys.stderr)
-    return series[~series.series.isin([name for _, name, _ in faults])], faults
+    lost = [name for what, name, _ in faults if what == "not measured"]
+    return series[~series.series.isin(lost)], faults
 
 
 def _check_one(row, settings):
@@ -55,6 +58,17 @@ def _check_one(row, settings):
     limits = {name: settings[name] for name in ("b0_threshold", "shell_max")}
     with naming(row.bval):
         select_volumes(bvals, bvecs, **limits)
+
+
+def _mixed_steps(row, settings):
+    """Return the faults of a preprocessed series that was made with other steps."""
+    if not row.preprocessed or not row.sidecar:
+        return []
+    from glymflow.dwi.preprocess import differing
+
+    with naming(row.sidecar):
+        lines = differing(read_json(row.sidecar), settings)
+    return [("mixed steps", row.series, f"{row.sidecar}: {line}") for line in lines]
 
 
 def describe(series, config):

@@ -14,8 +14,11 @@ Tensors are stored as their lower triangle xx, yx, yy, zx, zy, zz in world axes,
 Modules
 -------
 - `intake`: the DWI series of a cohort, by their names; preprocessed ones replace their raw series.
-- `series`: gradient tables, choice of volumes (b0 and the shells up to `shell_max`), brain mask by
-  median Otsu, MP-PCA denoising, motion between volumes.
+- `preprocess`: the steps from a raw series to one that a tensor can be fitted to, in their order.
+- `series`: gradient tables, choice of volumes (b0 and the shells up to `shell_max`), motion
+  between volumes.
+- `denoise`: noise, by MP-PCA. `unring`: Gibbs ringing, by subvoxel shifts.
+- `mask`: the brain in a b0 image, by median Otsu.
 - `tensor`: closed-form least squares, weighted or ordinary; FA, MD and principal direction.
 - `resolution`: the blur that brings a series to the resolution of a study.
 - `gradient_check`: compares the table with the 23 that swapped or flipped axes give, by how well

@@ -1,29 +1,16 @@
-"""Diffusion-weighted series: gradient tables, shells, checks, brain mask and motion.
+"""Diffusion-weighted series: gradient tables, shells and motion.
 
 Gradient directions are rotated to world axes (RAS+) as soon as they are known, so nothing after
 `world_gradients` depends on how the scanner stored the image.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
-from glymflow import lean
-from glymflow.dwi import resolution
-from glymflow.image.grid import (
-    bounding_box,
-    map_points,
-    rotation_of,
-    spacing_of,
-    volume_ml,
-    voxel_volume,
-)
-from glymflow.image.masks import blur_within, largest_piece
+from glymflow.image.grid import map_points, rotation_of
+from glymflow.image.masks import blur_within
 from glymflow.io import InputFault, require, whole
 
 MIN_DIRECTIONS = 6
-STRIPPED_ML = 2200  # no brain is larger, every head is
-STRIPPED_CM2 = 260  # nor is any cut through it; those through a head are, also in a thin slab
 SHELL_WIDTH = 1.05  # scanners store 1505 where 1500 was asked for
 _LEAST_SHARE = 1e-3  # of a blur that lies in the mask; with less there is no value
 
@@ -182,170 +169,6 @@ def select_volumes(bvals, bvecs, *, b0_threshold=50, shell_max=1500):
             f"the tensor needs {MIN_DIRECTIONS} that do not lie on one cone"
         )
     return b0 | weighted
-
-
-@dataclass(frozen=True)
-class Preprocessed:
-    """A series that a tensor can be fitted to.
-
-    Attributes
-    ----------
-    data : (X, Y, Z, M) float32 array
-        The volumes that were kept, 0 outside the brain.
-    bvals : (M,) array
-        s/mm^2.
-    bvecs : (M, 3) array
-        As given.
-    mask : (X, Y, Z) bool array
-        The brain.
-    facts : dict
-        What was done, for the sidecar.
-    """
-
-    data: np.ndarray
-    bvals: np.ndarray
-    bvecs: np.ndarray
-    mask: np.ndarray
-    facts: dict
-
-
-def preprocess(data, affine, bvals, bvecs, keep, *, b0_threshold=50, denoising="none", target=None):
-    """Check a series, take the volumes of the fit, find the brain and, if asked, remove noise.
-
-    A further step on the volumes (Gibbs ringing, say) is a function of this module that is called
-    here, with an entry in `facts`.
-
-    Parameters
-    ----------
-    data : (X, Y, Z, N) array
-        The raw series.
-    affine : (4, 4) array
-        Voxel to world (RAS+, mm).
-    bvals : (N,) array
-        s/mm^2.
-    bvecs : (N, 3) array
-        Any axes: they are only selected.
-    keep : (N,) bool array
-        The volumes of the fit (`select_volumes`).
-    b0_threshold : float
-        s/mm^2; the brain is sought in the mean of the volumes up to it.
-    denoising : {"none", "mppca"}
-    target : (3,) array, optional
-        Voxel size (mm) along the axes of the head whose resolution the series is blurred to
-        (`glymflow.dwi.resolution`).
-
-    Returns
-    -------
-    Preprocessed
-
-    Raises
-    ------
-    InputFault
-        If a volume holds no image (also one that is not kept), or there is no brain.
-    """
-    check_volumes(data)
-    data, bvals, bvecs = data[..., keep], bvals[keep], bvecs[keep]
-    mask = brain_mask(data[..., bvals <= b0_threshold].mean(axis=3), affine)
-    if denoising == "mppca":
-        data = denoise(data, mask)
-    widths = np.zeros(3) if target is None else resolution.blur_widths(affine, target)
-    data = resolution.blur(data, affine, widths)
-    facts = {
-        "VolumesKept": int(keep.sum()),
-        "VolumesDropped": np.flatnonzero(~keep),
-        "BValues": sorted({float(round(value, -1)) for value in bvals}),
-        "BrainVolumeML": float(mask.sum() * voxel_volume(affine) / 1000),
-        "Denoising": denoising,
-        "BlurSDMM": widths,
-        "ResolutionMM": resolution.effective_sizes(affine, widths),
-        "SkullStripped": True,
-    }
-    inside = np.where(mask[..., None], data, 0).astype(np.float32, copy=False)
-    return Preprocessed(inside, bvals, bvecs, mask, facts)
-
-
-def check_volumes(data):
-    """Refuse a series with volumes that hold no image.
-
-    Parameters
-    ----------
-    data : (X, Y, Z, N) array
-
-    Raises
-    ------
-    InputFault
-        If a volume is all zero, constant or contains NaN or infinity; volumes count from 0.
-    """
-    for number in range(data.shape[3]):
-        volume = data[..., number]
-        low, high = volume.min(), volume.max()
-        if not (np.isfinite(low) and np.isfinite(high)):
-            raise InputFault(f"volume {number} contains NaN or infinite values")
-        if low == high:
-            raise InputFault(f"volume {number} is {'all zero' if high == 0 else 'constant'}")
-
-
-def brain_mask(b0, affine):
-    """Find the brain in the mean b0 image (dipy's median Otsu), filled, largest piece.
-
-    An image that comes already stripped (what is not exactly 0 has the size of a brain, not of a
-    head, and no cut through it is that of a head) keeps its own outline.
-
-    Parameters
-    ----------
-    b0 : (X, Y, Z) array
-    affine : (4, 4) array
-        Voxel to world (RAS+, mm).
-
-    Returns
-    -------
-    (X, Y, Z) bool array
-
-    Raises
-    ------
-    InputFault
-        If what is found cannot be a brain (less than 200 mL or more than 3 L).
-    """
-    from scipy import ndimage
-
-    with lean.for_dipy():
-        from dipy.segment.mask import median_otsu
-
-    voxel_ml = volume_ml(affine)
-    if _is_stripped(b0, affine):
-        mask = ndimage.binary_opening(b0 > 0)
-    else:
-        _, mask = median_otsu(b0, median_radius=2, numpass=2)
-    mask = ndimage.binary_fill_holes(largest_piece(mask))
-    volume = mask.sum() * voxel_ml
-    if not 200 <= volume <= 3000:
-        raise InputFault(f"no brain found in the b0 image (the mask has {volume:.0f} mL)")
-    return mask
-
-
-def _is_stripped(b0, affine):
-    """Whether the background is 0, and what is not has the size of a brain."""
-    # a slab of a head is small too, but mostly has little that is exactly 0
-    filled = b0 > 0
-    voxel_ml = abs(np.linalg.det(affine[:3, :3])) / 1000
-    if not filled.any():
-        return True  # of everything
-    if np.mean(~filled) <= 0.2 or filled.sum() * voxel_ml >= STRIPPED_ML:
-        return False
-    # where scanners set the background of a slab to 0, its cuts are still those of a head
-    size = spacing_of(affine)
-    first, last = bounding_box(filled)
-    thin = int(np.argmin((last - first) * size))
-    cuts = filled.sum(axis=tuple({0, 1, 2} - {thin})) * np.delete(size, thin).prod() / 100
-    return cuts.max() < STRIPPED_CM2
-
-
-def denoise(data, mask):
-    """Remove noise with MP-PCA (Veraart et al., NeuroImage 142, 394-406, 2016), as in dipy."""
-    with lean.for_dipy():
-        from dipy.denoise.localpca import mppca
-    with np.errstate(invalid="ignore"):  # outside the mask it divides 0 by 0
-        return mppca(data, mask=mask, patch_radius=2)
 
 
 def estimate_motion(data, predicted, mask, affine, *, iterations=3):

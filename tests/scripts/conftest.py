@@ -49,7 +49,7 @@ def walk(tmp_path_factory, phantom_scan, load_main):
         "prepare_template": {"resolution_mm": 4, "wm": path["wm"], "mask": path["brain"]},
         "fit_tensor": {
             "dwi": path["dwi"], "bval": path["raw.bval"], "bvec": path["raw.bvec"],
-            "b0_threshold": 50, "shell_max": 1500, "denoise": "none", "method": "WLS",
+            "settings": CONFIG["dwi"], "method": "WLS",
             "preproc": path["preproc"], "bvals": path["sel.bval"], "bvecs": path["sel.bvec"],
             "mask": path["mask"], "preproc_sidecar": path["preproc_sidecar"],
             "tensor": path["tensor"], "fa": path["fa"], "md": path["md"],

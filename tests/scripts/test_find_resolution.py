@@ -31,7 +31,8 @@ def test_study_without_a_readable_series_has_none(load_main, tmp_path):
 
 @pytest.mark.parametrize("wanted", ["auto", [8, 4, 4]])
 def test_series_is_blurred_to_it(found, walk, rerun, wanted):
-    written = rerun("fit_tensor", match_resolution=wanted, found=str(found))
+    settings = walk.arguments["fit_tensor"]["settings"] | {"match_resolution": wanted}
+    written = rerun("fit_tensor", settings=settings, found=str(found))
     facts = read_json(written.tensor_sidecar)
     own = read_json(walk.path["fit"])["ResolutionMM"]
     np.testing.assert_allclose(facts["ResolutionMM"], np.maximum(own, (8, 3, 3)))

@@ -55,7 +55,8 @@ def test_sidecar_of_the_series_says_what_was_done(walk, phantom_scan):
 
 
 def test_denoising_leaves_the_signal_and_takes_noise(walk, rerun, phantom_scan):
-    written = rerun("fit_tensor", denoise="mppca")
+    settings = walk.arguments["fit_tensor"]["settings"] | {"denoise": "mppca"}
+    written = rerun("fit_tensor", settings=settings)
     mask = image_data(load_image(written.mask)) > 0
     before = image_data(load_image(walk.path["preproc"]))[mask]
     after = image_data(load_image(written.preproc))[mask]

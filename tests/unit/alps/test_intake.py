@@ -6,9 +6,11 @@ from bids_trees import write_series
 
 from glymflow.alps.intake import check, describe, index, page_files, settings
 from glymflow.cohort.bids import list_cohort
+from glymflow.dwi.preprocess import OFF
+from glymflow.io import write_json
 
 CONFIG = {
-    "dwi": {"b0_threshold": 50, "shell_max": 1500},
+    "dwi": {"b0_threshold": 50, "shell_max": 1500} | OFF,
     "roi_set": "one",
     "roi_sets": {"one": {}, "two": {}},
     "frame": "fibre",
@@ -29,6 +31,23 @@ def test_a_gradient_table_that_does_not_fit_is_named(series):
     ((loss, name, fault),) = faults
     assert (loss, name) == ("not measured", "sub-2")
     assert "sub-2_dwi.bval" in fault
+
+
+def test_a_preprocessed_series_made_with_other_steps_is_named(tmp_path):
+    write_series(tmp_path / "raw", "sub-1")
+    ready = write_series(tmp_path / "ready", "sub-1").parent
+    for path in list(ready.iterdir()):
+        path.rename(ready / path.name.replace("_dwi.", "_desc-preproc_dwi."))
+    sidecar = tmp_path / "ready/sub-1/dwi/sub-1_desc-preproc_dwi.json"
+    write_json({"Steps": OFF | {"denoise": "mppca"}}, sidecar)
+    listing = list_cohort(tmp_path / "raw", tmp_path / "ready")
+    rows = index(listing, settings(CONFIG, {}), {}).rows
+    usable, faults = check(rows, CONFIG)
+    assert len(usable) == 1
+    words = f"{sidecar}: denoise: mppca recorded, none in the config"
+    assert faults == [("mixed steps", "sub-1", words)]
+    same = CONFIG | {"dwi": CONFIG["dwi"] | {"denoise": "mppca"}}
+    assert check(rows, same)[1] == []
 
 
 def test_what_will_be_measured(series):

@@ -101,6 +101,7 @@ def test_region_partly_outside_the_image_fails(role):
         ),
         ("gradient_table_suspect", "warn", "gradient_margin", -qc.GRADIENT_MARGIN - SMALL),
         ("motion_high", "warn", "motion_mm", THRESHOLDS["max_motion_mm"] + SMALL),
+        ("steps_differ", "warn", "steps_differ", "unring: False recorded, True in the config"),
         ("alps_implausible", "warn", "alps_left", THRESHOLDS["alps_range_warn"][0] - SMALL),
         ("alps_implausible", "warn", "alps_right", THRESHOLDS["alps_range_warn"][1] + SMALL),
         ("alps_undefined", "fail", "alps_left", np.nan),

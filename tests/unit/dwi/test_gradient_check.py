@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from glymflow.dwi.gradient_check import axis_orders, check_gradients
-from glymflow.dwi.series import brain_mask, read_gradients, select_volumes, world_gradients
+from glymflow.dwi.mask import brain_mask
+from glymflow.dwi.series import read_gradients, select_volumes, world_gradients
 from glymflow.dwi.tensor import fit_tensor, full_tensors, lower_triangles, rotate_tensors, scalars
 from glymflow.image.grid import rotation_of
 from glymflow.io import image_data, load_image

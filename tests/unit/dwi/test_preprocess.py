@@ -1,0 +1,216 @@
+"""The steps from a raw series to what the tensor is fitted to, and what is said of them."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from scipy import ndimage
+
+from glymflow.dwi import preprocess as steps
+from glymflow.dwi.mask import brain_mask
+from glymflow.dwi.preprocess import Scan, preprocess
+from glymflow.io import InputFault
+
+CONFIG = Path(__file__).parents[3] / "config" / "config.yaml"
+SETTINGS = yaml.safe_load(CONFIG.read_text())["dwi"]
+
+
+def after(step, scan, **settings):
+    """Return the scan after all steps, or after one of them."""
+    run = preprocess if step is None else step
+    return run(scan, SETTINGS | settings)
+
+
+def reason(step, scan):
+    """Return the message of the fault, which must be one line."""
+    with pytest.raises(InputFault) as fault:
+        after(step, scan)
+    assert "\n" not in str(fault.value)
+    return str(fault.value)
+
+
+def noise_scan():
+    data = np.random.default_rng(0).uniform(1, 2, (4, 5, 6, 4))
+    return Scan(data, np.eye(4), np.zeros(4), np.zeros((4, 3)), np.ones(4, dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        (0, "volume 2 is all zero"),
+        (7, "volume 2 is constant"),
+        (np.nan, "volume 2 contains NaN or infinite values"),
+        (np.inf, "volume 2 contains NaN or infinite values"),
+        (-np.inf, "volume 2 contains NaN or infinite values"),
+    ],
+)
+def test_volume_without_an_image_is_named_from_0(value, words):
+    scan = noise_scan()
+    after(steps.check_volumes, scan)
+    scan.data[..., 2] = value
+    assert reason(steps.check_volumes, scan) == words
+
+
+def test_one_voxel_that_is_no_number_is_enough():
+    scan = noise_scan()
+    scan.data[1, 2, 3, 0] = np.nan
+    assert reason(steps.check_volumes, scan) == "volume 0 contains NaN or infinite values"
+
+
+@pytest.fixture
+def raw(phantom_scan):
+    """What `preprocess` is given: the phantom, and a last volume that is not kept."""
+    data = np.concatenate([phantom_scan["dwi"], phantom_scan["dwi"][..., 4:5]], axis=3)
+    keep = np.arange(data.shape[3]) < data.shape[3] - 1
+    bvals = np.r_[phantom_scan["bvals"], 3000]
+    bvecs = np.vstack([phantom_scan["bvecs"], [1, 0, 0]])
+    return Scan(data, phantom_scan["affine"], bvals, bvecs, keep)
+
+
+def test_preprocessing_keeps_the_chosen_volumes_inside_the_brain(raw, phantom_scan):
+    names = ("data", "affine", "bvals", "bvecs", "keep")
+    before = {name: getattr(raw, name).copy() for name in names}
+    scan = after(None, raw)
+    b0 = phantom_scan["dwi"][..., phantom_scan["bvals"] == 0].mean(axis=3)
+    np.testing.assert_array_equal(scan.mask, brain_mask(b0, raw.affine))
+    assert scan.data.dtype == np.float32
+    np.testing.assert_array_equal(scan.data[scan.mask], phantom_scan["dwi"][scan.mask])
+    assert not scan.data[~scan.mask].any()
+    np.testing.assert_array_equal(scan.bvals, phantom_scan["bvals"])
+    np.testing.assert_array_equal(scan.bvecs, phantom_scan["bvecs"])
+    for name, value in before.items():  # the caller's arrays stay as they are
+        np.testing.assert_array_equal(getattr(raw, name), value)
+
+
+def test_preprocessing_says_what_was_done(raw):
+    scan = after(None, raw)
+    facts = dict(scan.facts)
+    assert facts.pop("Steps") == {name: SETTINGS[name] for name in steps.OFF}
+    assert not facts.pop("BlurSDMM").any()
+    sizes = np.linalg.norm(raw.affine[:3, :3], axis=0)
+    assert sorted(facts.pop("ResolutionMM")) == pytest.approx(sorted(sizes))
+    assert facts.pop("BrainVolumeML") == pytest.approx(scan.mask.sum() * 4 * 4.5 * 5 / 1000)
+    assert facts.pop("VolumesDropped").tolist() == [len(raw.keep) - 1]
+    assert facts == {
+        "VolumesKept": len(raw.keep) - 1, "BValues": [0, 1000], "Denoising": "none",
+        "GibbsUnringing": False, "BiasFieldCorrection": False, "SkullStripped": True,
+    }  # fmt: skip
+
+
+def test_series_is_brought_to_a_resolution_before_the_brain_is_cut_out(raw):
+    """A large voxel at the brain's edge holds some of what lies beyond it."""
+    scan = after(None, replace(raw, target=(9, 9, 9)))
+    np.testing.assert_allclose(scan.facts["ResolutionMM"], 9)
+    sizes = np.linalg.norm(raw.affine[:3, :3], axis=0)
+    np.testing.assert_allclose(scan.facts["BlurSDMM"], np.sqrt(81 - sizes**2) / 2)
+    kept = raw.data[..., raw.keep].astype(np.float32)
+    widths = (*(scan.facts["BlurSDMM"] / sizes), 0)
+    blurred = ndimage.gaussian_filter(kept, widths, mode="nearest")
+    np.testing.assert_allclose(scan.data[scan.mask], blurred[scan.mask], rtol=1e-4)
+    np.testing.assert_array_equal(scan.mask, after(None, raw).mask)
+
+
+def test_the_brain_is_sought_where_b_is_small(raw, monkeypatch):
+    """b = 40 is a b0 at a threshold of 50, and none at 30."""
+    raw.bvals[1] = 40
+    seen = []
+    monkeypatch.setattr(steps, "brain_mask", lambda b0, affine: seen.append(b0) or b0 > 0)
+    for threshold in (50, 30):
+        after(None, raw, b0_threshold=threshold)
+    low = raw.data[..., raw.bvals <= 30]
+    np.testing.assert_array_equal(seen[1], low.mean(axis=3))
+    both = np.concatenate([low, raw.data[..., 1:2]], axis=3)
+    np.testing.assert_allclose(seen[0], both.mean(axis=3), rtol=1e-6)
+
+
+def test_noise_is_removed_if_asked_with_a_margin_round_the_brain(raw, monkeypatch):
+    seen = []
+
+    def denoise(data, mask):
+        seen.append(mask)
+        return np.where(mask[..., None], 7.0, np.nan), np.where(mask, 3.0, np.nan)
+
+    monkeypatch.setattr(steps, "denoise", denoise)
+    scan = after(None, raw, denoise="mppca")
+    assert scan.facts["Denoising"] == "mppca"
+    assert scan.facts["NoiseSD"] == 3
+    assert scan.data.dtype == np.float32
+    assert (scan.data[scan.mask] == 7).all()
+    assert (scan.data[~scan.mask] == 0).all()
+    np.testing.assert_array_equal(seen[0], ndimage.binary_dilation(scan.mask, iterations=2))
+
+
+def test_noise_of_a_phantom_is_found(raw, phantom_scan):
+    scan = after(None, raw, denoise="mppca")
+    assert scan.facts["NoiseSD"] == pytest.approx(1000 / phantom_scan["truth"]["snr"], rel=0.08)
+
+
+def test_ringing_is_removed_after_noise_if_asked(raw, monkeypatch):
+    monkeypatch.setattr(steps, "denoise", lambda data, mask: (data + 1, np.ones(mask.shape)))
+    monkeypatch.setattr(steps, "unring", lambda data, mask: 2 * data)
+    scan = after(None, raw, denoise="mppca", unring=True)
+    kept = raw.data[..., raw.keep]
+    np.testing.assert_allclose(scan.data[scan.mask], 2 * (kept[scan.mask] + 1), rtol=1e-6)
+    assert scan.facts["GibbsUnringing"] is True
+
+
+def test_bias_field_of_the_b0_divides_all_volumes(raw):
+    """Brighter on the left: what N4 takes away, and no ratio of volumes changes."""
+    x = np.linspace(1.3, 0.7, raw.data.shape[0])[:, None, None]
+    scan = after(None, replace(raw, data=raw.data * x[..., None]), bias_field=True)
+    plain = after(None, raw)
+    both = scan.mask & plain.mask
+    ratio = (scan.data[both] / np.maximum(plain.data[both], 1)).mean(axis=1)
+    slope = np.polyfit(np.nonzero(both)[0] / raw.data.shape[0], ratio, 1)[0]
+    assert abs(slope) < 0.3  # of -0.6
+    assert scan.facts["BiasFieldCorrection"] is True
+    np.testing.assert_allclose(
+        scan.data[both][:, 3] / scan.data[both][:, 0],
+        plain.data[both][:, 3] / plain.data[both][:, 0], rtol=1e-4,
+    )  # fmt: skip
+
+
+def test_what_comes_preprocessed_keeps_what_its_pipeline_did(raw, monkeypatch):
+    """Noise of a series that was interpolated is not the noise that MP-PCA knows."""
+    for name in ("denoise", "unring"):
+        monkeypatch.setattr(steps, name, None)  # a call would fail
+    asked = {"denoise": "mppca", "unring": True, "bias_field": True}
+    scan = after(None, replace(raw, ready={}), **asked)
+    np.testing.assert_array_equal(scan.data, after(None, raw).data)
+    assert scan.facts["Steps"] == "unknown"
+    assert scan.facts["StepsDiffer"] == []
+    made = {"Steps": steps.OFF | {"unring": True}}
+    scan = after(None, replace(raw, ready=made), **asked)
+    assert scan.facts["Steps"] == made["Steps"]
+    assert scan.facts["StepsDiffer"] == [
+        "denoise: none recorded, mppca in the config",
+        "bias_field: False recorded, True in the config",
+    ]
+
+
+def test_steps_of_an_older_sidecar_count_as_off():
+    assert steps.differing({"Steps": {}}, SETTINGS | steps.OFF) == []
+    lines = steps.differing({"Steps": {}}, SETTINGS | steps.OFF | {"unring": True})
+    assert lines == ["unring: False recorded, True in the config"]
+
+
+def test_every_switch_is_a_key_of_the_config_and_off_is_allowed():
+    schema = yaml.safe_load((CONFIG.parent / "schemas" / "config.schema.yaml").read_text())
+    keys = schema["properties"]["dwi"]["properties"]
+    for name, off in steps.OFF.items():
+        assert off in keys[name].get("enum", [False])
+
+
+def test_a_volume_without_an_image_is_a_fault_also_where_it_is_not_kept(raw):
+    raw.data[..., -1] = 0
+    words = reason(None, raw)
+    assert words == f"volume {len(raw.keep) - 1} is all zero"
+
+
+def test_a_series_without_a_brain_is_a_fault(raw):
+    cube = raw.data[20:23, 15:18, 20:23].copy()
+    raw.data[:] = 0
+    raw.data[5:8, 5:8, 5:8] = cube
+    assert reason(None, raw).startswith("no brain found in the b0 image")
