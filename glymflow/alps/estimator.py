@@ -120,6 +120,8 @@ def prepare(scan, fa, to_subject, template, settings):
     placed, found = _placed(scan, moved, lesion, settings, steps)
     if smear is not None:
         steps.append("partial_volume")
+    on_fibres = settings["keep_shape"] and settings["border_gain"] == 1 and settings["level"]
+    scan = replace(scan, placed=True) if on_fibres else scan
     return Prepared(scan, placed, steps, facts | found)
 
 

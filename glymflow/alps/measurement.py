@@ -45,6 +45,8 @@ class Scan:
     smear : (3, 3) array, optional
         The blur that is undone in the mean tensors of regions
         (`glymflow.alps.partial_volume.smear`).
+    placed : bool
+        Whether the regions are placed on the fibres, not by registration alone.
     """
 
     triangle: np.ndarray
@@ -58,6 +60,7 @@ class Scan:
     rotation: np.ndarray | None = None
     calibration: np.ndarray | None = None
     smear: np.ndarray | None = None
+    placed: bool = False
 
     @property
     def axes(self):
@@ -98,7 +101,8 @@ def measure(scan, points, known, thresholds, *, plain=False, volumes=None, lesio
     rows = []
     for row in index.measure_set(sampled, scan.axes, symmetric=symmetric):
         row["calibration_change"] = row["alps_mean"] - before[row["frame"], "mean"]
-        row |= known | _intervals(row, {side: errors[row["frame"], side] for side in _VALUES})
+        error = {side: errors[row["frame"], side] for side in _VALUES}
+        row |= known | _intervals(row, error, uncertainty.METHOD_SHARE if scan.placed else 0)
         judged = qc.judge(row, inside, thresholds, max_overlap=max_overlap)
         row["qc_status"], row["qc_reasons"] = judged
         rows.append(row)
@@ -148,7 +152,8 @@ def _uncalibrated(scan, sampled, *, symmetric):
 
 def _standard_errors(scan, points, *, symmetric):
     """Noise of the scan and placement of the ROIs together, by frame and side."""
-    shifts = uncertainty.random_shifts()
+    placing = uncertainty.PLACED_SD_MM if scan.placed else uncertainty.PLACEMENT_SD_MM
+    shifts = uncertainty.random_shifts(placing)
     moved, regions = {}, {}
     for role in ROLES:
         steps = shifts[role.split("_")[1]] @ scan.pose[:3, :3].T
@@ -163,10 +168,11 @@ def _standard_errors(scan, points, *, symmetric):
     return uncertainty.standard_errors(moved, noise, scan.axes, symmetric=symmetric)
 
 
-def _intervals(row, errors):
+def _intervals(row, errors, method_share):
     found = {}
     for side, error in errors.items():
         value = row[f"alps_{side}"]
+        error = np.hypot(error, method_share * value)
         error = error if np.isfinite(value) else np.nan
         found[f"alps_{side}_se"] = error
         found[f"alps_{side}_ci_low"] = value - NORMAL_95 * error

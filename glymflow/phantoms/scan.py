@@ -389,10 +389,10 @@ def true_alps(head, lesion=None):
     The analytic tensor field is averaged over points 0.5 mm apart in the template's sphere (1 mm
     in its sheet), carried into the head. A sheet is read at the level, of `LEVELS_MM`, at which
     the index of its side is largest in the frame ``template``; where a lesion has destroyed a
-    part of it, at the template's own. ``scanner`` takes the mean tensors in world axes, ``template`` turns
-    them back by the head's rotation. ``fibre``: x is the normal of the two ROIs' principal
-    directions, and the other diffusivity is the one across both x and the ROI's own direction.
-    What haematoma has destroyed of a ROI is left out; oedema is not.
+    part of it, at the template's own. ``scanner`` takes the mean tensors in world axes,
+    ``template`` turns them back by the head's rotation. ``fibre``: x is the normal of the two
+    ROIs' principal directions, and the other diffusivity is the one across both x and the ROI's
+    own direction. What haematoma has destroyed of a ROI is left out; oedema is not.
 
     Returns
     -------
@@ -428,7 +428,8 @@ def _side_means(head, roi_set, side, lesion):
     for level in sorted(LEVELS_MM[roi_set], key=abs):  # the template's own first
         means = {}
         for name in (f"projection_{side}", f"association_{side}"):
-            points = _ellipsoid(ROI_SETS[roi_set][name], RADII_MM[roi_set]) + [0, 0, level]
+            points = _ellipsoid(ROI_SETS[roi_set][name], RADII_MM[roi_set])
+            points[:, 2] += level
             points = phantom.to_world(points, head)
             if lesion is not None:
                 kept = points[phantom_lesion.depth(points, head.lesion) >= 1]

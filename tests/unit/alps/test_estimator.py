@@ -153,7 +153,7 @@ def test_too_little_grey_matter_calibrates_nothing(scan, prepare, phantom_scan):
 
 
 def test_fibres_correct_a_pose_that_errs(scan, prepare, head, trusted):
-    """The same axes from a right and from a wrong start; some degrees of pitch are the phantom's."""
+    """The same axes from a right and from a wrong start; the phantom's pitch is its own."""
     wrong = scan.pose.copy()
     wrong[:3, :3] = wrong[:3, :3] @ Rotation.from_euler("xyz", (5, -3, 4), degrees=True).as_matrix()
     found, true = (
