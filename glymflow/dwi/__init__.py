@@ -19,6 +19,13 @@ Modules
   between volumes.
 - `denoise`: noise, by MP-PCA. `unring`: Gibbs ringing, by subvoxel shifts.
 - `mask`: the brain in a b0 image, by median Otsu.
+- `prediction`: each weighted volume from the others of its shell, a Gaussian process on the sphere.
+- `coarse`: the coarse grid on which volumes are compared.
+- `motion`: head motion and eddy currents of each volume; gradient directions as the head saw them.
+- `b0_link`: the b0 volumes among each other and to the weighted ones, where that is plausible.
+- `outliers`: slices that lost their signal, and their replacement.
+- `resample`: one interpolation for motion, eddy currents and EPI distortion.
+- `quality`: SNR, CNR, displacement, outliers and residuals of a scan.
 - `tensor`: closed-form least squares, weighted or ordinary; FA, MD and principal direction.
 - `resolution`: the blur that brings a series to the resolution of a study.
 - `gradient_check`: compares the table with the 23 that swapped or flipped axes give, by how well
