@@ -23,7 +23,7 @@ from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
 from glymflow.alps import bundles, index
-from glymflow.alps.qc import GRADIENT_MARGIN, MAX_UNCORRECTED_SHIFT_MM
+from glymflow.alps.qc import GRADIENT_MARGIN
 from glymflow.dwi.gradient_check import axis_orders, check_gradients
 from glymflow.dwi.tensor import full_tensors, lower_triangles, rotate_tensors, scalars
 from glymflow.image import grid

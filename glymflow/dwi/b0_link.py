@@ -24,6 +24,7 @@ from glymflow.image.grid import map_points
 
 LEAST_MM, LEAST_DEGREES = 2.0, 1.5  # plausible even if nothing else moved
 AGREE_MM = 0.5  # between the two measurements
+MEAN_OF = 12  # at most so many weighted volumes make their mean
 _GAIN = 0.002  # of the agreement of the edges, as a share of it
 _EDGES = (0.3, 1.0)  # an edge of that many times the median gradient counts half
 
@@ -59,6 +60,7 @@ def link_b0(data, affine, bvals, mask, moved, *, b0_threshold=50):
         own = np.flatnonzero((shells == shell) & ~moved.odd)
         if not len(own):
             continue
+        own = own if shell == 0 else own[:: -(-len(own) // MEAN_OF)]
         volumes = [grid.coefficients(data[..., number]) for number in own]
         if shell == 0:
             poses[own] = _align_same(grid, volumes, moved.centre)

@@ -181,13 +181,13 @@ def test_noise_of_a_log_signal_is_noise_over_signal(n_b0):
 
 
 def test_shifts_have_the_stated_sd_and_no_side_moves_with_the_other():
-    shifts = uncertainty.random_shifts(20_000)
+    shifts = uncertainty.random_shifts(count=20_000)
     for moved in shifts.values():
         np.testing.assert_allclose(moved.std(axis=0), uncertainty.PLACEMENT_SD_MM, rtol=0.03)
         np.testing.assert_allclose(moved.mean(axis=0), 0, atol=0.03)
     together = np.corrcoef(shifts["left"].T, shifts["right"].T)
     np.testing.assert_allclose(together, np.eye(6), atol=0.03)
-    again = uncertainty.random_shifts(20_000)
+    again = uncertainty.random_shifts(count=20_000)
     assert again["left"].tobytes() == shifts["left"].tobytes()
 
 
