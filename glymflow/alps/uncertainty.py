@@ -30,7 +30,7 @@ from glymflow.dwi.tensor import design_matrix, full_tensors, log_signals
 REPLICATES = 200
 PLACEMENT_SD_MM = 0.8  # of a ROI pair placed by registration, along each axis of the head
 PLACED_SD_MM = 0.3  # of one that was placed on the fibres (`glymflow.alps.placement`)
-METHOD_SHARE = 0.01  # of the value of a ROI pair that was placed on the fibres
+METHOD_SHARE = 0.005  # of the value of a ROI pair that was placed on the fibres
 ROTATION_SD_DEG = 0.7  # of the head's axes, about each of them
 NEIGHBOURS = 2  # voxels round a region whose residuals tell how neighbours are correlated
 _MOST_CORRELATED = 0.9

@@ -90,6 +90,16 @@ def test_smoothed_noise_is_recognised(smoothing):
     np.testing.assert_allclose(claimed[DIAGONAL], true[DIAGONAL], rtol=0.2)
 
 
+def test_misfit_that_all_voxels_share_is_not_taken_for_noise():
+    """What the tensor cannot fit is the same in the next scan of the head."""
+    bvals, directions = gradient_scheme(20, 1000, 2)
+    plain = scan(bvals, directions, RNG(7))
+    misfit = RNG(8).normal(0, 0.06, len(bvals))
+    alone, shared = (noise_of(signal, bvals, directions)[0].std(axis=0) for signal in
+                     (plain, plain * (1 + misfit)))  # fmt: skip
+    np.testing.assert_allclose(shared[DIAGONAL], alone[DIAGONAL], rtol=0.25)
+
+
 def test_correlation_of_neighbours_is_that_of_the_noise_along_each_axis():
     bvals, directions = gradient_scheme(20, 1000, 2)
     plain = scan(bvals, directions, RNG(1))
