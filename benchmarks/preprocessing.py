@@ -263,9 +263,11 @@ def alps_section(args):
         print(f"### ROI set {roi_set}, template frame: mean ALPS\n")
         print(markdown(value, "{:.3f}"))
         print("### CV (%) of heads with several scans\n")
-        heads = value.groupby(["data", "participant_id"])
-        several = value[heads.transform("size").iloc[:, 0] > 1] if len(value) else value
-        spread = several.groupby(["data", "participant_id"]).agg(lambda x: 100 * x.std() / x.mean())
+        heads = value.groupby(level=["data", "participant_id"])
+        several = heads.filter(lambda scans: len(scans) > 1)
+        spread = several.groupby(level=["data", "participant_id"]).agg(
+            lambda scans: 100 * scans.std() / scans.mean()
+        )
         print(markdown(spread, "{:.2f}"))
     if args.phantoms:
         print("### Phantoms: mean absolute error (%)\n")
