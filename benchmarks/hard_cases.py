@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from glymflow.alps import estimator, index, measurement, rois
+from glymflow.alps import estimator, index, measurement, partial_volume, rois
 from glymflow.dwi import series as dwi_series
 from glymflow.dwi import tensor as dti
 from glymflow.dwi.gradient_check import check_gradients
@@ -99,17 +99,18 @@ def _measure_phantom(folder, seed, config, number):
         "gradient_margin": margin,
     }
     scan = measurement.Scan(
-        triangle, brain, affine, np.where(brain[..., None], signal, 0), bvals, directions, head
-    )
+        triangle, brain, affine, np.where(brain[..., None], signal, 0), bvals, directions, head,
+        smear=partial_volume.smear(affine),
+    )  # fmt: skip
     mapped = partial(registration.map_points, transforms=found)
     template = estimator.Template(wm[0], mask, wm[1])
     ready = {
         name: estimator.prepare(scan, maps[0], mapped, template, settings)
-        for name, settings in (("default", config["alps"]), ("classic", estimator.CLASSIC))
+        for name, settings in (("calibrated", config["alps"]), ("classic", estimator.CLASSIC))
     }
     rows = []
     for roi_set, definition in config["roi_sets"].items():
-        chosen = ready[definition.get("estimator", "default")]
+        chosen = ready[definition.get("estimator", "classic")]
         points = rois.roi_points(definition, chosen.to_subject, {})
         about = known | chosen.facts | {"roi_set": roi_set, "steps": ";".join(chosen.steps)}
         rows += measurement.measure(chosen.scan, points, about, config["qc"])

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from glymflow.alps import estimator, index, measurement, qc, rois
+from glymflow.alps import estimator, index, measurement, partial_volume, qc, rois
 from glymflow.image.registration import map_points
 from glymflow.image.template import load_template
 from glymflow.io import image_data, load_image, read_json
 
 WAY = "from-dwi_to-MNI152NLin2009aSym_mode-image"
-OFF = {"calibrate": False, "shift": False, "border_gain": 0, "direction_pose": False}
+OFF = dict.fromkeys(estimator.CLASSIC, False) | {"border_gain": 0}
+STEPS = ("keep_shape", "border_gain", "partial_volume", "level", "calibrate", "direction_pose")
+SHEET = "longsheet"
 LARGE_ERROR = 0.025  # of the mean, from the median of the head
 # what a larger value of speaks for an error
 PREDICTORS = ("alps_mean_se", "shift_mm", "pose_difference", "misalignment", "motion_mm",
@@ -20,21 +22,22 @@ PREDICTORS = ("alps_mean_se", "shift_mm", "pose_difference", "misalignment", "mo
 
 
 def ladder(config):
-    """Return name to ROI set and settings: step after step, and the default without each."""
-    full, default = config["alps"], config["roi_set"]
+    """Return name to ROI set and settings: step after step, and the whole without each."""
+    full = config["alps"]
     rows = {
-        "registration alone": ("barisano2025", OFF),
-        "half of the way to the border (classic)": ("barisano2025", estimator.CLASSIC),
-        f"{default} instead of spheres": (default, estimator.CLASSIC),
+        "registration alone, `barisano2025`": ("barisano2025", OFF),
+        "classic, `barisano2025`": ("barisano2025", estimator.CLASSIC),
+        f"classic, `{SHEET}`": (SHEET, estimator.CLASSIC),
     }
     settings = dict(estimator.CLASSIC)
-    for step in ("calibrate", "border_gain", "shift", "direction_pose"):
+    for step in STEPS:
         settings = settings | {step: full[step]}
-        rows[f"+ {step}"] = (default, settings)
-    for step in ("calibrate", "border_gain", "shift", "direction_pose"):
-        rows[f"default without {step}"] = (default, full | {step: OFF[step]})
-    rows["default with sheet"] = ("sheet", full)
-    rows["default with barisano2025"] = ("barisano2025", full)
+        rows[f"+ {step}"] = (SHEET, settings)
+    for step in STEPS:
+        rows[f"all without {step}"] = (SHEET, full | {step: OFF[step]})
+    rows["all with the local shift"] = (SHEET, full | {"shift": True})
+    rows["all, `sheet`"] = ("sheet", full)
+    rows["all, `barisano2025`"] = ("barisano2025", full)
     return rows
 
 
@@ -47,9 +50,12 @@ def lever_section(stems, config, spread):
         for name, (roi_set, settings) in steps.items():
             ready = estimator.prepare(scan, fa, mapped, template, settings)
             points = rois.roi_points(config["roi_sets"][roi_set], ready.to_subject, {})
-            data = (ready.scan.triangle, ready.scan.mask, ready.scan.affine)
-            regions = {role: index.sample_region(*data, cloud) for role, cloud in points.items()}
-            row = index.measure_set(regions, ready.scan.axes)[1]
+            tensors = {
+                role: partial_volume.mean_tensors(ready.scan, cloud[None])[0]
+                for role, cloud in points.items()
+            }
+            found = index.index_values(tensors, ready.scan.axes)
+            row = {f"alps_{side}": found["template", side] for side in ("left", "right", "mean")}
             values[name].append({"participant_id": Path(stem).name.split("_")[0]} | row)
     heads = pd.Series([row["participant_id"] for row in next(iter(values.values()))])
     heads = [head for head, count in heads.value_counts(sort=False).items() if count > 1]
@@ -84,6 +90,7 @@ def read_scan(stem):
         affine=tensor.affine,
         signal=None, bvals=None, directions=None,
         pose=np.array(found["pose"]),
+        smear=partial_volume.smear(tensor.affine),
     )  # fmt: skip
     transforms = {
         "affine": f"{stem}_{WAY}_desc-affine_xfm.mat",

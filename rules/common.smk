@@ -62,20 +62,13 @@ def get_sidecar(wildcards):
 
 
 def get_corrections(wildcards):
-    """Give what `glymflow.dwi.correction.choose` has to know of the job's series."""
-    row = SHEET.series[wildcards.series]
-    return {
-        "sidecar": row["sidecar"],
-        "candidates": read_candidates(row["corrections"]),
-        "preprocessed": row["preprocessed"],
-    }
+    """Give what may correct the distortion of the job's series."""
+    return read_candidates(SHEET.series[wildcards.series]["corrections"])
 
 
 def get_correction_files(wildcards):
-    """Give the files that may correct the job's series, and its own sidecar."""
-    row = SHEET.series[wildcards.series]
-    files = candidate_files(row["corrections"])
-    return [row["sidecar"], *files] if files and row["sidecar"] else files
+    """Give the files of what may correct the distortion of the job's series."""
+    return candidate_files(SHEET.series[wildcards.series]["corrections"])
 
 
 def get_of_session(column):
@@ -112,6 +105,13 @@ def collect_measures(pattern):
     return [pattern.format(domain=domain) for domain in SHEET.measured]
 
 
-def grow(amount):
-    """Give memory or time of a job: it doubles, triples ... when a killed job is tried again."""
-    return lambda wildcards, attempt: attempt * amount
+def grow(amount, per_mb=0):
+    """Give memory or time of a job: it doubles, triples ... when a killed job is tried again.
+
+    With `per_mb` it is at least so much for each MB of the input files.
+    """
+    if not per_mb:
+        return lambda wildcards, attempt: attempt * amount
+    return lambda wildcards, input, attempt: attempt * max(
+        amount, int(per_mb * input.size_mb)
+    )

@@ -60,15 +60,15 @@ rule fit_tensor:
         "../envs/glymflow.yaml"
     threads: 1
     resources:
-        mem_mb=grow(2000),
-        runtime=grow(15),
+        mem_mb=grow(2000, per_mb=20),
+        runtime=grow(15, per_mb=0.15),
     params:
         settings=config["dwi"],
         preprocessed=get_of_series("preprocessed"),
-        corrections=branch(
+        candidates=branch(
             config["dwi"]["distortion"] == "auto",
             then=get_corrections,
-            otherwise=None,
+            otherwise=[],
         ),
         method=config["tensor"]["fit"],
         code=code_hash("fit_tensor"),

@@ -7,11 +7,11 @@ import numpy as np
 from glymflow.dwi import series as dwi_series
 from glymflow.dwi import tensor as dti
 from glymflow.dwi.gradient_check import check_gradients
-from glymflow.dwi.preprocess import Scan, preprocess
+from glymflow.dwi.preprocess import preprocess
+from glymflow.dwi.raw import read_scan
 from glymflow.io import (
     InputFault,
     checksum,
-    image_data,
     load_image,
     read_json,
     save_image,
@@ -21,7 +21,7 @@ from glymflow.io import (
 
 def main(
     *, dwi, bval, bvec, settings, method, preproc, bvals, bvecs, mask, preproc_sidecar, tensor, fa,
-    md, colorfa, tensor_sidecar, found=None, sidecar=None, preprocessed=False,
+    md, colorfa, tensor_sidecar, found=None, sidecar=None, preprocessed=False, candidates=(),
 ):  # fmt: skip
     """Write the series that the tensor is fitted to, and the tensor with its maps.
 
@@ -36,6 +36,8 @@ def main(
         Of the raw series.
     preprocessed : bool
         Whether it is a series of `derivatives_dir`.
+    candidates : list of dict
+        What may correct its distortion; see `glymflow.dwi.correction_intake.find_candidates`.
     found : path-like, optional
         The file of `find_resolution`, for `match_resolution: auto`.
     preproc, bvals, bvecs : path-like
@@ -46,24 +48,16 @@ def main(
         Written; tensors in world axes (RAS+), mm^2/s. The tensor's six volumes are its lower
         triangle (`glymflow.dwi.tensor.TRIANGLE`).
     """
-    image = load_image(dwi, ndim=4)
-    table = dwi_series.read_gradients(bval, bvec, image.shape[3])
-    with _fault_of(bval):
-        limits = {name: settings[name] for name in ("b0_threshold", "shell_max")}
-        keep = dwi_series.select_volumes(*table, **limits)
+    raw = {"sidecar": sidecar, "preprocessed": preprocessed, "candidates": candidates}
     target = _target(settings["match_resolution"], found)
-    told = read_json(sidecar) if sidecar else {}
-    ready = told if preprocessed else None
-    with _fault_of(dwi):
-        scan = preprocess(
-            Scan(image_data(image), image.affine, *table, keep, target, ready), settings
-        )
-    save_image(scan.data, image.affine, preproc)
-    save_image(scan.mask, image.affine, mask)
+    scan = preprocess(read_scan(dwi, bval, bvec, settings, **raw, target=target), settings)
+    save_image(scan.data, scan.affine, preproc)
+    save_image(scan.mask, scan.affine, mask)
     dwi_series.write_gradients(scan.bvals, scan.bvecs, bvals, bvecs)
     sources = {str(path): checksum(path) for path in (dwi, bval, bvec)}
     write_json({"Sources": [*sources], "SourcesSHA256": sources, **scan.facts}, preproc_sidecar)
-    print(f"{keep.sum()} of {keep.size} volumes, brain {scan.facts['BrainVolumeML']:.0f} mL")
+    total = scan.facts["VolumesKept"] + len(scan.facts["VolumesDropped"])
+    print(f"{len(scan.bvals)} of {total} volumes, brain {scan.facts['BrainVolumeML']:.0f} mL")
 
     # table and affine as the files hold them, rounded: a fit of the files gives the same maps
     table = dwi_series.read_gradients(bvals, bvecs, scan.data.shape[3])
@@ -137,6 +131,7 @@ if __name__ == "__main__":
             found=snakemake.input.get("resolution") or None,
             sidecar=snakemake.input.get("sidecar") or None,
             preprocessed=snakemake.params.preprocessed,
+            candidates=snakemake.params.candidates,
             preproc=snakemake.output.dwi,
             bvals=snakemake.output.bval,
             bvecs=snakemake.output.bvec,

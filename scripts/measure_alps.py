@@ -4,7 +4,7 @@ from functools import cache, partial
 
 import numpy as np
 
-from glymflow.alps import estimator, index, lesion_overlap, measurement
+from glymflow.alps import estimator, index, lesion_overlap, measurement, partial_volume
 from glymflow.alps.rois import label_image, roi_points, roi_volumes
 from glymflow.dwi.series import read_gradients, world_gradients
 from glymflow.image.registration import map_points, map_points_to_template
@@ -52,7 +52,7 @@ def main(
     """
     found, fitted = read_json(registration), read_json(tensor_sidecar)
     lesion = _read_lesion(masks, lesions, affine, inverse_warp) if masks else None
-    scan = _read_scan(tensor, mask, dwi, bval, bvec, found["pose"], lesion)
+    scan = _read_scan(tensor, mask, dwi, bval, bvec, found["pose"], fitted["BlurSDMM"], lesion)
     mapped = partial(map_points, transforms={"affine": require(affine), "warp": require(warp)})
     template = load_image(wm, ndim=3)
     maps = estimator.Template(
@@ -111,7 +111,7 @@ def _facts(found, fitted):
     }
 
 
-def _read_scan(tensor, mask, dwi, bval, bvec, pose, lesion):
+def _read_scan(tensor, mask, dwi, bval, bvec, pose, blur, lesion):
     image, series = load_image(tensor, ndim=4), load_image(dwi, ndim=4)
     bvals, bvecs = read_gradients(bval, bvec, series.shape[3])
     return measurement.Scan(
@@ -123,6 +123,7 @@ def _read_scan(tensor, mask, dwi, bval, bvec, pose, lesion):
         directions=world_gradients(bvecs, series.affine),
         pose=np.array(pose),
         lesion=lesion,
+        smear=partial_volume.smear(image.affine, blur),
     )
 
 

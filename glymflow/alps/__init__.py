@@ -21,11 +21,13 @@ in mm^2/s.
 Modules
 -------
 - `rois`: spheres, ellipsoids, masks and atlas labels as clouds of points.
-- `estimator`: the steps before a value is read, each with a switch; uses the next three.
+- `estimator`: the steps before a value is read, each with a switch; uses the next five.
 - `grey_matter`: calibration of the tensors on the scan's own grey matter.
 - `bundles`: the border between the two bundles, to which ROIs are moved, and the local shift that
   would improve the match of FA and template.
 - `fibre_pose`: the head's axes from the fibre directions of its white matter.
+- `placement`: regions that keep their shape, at the level where the index peaks.
+- `partial_volume`: mean tensors of regions without the blur of the voxels.
 - `frames`: the three frames.
 - `index`: tensors sampled in ROIs, and the index.
 - `uncertainty`: standard errors from noise, placement and pose, by random replicates.

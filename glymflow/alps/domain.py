@@ -31,8 +31,9 @@ COLUMNS = [
         for role in ROLES
     ),
     *("pitch", "roll", "yaw", "registration_similarity"),
-    *("fibre_pitch", "fibre_roll", "fibre_yaw", "pose_difference"),
-    *("border_left_mm", "border_right_mm", "shift_left_mm", "shift_right_mm"),
+    *("fibre_pitch", "fibre_roll", "fibre_yaw", "pose_difference", "fibre_similarity"),
+    *("border_left_mm", "border_right_mm", "level_left_mm", "level_right_mm"),
+    *("shift_left_mm", "shift_right_mm"),
     *(f"shift_{side}_{axis}_mm" for side in SIDES for axis in "xyz"),
     *("gm_xx", "gm_yy", "gm_zz", "gm_points", "calibration_change"),
     *("motion_mm", "gradient_margin"),
@@ -107,6 +108,7 @@ def _measures():
         "fibre_roll": Measure("Roll of the head by its fibres", "degrees"),
         "fibre_yaw": Measure("Yaw of the head by its fibres", "degrees"),
         "pose_difference": Measure("Angle between the two poses", "degrees"),
+        "fibre_similarity": Measure("Correlation of the fibres' shapes with the template's"),
         "gm_xx": Measure("Mean tensor of grey matter, right-left, over a third of its trace"),
         "gm_yy": Measure("Mean tensor of grey matter, front-back, over a third of its trace"),
         "gm_zz": Measure("Mean tensor of grey matter, up-down, over a third of its trace"),
@@ -133,6 +135,7 @@ def _measures():
             label = f"{axes.capitalize()} in {fibres} fibres, {side}"
             found[f"{component}_{side}"] = Measure(label, "mm^2/s")
         found[f"border_{side}_mm"] = Measure(f"Border of the fibres from the midline, {side}", "mm")
+        found[f"level_{side}_mm"] = Measure(f"Level at which ALPS peaks, {side}", "mm")
         found[f"shift_{side}_mm"] = Measure(f"Local shift of the registration, {side}", "mm")
         for axis in "xyz":
             label = f"Local shift of the registration along {axis}, {side}"

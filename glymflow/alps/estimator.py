@@ -1,14 +1,18 @@
-"""What is done to a scan before ALPS is read: calibration, placement and the head's axes.
+"""What is done to a scan before ALPS is read: calibration, the head's axes, placement.
 
-Four steps, each with a switch (`alps` in the config):
+Each step has a switch (`alps` in the config), and they are taken in this order:
 
-- ``calibrate``: the tensors are calibrated on grey matter (`glymflow.alps.grey_matter`);
 - ``shift``: the ROIs of each hemisphere move by the local shift of FA against the template
   (`glymflow.alps.bundles.local_shifts`);
-- ``border_gain``: and then along x by this share of the way to the border between projection and
-  association fibres (`glymflow.alps.bundles.border_positions`);
+- ``calibrate``: the tensors are calibrated on grey matter (`glymflow.alps.grey_matter`);
 - ``direction_pose``: the axes of the head come from the fibres of the white matter
-  (`glymflow.alps.fibre_pose`), not from the registration.
+  (`glymflow.alps.fibre_pose`), not from the registration;
+- ``keep_shape``: the ROIs keep their shape and distances, the warp only places them
+  (`glymflow.alps.placement.keep_shape`);
+- ``border_gain``: the ROIs move along x by this share of the way to the border between projection
+  and association fibres (`glymflow.alps.bundles.border_positions`);
+- ``partial_volume``: what voxels average over is undone (`glymflow.alps.partial_volume`);
+- ``level``: the ROIs move up or down to where the index peaks (`glymflow.alps.placement`).
 
 `CLASSIC` is what scripts do that only register, plus half of the way to the border.
 """
@@ -18,12 +22,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glymflow.alps import bundles, fibre_pose, grey_matter
+from glymflow.alps import bundles, fibre_pose, grey_matter, placement
 from glymflow.alps.index import sample_tensors
 from glymflow.image.directions import load_directions
 from glymflow.image.pose import head_angles, rotation_part
 
-CLASSIC = {"calibrate": False, "shift": False, "border_gain": 0.5, "direction_pose": False}
+CLASSIC = {
+    "shift": False, "calibrate": False, "direction_pose": False, "keep_shape": False,
+    "border_gain": 0.5, "partial_volume": False, "level": False,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,9 +57,9 @@ class Prepared:
     Attributes
     ----------
     scan : glymflow.alps.measurement.Scan
-        With calibrated tensors, and with the rotation that turns the axes.
+        With calibrated tensors, the rotation that turns the axes, and the blur to be undone.
     to_subject : callable
-        Maps (K, 3) template points to the subject's world, by registration, shift and border.
+        Maps (K, 3) template points to the subject's world, with the steps that place ROIs.
     steps : list of str
         What was applied.
     facts : dict
@@ -65,7 +72,8 @@ class Prepared:
     facts: dict
 
 
-PLACES = ("shift", "border")  # steps that move ROIs defined in template space
+# steps that move ROIs defined in template space
+PLACES = ("shift", "keep_shape", "border", "level")
 
 
 def steps_of(steps, roi_set):
@@ -81,6 +89,7 @@ def prepare(scan, fa, to_subject, template, settings):
     Parameters
     ----------
     scan : glymflow.alps.measurement.Scan
+        Its `smear` is undone only where the settings ask for it.
     fa : (X, Y, Z) array
         Fractional anisotropy.
     to_subject : callable
@@ -94,45 +103,58 @@ def prepare(scan, fa, to_subject, template, settings):
     Prepared
     """
     lesion = scan.lesion and (lambda points: scan.lesion(points)["lesion"])
-    moved, borders, facts = _place(scan, fa, to_subject, template, settings, lesion)
-    matrix, found = _calibration(scan, to_subject, template, lesion)
-    facts |= found
-    steps = ["shift"] if settings["shift"] else []
-    steps += [f"border_{settings['border_gain']:g}"] if settings["border_gain"] else []
-    if settings["calibrate"]:
-        steps.insert(0, "calibrate_failed" if matrix is None else "calibrate")
-    if settings["calibrate"] and matrix is not None:
-        triangle = grey_matter.calibrate(scan.triangle, matrix)
-        scan = replace(scan, triangle=triangle, calibration=matrix)
-    rotation, found = _fibre_rotation(scan, to_subject, lesion)
-    facts |= found
-    if settings["direction_pose"] and np.all(np.isfinite(rotation)):
-        steps.append("direction_pose")
-        scan = replace(scan, rotation=rotation)
-    aligned = bundles.align_to_border(moved, borders, gain=settings["border_gain"])
-    return Prepared(scan, aligned, steps, facts)
-
-
-def _place(scan, fa, to_subject, template, settings, lesion):
-    """Return the mapping moved by the local shifts, the borders seen in it, and both as facts."""
     shifts = bundles.local_shifts(
         fa, scan.affine, to_subject, template.wm, template.affine, lesion=lesion
     )
-    moved = bundles.apply_shifts(to_subject, shifts) if settings["shift"] else to_subject
-    borders = bundles.border_positions(
-        scan.triangle, scan.affine, moved, rotation_part(scan.pose), lesion=lesion
-    )
+    steps, facts = [], _shift_facts(shifts)
+    scan, found = _calibrated(scan, to_subject, template, lesion, settings, steps)
+    facts |= found
+    scan, found = _turned(scan, to_subject, lesion, settings, steps)
+    facts |= found
+    smear = scan.smear if settings["partial_volume"] else None
+    scan = scan if smear is scan.smear else replace(scan, smear=smear)
+    moved = to_subject
+    if settings["shift"]:
+        moved = bundles.apply_shifts(moved, shifts)
+        steps.append("shift")
+    placed, found = _placed(scan, moved, lesion, settings, steps)
+    if smear is not None:
+        steps.append("partial_volume")
+    on_fibres = settings["keep_shape"] and settings["border_gain"] == 1 and settings["level"]
+    scan = replace(scan, placed=True) if on_fibres else scan
+    return Prepared(scan, placed, steps, facts | found)
+
+
+def _placed(scan, moved, lesion, settings, steps):
+    """Return the mapping at which the ROIs are read, and what was found of their place."""
+    if settings["keep_shape"]:
+        scale = np.cbrt(np.linalg.det(scan.pose[:3, :3]))
+        moved = placement.keep_shape(moved, scan.axes, scale)
+        steps.append("keep_shape")
+    borders = bundles.border_positions(scan.triangle, scan.affine, moved, scan.axes, lesion=lesion)
     facts = {f"border_{side}_mm": value for side, value in borders.items()}
-    facts |= {f"shift_{side}_mm": v for side, v in bundles.shift_lengths(shifts).items()}
+    if settings["border_gain"]:
+        moved = bundles.align_to_border(moved, borders, gain=settings["border_gain"])
+        steps.append(f"border_{settings['border_gain']:g}")
+    levels = placement.find_levels(scan, moved)
+    facts |= {f"level_{side}_mm": value for side, value in levels.items()}
+    if settings["level"]:
+        moved = placement.at_levels(moved, levels)
+        steps.append("level")
+    return moved, facts
+
+
+def _shift_facts(shifts):
+    facts = {f"shift_{side}_mm": v for side, v in bundles.shift_lengths(shifts).items()}
     for side, vector in shifts.items():
         facts |= {
             f"shift_{side}_{axis}_mm": float(v) for axis, v in zip("xyz", vector, strict=True)
         }
-    return moved, borders, facts
+    return facts
 
 
-def _calibration(scan, to_subject, template, lesion):
-    """Return the calibration, None if too little grey matter is seen, and its facts."""
+def _calibrated(scan, to_subject, template, lesion, settings, steps):
+    """Return the scan, calibrated if asked and if enough grey matter is seen, and the facts."""
     points = to_subject(
         grey_matter.grey_matter_points(template.wm, template.brain, template.affine)
     )
@@ -142,14 +164,21 @@ def _calibration(scan, to_subject, template, lesion):
     rotation = rotation_part(scan.pose)
     diagonal = grey_matter.head_diagonal(mean, rotation)
     facts = {f"gm_{name}": float(v) for name, v in zip(("xx", "yy", "zz"), diagonal, strict=True)}
+    facts["gm_points"] = count
+    if not settings["calibrate"]:
+        return scan, facts
     matrix = None
     if count >= grey_matter.MIN_POINTS:
         matrix = grey_matter.calibration_matrix(mean, rotation)
-    return matrix, facts | {"gm_points": count}
+    steps.append("calibrate_failed" if matrix is None else "calibrate")
+    if matrix is not None:
+        triangle = grey_matter.calibrate(scan.triangle, matrix)
+        scan = replace(scan, triangle=triangle, calibration=matrix)
+    return scan, facts
 
 
-def _fibre_rotation(scan, to_subject, lesion):
-    """Return the head's rotation by its fibres, and its facts."""
+def _turned(scan, to_subject, lesion, settings, steps):
+    """Return the scan, with its axes from its fibres if asked and if they are like a head's."""
     points, shapes = load_directions()
     there = to_subject(points)
     tensors = sample_tensors(scan.triangle, scan.mask, scan.affine, there[:, None])
@@ -158,8 +187,13 @@ def _fibre_rotation(scan, to_subject, lesion):
     start = rotation_part(scan.pose)
     rotation = fibre_pose.fit_rotation(tensors, shapes, start)
     if not np.all(np.isfinite(rotation)):
-        names = ("fibre_pitch", "fibre_roll", "fibre_yaw", "pose_difference")
-        return rotation, dict.fromkeys(names, np.nan)
+        names = ("fibre_pitch", "fibre_roll", "fibre_yaw", "pose_difference", "fibre_similarity")
+        return scan, dict.fromkeys(names, np.nan)
     names = ("fibre_pitch", "fibre_roll", "fibre_yaw")
     facts = dict(zip(names, head_angles(rotation), strict=True))
-    return rotation, facts | {"pose_difference": fibre_pose.angle_between(start, rotation)}
+    facts["pose_difference"] = fibre_pose.angle_between(start, rotation)
+    facts["fibre_similarity"] = fibre_pose.similarity(tensors, shapes, rotation)
+    if settings["direction_pose"] and facts["fibre_similarity"] >= fibre_pose.MIN_SIMILARITY:
+        steps.append("direction_pose")
+        scan = replace(scan, rotation=rotation)
+    return scan, facts

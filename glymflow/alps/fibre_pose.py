@@ -16,6 +16,9 @@ from glymflow.image.directions import MIRROR
 ROBUST = 0.2  # residual from which an element counts less; a fibre's shape has the size of 0.4
 MIN_POINTS = 200  # of the white matter inside the image
 MAX_TURN_DEG = 15.0  # from the registration's rotation; more is no correction of it
+# of the fibres' shapes and the template's: 0.71 to 0.86 in sound scans, 0.33 in heads whose fibres
+# were made up; where fibres are not those of a head they cannot show its axes
+MIN_SIMILARITY = 0.5
 
 
 def tensor_shapes(tensors):
@@ -59,6 +62,20 @@ def fit_rotation(tensors, shapes, rotation):
     if np.degrees(np.linalg.norm(fit.x)) > MAX_TURN_DEG:
         return np.full((3, 3), np.nan)
     return rotation @ Rotation.from_rotvec(fit.x).as_matrix()
+
+
+def similarity(tensors, shapes, rotation):
+    """Return the correlation of a head's tensor shapes, in its axes, with the template's.
+
+    Parameters
+    ----------
+    tensors, shapes, rotation
+        As in `fit_rotation`, `rotation` being its result.
+    """
+    own = rotate_tensors(tensor_shapes(tensors), np.asarray(rotation).T)
+    seen = np.isfinite(own).all(axis=(1, 2))
+    own, shapes = own[seen], shapes[seen]
+    return float((own * shapes).sum() / np.sqrt((own**2).sum() * (shapes**2).sum()))
 
 
 def angle_between(one, other):

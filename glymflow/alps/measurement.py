@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from glymflow.alps import frames, index, lesion_overlap, qc, uncertainty
+from glymflow.alps import frames, index, lesion_overlap, partial_volume, qc, uncertainty
 from glymflow.alps.domain import ROLES
 from glymflow.alps.grey_matter import calibrate
 from glymflow.cohort.qc import NORMAL_95
@@ -42,6 +42,11 @@ class Scan:
     calibration : (3, 3) array, optional
         What the triangle was calibrated with (`glymflow.alps.grey_matter.calibrate`); the signal
         is as it was.
+    smear : (3, 3) array, optional
+        The blur that is undone in the mean tensors of regions
+        (`glymflow.alps.partial_volume.smear`).
+    placed : bool
+        Whether the regions are placed on the fibres, not by registration alone.
     """
 
     triangle: np.ndarray
@@ -54,6 +59,8 @@ class Scan:
     lesion: Callable | None = None
     rotation: np.ndarray | None = None
     calibration: np.ndarray | None = None
+    smear: np.ndarray | None = None
+    placed: bool = False
 
     @property
     def axes(self):
@@ -80,8 +87,7 @@ def measure(scan, points, known, thresholds, *, plain=False, volumes=None, lesio
     lesions : dict, optional
         The config's `lesions` (`overlap`, `max_overlap`); likewise.
     """
-    data = (scan.triangle, scan.mask, scan.affine)
-    sampled = {role: index.sample_region(*data, points[role], plain=plain) for role in ROLES}
+    sampled = _sample(scan, points, plain=plain)
     inside = {role: region["inside_image"] for role, region in sampled.items()}
     max_overlap = None
     if scan.lesion is not None:
@@ -95,11 +101,23 @@ def measure(scan, points, known, thresholds, *, plain=False, volumes=None, lesio
     rows = []
     for row in index.measure_set(sampled, scan.axes, symmetric=symmetric):
         row["calibration_change"] = row["alps_mean"] - before[row["frame"], "mean"]
-        row |= known | _intervals(row, {side: errors[row["frame"], side] for side in _VALUES})
+        error = {side: errors[row["frame"], side] for side in _VALUES}
+        row |= known | _intervals(row, error, uncertainty.METHOD_SHARE if scan.placed else 0)
         judged = qc.judge(row, inside, thresholds, max_overlap=max_overlap)
         row["qc_status"], row["qc_reasons"] = judged
         rows.append(row)
     return rows
+
+
+def _sample(scan, points, *, plain):
+    """Sample the regions; their mean tensors without partial volume, if the scan asks for it."""
+    data = (scan.triangle, scan.mask, scan.affine)
+    sampled = {role: index.sample_region(*data, points[role], plain=plain) for role in ROLES}
+    if scan.smear is not None:
+        for role in ROLES:
+            if len(points[role]):
+                sampled[role]["tensor"] = partial_volume.mean_tensors(scan, points[role][None])[0]
+    return sampled
 
 
 def _without_lesion(scan, points, sampled, *, plain):
@@ -108,8 +126,7 @@ def _without_lesion(scan, points, sampled, *, plain):
     if not plain:  # which counts as 0 what is outside the mask
         mask = lesion_overlap.healthy_mask(scan.mask, scan.affine, points, scan.lesion)
         scan = replace(scan, mask=mask, triangle=np.where(mask[..., None], scan.triangle, 0))
-    data = (scan.triangle, scan.mask, scan.affine)
-    again = {role: index.sample_region(*data, kept[role], plain=plain) for role in ROLES}
+    again = _sample(scan, kept, plain=plain)
     for role in ROLES:
         again[role]["coverage"] = sampled[role]["coverage"]
     return scan, kept, again
@@ -135,14 +152,14 @@ def _uncalibrated(scan, sampled, *, symmetric):
 
 def _standard_errors(scan, points, *, symmetric):
     """Noise of the scan and placement of the ROIs together, by frame and side."""
-    shifts = uncertainty.random_shifts()
+    placing = uncertainty.PLACED_SD_MM if scan.placed else uncertainty.PLACEMENT_SD_MM
+    shifts = uncertainty.random_shifts(placing)
     moved, regions = {}, {}
     for role in ROLES:
         steps = shifts[role.split("_")[1]] @ scan.pose[:3, :3].T
         cloud = points[role][:: max(1, len(points[role]) // JITTER_POINTS)]
-        clouds = cloud[None] + steps[:, None]
-        moved[role] = index.sample_tensors(scan.triangle, scan.mask, scan.affine, clouds)
-        regions[role] = index.voxel_weights(scan.mask, scan.affine, points[role])
+        moved[role] = partial_volume.mean_tensors(scan, cloud[None] + steps[:, None])
+        regions[role] = partial_volume.region_weights(scan, points[role])
     noise, _ = uncertainty.region_noise(
         scan.signal, scan.mask, scan.bvals, scan.directions, regions
     )
@@ -151,10 +168,11 @@ def _standard_errors(scan, points, *, symmetric):
     return uncertainty.standard_errors(moved, noise, scan.axes, symmetric=symmetric)
 
 
-def _intervals(row, errors):
+def _intervals(row, errors, method_share):
     found = {}
     for side, error in errors.items():
         value = row[f"alps_{side}"]
+        error = np.hypot(error, method_share * value)
         error = error if np.isfinite(value) else np.nan
         found[f"alps_{side}_se"] = error
         found[f"alps_{side}_ci_low"] = value - NORMAL_95 * error

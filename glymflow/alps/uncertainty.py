@@ -2,11 +2,16 @@
 
 Noise: the residuals of the tensor fit tell the noise of each voxel's log signals, and how much
 neighbouring voxels share (smoothing by the scanner or by resampling: it must not make a scan look
-better than it is). The fit is linear in the log signals once its weights are known, so both carry
-over to the mean tensor of a region (Koay et al. 2007), from which random tensors are drawn.
+better than it is). What voxels far from each other share is no noise but misfit of the tensor,
+alike in each scan of a head: it is taken off. The fit is linear in the log signals once its weights
+are known, so both carry over to the mean tensor of a region (Koay et al. 2007), from which random
+tensors are drawn.
 
 Placement: in every replicate the two ROIs of a side are moved together by a random shift, and the
 head's axes are turned, as much as registration is known to err (docs/repeatability.md).
+
+What no replicate shows (calibration, level, partial volume, the head from one scan to the next) is
+a share of the value, from repeated heads and phantoms.
 
 References
 ----------
@@ -23,10 +28,14 @@ from glymflow.alps.index import index_values
 from glymflow.dwi.tensor import design_matrix, full_tensors, log_signals
 
 REPLICATES = 200
-PLACEMENT_SD_MM = 0.8  # of a ROI pair, along each axis of the head
+PLACEMENT_SD_MM = 0.8  # of a ROI pair placed by registration, along each axis of the head
+PLACED_SD_MM = 0.3  # of one that was placed on the fibres (`glymflow.alps.placement`)
+METHOD_SHARE = 0.005  # of the value of a ROI pair that was placed on the fibres
 ROTATION_SD_DEG = 0.7  # of the head's axes, about each of them
 NEIGHBOURS = 2  # voxels round a region whose residuals tell how neighbours are correlated
 _MOST_CORRELATED = 0.9
+_FAR = (4, 5, 6)  # voxels: no smoothing reaches so far
+_ENOUGH = 200  # pairs of voxels
 
 
 def standard_errors(regions, noise, rotation, seed=1, *, symmetric=True):
@@ -68,10 +77,10 @@ def _spread(values):
     return float(good.std(ddof=1)) if len(good) >= 0.9 * len(values) else float("nan")
 
 
-def random_shifts(count=REPLICATES, seed=1):
+def random_shifts(sd_mm=PLACEMENT_SD_MM, count=REPLICATES, seed=1):
     """Return shifts of the ROI pair of each side: dict of side to (count, 3), template mm."""
     rng = np.random.default_rng([seed, 1])
-    return {side: rng.normal(0, PLACEMENT_SD_MM, (count, 3)) for side in ("left", "right")}
+    return {side: rng.normal(0, sd_mm, (count, 3)) for side in ("left", "right")}
 
 
 def region_noise(signal, mask, bvals, directions, regions, *, count=REPLICATES, seed=1):
@@ -104,7 +113,8 @@ def region_noise(signal, mask, bvals, directions, regions, *, count=REPLICATES, 
     near = ndimage.binary_dilation(near, iterations=NEIGHBOURS) & mask
     rows = np.cumsum(near.ravel()).reshape(near.shape) - 1
     spread, influence, left_over = log_noise(signal[near], bvals, directions)
-    correlation = neighbour_correlation(left_over, near, rows)
+    correlation, far = neighbour_correlation(left_over, near, rows)
+    spread = spread * np.sqrt(1 - far)
     rng = np.random.default_rng([seed, 3])
     noise = {}
     for role, (voxels, shares) in regions.items():
@@ -153,7 +163,7 @@ def log_noise(signal, bvals, directions):
 
 
 def neighbour_correlation(left_over, near, rows):
-    """Return the correlation of residuals between neighbours along each image axis, (3,).
+    """Return how much of the noise neighbours share, and the share of the residuals that is none.
 
     Parameters
     ----------
@@ -163,18 +173,31 @@ def neighbour_correlation(left_over, near, rows):
         Where these voxels are.
     rows : (X, Y, Z) int array
         Their rows in `left_over`.
+
+    Returns
+    -------
+    correlation : (3,) array
+        Of the noise between neighbours along each image axis.
+    far : float
+        Correlation of residuals of voxels 4 to 6 apart: misfit. 0 with too few pairs of voxels.
     """
     spread = left_over.std(axis=1, keepdims=True)
     unit = np.divide(left_over, spread, out=np.zeros_like(left_over), where=spread > 0)
-    found = []
-    for axis in range(3):
-        first = [slice(None)] * 3
-        second = [slice(None)] * 3
-        first[axis], second[axis] = slice(None, -1), slice(1, None)
-        both = near[tuple(first)] & near[tuple(second)]
-        pairs = unit[rows[tuple(first)][both]] * unit[rows[tuple(second)][both]]
-        found.append(pairs.mean() if pairs.size else 0.0)
-    return np.clip(found, 0.0, _MOST_CORRELATED)
+    steps = [np.eye(3, dtype=int)[axis] for axis in range(3)]
+    apart = [_pairs(unit, near, rows, lag * step) for lag in _FAR for step in steps]
+    apart = np.concatenate(apart)
+    far = float(np.clip(apart.mean(), 0.0, _MOST_CORRELATED)) if len(apart) > _ENOUGH else 0.0
+    beside = [_pairs(unit, near, rows, step) for step in steps]
+    found = np.array([pairs.mean() if len(pairs) else 0.0 for pairs in beside])
+    return np.clip((found - far) / (1 - far), 0.0, _MOST_CORRELATED), far
+
+
+def _pairs(unit, near, rows, step):
+    """Correlation over the volumes of each pair of voxels that are a step apart."""
+    first = tuple(slice(None, -s) if s else slice(None) for s in step)
+    second = tuple(slice(s, None) for s in step)
+    both = near[first] & near[second]
+    return np.mean(unit[rows[first][both]] * unit[rows[second][both]], axis=1)
 
 
 def _covariance(parts, voxels, correlation):

@@ -14,6 +14,7 @@ Tensors are stored as their lower triangle xx, yx, yy, zx, zy, zz in world axes,
 Modules
 -------
 - `intake`: the DWI series of a cohort, by their names; preprocessed ones replace their raw series.
+- `raw`: a series with all that the steps have to know of it, from its files.
 - `preprocess`: the steps from a raw series to one that a tensor can be fitted to, in their order.
 - `series`: gradient tables, choice of volumes (b0 and the shells up to `shell_max`), motion
   between volumes.
@@ -42,6 +43,6 @@ In and out
 ----------
 In come arrays, b values and directions; out come tensors, maps and a dict of facts for the
 sidecar. A series with too few directions, volumes that do not match its table, or no brain is an
-`glymflow.io.InputFault`. The rule is ``fit_tensor``. Head motion, eddy currents and EPI distortion
-are not corrected.
+`glymflow.io.InputFault`. The rule is ``fit_tensor``. What a step cannot correct it says in the
+sidecar.
 """

@@ -25,6 +25,7 @@ LOST_Z, LOST_SHARE = 5.0, 0.05  # a slice is lost if it is that many SD and that
 _AREA_MM2 = 1000.0  # of the brain in a slice that is judged
 _STEP_MM = 4.0  # between the points of a slice
 _ROUNDS = 3
+_NEAR = 5  # voxels around the brain that are replaced too: interpolation reaches there
 
 
 @dataclass(frozen=True)
@@ -245,32 +246,43 @@ def replace_outliers(data, affine, bvals, directions, mask, moved, found, *, b0_
     clean = np.array(data, dtype=np.float32)
     shells = prediction.shells_of(bvals, b0_threshold)
     seen = rotate_directions(directions, moved.rotations)
-    transforms = moved.transforms
-    inverse = np.linalg.inv(affine)
+    near = ndimage.binary_dilation(mask, iterations=_NEAR)
     for volume, number in zip(*np.nonzero(found.slices), strict=True):
         if found.left_out[volume]:
             continue
         own = np.flatnonzero((shells == shells[volume]) & ~found.left_out)
         index = [slice(None)] * 3
         index[found.axis] = number
-        voxels = np.indices(data.shape[:3])[(slice(None), *index)].reshape(3, -1)
-        signal, use = [], []
-        for other in own:
-            way = inverse @ transforms[other] @ np.linalg.inv(transforms[volume]) @ affine
-            at = way[:3, :3] @ voxels + way[:3, 3:]
-            use.append(other != volume and not _asked_lost(at, found, other))
-            factor = np.linalg.det(way[:3, :3])
-            if use[-1]:
-                signal.append(factor * ndimage.map_coordinates(
-                    data[..., other], at, order=1, mode="nearest", output=np.float32))  # fmt: skip
-        if len(signal) < 2:
+        index = tuple(index)
+        voxels = np.insert(np.argwhere(near[index]), found.axis, number, axis=1).T
+        signal, use = _follow(data, affine, voxels, own, volume, moved.transforms, found)
+        if use.sum() < 2:
             continue
-        use = np.array(use)
         fit = prediction.predictor(seen[own], found.width, max(found.noise, 0.3), use)
         row = fit.weights[own == volume][0][use]
-        part = clean[(*index, volume)]
-        part[...] = np.maximum(row @ np.array(signal), 0).reshape(part.shape)
+        clean[(*voxels, volume)] = np.maximum(row @ signal, 0)
     return clean
+
+
+def _follow(data, affine, voxels, own, volume, transforms, found):
+    """Signal of the voxels (3, V) of one volume in the others, (M, V), and which those are."""
+    signal, use = [], np.zeros(len(own), dtype=bool)
+    back = np.linalg.inv(transforms[volume]) @ affine
+    for place, other in enumerate(own):
+        way = np.linalg.inv(affine) @ transforms[other] @ back
+        at = way[:3, :3] @ voxels + way[:3, 3:]
+        use[place] = other != volume and not _asked_lost(at, found, other)
+        if not use[place]:
+            continue
+        first = np.clip(np.floor(at.min(axis=1)), 0, np.array(data.shape[:3]) - 1).astype(int)
+        last = np.clip(np.ceil(at.max(axis=1)), first, None).astype(int) + 1
+        box = tuple(slice(low, high) for low, high in zip(first, last, strict=True))
+        part = np.ascontiguousarray(data[(*box, other)], dtype=np.float32)
+        values = ndimage.map_coordinates(
+            part, at - first[:, None], order=1, mode="nearest", output=np.float32
+        )
+        signal.append(np.linalg.det(way[:3, :3]) * values)
+    return np.array(signal), use
 
 
 def _asked_lost(at, found, other):

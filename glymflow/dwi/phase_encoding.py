@@ -106,6 +106,27 @@ def read_phase_encoding(sidecar, label, shape, affine):
     return PhaseEncoding(axis, sign, readout_time(sidecar, shape[axis]), told_by)
 
 
+def encoding_axis(sidecar, label, shape, affine):
+    """Return the phase-encoding axis of an image where its direction does not matter.
+
+    Parameters
+    ----------
+    sidecar, label, shape, affine
+        As for `read_phase_encoding`; `PhaseEncodingAxis` alone is enough.
+
+    Returns
+    -------
+    int or None
+        Axis of the stored image; None if nothing names it, or two sources contradict each other.
+    """
+    try:
+        return read_phase_encoding(sidecar, label, shape, affine).axis
+    except InputFault:
+        name = sidecar.get("PhaseEncodingAxis")
+        known = "PhaseEncodingDirection" not in sidecar and name in ("i", "j", "k")
+        return "ijk".index(name) if known else None
+
+
 def readout_time(sidecar, lines):
     """Return the total readout time (s) of a sidecar, None where it has none.
 

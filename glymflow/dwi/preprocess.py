@@ -7,19 +7,28 @@ A step that is off changes nothing but says so.
 What comes preprocessed keeps what its pipeline did: no switch of `OFF` is on for it.
 """
 
-from dataclasses import dataclass, field, replace
+import contextlib
+import dataclasses
+from dataclasses import dataclass
 
 import numpy as np
 
 from glymflow.dwi import resolution
 from glymflow.dwi.denoise import denoise
 from glymflow.dwi.mask import mask_brain
+from glymflow.dwi.series import fsl_gradients, select_volumes, world_gradients
 from glymflow.dwi.unring import unring
 from glymflow.image.grid import voxel_volume
-from glymflow.io import InputFault
+from glymflow.io import InputFault, naming
 
 # the config's switches of steps, as they are off; the sidecar records those of a run
-OFF = {"denoise": "none", "unring": False, "bias_field": False}
+OFF = {
+    "denoise": "none",
+    "unring": False,
+    "motion": "off",
+    "distortion": "off",
+    "bias_field": False,
+}
 
 
 @dataclass(frozen=True)
@@ -38,13 +47,29 @@ class Scan:
         FSL convention.
     keep : (N,) bool array
         The volumes of the fit (`glymflow.dwi.series.select_volumes`).
+    path : path-like, optional
+        The file, for what is said of it.
     target : (3,) array, optional
         Voxel size (mm) along the axes of the head whose resolution the series is blurred to
         (`glymflow.dwi.resolution`).
     ready : dict, optional
         The sidecar of a series that comes preprocessed; None for a raw one.
+    phase_axis, slice_axis : int, optional
+        Image axis of the phase encoding and of the slices, if known.
+    choice : glymflow.dwi.correction.Choice, optional
+        What corrects the distortion.
     mask : (X, Y, Z) bool array, optional
         The brain, from the step that finds it.
+    numbers : (N,) int array, optional
+        Of the volumes, in the raw series.
+    noise : float, optional
+        Standard deviation of the noise, from MP-PCA.
+    moved : glymflow.dwi.motion.Motion, optional
+        Where each volume lies; and
+    lost : glymflow.dwi.outliers.Outliers, optional
+        the slices that lost their signal, from the step that finds both.
+    field : (X, Y, Z) array, optional
+        Distortion in voxels along `phase_axis` (`glymflow.dwi.undistort`).
     facts : dict
         What was done, for the sidecar.
     """
@@ -54,14 +79,23 @@ class Scan:
     bvals: np.ndarray
     bvecs: np.ndarray
     keep: np.ndarray
+    path: object = None
     target: np.ndarray | None = None
     ready: dict | None = None
+    phase_axis: int | None = None
+    slice_axis: int | None = None
+    choice: object = None
     mask: np.ndarray | None = None
-    facts: dict = field(default_factory=dict)
+    noise: float | None = None
+    numbers: np.ndarray | None = None
+    moved: object = None
+    lost: object = None
+    field: np.ndarray | None = None
+    facts: dict = dataclasses.field(default_factory=dict)
 
     def after(self, *, facts, **changed):
         """Return the scan after a step that changed these attributes and adds these facts."""
-        return replace(self, **changed, facts=self.facts | facts)
+        return dataclasses.replace(self, **changed, facts=self.facts | facts)
 
 
 def preprocess(scan, settings):
@@ -91,8 +125,9 @@ def preprocess(scan, settings):
             "StepsDiffer": differing(scan.ready, settings),
         }
         settings = settings | OFF
-    for step in STEPS:
-        scan = step(scan, settings)
+    with contextlib.nullcontext() if scan.path is None else naming(scan.path):
+        for step in STEPS:
+            scan = step(scan, settings)
     return scan.after(facts=facts)
 
 
@@ -153,6 +188,7 @@ def choose_volumes(scan, settings):
         bvals=bvals,
         bvecs=scan.bvecs[keep],
         keep=keep[keep],
+        numbers=np.flatnonzero(keep),
         facts=facts,
     )
 
@@ -169,9 +205,9 @@ def remove_noise(scan, settings):
     facts = {"Denoising": settings["denoise"]}
     if settings["denoise"] == "none":
         return scan.after(facts=facts)
-    data, noise = denoise(scan.data, _with_margin(scan.mask))
-    facts["NoiseSD"] = float(np.median(noise[scan.mask]))
-    return scan.after(data=data, facts=facts)
+    data, level = denoise(scan.data, _with_margin(scan.mask))
+    noise = float(np.median(level[scan.mask]))
+    return scan.after(data=data, noise=noise, facts=facts | {"NoiseSD": noise})
 
 
 def remove_ringing(scan, settings):
@@ -179,7 +215,98 @@ def remove_ringing(scan, settings):
     facts = {"GibbsUnringing": settings["unring"]}
     if not settings["unring"]:
         return scan.after(facts=facts)
-    return scan.after(data=unring(scan.data, _with_margin(scan.mask)), facts=facts)
+    from glymflow.dwi.motion import slice_axis_of
+
+    axis = slice_axis_of(scan.affine, scan.slice_axis)
+    data = unring(scan.data, _with_margin(scan.mask), slice_axis=axis)
+    return scan.after(data=data, facts=facts)
+
+
+def find_motion(scan, settings):
+    """Find where each volume lies; replace slices that lost their signal. Nothing is moved yet."""
+    facts = {"MotionCorrection": settings["motion"]}
+    if settings["motion"] == "off":
+        return scan.after(facts=facts)
+    from glymflow.dwi import b0_link, motion, outliers
+
+    where = (scan.data, scan.affine, scan.bvals, _directions(scan), scan.mask)
+    b0 = {"b0_threshold": settings["b0_threshold"]}
+    known = b0 | {"slice_axis": scan.slice_axis}
+    axis = scan.phase_axis if settings["motion"] == "auto" else None
+    moved = motion.estimate_motion(*where, axis, **known)
+    moved, link = b0_link.link_b0(scan.data, scan.affine, scan.bvals, scan.mask, moved, **b0)
+    lost = outliers.find_outliers(*where, moved, **known)
+    data = outliers.replace_outliers(*where, moved, lost, **b0)
+    facts |= {
+        "MotionModel": moved.model,
+        "EddyCurrentEvidence": moved.evidence,
+        "B0ToDWI": link,
+        "DisplacementMM": moved.displacement,
+        "OutlierSlices": np.argwhere(lost.slices),
+    }
+    return scan.after(data=data, moved=moved, lost=lost, facts=facts)
+
+
+def find_distortion(scan, settings):
+    """Find the field by which the series is distorted."""
+    if settings["distortion"] == "off":
+        return scan.after(facts={"DistortionCorrection": "off"})
+    from glymflow.dwi.correction import estimate
+
+    limit = settings["b0_threshold"]
+    found, facts = estimate(scan.choice, _moved_b0(scan, limit), scan.affine, b0_threshold=limit)
+    axis = scan.phase_axis if found is None else scan.choice.encoding.axis
+    return scan.after(field=found, phase_axis=axis, facts=facts)
+
+
+def resample_once(scan, settings):
+    """Undo motion, eddy currents and distortion in one interpolation; find the brain anew."""
+    if scan.moved is None and scan.field is None:
+        return scan
+    from glymflow.dwi.resample import resample_series
+
+    mask, facts = mask_brain(_moved_b0(scan, settings["b0_threshold"]), scan.affine)
+    way = {"pe_axis": scan.phase_axis, "field": scan.field}
+    out = resample_series(scan.data, scan.affine, _transforms(scan), mask, **way)
+    mask &= out.seen
+    volume = float(mask.sum() * voxel_volume(scan.affine) / 1000)
+    return scan.after(data=out.data, mask=mask, facts={"BrainVolumeML": volume, **facts})
+
+
+def judge_quality(scan, settings):
+    """Measure motion, noise and contrast of the corrected series, where motion was sought."""
+    if scan.moved is None:
+        return scan
+    from glymflow.dwi.quality import scan_quality
+
+    found = scan_quality(
+        scan.data, scan.bvals, _directions(scan), scan.mask, scan.moved, scan.lost,
+        noise=scan.noise, b0_threshold=settings["b0_threshold"],
+    )  # fmt: skip
+    return scan.after(facts={"Quality": found.row})
+
+
+def turn_gradients(scan, settings):
+    """Turn the directions with the head; drop the volumes that cannot be used."""
+    if scan.moved is None:
+        return scan
+    from glymflow.dwi.motion import rotate_directions
+
+    turned = rotate_directions(_directions(scan), scan.moved.rotations)
+    bvecs = fsl_gradients(turned, scan.affine)
+    good = ~scan.lost.left_out
+    facts = {"VolumesLeftOut": scan.numbers[~good]}
+    try:
+        select_volumes(scan.bvals[good], bvecs[good], b0_threshold=settings["b0_threshold"])
+    except InputFault as fault:  # all are better than none
+        good, facts = np.ones_like(good), {"VolumesLeftOut": [], "VolumesNotLeftOut": str(fault)}
+    return scan.after(
+        data=scan.data[..., good] if not good.all() else scan.data,
+        bvals=scan.bvals[good],
+        bvecs=bvecs[good],
+        numbers=scan.numbers[good],
+        facts=facts,
+    )
 
 
 def correct_bias(scan, settings):
@@ -216,6 +343,27 @@ def mean_b0(scan, settings):
     return scan.data[..., scan.bvals <= settings["b0_threshold"]].mean(axis=3)
 
 
+def _directions(scan):
+    return world_gradients(scan.bvecs, scan.affine)
+
+
+def _transforms(scan):
+    """Where the corrected image lies in each volume, (N, 4, 4), world mm; without distortion."""
+    if scan.moved is None:
+        return np.tile(np.eye(4), (len(scan.bvals), 1, 1))
+    return scan.moved.transforms
+
+
+def _moved_b0(scan, b0_threshold):
+    """Return the mean b0 with all corrected that is known so far, (X, Y, Z)."""
+    from glymflow.dwi.resample import resample_series
+
+    b0 = scan.bvals <= b0_threshold
+    way = {"pe_axis": scan.phase_axis, "field": scan.field}
+    out = resample_series(scan.data[..., b0], scan.affine, _transforms(scan)[b0], **way)
+    return out.data.mean(axis=3)
+
+
 def _with_margin(mask):
     """Return a mask and two voxels round it, which a blur or an interpolation reaches."""
     from scipy import ndimage
@@ -229,6 +377,11 @@ STEPS = (
     find_brain,
     remove_noise,
     remove_ringing,
+    find_motion,
+    find_distortion,
+    resample_once,
+    judge_quality,
+    turn_gradients,
     correct_bias,
     match_resolution,
     cut_out_brain,

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 FLOOR_SHARE = 0.1  # of a volume's bright voxels (98th percentile): below, cubic may undershoot
+_SUPPORT = 12  # voxels around the places whose values count in a cubic spline
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def resample_series(data, affine, transforms, region=None, *, pe_axis=None, fiel
     region = np.ones(shape, dtype=bool) if region is None else region
     region = ndimage.binary_dilation(region, iterations=2)
     voxels = np.argwhere(region).T.astype(float)
-    shift, density = _distortion(field, pe_axis, region, voxels)
+    shift, density = _distortion(field, pe_axis, region)
     out = np.zeros(data.shape, dtype=np.float32)
     seen = np.ones(voxels.shape[1], dtype=bool)
     last = np.array(shape)[:, None] - 1
@@ -81,7 +82,7 @@ def resample_series(data, affine, transforms, region=None, *, pe_axis=None, fiel
     return Resampled(out, inside)
 
 
-def _distortion(field, pe_axis, region, voxels):
+def _distortion(field, pe_axis, region):
     """Return the shift (V,) along the phase encoding and the density of the signal there."""
     if field is None:
         return 0.0, np.float32(1)
@@ -94,6 +95,12 @@ def _distortion(field, pe_axis, region, voxels):
 
 def _sample(volume, at):
     """Cubic, and linear where cubic falls near or below 0 between voxels that do not."""
+    first = np.clip(at.min(axis=1) - _SUPPORT, 0, np.array(volume.shape) - 1).astype(int)
+    last = np.clip(at.max(axis=1) + _SUPPORT, 1, volume.shape).astype(int) + 1
+    volume = np.ascontiguousarray(
+        volume[tuple(slice(low, high) for low, high in zip(first, last, strict=True))]
+    )
+    at = at - first[:, None]
     spline = ndimage.spline_filter(volume, order=3, output=np.float32, mode="nearest")
     values = ndimage.map_coordinates(
         spline, at, order=3, mode="nearest", prefilter=False, output=np.float32

@@ -19,6 +19,8 @@ from glymflow.phantoms import lesion as phantom_lesion
 from glymflow.phantoms.fibres import white_matter_tensors
 
 MD_GREY, MD_CSF = 0.8e-3, 3.0e-3  # mm^2/s
+# of cortex in the axes of the head, over MD: measured in real heads (docs/notes/calibration.md)
+GREY_SHAPE = (1.015, 1.000, 0.985)
 S0_WHITE = 1000.0
 B0_CONTRAST = (1.0, 1.35, 2.8)  # white matter, grey matter, CSF, relative to white matter
 T1_CONTRAST = (1.0, 0.68, 0.22)
@@ -255,8 +257,9 @@ def true_tensors(points, head, blur_mm=(0.0, 0.0, 0.0)):
     fractions = tissue_fractions(template_points, blur_mm).astype(float)
     total = fractions.sum(axis=1)
     fractions /= np.maximum(total, 1e-6)[:, None]
-    isotropic = fractions[:, 1] * MD_GREY + fractions[:, 2] * MD_CSF
-    tensors = isotropic[:, None, None] * np.eye(3) * (total > 1e-3)[:, None, None]
+    grey = MD_GREY * head.rotation @ np.diag(GREY_SHAPE) @ head.rotation.T
+    tensors = fractions[:, 1, None, None] * grey + fractions[:, 2, None, None] * MD_CSF * np.eye(3)
+    tensors *= (total > 1e-3)[:, None, None]
     white = np.flatnonzero((fractions[:, 0] > 1e-4) & (total > 1e-3))
     fibres = white_matter_tensors(template_points[white], head.alps_left, head.alps_right)
     turn = local_rotations(points[white], head)

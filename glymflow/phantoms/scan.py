@@ -9,7 +9,7 @@ from threadpoolctl import threadpool_limits
 from glymflow.phantoms import head as phantom
 from glymflow.phantoms import lesion as phantom_lesion
 
-# Centres in template world (mm, x < 0 is left) and radius of the spheres; both published.
+# Centres in template world (mm, x < 0 is left) and half axes; those of the spheres are published.
 # The simulator keeps its own copy so that a slip in the measured ROIs cannot hide in the truth.
 ROI_SETS = {
     "ad2025": {
@@ -25,7 +25,10 @@ ROI_SETS = {
         "association_right": (38, -16, 27),
     },
 }
-ROI_RADIUS_MM = 2.5
+ROI_SETS["longsheet"] = ROI_SETS["barisano2025"]
+RADII_MM = {name: (2.5, 2.5, 2.5) for name in ROI_SETS} | {"longsheet": (2.5, 15.0, 5.0)}
+# a sheet is read at the level where the index of its side is largest
+LEVELS_MM = {name: (0.0,) for name in ROI_SETS} | {"longsheet": tuple(range(-4, 5))}
 FRAMES = ("scanner", "template", "fibre")
 # voxel size (mm): slices thinner for SWI than for T2w, as in clinical protocols
 SWI_MM, T2W_MM = (1.0, 1.0, 3.0), (0.9, 0.9, 5.0)
@@ -373,20 +376,23 @@ def _by_lesion_side(row, lesion):
     }
 
 
-def _sphere(centre):
-    steps = np.arange(-ROI_RADIUS_MM, ROI_RADIUS_MM + 0.25, 0.5)
-    points = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    return points[np.sum(points**2, axis=1) <= ROI_RADIUS_MM**2] + centre
+def _ellipsoid(centre, radii):
+    spacing = 0.5 if max(radii) < 5 else 1.0  # mm
+    steps = [np.arange(-radius, radius + spacing / 2, spacing) for radius in radii]
+    points = np.stack(np.meshgrid(*steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    return points[np.sum((points / np.array(radii)) ** 2, axis=1) <= 1] + centre
 
 
 def true_alps(head, lesion=None):
     """Return the noise-free ALPS of a head as a list of rows, one per ROI set and frame.
 
-    The analytic tensor field is averaged over points 0.5 mm apart in the template's sphere,
-    carried into the head. ``scanner`` takes the mean tensors in world axes, ``template`` turns
-    them back by the head's rotation. ``fibre``: x is the normal of the two ROIs' principal
-    directions, and the other diffusivity is the one across both x and the ROI's own direction.
-    What haematoma has destroyed of a ROI is left out; oedema is not.
+    The analytic tensor field is averaged over points 0.5 mm apart in the template's sphere (1 mm
+    in its sheet), carried into the head. A sheet is read at the level, of `LEVELS_MM`, at which
+    the index of its side is largest in the frame ``template``; where a lesion has destroyed a
+    part of it, at the template's own. ``scanner`` takes the mean tensors in world axes,
+    ``template`` turns them back by the head's rotation. ``fibre``: x is the normal of the two
+    ROIs' principal directions, and the other diffusivity is the one across both x and the ROI's
+    own direction. What haematoma has destroyed of a ROI is left out; oedema is not.
 
     Returns
     -------
@@ -396,14 +402,10 @@ def true_alps(head, lesion=None):
         alps_ipsilateral, alps_contralateral. nan where nothing of a ROI is left.
     """
     rows = []
-    for roi_set, centres in ROI_SETS.items():
+    for roi_set in ROI_SETS:
         means = {}
-        for name, centre in centres.items():
-            points = phantom.to_world(_sphere(centre), head)
-            if lesion is not None:
-                points = points[phantom_lesion.depth(points, head.lesion) >= 1]
-            tensors = phantom.true_tensors(points, head)
-            means[name] = tensors.mean(axis=0) if len(tensors) else np.full((3, 3), np.nan)
+        for side in ("left", "right"):
+            means |= _side_means(head, roi_set, side, lesion)
         for frame in FRAMES:
             row = {"roi_set": roi_set, "frame": frame}
             for side in ("left", "right"):
@@ -418,6 +420,25 @@ def true_alps(head, lesion=None):
                 row |= _by_lesion_side(row, lesion)
             rows.append(row)
     return rows
+
+
+def _side_means(head, roi_set, side, lesion):
+    """Return the true mean tensors of the two ROIs of a side, at its level, by name."""
+    found, whole = [], True
+    for level in sorted(LEVELS_MM[roi_set], key=abs):  # the template's own first
+        means = {}
+        for name in (f"projection_{side}", f"association_{side}"):
+            points = _ellipsoid(ROI_SETS[roi_set][name], RADII_MM[roi_set])
+            points[:, 2] += level
+            points = phantom.to_world(points, head)
+            if lesion is not None:
+                kept = points[phantom_lesion.depth(points, head.lesion) >= 1]
+                whole, points = whole and len(kept) == len(points), kept
+            tensors = phantom.true_tensors(points, head)
+            means[name] = tensors.mean(axis=0) if len(tensors) else np.full((3, 3), np.nan)
+        parts = _components(*means.values(), "template", head.rotation)
+        found.append(((parts[0] + parts[2]) / (parts[1] + parts[3]), means))
+    return max(found, key=lambda pair: pair[0])[1] if whole else found[0][1]
 
 
 def _components(projection, association, frame, rotation):
@@ -446,7 +467,7 @@ def roi_centres(head):
         for name, (x, y, z) in zip(centres, world.tolist(), strict=True):
             rows.append({"roi_set": roi_set, "roi": name, "x": x, "y": y, "z": z})
             if head.lesion is not None:
-                points = phantom.to_world(_sphere(centres[name]), head)
+                points = phantom.to_world(_ellipsoid(centres[name], RADII_MM[roi_set]), head)
                 tissue = phantom.tissue_fractions(phantom.to_template(points, head))
                 blood, oedema = phantom.lesion_shares(points, head, tissue)
                 rows[-1] |= {"haematoma": float(blood.mean()), "oedema": float(oedema.mean())}

@@ -76,7 +76,7 @@ def test_script_log_and_benchmark_carry_the_name(working):
 def test_memory_grows_with_attempts_and_time_is_limited(working):
     for name, rule in working.items():
         assert {"runtime", "mem_mb"} <= set(rule["resources"]), name
-        assert re.search(r"mem_mb=grow\(\d+\)", source_of(rule)), name
+        assert re.search(r"mem_mb=grow\(\d+(, per_mb=\d+)?\)", source_of(rule)), name
 
 
 def test_every_rule_reruns_when_its_code_changes(working):

@@ -6,13 +6,21 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from glymflow.alps import bundles, estimator, fibre_pose, grey_matter, index, measurement
+from glymflow.alps import (
+    bundles,
+    estimator,
+    fibre_pose,
+    grey_matter,
+    index,
+    measurement,
+    partial_volume,
+)
 from glymflow.alps.rois import ROLES, sphere_points
 from glymflow.image.template import load_template
 from glymflow.phantoms import head as phantom
 
-OFF = {"calibrate": False, "shift": False, "border_gain": 0, "direction_pose": False}
-ALL = {"calibrate": True, "shift": True, "border_gain": 1, "direction_pose": True}
+OFF = dict.fromkeys(estimator.CLASSIC, False) | {"border_gain": 0}
+ALL = dict.fromkeys(estimator.CLASSIC, True) | {"border_gain": 1}
 POINTS = np.array([[-26.0, -16, 27], [38, -16, 27]])
 
 
@@ -40,7 +48,14 @@ def scan(phantom_scan, phantom_fit, head):
         bvals=phantom_scan["bvals"],
         directions=phantom_fit["directions"],
         pose=pose,
+        smear=partial_volume.smear(phantom_scan["affine"]),
     )
+
+
+@pytest.fixture
+def trusted(monkeypatch):
+    """The phantom's fibres are not those of a real head; here they count as such."""
+    monkeypatch.setattr(fibre_pose, "MIN_SIMILARITY", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -61,12 +76,12 @@ def changed(scan, **fields):
 def test_without_any_step_nothing_is_done(scan, prepare, head):
     found = prepare(scan)
     assert found.steps == []
-    assert found.scan is scan
+    assert found.scan == measurement.replace(scan, smear=None)
     np.testing.assert_allclose(found.scan.axes, head.rotation, atol=1e-12)
     np.testing.assert_array_equal(found.to_subject(POINTS), phantom.to_world(POINTS, head))
 
 
-def test_what_is_not_applied_is_measured_all_the_same(scan, prepare):
+def test_what_is_not_applied_is_measured_all_the_same(scan, prepare, trusted):
     none, every = prepare(scan), prepare(scan, **ALL)
     assert set(none.facts) == set(every.facts) <= set(index.COLUMNS)
     assert np.isfinite(list(none.facts.values())).all()
@@ -74,7 +89,10 @@ def test_what_is_not_applied_is_measured_all_the_same(scan, prepare):
         assert none.facts[name] == every.facts[name]
     # of calibrated tensors
     assert none.facts["pose_difference"] == pytest.approx(every.facts["pose_difference"], abs=0.3)
-    assert every.steps == ["calibrate", "shift", "border_1", "direction_pose"]
+    assert every.steps == [
+        *("calibrate", "direction_pose", "shift", "keep_shape", "border_1", "level"),
+        "partial_volume",
+    ]
 
 
 def test_shift_is_the_vector_that_is_reported(scan, prepare, head):
@@ -134,12 +152,8 @@ def test_too_little_grey_matter_calibrates_nothing(scan, prepare, phantom_scan):
     np.testing.assert_array_equal(found.scan.triangle, scan.triangle)
 
 
-def test_fibres_correct_a_pose_that_errs(scan, prepare, head):
-    """The same axes from a right and from a wrong start.
-
-    The phantom's fibres are those of real heads round the ROIs only: some degrees of pitch are
-    its own.
-    """
+def test_fibres_correct_a_pose_that_errs(scan, prepare, head, trusted):
+    """The same axes from a right and from a wrong start; the phantom's pitch is its own."""
     wrong = scan.pose.copy()
     wrong[:3, :3] = wrong[:3, :3] @ Rotation.from_euler("xyz", (5, -3, 4), degrees=True).as_matrix()
     found, true = (
@@ -156,6 +170,37 @@ def test_fibres_correct_a_pose_that_errs(scan, prepare, head):
     )
 
 
+def test_fibres_that_are_not_those_of_a_head_turn_nothing(scan, prepare):
+    found = prepare(scan, direction_pose=True)
+    assert found.facts["fibre_similarity"] < fibre_pose.MIN_SIMILARITY
+    assert found.steps == []
+    assert found.scan.rotation is None
+
+
+def test_shape_is_kept_in_the_axes_that_are_used(scan, prepare, head, trusted):
+    found = prepare(scan, keep_shape=True, direction_pose=True)
+    assert found.steps == ["direction_pose", "keep_shape"]
+    across = np.diff(found.to_subject(np.array([[26.0, -16, 27], [38, -16, 27]])), axis=0)[0]
+    size = np.cbrt(np.linalg.det(scan.pose[:3, :3]))
+    np.testing.assert_allclose(across / 12, size * found.scan.axes[:, 0], atol=1e-9)
+
+
+def test_level_is_the_one_that_is_reported(scan, prepare, head):
+    found = prepare(scan, level=True)
+    assert found.steps == ["level"]
+    up = [[0, 0, found.facts[f"level_{side}_mm"]] for side in ("left", "right")]
+    np.testing.assert_allclose(
+        found.to_subject(POINTS), phantom.to_world(POINTS + np.array(up), head), atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_blur_is_undone_where_it_is_asked_for(scan, prepare, asked):
+    found = prepare(scan, partial_volume=asked)
+    assert found.steps == (["partial_volume"] if asked else [])
+    assert (found.scan.smear is scan.smear) == asked
+
+
 def test_without_fibres_the_axes_stay_the_registrations(scan, prepare):
     found = prepare(changed(scan, triangle=0 * scan.triangle), direction_pose=True, calibrate=True)
     assert found.steps == ["calibrate_failed"]
@@ -170,8 +215,10 @@ def test_lesion_is_not_looked_at(scan, prepare):
         return {"lesion": np.ones(len(points), bool)}
 
     found = prepare(changed(scan, lesion=lesion), **ALL)
-    assert found.steps == ["calibrate_failed", "shift", "border_1"]  # moved by nothing
-    np.testing.assert_array_equal(found.to_subject(POINTS), prepare(scan).to_subject(POINTS))
+    nowhere = ["calibrate_failed", "shift", "keep_shape", "border_1", "level", "partial_volume"]
+    assert found.steps == nowhere
+    shape_only = prepare(scan, keep_shape=True)
+    np.testing.assert_array_equal(found.to_subject(POINTS), shape_only.to_subject(POINTS))
     assert found.facts["gm_points"] == 0
 
 

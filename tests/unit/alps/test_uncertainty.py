@@ -90,6 +90,16 @@ def test_smoothed_noise_is_recognised(smoothing):
     np.testing.assert_allclose(claimed[DIAGONAL], true[DIAGONAL], rtol=0.2)
 
 
+def test_misfit_that_all_voxels_share_is_not_taken_for_noise():
+    """What the tensor cannot fit is the same in the next scan of the head."""
+    bvals, directions = gradient_scheme(20, 1000, 2)
+    plain = scan(bvals, directions, RNG(7))
+    misfit = RNG(8).normal(0, 0.06, len(bvals))
+    alone, shared = (noise_of(signal, bvals, directions)[0].std(axis=0) for signal in
+                     (plain, plain * (1 + misfit)))  # fmt: skip
+    np.testing.assert_allclose(shared[DIAGONAL], alone[DIAGONAL], rtol=0.25)
+
+
 def test_correlation_of_neighbours_is_that_of_the_noise_along_each_axis():
     bvals, directions = gradient_scheme(20, 1000, 2)
     plain = scan(bvals, directions, RNG(1))
@@ -181,13 +191,13 @@ def test_noise_of_a_log_signal_is_noise_over_signal(n_b0):
 
 
 def test_shifts_have_the_stated_sd_and_no_side_moves_with_the_other():
-    shifts = uncertainty.random_shifts(20_000)
+    shifts = uncertainty.random_shifts(count=20_000)
     for moved in shifts.values():
         np.testing.assert_allclose(moved.std(axis=0), uncertainty.PLACEMENT_SD_MM, rtol=0.03)
         np.testing.assert_allclose(moved.mean(axis=0), 0, atol=0.03)
     together = np.corrcoef(shifts["left"].T, shifts["right"].T)
     np.testing.assert_allclose(together, np.eye(6), atol=0.03)
-    again = uncertainty.random_shifts(20_000)
+    again = uncertainty.random_shifts(count=20_000)
     assert again["left"].tobytes() == shifts["left"].tobytes()
 
 

@@ -37,7 +37,7 @@ def test_all_is_well(root, check):
     assert status == 0
     assert err == ""
     assert "Nothing is missing or excluded." in out
-    assert "barisano2025 (primary), ad2025, sheet, longsheet" in out
+    assert "barisano2025, ad2025, sheet, longsheet (primary)" in out
     assert "scanner, template (primary), fibre" in out
     assert "12 rows of alps.tsv" in out
 

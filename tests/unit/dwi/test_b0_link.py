@@ -50,6 +50,17 @@ def test_an_implausible_link_is_not_applied(scan, moved):
     assert motion.displacement(middle, moved.brain) < 0.3  # aligned among each other only
 
 
+def test_two_measurements_that_disagree_link_nothing(scan, moved, monkeypatch):
+    def measured(*args):
+        return np.array([0.3 if args[4] == 0.3 else 1.1, 0, 0, 0, 0, 0]), 0.1
+
+    monkeypatch.setattr(b0_link, "_maximise", measured)
+    found, facts = b0_link.link_b0(scan.data, scan.affine, scan.bvals, scan.mask, moved)
+    assert facts["reason"] == "two measurements disagree"
+    assert facts["disagreement_mm"] == pytest.approx(0.8)
+    assert motion.displacement(found.poses[:3].mean(axis=0), moved.brain) < 0.1
+
+
 def test_noise_links_nothing(scan, moved):
     data = scan.data.copy()
     data[..., :3] = np.random.default_rng(0).uniform(0, 500, data[..., :3].shape)

@@ -18,10 +18,10 @@ def estimate(scan, pe_axis=PE, **changed):
     )
 
 
-def errors(scan, found):
+def errors(scan, found, which=None):
     """Displacement (mm) by which each weighted volume is off, but for a common move."""
-    weighted = scan.bvals > 50
-    rest = np.linalg.inv(found.poses[weighted]) @ scan.poses[weighted]
+    which = scan.bvals > 50 if which is None else which
+    rest = np.linalg.inv(found.poses[which]) @ scan.poses[which]
     points = found.brain
     moved = np.array([points @ pose[:3, :3].T + pose[:3, 3] - points for pose in rest])
     moved -= np.median(moved, axis=0)
@@ -162,3 +162,21 @@ def test_the_slice_axis_is_that_of_the_thickest_voxels():
     assert motion.slice_axis_of(np.diag([2, 3, 2, 1.0])) == 1
     assert motion.slice_axis_of(np.diag([2, 2, 2, 1.0])) == 2
     assert motion.slice_axis_of(np.diag([2, 3, 2, 1.0]), known=0) == 0
+
+
+def test_each_shell_is_predicted_by_itself():
+    one = small_scan(20, move=1.0)
+    bvals = np.where(np.arange(22) % 2 & (one.bvals > 0), 2000.0, one.bvals)
+    directions = np.vstack([np.zeros((2, 3)), np.repeat(spread(10), 2, axis=0)])
+    scan = SmallScan(one.poses, bvals, directions)
+    found = estimate(scan, None)
+    still = motion.still(22, scan.mask, scan.affine)
+    for bval in (1000, 2000):
+        assert errors(scan, still, scan.bvals == bval).mean() > 0.7
+        assert errors(scan, found, scan.bvals == bval).max() < 0.35
+    assert np.isfinite(found.residual[2:]).all()
+    # a lone b-value has nothing that predicts it
+    scan.bvals[3] = 4000
+    lone = estimate(scan, None)
+    np.testing.assert_array_equal(lone.poses[3], np.eye(4))
+    assert np.isnan(lone.residual[3])

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from glymflow.dwi import motion, outliers
 
-LOST = [(3, 8), (3, 9), (7, 12), (11, 6), (13, 14)]
+LOST = [(3, 8), (3, 9), (5, 8), (7, 12), (9, 8), (11, 6), (13, 14)]  # three lost the same place
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +35,8 @@ def test_lost_slices_are_found_and_no_others(scan, dropped):
     assert not found.left_out.any()
     assert found.lost[3, 8] == pytest.approx(0.5, abs=0.1)
     assert np.isnan(found.lost[0]).all()  # b0: nothing predicts it
+    fewer = outliers.find_outliers(*args(scan, data), moved, max_share=0.1)
+    assert np.flatnonzero(fewer.left_out).tolist() == [3]  # 2 of its 17 slices
 
 
 def test_a_whole_scan_has_none(scan):

@@ -2,15 +2,20 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import yaml
+from distorted import distort, smooth_field
+from dwi_heads import small_scan
 from scipy import ndimage
 
+from glymflow.dwi import correction, motion
 from glymflow.dwi import preprocess as steps
 from glymflow.dwi.mask import brain_mask
 from glymflow.dwi.preprocess import Scan, preprocess
+from glymflow.dwi.series import fsl_gradients, world_gradients
 from glymflow.io import InputFault
 
 CONFIG = Path(__file__).parents[3] / "config" / "config.yaml"
@@ -97,7 +102,8 @@ def test_preprocessing_says_what_was_done(raw):
     assert facts.pop("VolumesDropped").tolist() == [len(raw.keep) - 1]
     assert facts == {
         "VolumesKept": len(raw.keep) - 1, "BValues": [0, 1000], "Denoising": "none",
-        "GibbsUnringing": False, "BiasFieldCorrection": False, "SkullStripped": True,
+        "GibbsUnringing": False, "MotionCorrection": "off", "DistortionCorrection": "off",
+        "BiasFieldCorrection": False, "SkullStripped": True,
     }  # fmt: skip
 
 
@@ -151,10 +157,10 @@ def test_noise_of_a_phantom_is_found(raw, phantom_scan):
 
 def test_ringing_is_removed_after_noise_if_asked(raw, monkeypatch):
     monkeypatch.setattr(steps, "denoise", lambda data, mask: (data + 1, np.ones(mask.shape)))
-    monkeypatch.setattr(steps, "unring", lambda data, mask: 2 * data)
-    scan = after(None, raw, denoise="mppca", unring=True)
+    monkeypatch.setattr(steps, "unring", lambda data, mask, slice_axis: (2 + slice_axis) * data)
+    scan = after(None, replace(raw, slice_axis=1), denoise="mppca", unring=True)
     kept = raw.data[..., raw.keep]
-    np.testing.assert_allclose(scan.data[scan.mask], 2 * (kept[scan.mask] + 1), rtol=1e-6)
+    np.testing.assert_allclose(scan.data[scan.mask], 3 * (kept[scan.mask] + 1), rtol=1e-6)
     assert scan.facts["GibbsUnringing"] is True
 
 
@@ -174,11 +180,122 @@ def test_bias_field_of_the_b0_divides_all_volumes(raw):
     )  # fmt: skip
 
 
+# ---------------------------------------------------------------- motion and distortion
+
+
+def scan_of(made, **more):
+    """Return a small head's scan as the steps take it; volume 1 is of another shell."""
+    order = np.r_[0, 0, 1 : len(made.bvals)]
+    bvals = made.bvals[order]
+    bvals[1] = 3000
+    bvecs = fsl_gradients(made.directions, made.affine)[order]
+    keep = np.arange(len(order)) != 1
+    return Scan(made.data[..., order], made.affine, bvals, bvecs, keep, phase_axis=1, **more)
+
+
+@pytest.fixture
+def known_brain(monkeypatch):
+    """The mask of a small head, which is too small for a brain."""
+    made = small_scan(20, move=0.0)
+    monkeypatch.setattr(steps, "mask_brain", lambda b0, affine: (made.mask.copy(), {}))
+    return made
+
+
+def rms(values):
+    return np.sqrt(np.mean(np.square(values)))
+
+
+def test_motion_is_undone_and_directions_turn_with_the_head(known_brain):
+    moved = small_scan(20, move=3.0)
+    scan = after(None, scan_of(moved), motion="auto")
+    inner = ndimage.binary_erosion(scan.mask)
+    still = known_brain.data[inner]
+    before, now = (rms((data - still)[:, 2:]) for data in (moved.data[inner], scan.data[inner]))
+    assert now < 0.4 * before
+    truth = np.einsum("nji,nj->ni", moved.poses[:, :3, :3], moved.directions)[2:]
+    found = world_gradients(scan.bvecs, scan.affine)[2:]
+    turned = np.degrees(np.arccos(np.clip(np.abs(np.sum(found * truth, axis=1)), 0, 1)))
+    unturned = np.degrees(np.arccos(np.abs(np.sum(moved.directions[2:] * truth, axis=1))))
+    assert turned.mean() < 0.4 * unturned.mean()
+    assert scan.facts["MotionCorrection"] == "auto"
+    assert scan.facts["VolumesLeftOut"].size == 0
+    assert scan.facts["Quality"]["motion_worst_mm"] > 2
+    assert len(scan.facts["DisplacementMM"]) == 22
+
+
+def test_lost_slices_are_named_and_replaced(known_brain):
+    made = small_scan(20, move=0.0)
+    made.data[:, :, 12, 9] *= 0.4
+    scan = after(None, scan_of(made), motion="rigid")
+    assert [9, 12] in scan.facts["OutlierSlices"].tolist()
+    inside = scan.mask[:, :, 12]
+    off = rms((scan.data - known_brain.data)[:, :, 12, 9][inside])
+    assert off < 0.3 * rms((made.data - known_brain.data)[:, :, 12, 9][inside])
+
+
+def test_a_volume_of_another_head_is_left_out_by_its_number_in_the_raw_series(known_brain):
+    made = small_scan(20, move=0.5)
+    made.data[..., 9] = made.data[::-1, ::-1, :, 9] + 200
+    scan = after(None, scan_of(made), motion="rigid")
+    assert scan.facts["VolumesLeftOut"].tolist() == [10]
+    assert scan.data.shape[3] == len(scan.bvals) == len(scan.bvecs) == 21
+
+
+def test_volumes_are_not_left_out_where_too_few_would_stay(known_brain, monkeypatch):
+    def refuse(*args, **limits):
+        raise InputFault("5 different gradient directions")
+
+    monkeypatch.setattr(steps, "select_volumes", refuse)
+    made = small_scan(20, move=0.5)
+    made.data[..., 9] = made.data[::-1, ::-1, :, 9] + 200
+    scan = after(None, scan_of(made), motion="rigid")
+    assert scan.data.shape[3] == 22
+    assert scan.facts["VolumesNotLeftOut"] == "5 different gradient directions"
+
+
+@pytest.mark.parametrize(("wanted", "axis"), [("auto", 1), ("rigid", None)])
+def test_eddy_currents_are_sought_where_they_are_asked_for(known_brain, monkeypatch, wanted, axis):
+    seen = []
+
+    def estimate(data, affine, bvals, directions, mask, pe_axis, **known):
+        seen.append((pe_axis, known))
+        return motion.still(len(bvals), mask, affine)
+
+    monkeypatch.setattr(motion, "estimate_motion", estimate)
+    after(None, scan_of(known_brain, slice_axis=0), motion=wanted)
+    assert seen == [(axis, {"b0_threshold": 50, "slice_axis": 0})]
+
+
+def test_distortion_is_undone(known_brain, monkeypatch):
+    field = smooth_field(known_brain.shape, 1)
+    data = np.stack([distort(volume, field, 1) for volume in np.moveaxis(known_brain.data, 3, 0)])
+    encoding = SimpleNamespace(encoding=SimpleNamespace(axis=1))
+    facts = {"DistortionCorrection": "pair"}
+    monkeypatch.setattr(correction, "estimate", lambda *args, **more: (field, facts))
+    made = SimpleNamespace(**vars(known_brain) | {"data": np.moveaxis(data, 0, 3)})
+    scan = after(None, replace(scan_of(made), choice=encoding), distortion="auto")
+    inner = ndimage.binary_erosion(scan.mask, iterations=2)
+    off = [rms((each - known_brain.data)[inner]) for each in (made.data, scan.data)]
+    assert off[1] < 0.3 * off[0]
+    assert scan.facts["DistortionCorrection"] == "pair"
+
+
+def test_without_a_correction_nothing_is_interpolated_and_the_reason_is_said(known_brain):
+    choice = correction.Choice("none", reason="no image of opposite phase encoding")
+    scan = after(None, scan_of(known_brain, choice=choice), distortion="auto")
+    np.testing.assert_array_equal(scan.data[scan.mask], known_brain.data[scan.mask])
+    assert scan.facts["DistortionCorrection"] == "none"
+    assert scan.facts["DistortionReason"] == "no image of opposite phase encoding"
+
+
+# ---------------------------------------------------------------- preprocessed series
+
+
 def test_what_comes_preprocessed_keeps_what_its_pipeline_did(raw, monkeypatch):
     """Noise of a series that was interpolated is not the noise that MP-PCA knows."""
     for name in ("denoise", "unring"):
         monkeypatch.setattr(steps, name, None)  # a call would fail
-    asked = {"denoise": "mppca", "unring": True, "bias_field": True}
+    asked = {"denoise": "mppca", "unring": True, "bias_field": True, "motion": "auto"}
     scan = after(None, replace(raw, ready={}), **asked)
     np.testing.assert_array_equal(scan.data, after(None, raw).data)
     assert scan.facts["Steps"] == "unknown"
@@ -188,6 +305,7 @@ def test_what_comes_preprocessed_keeps_what_its_pipeline_did(raw, monkeypatch):
     assert scan.facts["Steps"] == made["Steps"]
     assert scan.facts["StepsDiffer"] == [
         "denoise: none recorded, mppca in the config",
+        "motion: off recorded, auto in the config",
         "bias_field: False recorded, True in the config",
     ]
 

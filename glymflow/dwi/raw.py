@@ -1,0 +1,81 @@
+"""A series as it lies on disk, with what the steps of preprocessing have to know of it."""
+
+from pathlib import Path
+
+from glymflow.cohort.bids import parse_entities
+from glymflow.dwi import correction
+from glymflow.dwi.phase_encoding import encoding_axis
+from glymflow.dwi.preprocess import Scan
+from glymflow.dwi.series import read_gradients, select_volumes
+from glymflow.io import InputFault, image_data, load_image, naming, read_json
+
+
+def read_scan(
+    dwi, bval, bvec, settings, *, sidecar=None, preprocessed=False, candidates=(), target=None
+):
+    """Read a series, its gradient table and its sidecar.
+
+    Parameters
+    ----------
+    dwi, bval, bvec : path-like
+        The series and its gradient table (FSL format).
+    settings : dict
+        The config's `dwi`.
+    sidecar : path-like, optional
+        Of the series.
+    preprocessed : bool
+        Whether it is one of `derivatives_dir`.
+    candidates : list of dict
+        What may correct its distortion (`glymflow.dwi.correction_intake.read_candidates`).
+    target : (3,) array, optional
+        Voxel size (mm) to blur to.
+
+    Returns
+    -------
+    Scan
+
+    Raises
+    ------
+    InputFault
+        If a file cannot be read, the table does not fit the image, or gives no tensor.
+    """
+    image = load_image(dwi, ndim=4)
+    bvals, bvecs = read_gradients(bval, bvec, image.shape[3])
+    limits = {name: settings[name] for name in ("b0_threshold", "shell_max")}
+    with naming(bval):
+        keep = select_volumes(bvals, bvecs, **limits)
+    told = _read_sidecar(sidecar)
+    choice = None
+    if settings["distortion"] != "off":
+        choice = correction.choose(
+            dwi, sidecar, list(candidates), preprocessed=preprocessed,
+            b0_threshold=settings["b0_threshold"],
+        )  # fmt: skip
+    label = parse_entities(Path(dwi).name).get("dir")
+    return Scan(
+        image_data(image), image.affine, bvals, bvecs, keep, path=dwi, target=target,
+        ready=told if preprocessed else None,
+        phase_axis=encoding_axis(told, label, image.shape[:3], image.affine),
+        slice_axis=_slice_axis(told, image), choice=choice,
+    )  # fmt: skip
+
+
+def _read_sidecar(path):
+    """Return the sidecar; of one that cannot be read nothing, since a tensor needs none."""
+    if not path:
+        return {}
+    try:
+        told = read_json(path)
+    except InputFault as fault:
+        print(f"not used: {fault}")
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _slice_axis(sidecar, image):
+    """Return the image axis of the slices that sidecar or header name, None if neither does."""
+    name = str(sidecar.get("SliceEncodingDirection", ""))[:1]
+    if name in ("i", "j", "k"):
+        return "ijk".index(name)
+    axis = getattr(image.header, "get_dim_info", lambda: (None, None, None))()[2]
+    return None if axis is None else int(axis)
