@@ -284,7 +284,7 @@ def _b0_volumes(record, image, b0_threshold):
     if record["kind"] == "epi" and not record.get("bval"):
         return np.arange(count)
     if not record.get("bval"):
-        raise InputFault("there is no .bval file for it")
+        raise InputFault("there is no .bval file for it; a b0 alone is named fmap/*_epi")
     bvals = read_bvals(record["bval"], count)
     found = np.flatnonzero(bvals <= b0_threshold)
     if not found.size:

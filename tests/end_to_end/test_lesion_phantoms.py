@@ -64,11 +64,12 @@ def test_the_haematoma_is_where_it_was_asked_for(beside):
     assert (rois.haematoma == 0).all()
 
 
-def test_ipsilateral_alps_is_within_five_per_cent(beside):
+@pytest.mark.parametrize("roi_set", ["longsheet", "barisano2025"])
+def test_ipsilateral_alps_is_within_five_per_cent(beside, roi_set):
     alps = read_tsv(beside / "results" / "cohort" / "alps.tsv")
     truth = read_tsv(beside / "bids" / "derivatives" / "truth" / "alps.tsv")
     both = alps.merge(truth, on=["participant_id", "roi_set", "frame"], suffixes=("", "_true"))
-    both = both[both.roi_set == "barisano2025"]
+    both = both[both.roi_set == roi_set]
     true = {"sub-01": both.alps_right_true, "sub-02": both.alps_left_true}
     assert both.alps_ipsilateral.notna().all()
     for frame in ("template", "fibre"):

@@ -43,11 +43,12 @@ def native(to_scan):
 
 @pytest.fixture
 def measured(walk, rerun):
-    """Measure with some masks, in the primary ROI set only."""
+    """Measure with some masks, in one ROI set only."""
     sets = {"barisano2025": walk.arguments["measure_alps"]["roi_sets"]["barisano2025"]}
+    only = {"roi_sets": sets, "roi_set": "barisano2025"}
 
     def run(masks, settings=SETTINGS, **changed):
-        written = rerun("measure_alps", masks=masks, lesions=settings, roi_sets=sets, **changed)
+        written = rerun("measure_alps", masks=masks, lesions=settings, **only, **changed)
         return read_tsv(written.alps)
 
     return run

@@ -1,5 +1,7 @@
 """Which jobs a cohort of empty files would run: per rule, for each shape of cohort and target."""
 
+import os
+
 import pytest
 from workflow_runs import (
     CHECKOUT,
@@ -97,6 +99,27 @@ def test_resolution_of_the_study_is_found_once_if_asked(pair, wanted, once):
     config |= {"study": None, "dwi": {"match_resolution": wanted}}
     jobs = dry_run(work, "alps", config=config)
     assert jobs == expected(2, 2, target="alps") | ({"find_resolution": 1} if once else {})
+
+
+@pytest.mark.parametrize(("wanted", "again"), [("auto", {"fit_tensor": 1}), ("off", {})])
+def test_files_that_correct_a_series_are_its_inputs_if_asked(tmp_path, wanted, again):
+    names = ["sub-01/dwi/sub-01_dir-AP_dwi", "sub-01/fmap/sub-01_dir-PA_epi.nii.gz"]
+    bids = empty_cohort(tmp_path / "bids", *names)
+    config = {"bids_dir": str(bids), "dwi": {"distortion": wanted}}
+    stem = "results/derivatives/sub-01/dwi/sub-01_dir-AP_"
+    target = f"{stem}desc-brain_mask.nii.gz"
+    for name in ("desc-preproc_dwi.nii.gz", "desc-preproc_dwi.bval", "desc-preproc_dwi.bvec",
+                 "desc-preproc_dwi.json", "desc-brain_mask.nii.gz", "model-tensor_dwimap.json",
+                 "model-tensor_param-tensor_dwimap.nii.gz", "model-tensor_param-fa_dwimap.nii.gz",
+                 "model-tensor_param-md_dwimap.nii.gz",
+                 "model-tensor_param-colorfa_dwimap.nii.gz"):  # fmt: skip
+        (tmp_path / (stem + name)).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / (stem + name)).touch()
+    only_times = ("--rerun-triggers", "mtime", "--", target)
+    assert dry_run(tmp_path, *only_times, config=config) == {}
+    made = (tmp_path / target).stat().st_mtime
+    os.utime(bids / names[1], (made + 9, made + 9))
+    assert dry_run(tmp_path, *only_times, config=config) == again
 
 
 @pytest.mark.parametrize("target", ["alps", "stats", "tables", "qc"])
