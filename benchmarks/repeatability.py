@@ -235,9 +235,9 @@ def parity_section(alps):
     return "\n".join(lines) + "\n"
 
 
-REPEAT_WORDS = """CV of `alps_mean` by head, % (number of scans); the rest is over the heads. SD/(ALPS-1):
-the scatter over what is above 1, because a ROI that shrinks ALPS towards 1 lowers its CV and
-measures less. A CV from 4 or 5 scans is known to 25 to 40 %, from 2 to a factor of 2.
+REPEAT_WORDS = """CV of `alps_mean` by head, % (number of scans); the rest is over the heads.
+SD/(ALPS-1): the scatter over what is above 1, because a ROI that shrinks ALPS towards 1 lowers its
+CV and measures less. A CV from 4 or 5 scans is known to 25 to 40 %, from 2 to a factor of 2.
 """
 
 
