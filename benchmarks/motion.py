@@ -28,6 +28,8 @@ from glymflow.phantoms import scan as simulated
 DIRECTIONS, BVAL, VOXEL, SNR, PE_AXIS = 30, 1000.0, 2.5, 30, 1
 LOST, NOISES = 60, 2  # slices that lose signal in a scan; repetitions of the noise
 FRAME, ROI_SET = "template", "barisano2025"
+SPHERE = 0.5 * np.indices((11, 11, 11)).reshape(3, -1).T - 2.5  # mm
+SPHERE = SPHERE[np.sum(SPHERE**2, axis=1) <= 2.5**2]
 # name: mean displacement (mm), bright rim, distortion (voxels), eddy (mm at 100 mm)
 KINDS = {
     "plain": (2.5, 0.0, 0.0, 0.0),
@@ -182,7 +184,7 @@ class Scan:
         triangle[mask] = fit_tensor(data[mask][:, keep], self.bvals[keep], directions[keep])[0]
         tensors = {}
         for role in ROLES:
-            sphere = simulated._sphere(simulated.ROI_SETS[ROI_SET][role])
+            sphere = SPHERE + simulated.ROI_SETS[ROI_SET][role]
             points = map_points(gauge, phantom.to_world(sphere, self.head))
             tensors[role] = index.sample_region(triangle, mask, self.affine, points)["tensor"]
         values = index.index_values(tensors, gauge[:3, :3] @ self.head.rotation)

@@ -25,6 +25,7 @@ LOST_Z, LOST_SHARE = 5.0, 0.05  # a slice is lost if it is that many SD and that
 _AREA_MM2 = 1000.0  # of the brain in a slice that is judged
 _STEP_MM = 4.0  # between the points of a slice
 _ROUNDS = 3
+_REPLACED_NOISE = 0.03  # of the covariance: more smooths over directions, and anisotropy is lost
 _NEAR = 5  # voxels around the brain that are replaced too: interpolation reaches there
 
 
@@ -258,7 +259,7 @@ def replace_outliers(data, affine, bvals, directions, mask, moved, found, *, b0_
         signal, use = _follow(data, affine, voxels, own, volume, moved.transforms, found)
         if use.sum() < 2:
             continue
-        fit = prediction.predictor(seen[own], found.width, max(found.noise, 0.3), use)
+        fit = prediction.predictor(seen[own], found.width, _REPLACED_NOISE, use)
         row = fit.weights[own == volume][0][use]
         clean[(*voxels, volume)] = np.maximum(row @ signal, 0)
     return clean
