@@ -45,9 +45,9 @@ STEPS = {
 ALL = {key: value for step in STEPS.values() for key, value in step.items()}
 VARIANTS = {"none": {}, **STEPS, "all but N4": ALL | {"bias_field": False}, "all": ALL}
 SHAPE = (128, 128, 60)
-# the primary set, and the same read from tensors that are calibrated on grey matter
-PRIMARY = DEFAULTS["roi_set"]
-CALIBRATED = "calibrated"
+# the common set, the same read from tensors that are calibrated on grey matter, the primary set
+PLAIN, CALIBRATED = "barisano2025", "calibrated"
+SETS = (PLAIN, CALIBRATED, DEFAULTS["roi_set"])
 
 
 def main():
@@ -258,7 +258,7 @@ def alps_section(args):
         )
         for variant in args.variants
     }
-    for roi_set in (PRIMARY, CALIBRATED):
+    for roi_set in SETS:
         value = pd.DataFrame({name: template_rows(t, roi_set) for name, t in tables.items()})
         print(f"### ROI set {roi_set}, template frame: mean ALPS\n")
         print(markdown(value, "{:.3f}"))
@@ -274,7 +274,7 @@ def alps_section(args):
         truth = read_tsv(bids["phantoms"] / "derivatives/truth/alps.tsv")
         rows = {
             roi_set: {name: phantom_error(t, truth, roi_set) for name, t in tables.items()}
-            for roi_set in (PRIMARY, CALIBRATED)
+            for roi_set in SETS
         }
         print(markdown(pd.DataFrame(rows).T, "{:.2f}"))
 
@@ -292,7 +292,7 @@ def run_workflow(folder, bids, variant, args):
     config = {
         "bids_dir": str(bids),
         "dwi": OFF | VARIANTS[variant],
-        "roi_sets": {CALIBRATED: DEFAULTS["roi_sets"][PRIMARY] | {"estimator": "calibrated"}},
+        "roi_sets": {CALIBRATED: DEFAULTS["roi_sets"][PLAIN] | {"estimator": "calibrated"}},
     }
     if args.participants and bids.name != "phantoms":
         config["participant_label"] = args.participants
@@ -315,7 +315,7 @@ def template_rows(table, roi_set):
 def phantom_error(table, truth, roi_set):
     """Return the mean absolute error of left and right, % of the truth."""
     rows = table[(table.data == "phantoms") & (table.roi_set == roi_set)]
-    truth = truth[truth.roi_set == PRIMARY]
+    truth = truth[truth.roi_set == (PLAIN if roi_set == CALIBRATED else roi_set)]
     both = rows.merge(truth, on=["participant_id", "frame"], suffixes=("", "_true"))
     both = both[both.frame == "template"]
     sides = [100 * abs(both[f"alps_{s}"] / both[f"alps_{s}_true"] - 1) for s in ("left", "right")]

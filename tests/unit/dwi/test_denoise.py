@@ -53,18 +53,50 @@ def test_middle_of_a_patch_is_the_method_written_out(noisy, voxel):
     """Singular values in double precision; at the border the patch ends where the image does."""
     _, data = noisy
     first = np.clip(np.subtract(voxel, 1), 0, np.subtract(EVERYWHERE.shape, 3))
-    patch = data[tuple(slice(low, low + 3) for low in first)].reshape(27, 20).astype(float)
-    left, singular, right = np.linalg.svd(patch, full_matrices=False)
-    values = singular[::-1] ** 2 / 27
-    for count in range(1, 21):  # of noise components: the most that fit
-        level = values[:count].mean()
-        if (values[count - 1] - values[0]) / (4 * np.sqrt(count / (27 - (20 - count)))) < level:
-            noise, sigma = count, np.sqrt(level)
-    singular[20 - noise :] = 0
+    patch = data[tuple(slice(low, low + 3) for low in first)].reshape(27, 20)
+    clean, sigma, _ = written_out(patch)
     own = np.ravel_multi_index(np.subtract(voxel, first), (3, 3, 3))
     out, levels = denoise(data, EVERYWHERE, centre_only=True)
-    np.testing.assert_allclose(out[voxel], ((left * singular) @ right)[own], rtol=1e-4)
+    np.testing.assert_allclose(out[voxel], clean[own], rtol=1e-4)
     assert levels[voxel] == pytest.approx(sigma, rel=1e-3)
+
+
+def written_out(patch):
+    """Return a patch (V, N) without noise, the noise's SD and the number of components."""
+    voxels, n = patch.shape
+    left, singular, right = np.linalg.svd(patch.astype(float), full_matrices=False)
+    values = singular[::-1] ** 2 / voxels
+    for count in range(1, n + 1):
+        level = values[:count].mean()
+        width = 4 * np.sqrt(count / (voxels - (n - count)))
+        if (values[count - 1] - values[0]) / width < level:
+            noise, sigma = count, np.sqrt(level)
+    singular[n - noise :] = 0
+    return (left * singular) @ right, sigma, n - noise
+
+
+def test_a_voxel_is_the_weighted_mean_of_its_patches():
+    """Signal grows along x, so that patches differ in how many components they keep."""
+    rng = np.random.default_rng(3)
+    parts = rng.normal(size=(9, 20)) * (30 * 2.0 ** -np.arange(9)[:, None])
+    signal = np.geomspace(0.03, 3, 9)[:, None, None, None] * (rng.normal(size=(9, 9, 9, 9)) @ parts)
+    data = signal + rng.normal(0, 3, (9, 9, 9, 20)) + 500
+    out, level = denoise(data, np.ones((9, 9, 9), dtype=bool))
+    voxel = (4, 3, 4)
+    total, weight, sigmas, ranks = 0, 0, [], []
+    for first in np.ndindex(4, 4, 4):
+        first = 2 * np.array(first)
+        own = np.subtract(voxel, first)
+        if (own >= 0).all() and (own < 3).all():
+            patch = data[tuple(slice(low, low + 3) for low in first)].reshape(27, 20)
+            clean, sigma, rank = written_out(patch)
+            total = total + clean[np.ravel_multi_index(own, (3, 3, 3))] / (1 + rank)
+            weight += 1 / (1 + rank)
+            sigmas.append(sigma)
+            ranks.append(rank)
+    assert len(set(ranks)) > 1
+    np.testing.assert_allclose(out[voxel], total / weight, rtol=1e-4)
+    assert level[voxel] == pytest.approx(np.mean(sigmas), rel=1e-3)
 
 
 @pytest.mark.parametrize("centre_only", [True, False])
