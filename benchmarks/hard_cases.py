@@ -95,7 +95,7 @@ def _measure_phantom(folder, seed, config, number):
         "source": name,
         **dict(zip(("pitch", "roll", "yaw"), pose.head_angles(head), strict=True)),
         "registration_similarity": registration.similarity(white, warped, brain),
-        "motion_mm": 0.0,
+        "motion_worst_mm": 0.0,
         "gradient_margin": margin,
     }
     scan = measurement.Scan(

@@ -17,7 +17,7 @@ STEPS = ("keep_shape", "border_gain", "partial_volume", "level", "calibrate", "d
 SHEET = "longsheet"
 LARGE_ERROR = 0.025  # of the mean, from the median of the head
 # what a larger value of speaks for an error
-PREDICTORS = ("alps_mean_se", "shift_mm", "pose_difference", "misalignment", "motion_mm",
+PREDICTORS = ("alps_mean_se", "shift_mm", "pose_difference", "misalignment", "motion_worst_mm",
               "dissimilarity", "calibration_size")  # fmt: skip
 
 

@@ -18,6 +18,8 @@ from glymflow.io import (
     write_json,
 )
 
+WORST = 95  # percentile over the volumes: the largest of many is that of one bad fit
+
 
 def main(
     *, dwi, bval, bvec, settings, method, preproc, bvals, bvecs, mask, preproc_sidecar, tensor, fa,
@@ -67,8 +69,22 @@ def main(
         facts = _fit(scan.data, scan.mask, affine, *table, method=method, **maps)
     facts |= {name: scan.facts[name] for name in ("ResolutionMM", "BlurSDMM")}
     facts["StepsDiffer"] = scan.facts.get("StepsDiffer", [])
+    facts |= _motion_before(scan.facts.get("Quality"))
     facts |= dwi_series.scheme(*table, b0_threshold=settings["b0_threshold"])
     write_json({"Sources": [str(preproc)], **facts}, tensor_sidecar)
+
+
+def _motion_before(quality):
+    """Return what the motion was before it was corrected, if it was; and what was seen with it."""
+    if quality is None:
+        return {"outlier_slices": None, "snr_b0": None}
+    return {
+        "motion_mm": quality["displacement_absolute_mean_mm"],
+        "motion_worst_mm": quality["motion_worst_mm"],
+        "motion_max_mm": quality["displacement_absolute_max_mm"],
+        "outlier_slices": quality["outlier_slices"],
+        "snr_b0": quality["snr_b0"],
+    }
 
 
 def _target(match_resolution, found):
@@ -104,6 +120,7 @@ def _fit(data, brain, affine, bvals, bvecs, *, method, tensor, fa, md, colorfa):
         "TensorAxes": "world (RAS+)",
         "Units": "mm^2/s",
         "motion_mm": float(motion.mean()),
+        "motion_worst_mm": float(np.percentile(motion, WORST)),
         "motion_max_mm": float(motion.max()),
         **{f"gradient_{name}": value for name, value in gradients.items()},
     }

@@ -18,6 +18,8 @@ from glymflow.io import (
     write_tsv,
 )
 
+MOTION = ("motion_mm", "motion_worst_mm", "outlier_slices", "snr_b0")
+
 
 def main(
     *, tensor, fa, mask, dwi, bval, bvec, affine, warp, registration, tensor_sidecar, wm, brain,
@@ -95,20 +97,23 @@ def main(
 
 def _facts(found, fitted):
     """Return what the sidecars of registration and fit tell, as columns of ``alps.tsv``."""
-    margin = fitted["gradient_margin"]
     return {
         **{name: found[name] for name in ("pitch", "roll", "yaw")},
         "registration_similarity": found["similarity"],
-        "motion_mm": fitted["motion_mm"],
+        **{name: _number(fitted[name]) for name in MOTION},
         **{
             f"resolution_{axis}_mm": size
             for axis, size in zip("xyz", fitted["ResolutionMM"], strict=True)
         },
         "b_value": fitted["BValue"],
         "directions": fitted["Directions"],
-        "gradient_margin": np.nan if margin is None else margin,
+        "gradient_margin": _number(fitted["gradient_margin"]),
         "steps_differ": "; ".join(fitted.get("StepsDiffer", [])),
     }
+
+
+def _number(value):
+    return np.nan if value is None else value
 
 
 def _read_scan(tensor, mask, dwi, bval, bvec, pose, blur, lesion):

@@ -273,7 +273,7 @@ def _scan_facts(row):
             {"name": f"{name}, left / right", "text": _both_sides(row, column, digits)}
             for name, column, digits in PLACEMENT
         ),
-        {"name": "motion", "text": number(row.get("motion_mm"), 2, unit=" mm")},
+        {"name": "motion", "text": number(row.get("motion_worst_mm"), 2, unit=" mm")},
         {"name": "session", "text": words(row.get("session_id"))},
     ]
 

@@ -60,7 +60,7 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
         < thresholds["min_registration_similarity"],
         "gradient_table_suspect": row["gradient_margin"] < -GRADIENT_MARGIN,
         "steps_differ": bool(row.get("steps_differ")),
-        "motion_high": row["motion_mm"] > thresholds["max_motion_mm"],
+        "motion_high": row["motion_worst_mm"] > thresholds["max_motion_mm"],
         "head_turned": row["frame"] == "scanner" and turn > thresholds["max_turn_deg"],
         "alps_uncertain": np.nanmax([*(row[f"alps_{side}_se"] for side in _SIDES), 0])
         > thresholds["max_standard_error"],

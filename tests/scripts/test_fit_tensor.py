@@ -105,7 +105,7 @@ def test_sidecar_says_how_good_the_data_are(walk):
     assert facts["Sources"] == [walk.path["preproc"]]
     assert facts["FitMethod"] == "WLS"
     assert facts["TensorAxes"] == "world (RAS+)"
-    assert 0 <= facts["motion_mm"] <= facts["motion_max_mm"] < 0.3
+    assert 0 <= facts["motion_mm"] <= facts["motion_worst_mm"] <= facts["motion_max_mm"] < 0.3
     assert facts["gradient_margin"] > 0
     assert facts["gradient_best"] == "+x +y +z"
 

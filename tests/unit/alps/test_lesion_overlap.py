@@ -227,7 +227,7 @@ def make_scan(lesion, *, damage):
     )  # fmt: skip
 
 
-KNOWN = {"pitch": 0, "roll": 0, "yaw": 0, "registration_similarity": 0.9, "motion_mm": 0,
+KNOWN = {"pitch": 0, "roll": 0, "yaw": 0, "registration_similarity": 0.9, "motion_worst_mm": 0,
          "gradient_margin": 0.02, "shift_left_mm": 0, "shift_right_mm": 0}  # fmt: skip
 
 

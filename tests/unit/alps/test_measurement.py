@@ -28,7 +28,7 @@ CENTRES = {
 KNOWN = {
     "participant_id": "sub-01",
     "registration_similarity": 0.7,
-    "motion_mm": 0.2,
+    "motion_worst_mm": 0.2,
     "gradient_margin": 0.02,
     "shift_left_mm": 0.5,
     "shift_right_mm": 0.5,

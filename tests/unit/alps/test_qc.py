@@ -36,7 +36,7 @@ GOOD = {
     "roll": 3.0,
     "yaw": 2.0,
     "registration_similarity": 0.7,
-    "motion_mm": 0.3,
+    "motion_worst_mm": 0.3,
     "gradient_margin": 0.02,
 }
 
@@ -59,7 +59,7 @@ def test_values_at_the_thresholds_pass():
         "alps_left": THRESHOLDS["alps_range_warn"][0],
         "alps_right": THRESHOLDS["alps_range_warn"][1],
         "registration_similarity": THRESHOLDS["min_registration_similarity"],
-        "motion_mm": THRESHOLDS["max_motion_mm"],
+        "motion_worst_mm": THRESHOLDS["max_motion_mm"],
         "gradient_margin": -qc.GRADIENT_MARGIN,
         **{f"shift_{side}_mm": THRESHOLDS["max_shift_mm"] for side in SIDES},
         **{f"alps_{side}_se": THRESHOLDS["max_standard_error"] for side in SIDES},
@@ -100,7 +100,7 @@ def test_region_partly_outside_the_image_fails(role):
             THRESHOLDS["min_registration_similarity"] - SMALL,
         ),
         ("gradient_table_suspect", "warn", "gradient_margin", -qc.GRADIENT_MARGIN - SMALL),
-        ("motion_high", "warn", "motion_mm", THRESHOLDS["max_motion_mm"] + SMALL),
+        ("motion_high", "warn", "motion_worst_mm", THRESHOLDS["max_motion_mm"] + SMALL),
         ("steps_differ", "warn", "steps_differ", "unring: False recorded, True in the config"),
         ("alps_implausible", "warn", "alps_left", THRESHOLDS["alps_range_warn"][0] - SMALL),
         ("alps_implausible", "warn", "alps_right", THRESHOLDS["alps_range_warn"][1] + SMALL),
@@ -146,7 +146,7 @@ def test_shipped_warning_of_the_alignment_tells_sound_scans_from_a_flipped_table
     assert judged({"alignment_projection_left": 0.77}) == ("warn", "roi_off_axis")
 
 
-@pytest.mark.parametrize("name", ["registration_similarity", "gradient_margin", "motion_mm"])
+@pytest.mark.parametrize("name", ["registration_similarity", "gradient_margin", "motion_worst_mm"])
 def test_check_that_could_not_be_made_gives_no_code(name):
     assert judged({name: np.nan}) == ("pass", "")
 
@@ -167,7 +167,7 @@ def test_other_side_is_still_judged_when_one_is_undefined():
 
 
 def test_worst_code_decides_and_all_are_listed_once():
-    bad = {"motion_mm": 9, "fa_projection_left": 0.1, "fa_association_left": 0.1}
+    bad = {"motion_worst_mm": 9, "fa_projection_left": 0.1, "fa_association_left": 0.1}
     assert judged(bad) == ("warn", "roi_low_fa;motion_high")
     assert judged(bad | {"registration_similarity": 0}) == (
         "fail",

@@ -34,7 +34,7 @@ def alps_row(participant="sub-01", **more):
         "roll": 0.01,
         "yaw": np.nan,
         "registration_similarity": 0.81,
-        "motion_mm": np.nan,
+        "motion_worst_mm": np.nan,
     }
     for roi in slices.ROIS:
         row |= {f"fa_{roi}": 0.5, f"alignment_{roi}": 0.95, f"coverage_{roi}": 1.0}
