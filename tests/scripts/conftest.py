@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import yaml
 
+from glymflow.dwi.preprocess import OFF
 from glymflow.io import save_image
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +50,7 @@ def walk(tmp_path_factory, phantom_scan, load_main):
         "prepare_template": {"resolution_mm": 4, "wm": path["wm"], "mask": path["brain"]},
         "fit_tensor": {
             "dwi": path["dwi"], "bval": path["raw.bval"], "bvec": path["raw.bvec"],
-            "settings": CONFIG["dwi"], "method": "WLS",
+            "settings": CONFIG["dwi"] | OFF, "method": "WLS",
             "preproc": path["preproc"], "bvals": path["sel.bval"], "bvecs": path["sel.bvec"],
             "mask": path["mask"], "preproc_sidecar": path["preproc_sidecar"],
             "tensor": path["tensor"], "fa": path["fa"], "md": path["md"],

@@ -5,6 +5,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import yaml
 
 from glymflow.dwi.series import read_gradients, world_gradients
 from glymflow.dwi.tensor import fit_tensor, full_tensors, lower_triangles, scalars
@@ -17,6 +18,8 @@ from glymflow.io import (
     save_image,
     write_placeholder,
 )
+
+CONFIG = Path(__file__).parents[2] / "config" / "config.yaml"
 
 # ---------------------------------------------------------------- the series that is fitted
 
@@ -241,3 +244,16 @@ def test_tables_that_do_not_fit(fault, phantom_scan):
     words = fault(bvecs=(bvecs * [1, 1, 0]).T)
     assert words.startswith("x.bval: ")
     assert words.endswith("the tensor needs 6 that do not lie on one cone")
+
+
+def test_default_corrects_motion_and_says_so(walk, rerun):
+    """The phantom lies still, and no image of opposite phase encoding is there."""
+    settings = yaml.safe_load(CONFIG.read_text())["dwi"]
+    written = rerun("fit_tensor", settings=settings)
+    facts, tensor = read_json(written.preproc_sidecar), read_json(written.tensor_sidecar)
+    assert facts["MotionCorrection"] == "auto"
+    assert facts["Steps"]["distortion"] == "auto"
+    assert facts["DistortionCorrection"] != "off"
+    assert tensor["motion_mm"] == facts["Quality"]["displacement_absolute_mean_mm"] < 0.1
+    assert tensor["outlier_slices"] == 0
+    assert tensor["snr_b0"] > 10

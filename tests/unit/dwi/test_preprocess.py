@@ -19,7 +19,8 @@ from glymflow.dwi.series import fsl_gradients, world_gradients
 from glymflow.io import InputFault
 
 CONFIG = Path(__file__).parents[3] / "config" / "config.yaml"
-SETTINGS = yaml.safe_load(CONFIG.read_text())["dwi"]
+# every step off, so that each test asks for its own
+SETTINGS = yaml.safe_load(CONFIG.read_text())["dwi"] | steps.OFF
 
 
 def after(step, scan, **settings):
