@@ -26,6 +26,7 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
+from glymflow.alps.rois import sphere_points  # noqa: E402
 from glymflow.commands import simulate  # noqa: E402
 from glymflow.image import masks as image_masks  # noqa: E402
 from glymflow.image import region_map  # noqa: E402
@@ -123,7 +124,7 @@ def beside_rois(head, side, direction, *, volume_ml=VOLUME_ML, gap_mm=GAP_MM):
     rois = [centres[f"{part}_{side}"] for part in ("projection", "association")]
     sign = -1 if side == "left" else 1
     unit = np.array(direction, dtype=float) * (sign, 1, 1) / np.linalg.norm(direction)
-    clouds = np.concatenate([phantom_scan._sphere(np.array(centre)) for centre in rois])
+    clouds = np.concatenate([sphere_points(np.array(centre), 2.5) for centre in rois])
     lesion = {
         "volume_ml": volume_ml, "oedema_ratio": 1.0, "mass_effect": phantom_lesion.MASS_EFFECT,
         "shape": np.zeros((3, 3)), "side": side, "location": "deep", "place": "beside the ROIs",

@@ -13,10 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from glymflow.cohort.bids import parse_entities
 from glymflow.dwi import fieldmap, undistort
 from glymflow.dwi.distortion import field_from_pair
-from glymflow.dwi.phase_encoding import PhaseEncoding, read_phase_encoding
+from glymflow.dwi.phase_encoding import PhaseEncoding, name_entities, read_phase_encoding
 from glymflow.dwi.series import read_bvals
 from glymflow.image import grid
 from glymflow.image.masks import same_grid
@@ -163,7 +162,7 @@ def estimate(choice, b0, affine, *, b0_threshold=50):
 
 def _encoding_of(path, sidecar, image):
     with naming(path):
-        label = parse_entities(Path(path).name).get("dir")
+        label = name_entities(Path(path).name).get("dir")
         return read_phase_encoding(sidecar, label, image.shape, image.affine)
 
 
@@ -171,7 +170,7 @@ def _linked(dwi, own, candidates):
     """Return (what links it, record) of the candidates, best first, and notes on the others."""
     sources = _texts(own.get("B0FieldSource"))
     ranked, notes, known = [], [], set()
-    entities = parse_entities(Path(dwi).name)
+    entities = name_entities(Path(dwi).name)
     for record in candidates:
         path = record["image"]
         try:
@@ -191,7 +190,7 @@ def _linked(dwi, own, candidates):
             continue
         else:
             link = 2
-        other = parse_entities(Path(path).name)
+        other = name_entities(Path(path).name)
         apart = {key for key in entities.keys() | other.keys() if key != "dir"
                  and entities.get(key) != other.get(key)}  # fmt: skip
         order = (link, record["kind"] not in PAIRS, len(apart), path)

@@ -60,6 +60,14 @@ class PhaseEncoding:
         return "ijk"[self.axis] + ("-" if self.sign < 0 else "")
 
 
+def name_entities(name):
+    """Return the entities of a BIDS file name whose labels the intake has checked, as a dict.
+
+    Without the parser of the intake: each job of a subject would pay for loading it.
+    """
+    return dict(part.split("-", 1) for part in str(name).split("_") if "-" in part)
+
+
 def read_phase_encoding(sidecar, label, shape, affine):
     """Return the phase encoding that a sidecar and a file's ``dir-`` label give.
 

@@ -2,9 +2,8 @@
 
 from pathlib import Path
 
-from glymflow.cohort.bids import parse_entities
 from glymflow.dwi import correction
-from glymflow.dwi.phase_encoding import encoding_axis
+from glymflow.dwi.phase_encoding import encoding_axis, name_entities
 from glymflow.dwi.preprocess import Scan
 from glymflow.dwi.series import read_gradients, select_volumes
 from glymflow.io import InputFault, image_data, load_image, naming, read_json
@@ -51,7 +50,7 @@ def read_scan(
             dwi, sidecar, list(candidates), preprocessed=preprocessed,
             b0_threshold=settings["b0_threshold"],
         )  # fmt: skip
-    label = parse_entities(Path(dwi).name).get("dir")
+    label = name_entities(Path(dwi).name).get("dir")
     return Scan(
         image_data(image), image.affine, bvals, bvecs, keep, path=dwi, target=target,
         ready=told if preprocessed else None,

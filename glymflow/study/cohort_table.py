@@ -120,7 +120,7 @@ def _combine_series(alps, combine):
         raise ValueError(f"combine is weighted, mean, best or first, not {combine!r}")
     alps, session, rank = alps[used], session[used], rank[used]
 
-    one = _average(alps, session, weighted=combine == "weighted")
+    one = _average(alps, session, weighted=combine == "weighted").copy()  # in one piece again
     one["qc_status"] = rank.groupby(session).max().map({v: k for k, v in STATUS_RANK.items()})
     one["n_series"] = count[used].groupby(session).first()
     keys = alps.groupby(session)[KEYS].nth(0).set_axis(one.index)

@@ -293,7 +293,8 @@ def test_native_mask_goes_through_the_registration_of_its_session(tmp_path):
     from glymflow.commands.simulate import simulate_cohort
 
     simulate_cohort(tmp_path / "bids", n_subjects=1, seed=3, t1w_mm=4.0, max_rotation=15.0)
-    config = {"bids_dir": "bids", "derivatives_dir": "masks"}
+    # spheres stay at the level of the template
+    config = {"bids_dir": "bids", "derivatives_dir": "masks", "roi_set": "barisano2025"}
     (tmp_path / "masks" / "sub-none").mkdir(parents=True)
     snakemake(tmp_path, "--cores", 2, "alps", config=config)
     (rois,) = (tmp_path / "results" / "derivatives").rglob("*_desc-alps_dseg.nii.gz")

@@ -64,8 +64,8 @@ def test_truth_tables(cohort):
     folder = cohort / "derivatives" / "truth"
     truth, alps, rois = (read_tsv(folder / f"{name}.tsv") for name in ("truth", "alps", "rois"))
     assert len(truth) == 4
-    assert len(alps) == 4 * 2 * 3
-    assert len(rois) == 4 * 2 * 4
+    assert len(alps) == 4 * 3 * 3
+    assert len(rois) == 4 * 3 * 4
     assert truth["orientation"].tolist() == ["LAS", "LAS", "PSR", "PSR"]
     chosen = alps.merge(truth, on="participant_id", suffixes=("", "_chosen"))
     fibre = chosen.query("roi_set == 'barisano2025' and frame == 'fibre'")

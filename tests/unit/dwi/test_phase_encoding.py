@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from glymflow.dwi.phase_encoding import read_phase_encoding, readout_time
+from glymflow.dwi.phase_encoding import name_entities, read_phase_encoding, readout_time
 from glymflow.io import InputFault
 
 SHAPE = (64, 72, 30)
@@ -111,3 +111,9 @@ class TestReadout:
         told = {"TotalReadoutTime": 0.05, "EffectiveEchoSpacing": 5e-4, "ReconMatrixPE": 64}
         with pytest.raises(InputFault, match=r"TotalReadoutTime is 0.05 s, EffectiveEchoSpacing"):
             readout_time(told, 64)
+
+
+def test_entities_of_a_name():
+    found = name_entities("sub-01_ses-a_dir-AP_run-02_dwi.nii.gz")
+    assert found == {"sub": "01", "ses": "a", "dir": "AP", "run": "02"}
+    assert name_entities("dwi.nii.gz") == {}
