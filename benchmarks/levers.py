@@ -67,8 +67,8 @@ def lever_section(stems, config, spread, persons, jobs=1):
     return "\n".join([*lines, "", _left_out(spreads, persons)]) + "\n"
 
 
-LEVER_WORDS = """Template frame; CV of the mean by head, %. In the first part each row adds a step to
-the one above; in the second, one is left out of all.
+LEVER_WORDS = """Template frame; CV of the mean by head, %. In the first part each row adds a step
+to the one above; in the second, one is left out of all.
 """
 
 
