@@ -1,5 +1,6 @@
 """Sections of `benchmarks/repeatability.py`: each step of the estimator, and what QC predicts."""
 
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -41,43 +42,66 @@ def ladder(config):
     return rows
 
 
-def lever_section(stems, config, spread):
-    """CV by head for each step of the estimator."""
+def lever_section(stems, config, spread, persons, jobs=1):
+    """CV by head for each step of the estimator, and which steps other persons would choose."""
     steps = ladder(config)
-    values = {name: [] for name in steps}
-    for stem in stems:
-        scan, fa, mapped, template = read_scan(stem)
-        for name, (roi_set, settings) in steps.items():
-            ready = estimator.prepare(scan, fa, mapped, template, settings)
-            points = rois.roi_points(config["roi_sets"][roi_set], ready.to_subject, {})
-            tensors = {
-                role: partial_volume.mean_tensors(ready.scan, cloud[None])[0]
-                for role, cloud in points.items()
-            }
-            found = index.index_values(tensors, ready.scan.axes)
-            row = {f"alps_{side}": found["template", side] for side in ("left", "right", "mean")}
-            values[name].append({"participant_id": Path(stem).name.split("_")[0]} | row)
-    heads = pd.Series([row["participant_id"] for row in next(iter(values.values()))])
-    heads = [head for head, count in heads.value_counts(sort=False).items() if count > 1]
+    with ProcessPoolExecutor(jobs) as pool:
+        scans = list(pool.map(partial(_measure_all, config=config, steps=steps), stems))
+    named = [Path(stem).name.split("_")[0] for stem in stems]
+    heads = [head for head in dict.fromkeys(named) if named.count(head) > 1]
     lines = ["## Each step, with and without\n", LEVER_WORDS]
     lines += ["| step | " + " | ".join(head[4:] for head in heads)
               + " | mean of heads | largest | side | SD/(ALPS-1) | ALPS |"]  # fmt: skip
     lines += ["|---" * (len(heads) + 6) + "|"]
-    for name, rows in values.items():
-        table = pd.DataFrame(rows)
-        found = np.array([spread(table[table.participant_id == head]) for head in heads])
+    spreads = {}
+    for name in steps:
+        table = pd.DataFrame([scan[name] for scan in scans]).assign(head=named)
+        found = np.array([spread(table[table["head"] == head]) for head in heads])
+        spreads[name] = pd.Series(found[:, 2], heads)
         left, right, mean, above, value = found.mean(axis=0)
         lines.append(
             f"| {name} | " + " | ".join(f"{cv:.1f}" for cv in found[:, 2])
             + f" | {mean:.2f} | {found[:, 2].max():.1f} | {(left + right) / 2:.1f} | {above:.1f}"
             f" | {value:.2f} |"
         )  # fmt: skip
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", _left_out(spreads, persons)]) + "\n"
 
 
-LEVER_WORDS = """Template frame; CV of the mean by head, %. In the first half each row adds
-a step to the one above.
+LEVER_WORDS = """Template frame; CV of the mean by head, %. In the first part each row adds a step
+to the one above; in the second, one is left out of all.
 """
+
+
+def _measure_all(stem, config, steps):
+    """Return name of a step to the values of one scan."""
+    scan, fa, mapped, template = read_scan(stem)
+    rows = {}
+    for name, (roi_set, settings) in steps.items():
+        ready = estimator.prepare(scan, fa, mapped, template, settings)
+        points = rois.roi_points(config["roi_sets"][roi_set], ready.to_subject, {})
+        tensors = {
+            role: partial_volume.mean_tensors(ready.scan, cloud[None])[0]
+            for role, cloud in points.items()
+        }
+        found = index.index_values(tensors, ready.scan.axes)
+        rows[name] = {f"alps_{side}": found["template", side] for side in ("left", "right", "mean")}
+    return rows
+
+
+def _left_out(spreads, persons):
+    """Say of each step how often the other persons' heads, one person left out, agree better."""
+    full = spreads[f"+ {STEPS[-1]}"]
+    people = full.index.map(lambda head: persons.get(head, head))
+    words = []
+    for step in STEPS:
+        gain = spreads[f"all without {step}"] - full
+        chosen = sum(gain[people != person].mean() > 0 for person in set(people))
+        words.append(f"`{step}` {chosen} of {len(set(people))}")
+    return (
+        "Leaving out each person in turn, the others' heads agree better with: "
+        + ", ".join(words)
+        + "."
+    )
 
 
 def read_scan(stem):

@@ -2,8 +2,9 @@
 
     python benchmarks/repeatability.py BIDS_DIR WORK --rois MASKS > docs/repeatability.md
 
-BIDS_DIR holds real scans, some heads of them scanned more than once; WORK takes what is made and
-what the workflow writes (reused by the next call; delete it after a change of code). Four parts:
+BIDS_DIR holds real scans, some heads of them scanned more than once (subjects that are one person
+have the same name in the column `person` of participants.tsv, if there is one); WORK takes what is
+made and what the workflow writes (reused by the next call; delete it after a change of code). Parts:
 the workflow on the real scans and on real scans with planted faults, its steps on phantoms with
 known truth; and the checks of gradient tables and of placement, run on what the workflow left.
 """
@@ -57,7 +58,9 @@ def main():
     sections = [
         HEADER,
         repeat_section(real),
-        lever_section(stems(args.work / "real"), DEFAULTS, spread),
+        lever_section(
+            stems(args.work / "real"), DEFAULTS, spread, persons(args.bids_dir), args.cores
+        ),
         rotation_section(args.work / "real"),
         parity_section(real),
         alignment_section(real),
@@ -331,6 +334,13 @@ def slipped(folder, distance):
             flagged += max(bundles.shift_lengths(found).values()) > limit
             total += 1
     return flagged, total
+
+
+def persons(bids):
+    """Return subject to person, from the column `person` of participants.tsv if there is one."""
+    path = Path(bids) / "participants.tsv"
+    table = read_tsv(path) if path.is_file() else pd.DataFrame()
+    return dict(zip(table.participant_id, table.person, strict=True)) if "person" in table else {}
 
 
 def stems(folder):
