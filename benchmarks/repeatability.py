@@ -4,7 +4,7 @@
 
 BIDS_DIR holds real scans, some heads of them scanned more than once (subjects that are one person
 have the same name in the column `person` of participants.tsv, if there is one); WORK takes what is
-made and what the workflow writes (reused by the next call; delete it after a change of code). Parts:
+made and what the workflow writes (reused by the next call; delete it after a change of code):
 the workflow on the real scans and on real scans with planted faults, its steps on phantoms with
 known truth; and the checks of gradient tables and of placement, run on what the workflow left.
 """
