@@ -38,7 +38,7 @@ def main(work):
         for row in measure(name, sessions)
     ]  # fmt: skip
     table = pd.DataFrame(rows).groupby(["subject", "way"], sort=False)[["left", "right", "mean"]]
-    cv = 100 * (table.std() / table.mean()).unstack("way")
+    cv = (100 * table.std() / table.mean()).pivot_table(index="subject", columns="way")
     print(cv["mean"][list(WAYS)].round(2).to_string())
     print("\nmean of subjects:", cv["mean"][list(WAYS)].mean().round(2).to_dict())
     sides = (cv["left"] + cv["right"])[list(WAYS)].mean() / 2
