@@ -64,6 +64,7 @@ CODES = {
     "gradient_table_suspect": ("warn", "Another gradient table fits the fibres better."),
     "steps_differ": ("warn", "The series was prepared with other steps than the cohort."),
     "motion_high": ("warn", "The head moved much between volumes."),
+    "snr_low": ("warn", "The signal is so low that noise shifts ALPS."),
     "head_turned": ("warn", "The head is turned too far for the scanner's axes."),
     "alps_uncertain": ("warn", "The standard error of a side is large: too much noise."),
     "alps_implausible": ("warn", "ALPS is outside the plausible range."),

@@ -61,6 +61,8 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
         "gradient_table_suspect": row["gradient_margin"] < -GRADIENT_MARGIN,
         "steps_differ": bool(row.get("steps_differ")),
         "motion_high": row["motion_worst_mm"] > thresholds["max_motion_mm"],
+        # below it the noise floor of magnitudes lowers what is measured across the fibres
+        "snr_low": row.get("snr_b0", np.nan) < thresholds["min_snr_b0"],
         "head_turned": row["frame"] == "scanner" and turn > thresholds["max_turn_deg"],
         "alps_uncertain": np.nanmax([*(row[f"alps_{side}_se"] for side in _SIDES), 0])
         > thresholds["max_standard_error"],
