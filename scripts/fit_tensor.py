@@ -18,8 +18,6 @@ from glymflow.io import (
     write_json,
 )
 
-WORST = 95  # percentile over the volumes: the largest of many is that of one bad fit
-
 
 def main(
     *, dwi, bval, bvec, settings, method, preproc, bvals, bvecs, mask, preproc_sidecar, tensor, fa,
@@ -39,7 +37,7 @@ def main(
     preprocessed : bool
         Whether it is a series of `derivatives_dir`.
     candidates : list of dict
-        What may correct its distortion; see `glymflow.dwi.correction_intake.find_candidates`.
+        What may correct its distortion; see `glymflow.dwi.correction_intake.read_candidates`.
     found : path-like, optional
         The file of `find_resolution`, for `match_resolution: auto`.
     preproc, bvals, bvecs : path-like
@@ -66,18 +64,26 @@ def main(
     affine = load_image(preproc).affine
     with _fault_of(bvec):
         maps = {"tensor": tensor, "fa": fa, "md": md, "colorfa": colorfa}
-        facts = _fit(scan.data, scan.mask, affine, *table, method=method, **maps)
+        quality = scan.facts.get("Quality")
+        facts = _fit(scan.data, scan.mask, affine, *table, quality, method=method, **maps)
     facts |= {name: scan.facts[name] for name in ("ResolutionMM", "BlurSDMM")}
     facts["StepsDiffer"] = scan.facts.get("StepsDiffer", [])
-    facts |= _motion_before(scan.facts.get("Quality"))
     facts |= dwi_series.scheme(*table, b0_threshold=settings["b0_threshold"])
     write_json({"Sources": [str(preproc)], **facts}, tensor_sidecar)
 
 
-def _motion_before(quality):
-    """Return what the motion was before it was corrected, if it was; and what was seen with it."""
+def _motion(quality, data, predicted, brain, affine):
+    """Return the motion before it was corrected, and what was seen with it; else what is seen."""
     if quality is None:
-        return {"outlier_slices": None, "snr_b0": None}
+        moved = dwi_series.estimate_motion(data, predicted(), brain, affine)
+        worst = float(np.percentile(moved, dwi_series.WORST))
+        return {
+            "motion_mm": float(moved.mean()),
+            "motion_worst_mm": worst,
+            "motion_max_mm": float(moved.max()),
+            "outlier_slices": None,
+            "snr_b0": None,
+        }
     return {
         "motion_mm": quality["displacement_absolute_mean_mm"],
         "motion_worst_mm": quality["motion_worst_mm"],
@@ -94,7 +100,7 @@ def _target(match_resolution, found):
     return read_json(found)["ResolutionMM"] if match_resolution == "auto" else match_resolution
 
 
-def _fit(data, brain, affine, bvals, bvecs, *, method, tensor, fa, md, colorfa):
+def _fit(data, brain, affine, bvals, bvecs, quality, *, method, tensor, fa, md, colorfa):
     """Fit and write the maps; return what the sidecar says of the fit."""
     directions = dwi_series.world_gradients(bvecs, affine)
     triangles, s0 = dti.fit_tensor(data[brain], bvals, directions, method=method)
@@ -111,17 +117,19 @@ def _fit(data, brain, affine, bvals, bvecs, *, method, tensor, fa, md, colorfa):
     colours = np.rint(255 * np.abs(v1) * values[:, None])
     save_image(fill(colours).astype(np.uint8), affine, colorfa, intent="rgb")
 
-    predicted = fill(dti.predict_signal(triangles, s0, bvals, directions))
-    motion = dwi_series.estimate_motion(data, predicted, brain, affine)
+    def predicted():
+        return fill(dti.predict_signal(triangles, s0, bvals, directions))
+
+    motion = _motion(quality, data, predicted, brain, affine)
     gradients = check_gradients(triangles, values, v1, brain, affine)
-    print(f"mean FA {values.mean():.3f}, motion {motion.mean():.2f} mm, gradients {gradients}")
+    print(
+        f"mean FA {values.mean():.3f}, motion {motion['motion_mm']:.2f} mm, gradients {gradients}"
+    )
     return {
         "FitMethod": method,
         "TensorAxes": "world (RAS+)",
         "Units": "mm^2/s",
-        "motion_mm": float(motion.mean()),
-        "motion_worst_mm": float(np.percentile(motion, WORST)),
-        "motion_max_mm": float(motion.max()),
+        **motion,
         **{f"gradient_{name}": value for name, value in gradients.items()},
     }
 

@@ -106,14 +106,8 @@ def align_to_border(to_subject, borders, *, gain=GAIN):
     shifts = {}
     for side, sign in _SIDES.items():
         offset = np.clip(borders[side] - BORDER_MM, -MAX_OFFSET_MM, MAX_OFFSET_MM)
-        shifts[side] = sign * gain * (offset if np.isfinite(offset) else 0.0)
-
-    def aligned(points):
-        moved = np.array(points, dtype=float)
-        moved[:, 0] += np.where(moved[:, 0] < 0, shifts["left"], shifts["right"])
-        return to_subject(moved)
-
-    return aligned
+        shifts[side] = np.array([sign * gain * offset, 0, 0])
+    return apply_shifts(to_subject, shifts)
 
 
 def shift_lengths(vectors):
@@ -129,7 +123,7 @@ def apply_shifts(to_subject, vectors):
     to_subject : callable
         Maps (K, 3) template points to the subject's world.
     vectors : dict
-        What `local_shifts` returns; a side without a shift (NaN) stays.
+        "left" and "right" to a shift (3,), template mm; what is NaN moves nothing.
     """
     steps = {side: np.nan_to_num(vector) for side, vector in vectors.items()}
 

@@ -139,7 +139,7 @@ def _placed(scan, moved, lesion, settings, steps):
     levels = placement.find_levels(scan, moved)
     facts |= {f"level_{side}_mm": value for side, value in levels.items()}
     if settings["level"]:
-        moved = placement.at_levels(moved, levels)
+        moved = bundles.apply_shifts(moved, {s: np.array([0, 0, up]) for s, up in levels.items()})
         steps.append("level")
     return moved, facts
 

@@ -107,23 +107,3 @@ def _peak(values):
         return float("nan")
     fine = np.arange(LEVELS_MM[0], LEVELS_MM[-1] + _FINE_MM / 2, _FINE_MM)
     return float(fine[np.argmax(CubicSpline(LEVELS_MM, values)(fine))])
-
-
-def at_levels(to_subject, levels):
-    """Return `to_subject` with each hemisphere moved up to its level.
-
-    Parameters
-    ----------
-    to_subject : callable
-        Maps (K, 3) template points to the subject's world.
-    levels : dict
-        What `find_levels` returns; a side without a level (NaN) stays.
-    """
-    up = {side: float(np.nan_to_num(level)) for side, level in levels.items()}
-
-    def moved(points):
-        points = np.array(points, dtype=float)
-        points[:, 2] += np.where(points[:, 0] < 0, up["left"], up["right"])
-        return to_subject(points)
-
-    return moved

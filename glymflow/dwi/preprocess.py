@@ -283,7 +283,7 @@ def judge_quality(scan, settings):
         scan.data, scan.bvals, _directions(scan), scan.mask, scan.moved, scan.lost,
         noise=scan.noise, b0_threshold=settings["b0_threshold"],
     )  # fmt: skip
-    return scan.after(facts={"Quality": found.row})
+    return scan.after(facts={"Quality": found})
 
 
 def turn_gradients(scan, settings):

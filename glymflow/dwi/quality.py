@@ -1,4 +1,4 @@
-"""How good a scan is, in the words of eddy's QUAD and of MRIQC: one row, and arrays to draw.
+"""How good a scan is, in the words of eddy's QUAD and of MRIQC.
 
 The motion that is judged is that of the worst volumes (`motion_worst_mm`, the 95th percentile of
 the volumes' displacement): the mean of a head that lay still but for two jumps is near zero, and
@@ -11,52 +11,23 @@ a non-parametric framework for movement and distortion correction. NeuroImage 18
 Esteban O. et al. MRIQC. PLoS One 12, e0184661 (2017).
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
 from glymflow.dwi import prediction
 from glymflow.dwi.motion import rotate_directions
+from glymflow.dwi.series import WORST
 
-WORST = 95  # percentile of the volumes whose displacement is judged
 _VOXELS = 20_000  # of the brain, that SNR and CNR are taken from
 
 
-@dataclass(frozen=True)
-class Quality:
-    """Quality of one series.
-
-    Attributes
-    ----------
-    row : dict
-        Numbers; see `scan_quality`.
-    displacement, relative : (N,) arrays
-        Of the head from the reference pose and from the volume before, mm.
-    residual : (N,) array
-        Difference from the prediction over the prediction; NaN for b0.
-    slices : (N, K) array
-        Share of the signal that each slice lacks; NaN where nothing was judged.
-    outliers : (N, K) bool array
-    """
-
-    row: dict
-    displacement: np.ndarray
-    relative: np.ndarray
-    residual: np.ndarray
-    slices: np.ndarray = field(repr=False)
-    outliers: np.ndarray = field(repr=False)
-
-
-def motion_row(moved, weighted=None):
+def motion_row(moved):
     """Return the motion of a scan as numbers; the scan itself may be left as it is.
 
     Parameters
     ----------
     moved : `glymflow.dwi.motion.Motion`
-    weighted : (N,) bool array, optional
-        Volumes to look at; by default those of this head.
 
     Returns
     -------
@@ -65,9 +36,7 @@ def motion_row(moved, weighted=None):
         and _max_mm, rotation_mean_degrees and _max_degrees, eddy_sd_x, _y, _z (mm per mm along
         the world's axes) and eddy_sd_shift_mm, residual_mean and _max.
     """
-    good = ~moved.odd if weighted is None else ~moved.odd & weighted
-    if not good.any():
-        good = np.ones(len(moved.odd), dtype=bool)
+    good = ~moved.odd if not moved.odd.all() else moved.odd  # volumes of this head
     absolute, relative = moved.displacement[good], moved.relative[good]
     turn = np.degrees(Rotation.from_matrix(moved.rotations[good]).magnitude())
     residual = moved.residual[good & np.isfinite(moved.residual)]
@@ -108,8 +77,8 @@ def scan_quality(data, bvals, directions, mask, moved, found, *, noise=None, b0_
 
     Returns
     -------
-    Quality
-        Its row has what `motion_row` returns, and snr_b0; cnr_b<b> of each shell (SD over
+    dict
+        What `motion_row` returns, and snr_b0; cnr_b<b> of each shell (SD over
         directions of the prediction over SD of what it leaves, median of the brain); outlier_slices
         (count), outlier_percent, outlier_volume_max (most in one volume), volumes_left_out.
     """
@@ -134,9 +103,7 @@ def scan_quality(data, bvals, directions, mask, moved, found, *, noise=None, b0_
         "outlier_volume_max": int(per_volume.max(initial=0)),
         "volumes_left_out": int(found.left_out.sum()),
     }
-    return Quality(
-        row, moved.displacement, moved.relative, moved.residual, found.lost, found.slices
-    )
+    return row
 
 
 def _contrast(signal, directions):

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from glymflow.dwi.undistort import jacobian_of
+
 FLOOR_SHARE = 0.1  # of a volume's bright voxels (98th percentile): below, cubic may undershoot
 _SUPPORT = 12  # voxels around the places whose values count in a cubic spline
 
@@ -89,8 +91,7 @@ def _distortion(field, pe_axis, region):
     if pe_axis is None:
         raise ValueError("a distortion field needs the axis of the phase encoding")
     field = np.asarray(field, dtype=np.float32)
-    density = np.maximum(1 + np.gradient(field, axis=pe_axis), 0.1)
-    return field[region], density[region].astype(np.float32)
+    return field[region], jacobian_of(field, pe_axis)[region]
 
 
 def _sample(volume, at):

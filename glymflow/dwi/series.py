@@ -11,6 +11,7 @@ from glymflow.image.masks import blur_within
 from glymflow.io import InputFault, require, whole
 
 MIN_DIRECTIONS = 6
+WORST = 95  # percentile of the volumes whose motion is judged: the largest may be one bad fit
 SHELL_WIDTH = 1.05  # scanners store 1505 where 1500 was asked for
 _LEAST_SHARE = 1e-3  # of a blur that lies in the mask; with less there is no value
 

@@ -100,10 +100,3 @@ def test_no_level_in_a_lesion_or_without_data():
     assert found["right"] == pytest.approx(1, abs=0.4)
     scan.mask[scan.mask.shape[0] // 2 :] = False
     assert np.isnan(placement.find_levels(scan, identity)["right"])
-
-
-def test_regions_move_up_to_their_level():
-    mapped = placement.at_levels(posed, {"left": 2.0, "right": float("nan")})
-    np.testing.assert_allclose(
-        mapped(POINTS), posed(POINTS + np.array([[0, 0, 2.0]] * 2 + [[0, 0, 0]] * 2))
-    )
