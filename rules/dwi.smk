@@ -23,8 +23,8 @@ rule find_resolution:
 
 
 rule fit_tensor:
-    """Check a series, select its shells, find the brain (median Otsu), denoise if asked (MP-PCA),
-    bring it to the study's resolution if asked, and fit the diffusion tensor by weighted least squares (Basser 1994; Veraart 2013).
+    """Take a series through the steps of preprocessing (glymflow/dwi/preprocess.py: STEPS), and fit
+    the diffusion tensor by weighted least squares (Basser 1994; Veraart 2013).
     """
     input:
         dwi=get_of_series("dwi"),
