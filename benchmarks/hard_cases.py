@@ -67,11 +67,25 @@ def measure_phantoms(folder, count, seed, config, jobs):
     )
 
 
-def _measure_phantom(folder, seed, config, number):
-    name = f"sub-{number + 1:02}"
-    if (folder / f"{name}_truth.tsv").is_file():
-        return name
-    made = simulate_subject(**draw_phantom(number, seed))
+def fit_phantom(arguments, settings):
+    """Simulate a head, fit its tensor and register it, as the workflow does.
+
+    Parameters
+    ----------
+    arguments : dict
+        Of `simulate_subject`.
+    settings : dict
+        The config's `registration`.
+
+    Returns
+    -------
+    made : dict
+        What `simulate_subject` returns.
+    parts : dict
+        signal, directions (world), brain, triangle, fa, margin (of the gradient check), white (the
+        image that is registered), pose, transforms (with the folder that holds them), template.
+    """
+    made = simulate_subject(**arguments)
     signal = np.clip(np.rint(made["dwi"]), 0, 32767).astype(np.float32)
     bvals, affine = np.asarray(made["bvals"]), made["affine"]
     directions = dwi_series.world_gradients(made["bvecs"], affine)
@@ -82,30 +96,48 @@ def _measure_phantom(folder, seed, config, number):
     triangle[brain] = fitted
     maps = np.zeros((2, *brain.shape))
     maps[:, brain] = fa, md
-    margin = check_gradients(fitted, fa, v1, brain, affine)["margin"]
-
-    wm = load_template("wm", config["registration"]["resolution_mm"])
-    mask, _ = load_template("mask", config["registration"]["resolution_mm"])
+    wm = load_template("wm", settings["resolution_mm"])
+    mask, _ = load_template("mask", settings["resolution_mm"])
     white = registration.white_matter_image(*maps, brain)
     head, _ = pose.find_pose(white, affine, *wm, mask)
-    found = registration.register(white, affine, *wm, head, seed=config["registration"]["seed"])
+    return made, {
+        "signal": signal,
+        "directions": directions,
+        "brain": brain,
+        "triangle": triangle,
+        "fa": maps[0],
+        "margin": check_gradients(fitted, fa, v1, brain, affine)["margin"],
+        "white": white,
+        "pose": head,
+        "transforms": registration.register(white, affine, *wm, head, seed=settings["seed"]),
+        "template": (wm, mask),
+    }
+
+
+def _measure_phantom(folder, seed, config, number):
+    name = f"sub-{number + 1:02}"
+    if (folder / f"{name}_truth.tsv").is_file():
+        return name
+    made, parts = fit_phantom(draw_phantom(number, seed), config["registration"])
+    affine, brain, head = made["affine"], parts["brain"], parts["pose"]
+    found, (wm, mask) = parts["transforms"], parts["template"]
     warped = registration.warp_to_subject(*wm, brain.shape, affine, found)
     known = {
         "participant_id": name,
         "source": name,
         **dict(zip(("pitch", "roll", "yaw"), pose.head_angles(head), strict=True)),
-        "registration_similarity": registration.similarity(white, warped, brain),
+        "registration_similarity": registration.similarity(parts["white"], warped, brain),
         "motion_worst_mm": 0.0,
-        "gradient_margin": margin,
+        "gradient_margin": parts["margin"],
     }
     scan = measurement.Scan(
-        triangle, brain, affine, np.where(brain[..., None], signal, 0), bvals, directions, head,
-        smear=partial_volume.smear(affine),
+        parts["triangle"], brain, affine, np.where(brain[..., None], parts["signal"], 0),
+        made["bvals"], parts["directions"], head, smear=partial_volume.smear(affine),
     )  # fmt: skip
     mapped = partial(registration.map_points, transforms=found)
     template = estimator.Template(wm[0], mask, wm[1])
     ready = {
-        name: estimator.prepare(scan, maps[0], mapped, template, settings)
+        name: estimator.prepare(scan, parts["fa"], mapped, template, settings)
         for name, settings in (("calibrated", config["alps"]), ("classic", estimator.CLASSIC))
     }
     rows = []

@@ -58,6 +58,7 @@ def main():
     sections = [
         HEADER,
         repeat_section(real),
+        protocol_section(real, persons(args.bids_dir)),
         lever_section(
             stems(args.work / "real"), DEFAULTS, spread, persons(args.bids_dir), args.cores
         ),
@@ -109,13 +110,15 @@ def run_workflow(folder, bids, cores, variants=None):
 
 HEADER = """# How repeatable, how right, how well checked
 
-Every number on this page is printed by one command, from public scans and simulated heads:
+Every number on this page is printed by one command, from public scans and simulated heads, with the
+default config:
 
 ```
-python benchmarks/repeatability.py BIDS_DIR WORK --rois MASKS > docs/repeatability.md
+python benchmarks/repeatability.py BIDS_DIR WORK --rois MASKS --phantoms 16 > docs/repeatability.md
 ```
 
-MASKS is the folder with the four ROI masks of the common script (gbarisano/alps).
+BIDS_DIR holds heads that were scanned more than once, MASKS the four ROI masks of the common script
+(gbarisano/alps).
 """
 
 
@@ -164,6 +167,28 @@ def _agreement(alps, heads):
             share = (between - within / size) / (between - within / size + within)
             lines[0] += f" Intraclass correlation between heads {share:.2f}."
     return ["", *lines, ""]
+
+
+def protocol_section(alps, people):
+    """What one person reads in several protocols (subjects that are one person)."""
+    lines = []
+    for roi_set in (PRIMARY[0], "barisano2025"):
+        rows = alps[(alps.roi_set == roi_set) & (alps.frame == PRIMARY[1])]
+        means = rows.groupby("participant_id", sort=False).alps_mean.mean()
+        person = means.index.map(lambda subject: people.get(subject, subject))
+        for _, own in means.groupby(person):
+            if len(own) > 1:
+                words = ", ".join(f"{name[4:]} {value:.2f}" for name, value in own.items())
+                wide = 100 * (own.max() - own.min()) / own.mean()
+                lines.append(f"- `{roi_set}`: {words}; range {wide:.1f} %")
+    return (
+        "\n".join(["## One person, several protocols\n", *lines, PROTOCOL_WORDS]) if lines else ""
+    )
+
+
+PROTOCOL_WORDS = """
+As far apart as persons are: do not compare groups that were scanned differently.
+"""
 
 
 def spread(scans):
