@@ -2,8 +2,8 @@
 
     python benchmarks/real_series.py WORK
 
-WORK is a folder of the workflow with its results. The mask without the head network is made again
-from the raw series. docs/notes/brain-mask.md and docs/notes/motion.md quote it.
+WORK is a folder of the workflow with its results. Masks are made again from the raw series, with
+the head network and without. docs/notes/brain-mask.md and docs/notes/motion.md quote it.
 """
 
 import sys
@@ -32,13 +32,13 @@ def main(work):
 def row(path):
     """Return the numbers of one series, as text."""
     facts = read_json(path)
-    found, without = masks(facts)
-    dice = 2 * (found & without[0]).sum() / (found.sum() + without[0].sum())
+    (found, now), (plain, before) = masks(facts)
+    dice = 2 * (found & plain).sum() / (found.sum() + plain.sum())
     link, quality = facts.get("B0ToDWI", {}), facts.get("Quality", {})
     said = "applied" if link.get("applied") else link.get("reason", "off")
     numbers = [
-        (facts["MaskFilledML"], 0), (dice, 3), (without[1]["MaskConcavity"], 3),
-        (facts["MaskConcavity"], 3),
+        (now["MaskFilledML"], 0), (dice, 3), (before["MaskConcavity"], 3),
+        (now["MaskConcavity"], 3),
     ]  # fmt: skip
     moved = [
         (link.get("shift_mm", np.nan), 2), (link.get("rotation_degrees", np.nan), 2),
@@ -49,7 +49,7 @@ def row(path):
 
 
 def masks(facts):
-    """Return the brain of the raw mean b0 with the head network, and without (with its facts)."""
+    """Return brain and facts of the raw mean b0 with the head network, and both without."""
     dwi, bval = (name for name in facts["Sources"] if not name.endswith(".bvec"))
     image = load_image(dwi, ndim=4)
     chosen = read_bvals(bval, image.shape[3]) <= 50
@@ -57,7 +57,7 @@ def masks(facts):
     refuse = InputFault("left out on purpose")
     with patch.object(mask, "_brain_of_network", side_effect=refuse):
         without = mask.mask_brain(b0, image.affine)
-    return mask.brain_mask(b0, image.affine), without
+    return mask.mask_brain(b0, image.affine), without
 
 
 if __name__ == "__main__":
