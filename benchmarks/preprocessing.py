@@ -282,7 +282,7 @@ def alps_section(args):
 def phantoms(folder, count):
     """Simulate a cohort with known ALPS."""
     if not (folder / "participants.tsv").exists():
-        simulate_cohort(folder, n_subjects=count, seed=2026, groups=("control",))
+        simulate_cohort(folder, n_subjects=count, seed=2026)
     return folder
 
 
