@@ -32,6 +32,9 @@ ROUNDS = 6  # of the rigid fit; the eddy terms need a few more
 EDDY_ROUNDS = 3
 F_SHIFT = 8.0  # of the F test (3 and N - 4 degrees of freedom) for shifts by the gradient
 _PRIOR = np.array([10.0] * 3 + [0.1] * 3 + [0.03] * 3 + [1.0])  # SD: mm, rad, mm/mm, share
+# What a prediction misses of a volume's contrast looks like a step of this size: SD, mm and, at
+# 50 mm from the centre, rad (phantoms that lie still; half or twice of it gives the same).
+_FALSE_STEP = np.array([0.02] * 3 + [0.0004] * 3 + [0.0] * 3)
 _ODD_VOLUME = 2.5  # times the median residual of a shell: not a volume of this head
 
 
@@ -283,7 +286,7 @@ class _Fit:
             steps[number] = self._step(
                 number, signal[number], predicted[number], lost[number], terms
             )
-        self._move(_together(steps, predictor.weights))
+        self._move(_together(steps, predictor.weights, self._moves()))
         if judge:
             limit = _ODD_VOLUME * np.median(self.residual)
             self.odd = (self.residual > limit) & (self.residual > 0.05)
@@ -311,6 +314,12 @@ class _Fit:
         normal = (weighted @ design.T).astype(float) + np.diag(prior)
         step = np.linalg.solve(normal, (weighted @ error).astype(float))
         return np.pad(step[:terms], (0, 9 - terms)) if np.all(np.isfinite(step)) else np.zeros(9)
+
+    def _moves(self):
+        """The poses as shift of the centre (mm) and rotation vector (rad), (N, 9) with zeros."""
+        shift = (self.poses @ np.append(self.centre, 1))[:, :3] - self.centre
+        turn = Rotation.from_matrix(self.poses[:, :3, :3]).as_rotvec()
+        return np.hstack([shift, turn, np.zeros((len(shift), 3))])
 
     def _move(self, steps):
         """Apply the (N, 9) steps, none of them further than a few mm and degrees."""
@@ -363,16 +372,24 @@ class _Fit:
         self.poses[:, :3, 3] -= shift[:, None] * self.phase
 
 
-def _together(steps, weights):
+def _together(steps, weights, moves):
     """Return the steps of all volumes that meet, given the step of each towards its prediction.
 
     A prediction moves with the volumes that it is made of. Volumes of similar directions would
-    follow each other for many rounds; if all had the same structure, (I - W) d = step.
+    follow each other for many rounds; if all had the same structure, (I - W) d = step. What a
+    prediction misses would then add up along such volumes: moves that are small beside
+    `_FALSE_STEP` are drawn to zero, (I - W + k) d = step - k move, k the ratio of the variances.
     """
+    size = np.sqrt(np.mean(moves**2, axis=0))
+    shrink = (_FALSE_STEP / np.maximum(size, np.maximum(_FALSE_STEP, 1e-12))) ** 2
+    shrink[size == 0] = 0  # the first round
     system = np.eye(len(weights)) - weights
-    left, size, right = np.linalg.svd(system)
-    keep = size > 0.02  # a move of all volumes together is no move
-    return right[keep].T @ ((left[:, keep].T @ steps) / size[keep, None])
+    out = np.empty_like(steps)
+    for term, (step, move, k) in enumerate(zip(steps.T, moves.T, shrink, strict=True)):
+        left, value, right = np.linalg.svd(system + k * np.eye(len(system)))
+        keep = value > 0.02  # a move of all volumes together is no move
+        out[:, term] = right[keep].T @ ((left[:, keep].T @ (step - k * move)) / value[keep])
+    return out
 
 
 def _lost_slices(signal, predicted, slices, inner):
