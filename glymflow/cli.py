@@ -6,7 +6,7 @@ import os
 import sys
 
 from glymflow import __version__
-from glymflow.io import InputFault
+from glymflow.io import InputFault, MachineFault
 
 # command: the module that defines add_arguments(parser) and run(args), imported only when needed
 COMMANDS = {
@@ -20,6 +20,7 @@ COMMANDS = {
         "glymflow.commands.repeatability",
         "test-retest study from a cohort's alps.tsv",
     ),
+    "verify": ("glymflow.commands.verify", "compare a run's files and inputs with their checksums"),
     "validate-epvs": ("glymflow.commands.validate_epvs", "compare EPVS masks with those of raters"),
     "audit": ("glymflow.commands.audit", "recompute the p values of a published table"),
     "reconstruct": (
@@ -30,7 +31,7 @@ COMMANDS = {
     "train-epvs": ("glymflow.training.epvs", "train the EPVS network on synthetic phantoms"),
 }
 GROUPS = {
-    "your cohort": ("run", "check"),
+    "your cohort": ("run", "check", "verify"),
     "how good the values are": ("simulate", "repeatability", "validate-epvs"),
     "published papers": ("audit", "reconstruct"),
     "the networks": ("train-head", "train-epvs"),
@@ -64,7 +65,7 @@ def _run(argv):
         args.snakemake = others
     try:
         return importlib.import_module(COMMANDS[args.command][0]).run(args)
-    except InputFault as fault:
+    except (InputFault, MachineFault) as fault:
         print(f"glymflow {args.command}: {fault}", file=sys.stderr)
         return 1
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import gzip
 import hashlib
 import json
+import math
 import os
 import re
 import zlib
@@ -29,13 +31,26 @@ if TYPE_CHECKING:
 FilePath = str | os.PathLike  # a path as callers give it
 PLACEHOLDER = b"glymflow: not measured: "
 MISSING = "n/a"
+# Largest image that is read, in voxels: 200 volumes of 1 mm are 1.4e9. What a header claims beyond
+# is refused before memory is asked for.
+MOST_VOXELS = 2_000_000_000
+_GZIP_RATIO = 1032  # no stream unpacks to more than this times its size
+# a file that is not there is a fault of the data set; other refusals are the machine's
+_ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
 
 class InputFault(Exception):
     """Data that cannot be used; the message is one line that names the file and the fault.
 
     Jobs, commands and tables turn this fault and its kinds into a line or a note. Any other
-    exception is a bug and ends the job with a traceback.
+    exception but `MachineFault` is a bug and ends the job with a traceback.
+    """
+
+
+class MachineFault(Exception):
+    """A file that the machine refuses, or memory that it lacks; it says nothing of the data.
+
+    The job fails, is tried again, and leaves nobody out. The message is one line.
     """
 
 
@@ -97,12 +112,15 @@ def require(path: FilePath) -> FilePath:
     Raises
     ------
     InputFault
-        If there is no such file, it cannot be read, or it is a placeholder (its reason).
+        If there is no such file, it is empty, or it is a placeholder (its reason).
+    MachineFault
+        If the machine does not let it be read (permission, stale handle, error of the disk).
     """
     try:
         with open(path, "rb") as file:
             head = file.read(len(PLACEHOLDER) + 4000)
     except OSError as error:
+        _blame_machine(error, path)
         raise InputFault(f"{path}: {error.strerror or error}") from None
     if head.startswith(PLACEHOLDER):
         raise InputFault(head[len(PLACEHOLDER) :].decode(errors="replace").strip())
@@ -128,7 +146,10 @@ def load_image(path: FilePath, *, ndim: int | None = None) -> nib.Nifti1Image:
     Raises
     ------
     InputFault
-        If the file is missing, no NIfTI, has another number of dimensions or a broken affine.
+        If the file is missing, no NIfTI, has another number of dimensions, a broken affine or more
+        than `MOST_VOXELS` voxels.
+    MachineFault
+        As `require`.
     """
     import nibabel as nib
 
@@ -136,11 +157,18 @@ def load_image(path: FilePath, *, ndim: int | None = None) -> nib.Nifti1Image:
     try:
         if str(path).endswith(".voi"):
             with gzip.open(path) as file:
-                image: Any = nib.Nifti1Image.from_bytes(file.read())
+                header = nib.Nifti1Header.from_fileobj(file)
+                _check_size(header.get_data_shape(), header.get_data_dtype(), path)
+                file.seek(0)
+                size = math.prod(header.get_data_shape()) * header.get_data_dtype().itemsize
+                content = file.read(int(header["vox_offset"]) + size)
+            image: Any = nib.Nifti1Image.from_bytes(content)
             image.file_map["image"].filename = str(path)  # for the messages of `image_data`
         else:
             image = nib.load(path)
+            _check_size(image.shape, image.get_data_dtype(), path)
     except _unreadable() as error:
+        _blame_machine(error, path)
         raise InputFault(f"{path}: not a readable NIfTI image ({_short(error)})") from None
     if not np.all(np.isfinite(image.affine)) or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
         raise InputFault(f"{path}: the affine is not invertible")
@@ -150,6 +178,27 @@ def load_image(path: FilePath, *, ndim: int | None = None) -> nib.Nifti1Image:
     if ndim is not None and len(shape) != ndim:
         raise InputFault(f"{path}: {len(shape)}-D image, {ndim}-D expected (shape {image.shape})")
     return image
+
+
+def _check_size(shape, dtype, path):
+    """Refuse an image whose header claims more than can be, before any of it is unpacked."""
+    count = math.prod(int(size) for size in shape)
+    if count > MOST_VOXELS:
+        raise InputFault(f"{path}: {count} voxels; images of up to {MOST_VOXELS} are read")
+    if str(path).endswith((".gz", ".voi")):
+        most = _GZIP_RATIO * os.path.getsize(path)
+        if count * dtype.itemsize > most:
+            raise InputFault(
+                f"{path}: the image data are truncated: the header claims {count * dtype.itemsize}"
+                f" bytes, and the file can hold {most} at most"
+            )
+
+
+def _blame_machine(error, path):
+    """Raise a `MachineFault` for what the machine refused; return for what the file lacks."""
+    refused = isinstance(error, OSError) and error.errno is not None
+    if refused and error.errno not in _ABSENT:
+        raise MachineFault(f"{path}: {error.strerror or error}") from None
 
 
 def _unreadable():
@@ -168,10 +217,13 @@ def image_data(image: nib.Nifti1Image, dtype: Any = np.float32) -> np.ndarray:
     ------
     InputFault
         If the file ends early or its compressed stream is damaged.
+    MachineFault
+        As `require`.
     """
     try:
         data = np.asarray(image.dataobj, dtype=dtype)
     except _unreadable() as error:
+        _blame_machine(error, image.get_filename())
         raise InputFault(
             f"{image.get_filename()}: the image data are truncated or damaged ({_short(error)})"
         ) from None

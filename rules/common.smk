@@ -2,15 +2,15 @@ import os
 import sys
 
 # A checkout uses its own package, also where another one is installed; the wheel's Snakefile lies
-# inside the package. And one thread for every numerical library unless a rule says otherwise, so
-# that a rerun gives the same bytes.
+# inside the package.
 if os.path.isdir(os.path.join(workflow.basedir, "glymflow")):
     sys.path.insert(0, workflow.basedir)
     os.environ.update(PYTHONPATH=workflow.basedir)
 os.environ.update(GLYMFLOW_JOB="1")
-for library in ("OMP", "OPENBLAS", "MKL", "ITK_GLOBAL_DEFAULT"):
-    suffix = "NUMBER_OF_THREADS" if library.startswith("ITK") else "NUM_THREADS"
-    os.environ.setdefault(f"{library}_{suffix}", "1")
+
+from glymflow.workflow.kernels import pin
+
+pin(os.environ)  # one thread, the same kernels on every node: a rerun gives the same bytes
 
 from snakemake import __version__ as snakemake_version
 from snakemake.exceptions import WorkflowError
@@ -18,7 +18,7 @@ from snakemake.exceptions import WorkflowError
 from glymflow.commands.check import refusals
 from glymflow.domains import DOMAINS
 from glymflow.dwi.correction_intake import candidate_files, read_candidates
-from glymflow.io import InputFault
+from glymflow.io import InputFault, MachineFault
 from glymflow.study.plan import load_plan, study_outputs
 from glymflow.workflow.intake import intake_settings
 from glymflow.workflow.planning import collect_less_often, lift_start_limit
@@ -37,7 +37,7 @@ PARTICIPANTS = config["participants"] or os.path.join(
 )
 try:
     SHEET = plan_sheet(intake_settings(config, PLAN), planning=workflow.is_main_process)
-except InputFault as fault:
+except (InputFault, MachineFault) as fault:
     raise WorkflowError(str(fault)) from None
 
 

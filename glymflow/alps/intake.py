@@ -6,7 +6,7 @@ import pandas as pd
 
 from glymflow.dwi.correction_intake import read_candidates
 from glymflow.dwi.intake import find_series
-from glymflow.io import InputFault, load_image, naming, read_json
+from glymflow.io import InputFault, MachineFault, load_image, naming, read_json
 
 FRAMES = ("scanner", "template", "fibre")
 LOST = "not measured"
@@ -48,7 +48,7 @@ def check(series, config):
             _check_one(row, config["dwi"])
             faults += _mixed_steps(row, config["dwi"])
             corrections.append(_correction(row, config["dwi"]))
-        except InputFault as fault:
+        except (InputFault, MachineFault) as fault:
             faults.append((LOST, row.series, str(fault)))
     if sys.stderr.isatty() and len(series):
         print(file=sys.stderr)

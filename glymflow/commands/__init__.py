@@ -8,6 +8,7 @@ Modules
 -------
 - `check`: validates a config and its inputs, and says what will run and what is missing.
 - `run`: the workflow in the words of BIDS Apps; prints the snakemake command that it runs.
+- `verify`: whether the files of a run, and its inputs, are as they were.
 - `simulate`: a BIDS cohort with known ALPS, lesions and their truth (`glymflow.phantoms`).
 - `repeatability`, `repeatability_page`: test-retest statistics of an ``alps.tsv``.
 - `validate_epvs`, `validate_epvs_masks`, `validate_epvs_page`: EPVS masks against one or two

@@ -18,7 +18,8 @@ import yaml
 
 from glymflow.cohort.participants import EXCLUDED_COLUMNS
 from glymflow.commands.check import is_measured, plan_of, refusals
-from glymflow.io import InputFault, read_tsv, whole
+from glymflow.commands.verify import spoilt_outputs
+from glymflow.io import InputFault, MachineFault, read_tsv, whole
 from glymflow.schemas import ROOT
 from glymflow.workflow.config import read_config, with_defaults
 from glymflow.workflow.intake import index_cohort, intake_settings
@@ -96,7 +97,7 @@ def run(args):
         with _made(out):
             check_input(keys, out, args.config)
             write_config(keys, out / CONFIG)
-    except InputFault as fault:
+    except (InputFault, MachineFault) as fault:
         print(f"glymflow run: refused, nothing was run\n{fault}", file=sys.stderr)
         return REFUSED
     except KeyboardInterrupt:
@@ -104,6 +105,8 @@ def run(args):
     if ROOT in (out, *out.parents):
         print(f"Note: OUT_DIR is inside the folder of glymflow itself ({ROOT}).", file=sys.stderr)
     command = snakemake_command(args, out)
+    if spoilt := spoilt_outputs(out):
+        command = with_repairs(command, spoilt)
     print(shlex.join(command), flush=True)
     status = run_command(command)
     if status in (DONE, FAILED) and not args.dry_run:
@@ -214,6 +217,28 @@ def snakemake_command(args, out):
     if args.dry_run:
         command.append("--dry-run")
     return [*command, *args.snakemake]
+
+
+def with_repairs(command, spoilt):
+    """Return the command that also makes damaged and deleted files again.
+
+    Parameters
+    ----------
+    command : list of str
+        From `snakemake_command`.
+    spoilt : list of str
+        From `glymflow.commands.verify.spoilt_outputs`. Those that the run would not write (of a
+        subject who left the study) are left alone: Snakemake would refuse them.
+    """
+    listing = [word for word in command if word != "--dry-run"] + ["--summary"]
+    listed = subprocess.run(listing, capture_output=True, text=True, check=False)
+    planned = {line.partition("\t")[0] for line in listed.stdout.splitlines()}
+    again = [path for path in spoilt if path in planned]
+    for path in again[:SHOWN]:
+        print(f"damaged or deleted, made again: {path}")
+    if len(again) > SHOWN:
+        print(f"and {len(again) - SHOWN} more")
+    return [*command, "--forcerun", *again] if again else command
 
 
 def run_command(command):

@@ -12,7 +12,7 @@ from glymflow.cohort.bids import LABEL, LOST_LINK, Found
 from glymflow.cohort.participants import read_participants
 from glymflow.cohort.patterns import masks_by_pattern
 from glymflow.epvs.domain import ENGINES
-from glymflow.io import InputFault, load_image
+from glymflow.io import InputFault, MachineFault, load_image
 
 IMAGE_COLUMNS = [
     *("participant_id", "session_id", "folder", "session", "t1w", "t2w", "flair", "mask"),
@@ -244,7 +244,7 @@ def check(images, config):
         for path in filter(None, (row.t1w, row.t2w, row.mask)):
             try:
                 load_image(path, ndim=3)
-            except InputFault as fault:
+            except (InputFault, MachineFault) as fault:
                 faults.append((row.session, str(fault)))
     return images, [("no EPVS", *fault) for fault in faults]
 

@@ -21,7 +21,7 @@ import numpy as np
 
 from glymflow.image import grid, registration
 from glymflow.image.pose import find_pose
-from glymflow.io import InputFault
+from glymflow.io import InputFault, naming
 
 N4_MM, N4_SHRINK = 2.0, 3  # the field is smooth: finer sampling finds the same one, more slowly
 
@@ -89,10 +89,13 @@ def rigid(
 
     Raises
     ------
-    InputFault
-        If ANTs finds no transform.
+    InputFault, MachineFault
+        As `glymflow.image.registration.register`.
     """
     import ants
+
+    with naming("registration failed"):
+        registration.check_pair(moving, moving_affine, fixed, affine, start)
 
     os.environ["ANTS_RANDOM_SEED"] = str(seed)  # antspyx ignores its own argument random_seed
     folder = Path(tempfile.mkdtemp(prefix="glymflow-"))
@@ -111,8 +114,8 @@ def rigid(
             aff_random_sampling_rate=0.2,
         )
         transform = ants.read_transform(found["fwdtransforms"][0])
-    except (RuntimeError, ValueError) as error:
-        raise InputFault(f"registration failed: {' '.join(str(error).split())}") from None
+    except RuntimeError as error:
+        raise registration.ants_failed(error) from None
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     corners = [np.array(transform.apply_to_point(point)) for point in np.eye(4)[:, :3]]

@@ -25,12 +25,13 @@ from glymflow.image import grid
 from glymflow.image.masks import blur_within
 from glymflow.image.pose import head_angles
 from glymflow.image.template import SPACE
-from glymflow.io import FilePath, InputFault, whole
+from glymflow.io import FilePath, InputFault, MachineFault, naming, whole
 
 TISSUE_MD = (0.2e-3, 1.6e-3)  # mm^2/s
 # left out round a lesion: about one voxel of DWI on the drawn border, where the voxels are mixed
 LESION_MARGIN_MM = 3.0
 FILL_MM = 8.0  # SD of the neighbourhood whose mean stands in for a lesion
+OVERLAP = 0.05  # least share of the head that lies in the target before the registration
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # RAS+ world to ANTs' and back
 _LPS = LPS[:3, :3]
 
@@ -143,12 +144,16 @@ def register(
     Raises
     ------
     InputFault
-        If ANTs finds no transform (images without overlap or contrast).
+        If an image is empty or has no contrast, or they do not overlap.
+    MachineFault
+        If ANTs fails all the same, as it does without memory.
     """
     import ants
 
-    if not np.any(fa > 0):
-        raise InputFault("registration to the template failed: the FA map is empty")
+    with naming("registration to the template failed"):
+        if not np.any(fa > 0):
+            raise InputFault("the FA map is empty")
+        check_pair(fa, affine, wm, wm_affine, pose)
     folder = Path(tempfile.mkdtemp(prefix="glymflow-"))
     start = folder / "pose.mat"
     os.environ["ANTS_RANDOM_SEED"] = str(seed)  # antspyx ignores its own argument random_seed
@@ -169,13 +174,54 @@ def register(
             outprefix=str(folder / "syn_"),
             **masked,
         )
-    except (RuntimeError, ValueError) as error:
+    except RuntimeError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        words = " ".join(str(error).split())
-        raise InputFault(f"registration to the template failed: {words}") from None
+        raise ants_failed(error) from None
     warp, linear = result["fwdtransforms"]
     inverse = next(path for path in result["invtransforms"] if path.endswith(".nii.gz"))
     return {"affine": linear, "warp": warp, "inverse_warp": inverse, "folder": folder}
+
+
+def check_pair(
+    image: np.ndarray,
+    affine: np.ndarray,
+    target: np.ndarray,
+    target_affine: np.ndarray,
+    start: np.ndarray,
+) -> None:
+    """Refuse two images that no registration can bring together.
+
+    ANTs gives the same error for these as for a lack of memory, so that they are told apart before.
+
+    Parameters
+    ----------
+    image, target : (X, Y, Z), (I, J, K) array
+        0 outside the head.
+    affine, target_affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    start : (4, 4) array
+        World of `target` to world of `image`, where the search begins.
+
+    Raises
+    ------
+    InputFault
+        If one has no contrast, or less than `OVERLAP` of the head lies in the target.
+    """
+    for data in (image, target):
+        if not np.ptp(np.nan_to_num(data)) > 0:
+            raise InputFault("the image has no contrast")
+    head = np.argwhere(image > 0)
+    points = grid.map_points(np.linalg.inv(start) @ affine, head[:: len(head) // 5000 + 1])
+    at = np.rint(grid.map_points(np.linalg.inv(target_affine), points))
+    inside = np.all((at >= 0) & (at < target.shape), axis=1)
+    if inside.mean() < OVERLAP:
+        raise InputFault("the two images do not overlap")
+
+
+def ants_failed(error: Exception) -> MachineFault:
+    """Return the fault for an error of ANTs with images that have contrast and overlap."""
+    words = " ".join(str(error).split())
+    return MachineFault(f"ANTs failed, most likely for lack of memory: {words}")
 
 
 def _without(lesion, fa, affine):

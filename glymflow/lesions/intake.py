@@ -13,7 +13,7 @@ import pandas as pd
 from glymflow.cohort.bids import LOST_LINK, MASK_DATATYPES, Found, parse_entities, scan_files
 from glymflow.cohort.participants import KEYS, read_participants
 from glymflow.cohort.patterns import masks_by_pattern
-from glymflow.io import InputFault, load_image
+from glymflow.io import InputFault, MachineFault, load_image
 from glymflow.lesions.domain import LABELS
 
 MASK_COLUMNS = [
@@ -250,7 +250,7 @@ def check(masks, config):
     for row in masks.itertuples():
         try:
             load_image(row.mask, ndim=3)
-        except InputFault as fault:
+        except (InputFault, MachineFault) as fault:
             faults.append(("not measured", row.folder, str(fault)))
     return masks, faults
 

@@ -11,6 +11,8 @@ Modules
 - `sheet`: the sheet of a run: what was found, and which jobs need which of it. `sheet_file` keeps
   it in the run directory, so that jobs on a cluster list no folder.
 - `planning`: makes Snakemake's planning of large cohorts cheaper.
+- `checksums`: what each job wrote, beside its log; damaged files are told from a subject's faults.
+- `kernels`: which kernels of the numerical libraries a run uses, the same on every node.
 - `jobs`: `subject_job` and `cohort_job` round the work of a script: log file, faults, tracebacks.
 - `sources`: `code_hash`, the fingerprint of the modules that a script imports; an edited module
   reruns the rules that use it.
@@ -20,8 +22,9 @@ Faults
 ------
 An `glymflow.io.InputFault` in a job of one subject makes its outputs *placeholders* (text files
 with the reason), which the next jobs pass on, and the subject is listed in ``excluded.tsv``. In a
-job of the cohort it ends the run with one line. Any other exception is a bug: the job fails and
-its log has the traceback.
+job of the cohort it ends the run with one line. A `glymflow.io.MachineFault`, and what the system
+refuses (OSError, MemoryError), fails the job: it is tried again and leaves nobody out. Any other
+exception is a bug: the job fails and its log has the traceback.
 
 In and out
 ----------

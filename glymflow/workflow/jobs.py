@@ -8,7 +8,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from glymflow.io import InputFault, write_placeholder
+from glymflow.io import InputFault, MachineFault, write_placeholder
+from glymflow.workflow.checksums import damaged, record_outputs
 
 
 @contextlib.contextmanager
@@ -16,15 +17,20 @@ def subject_job(snakemake: Any) -> Iterator[None]:
     """Run one step of one subject: a fault of its data excludes this subject only.
 
     Inside the ``with`` block, output goes to the job's log. An `InputFault` is written to the log
-    and, as a placeholder, to every output (see `glymflow.io`); the job then ends as done.
+    and, as a placeholder, to every output (see `glymflow.io`); the job then ends as done. Where a
+    file that an earlier job wrote is no longer as it was written, the fault is not the subject's:
+    the job fails. So it does with any other exception (`MachineFault`).
     """
     with _logged(snakemake):
         try:
             yield
         except InputFault as fault:
+            if spoilt := damaged(snakemake.input, snakemake.log[0]):
+                raise MachineFault(f"{spoilt}; glymflow verify names all such files") from None
             print(f"not measured: {fault}", flush=True)
             for path in snakemake.output:
                 write_placeholder(path, fault)
+        record_outputs(snakemake.output, snakemake.log[0])
 
 
 @contextlib.contextmanager
@@ -37,6 +43,7 @@ def cohort_job(snakemake: Any) -> Iterator[None]:
             print(f"{snakemake.rule}: {fault}", flush=True)
             terminal.write(f"{snakemake.rule}: {fault}\n")
             sys.exit(1)
+        record_outputs(snakemake.output, snakemake.log[0])
 
 
 @contextlib.contextmanager
@@ -50,11 +57,11 @@ def _logged(snakemake):
         os.dup2(log.fileno(), 2)
         try:
             yield terminal
-        except Exception:
+        except Exception as error:
             import traceback
 
             traceback.print_exc()
-            terminal.write(f"{snakemake.rule}: failed, see {snakemake.log[0]}\n")
+            terminal.write(f"{snakemake.rule}: {_reason(error)}, see {snakemake.log[0]}\n")
             raise
         finally:
             sys.stdout.flush()
@@ -62,3 +69,15 @@ def _logged(snakemake):
             os.dup2(out, 1)
             os.dup2(terminal.fileno(), 2)
             os.close(out)
+
+
+def _reason(error):
+    """Say whose fault it is that a job failed."""
+    if isinstance(error, MachineFault):
+        return f"failed, not for its data: {error}"
+    if isinstance(error, MemoryError):
+        return "failed, not for its data: not enough memory"
+    if isinstance(error, OSError) and error.errno is not None:
+        where = f"{error.filename}: " if error.filename else ""
+        return f"failed, not for its data: {where}{error.strerror}"
+    return "failed"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from glymflow.workflow.sheet_file import read_sheet, write_sheet
 from glymflow.workflow.sources import fingerprint
 
 FOLDER = Path(".snakemake") / "glymflow"
+KEPT = "GLYMFLOW_SHEET"  # the environment's variable with the name of the sheet of this run
 BATCH = 25  # sessions of lesions in one job: starting a job costs as much as some 20 masks
 
 
@@ -160,12 +162,17 @@ def _in_batches(names, size):
 def plan_sheet(settings: dict, *, planning: bool, folder: FilePath = FOLDER) -> Sheet:
     """Return the sheet of a cohort: anew for the process that plans a run, kept for its jobs.
 
+    A sheet is named by its settings and its content, and the process that plans gives its name to
+    its jobs in the environment (`KEPT`). So another planning of the same folder, a dry run after a
+    subject came in, changes nothing for the jobs of a run that goes on.
+
     Parameters
     ----------
     settings : dict
         From `glymflow.workflow.intake.intake_settings`; other settings have a sheet of their own.
     planning : bool
-        Whether this process plans the run. Otherwise a kept sheet is used if there is one.
+        Whether this process plans the run. Otherwise the sheet of the run is read; where the
+        environment does not name it, the newest of these settings.
     folder : path-like
         Where sheets are kept; all nodes have to see it.
 
@@ -179,12 +186,20 @@ def plan_sheet(settings: dict, *, planning: bool, folder: FilePath = FOLDER) -> 
         As `index_cohort`.
     """
     key = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
-    path = Path(folder) / f"sheet-{key[:16]}.json"
-    if not planning and path.is_file():
-        rows, excluded = read_sheet(path)
-        return Sheet(rows, excluded, path)
+    stem = f"sheet-{key[:16]}"
+    if not planning:
+        named = Path(folder) / os.environ.get(KEPT, "")
+        if not (named.name.startswith(stem) and named.is_file()):
+            kept = Path(folder).glob(f"{stem}-*.json")
+            named = max(kept, key=lambda path: path.stat().st_mtime_ns, default=Path("none"))
+        if named.is_file():
+            return Sheet(*read_sheet(named), named)
     rows, excluded = index_cohort(**settings)
+    sheet = Sheet(rows, excluded)
+    sheet.path = Path(folder) / f"{stem}-{sheet.fingerprint}.json"
+    if planning:
+        os.environ[KEPT] = sheet.path.name
     # somebody else's run directory, in a dry run, cannot be written to: no sheet is kept
     with contextlib.suppress(OSError):
-        write_sheet(rows, excluded, path)
-    return Sheet(rows, excluded, path)
+        write_sheet(rows, excluded, sheet.path)
+    return sheet

@@ -1,9 +1,13 @@
 """Images, tables and sidecars: what is written comes back, and what is broken is said in a line."""
 
+import errno
 import gzip
 import json
+import os
 import time
+import tracemalloc
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -365,3 +369,72 @@ def test_naming_says_which_file_and_keeps_the_kind():
         raise ValueError("a bug")
     with io.naming("a.tsv"):
         pass
+
+
+# ---------------------------------------------------------------- faults of the machine
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.ESTALE, errno.EIO, errno.EMFILE])
+def test_what_the_machine_refuses_is_no_fault_of_the_data(number, tmp_path, monkeypatch):
+    path = tmp_path / "a.nii"
+
+    class Refused:
+        def __array__(self, *_, **__):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("builtins.open", lambda *_, **__: Refused().__array__())
+    with pytest.raises(io.MachineFault, match=rf"a\.nii: {os.strerror(number)}$"):
+        io.require(path)
+    image = SimpleNamespace(dataobj=Refused(), get_filename=lambda: path)
+    with pytest.raises(io.MachineFault, match=rf"a\.nii: {os.strerror(number)}$"):
+        io.image_data(image)
+
+
+def test_a_file_that_is_not_there_is_a_fault_of_the_data(tmp_path):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    for name in ("none.nii", "loop", "."):
+        with pytest.raises(io.InputFault):
+            io.require(tmp_path / name)
+
+
+# ---------------------------------------------------------------- files that unpack to gigabytes
+
+
+def claiming(shape, path, dtype=np.uint8):
+    """Write the header of an image of this shape, and a few zeros after it."""
+    header = nib.Nifti1Header()
+    header.set_data_dtype(dtype)
+    header.set_data_shape(shape)
+    header["vox_offset"], header["magic"] = 352, b"n+1"
+    header.set_sform(np.eye(4), 1)
+    with (gzip.open if path.suffix != ".nii" else open)(path, "wb") as file:
+        file.write(header.binaryblock + bytes(104))
+
+
+@pytest.mark.parametrize("ending", [".nii", ".nii.gz", ".voi"])
+def test_an_image_that_claims_too_much_is_refused_from_its_header(ending, tmp_path):
+    path = tmp_path / f"a{ending}"
+    claiming((30000, 30000, 30), path)
+    with pytest.raises(io.InputFault, match=r"a\.\S+: 27000000000 voxels; images of up to 20"):
+        io.load_image(path)
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".voi"])
+def test_an_image_that_its_file_cannot_hold_is_refused_before_it_is_unpacked(ending, tmp_path):
+    path = tmp_path / f"a{ending}"
+    claiming((1000, 1000, 1000), path)
+    with pytest.raises(io.InputFault, match=r"truncated: the header claims 1000000000 bytes"):
+        io.load_image(path)
+
+
+def test_what_follows_the_voxels_of_a_voi_is_not_unpacked(tmp_path):
+    path = tmp_path / "a.voi"
+    io.save_image(np.ones((4, 5, 6), np.uint8), np.eye(4), tmp_path / "a.nii")
+    with gzip.open(path, "wb") as file:
+        file.write((tmp_path / "a.nii").read_bytes() + bytes(50_000_000))
+    tracemalloc.start()
+    data = io.image_data(io.load_image(path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert data.sum() == 120
+    assert peak < 5_000_000

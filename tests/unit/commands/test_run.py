@@ -5,6 +5,7 @@ import shlex
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -279,3 +280,19 @@ def test_a_signal_reaches_snakemake_and_its_jobs(tmp_path, number):
     # both write at the same time, in whatever order
     assert sorted(rest.replace("told", "told ").split()) == ["told"] * 2
     assert front.returncode == 130
+
+
+def test_damaged_files_that_the_run_writes_are_made_again(monkeypatch, capsys):
+    asked = []
+
+    def listing(command, **options):
+        asked.append(command)
+        return SimpleNamespace(stdout="output_file\tdate\nresults/a\t-\nresults/b\t-\n")
+
+    monkeypatch.setattr(run.subprocess, "run", listing)
+    command = ["snakemake", "all", "--dry-run"]
+    repaired = run.with_repairs(command, ["results/a", "results/of-nobody"])
+    assert repaired == [*command, "--forcerun", "results/a"]
+    assert asked == [["snakemake", "all", "--summary"]]
+    assert capsys.readouterr().out == "damaged or deleted, made again: results/a\n"
+    assert run.with_repairs(command, ["results/of-nobody"]) == command

@@ -6,7 +6,7 @@ from anat_heads import STEP, head, moved
 
 from glymflow.image import anat_registration, grid, registration
 from glymflow.image.template import load_template
-from glymflow.io import InputFault
+from glymflow.io import InputFault, MachineFault
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def test_rigid_finds_the_motion_between_contrasts(shift, turn):
     np.testing.assert_allclose(found[:3, :3] @ found[:3, :3].T, np.eye(3), atol=1e-5)
 
 
-def test_a_failed_rigid_registration_is_one_line(monkeypatch):
+def test_a_failed_rigid_registration_is_no_fault_of_the_data(monkeypatch):
     import ants
 
     def fail(*_, **__):
@@ -56,8 +56,12 @@ def test_a_failed_rigid_registration_is_one_line(monkeypatch):
 
     monkeypatch.setattr(ants, "registration", fail)
     image, affine = stripped()
-    with pytest.raises(InputFault, match=r"^registration failed: all samples map outside$"):
+    with pytest.raises(MachineFault, match=r"^ANTs failed, .*: all samples map outside$"):
         anat_registration.rigid(image, affine, image, affine, np.eye(4))
+    apart = np.eye(4)
+    apart[0, 3] = 500
+    with pytest.raises(InputFault, match=r"^registration failed: the two images do not overlap$"):
+        anat_registration.rigid(image, affine, image, affine, apart)
 
 
 # ---------------------------------------------------------------- to the template

@@ -1,5 +1,7 @@
 """Between our arrays and ANTs: places and directions stay, and a failure is one line."""
 
+import subprocess
+import sys
 from itertools import permutations, product
 
 import ants
@@ -10,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from glymflow.image import registration
 from glymflow.image.pose import find_pose
 from glymflow.image.template import load_template
-from glymflow.io import InputFault
+from glymflow.io import InputFault, MachineFault
 from glymflow.phantoms import head as phantom
 
 STORED = [*product(permutations(range(3)), [(1, 1, 1), (-1, 1, 1), (1, -1, -1)])]
@@ -254,10 +256,10 @@ def test_ants_gets_a_mask_only_with_a_lesion(lesion, monkeypatch, phantom_scan):
         raise RuntimeError("enough")
 
     monkeypatch.setattr(ants, "registration", record)
-    fa, affine = np.ones(phantom_scan["mask"].shape), phantom_scan["affine"]
+    fa, affine = phantom_scan["mask"].astype(float), phantom_scan["affine"]
     if lesion is not None:
         lesion = np.zeros(fa.shape, dtype=bool) if lesion == "empty" else fa.cumsum(axis=0) < 5
-    with pytest.raises(InputFault, match="enough"):
+    with pytest.raises(MachineFault, match="enough"):
         registration.register(fa, affine, fa, affine, np.eye(4), lesion=lesion)
     plain = {"type_of_transform", "initial_transform", "outprefix"}
     if lesion is None or not lesion.any():
@@ -314,6 +316,8 @@ def test_what_is_in_a_lesion_does_not_turn_the_head(spoilt):
 
 # ---------------------------------------------------------------- faults
 
+FAR = np.array([[0, 0, 0, 500.0], [0] * 4, [0] * 4, [0] * 4])  # mm
+
 
 @pytest.mark.parametrize("value", [0.0, np.nan])
 def test_empty_fa_is_refused(value, phantom_scan):
@@ -323,20 +327,50 @@ def test_empty_fa_is_refused(value, phantom_scan):
         registration.register(fa, phantom_scan["affine"], wm, wm_affine, np.eye(4))
 
 
-def test_error_of_ants_becomes_a_fault_of_one_line(monkeypatch, tmp_path, phantom_scan):
+def test_error_of_ants_is_no_fault_of_the_data(monkeypatch, tmp_path, phantom_scan):
     def fail(*args, **options):
-        raise RuntimeError("itk::ERROR:\n  all samples map outside\n")
+        raise RuntimeError("itk::ERROR:\n  code 1\n")
 
     monkeypatch.setattr(ants, "registration", fail)
     monkeypatch.setattr(registration.tempfile, "tempdir", str(tmp_path))
     wm, wm_affine = load_template("wm", 4)
-    with pytest.raises(InputFault) as fault:
-        registration.register(
-            np.ones(phantom_scan["mask"].shape), phantom_scan["affine"], wm, wm_affine, np.eye(4)
-        )
-    assert "all samples map outside" in str(fault.value)
-    assert "\n" not in str(fault.value)
+    with pytest.raises(MachineFault, match=r"^ANTs failed, .* memory: itk::ERROR: code 1$"):
+        registration.register(wm, wm_affine, wm, wm_affine, np.eye(4))
     assert not list(tmp_path.glob("glymflow-*"))
+
+
+@pytest.mark.parametrize("megabytes", [20, 60])
+def test_a_lack_of_memory_is_no_fault_of_the_data(megabytes):
+    """In a process with as much memory more than it has when ANTs starts."""
+    code = f"""
+import resource, numpy as np, ants
+from glymflow.image import registration
+from glymflow.image.template import load_template
+from glymflow.io import MachineFault
+wm, affine = load_template("wm", 2)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + {megabytes} * 2**20,) * 2)
+try:
+    registration.register(wm, affine, wm, affine, np.eye(4))
+except (MachineFault, MemoryError) as fault:
+    print("machine")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "machine"
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda fa, affine: (np.full_like(fa, 0.4), affine), "has no contrast"),
+        (lambda fa, affine: (fa, affine + FAR), "not overlap"),
+    ],
+)
+def test_images_that_cannot_be_registered_are_the_datas_fault(change, match):
+    wm, affine = load_template("wm", 4)
+    image, moved = change(wm, affine)
+    with pytest.raises(InputFault, match=rf"^registration to the template failed: .*{match}$"):
+        registration.register(image, moved, wm, affine, np.eye(4))
 
 
 def test_a_registration_in_words_and_numbers(capsys):

@@ -15,7 +15,10 @@ import os, sys
 from types import SimpleNamespace
 from glymflow.io import InputFault, write_placeholder
 from glymflow.workflow.jobs import cohort_job, subject_job
-snakemake = SimpleNamespace(rule="fit_tensor", output=["a.nii.gz", "new/b.json"], log=["job.log"])
+snakemake = SimpleNamespace(
+    rule="fit_tensor", input=["in.txt"], output=["a.nii.gz", "new/b.json"],
+    log=["logs/fit_tensor/job.log"],
+)
 with {kind}_job(snakemake):
     print("printed")
     print("warned", file=sys.stderr)
@@ -30,6 +33,8 @@ print("after, error", file=sys.stderr)
 
 @pytest.fixture
 def job(tmp_path):
+    (tmp_path / "logs/fit_tensor").mkdir(parents=True)
+
     def run(kind, ending):
         code = JOB.format(kind=kind, ending=ending)
         environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
@@ -48,7 +53,7 @@ LOGGED = {"printed", "warned", "compiled code", "a tool", "its error"}
 def test_output_of_every_kind_goes_to_the_log_and_the_terminal_comes_back(job, tmp_path, kind):
     done = job(kind, "pass")
     assert done.returncode == 0
-    assert set((tmp_path / "job.log").read_text().splitlines()) == LOGGED
+    assert set((tmp_path / "logs/fit_tensor/job.log").read_text().splitlines()) == LOGGED
     assert done.stdout == "after\n"
     assert done.stderr == "after, error\n"
     assert (tmp_path / "a.nii.gz").read_text() == "half written"
@@ -61,17 +66,18 @@ def test_fault_of_a_subject_becomes_every_output_and_ends_well(job, tmp_path):
     for name in ("a.nii.gz", "new/b.json"):
         with pytest.raises(InputFault, match=r"^dwi\.nii: broken$"):
             require(tmp_path / name)
-    assert "not measured: dwi.nii: broken" in (tmp_path / "job.log").read_text().splitlines()
+    log = (tmp_path / "logs/fit_tensor/job.log").read_text()
+    assert "not measured: dwi.nii: broken" in log.splitlines()
 
 
 @pytest.mark.parametrize("kind", ["subject", "cohort"])
 def test_error_of_ours_fails_the_job_with_its_trace_in_the_log(job, tmp_path, kind):
     done = job(kind, "raise KeyError('ours')")
     assert done.returncode == 1
-    log = (tmp_path / "job.log").read_text()
+    log = (tmp_path / "logs/fit_tensor/job.log").read_text()
     assert "Traceback" in log
     assert "KeyError: 'ours'" in log
-    assert done.stderr.startswith("fit_tensor: failed, see job.log\n")
+    assert done.stderr.startswith("fit_tensor: failed, see logs/fit_tensor/job.log\n")
     assert "after" not in done.stdout
     assert (tmp_path / "a.nii.gz").read_text() == "half written"
     assert not (tmp_path / "new").exists()
@@ -81,7 +87,8 @@ def test_fault_of_the_cohort_ends_with_one_line_and_status_1(job, tmp_path):
     done = job("cohort", "raise InputFault('nobody is left')")
     assert done.returncode == 1
     assert done.stderr == "fit_tensor: nobody is left\n"
-    assert "fit_tensor: nobody is left" in (tmp_path / "job.log").read_text().splitlines()
+    log = (tmp_path / "logs/fit_tensor/job.log").read_text()
+    assert "fit_tensor: nobody is left" in log.splitlines()
     assert not (tmp_path / "new").exists()
 
 
@@ -117,3 +124,37 @@ def test_outside_of_a_job_ants_is_whole():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=env
     )
     assert done.stdout.strip() == "True"
+
+
+MACHINE = {
+    "OSError(5, 'Input/output error', '/data/x.nii')": "/data/x.nii: Input/output error",
+    "OSError(28, 'No space left on device')": "No space left on device",
+    "MemoryError()": "not enough memory",
+    "MachineFault('x.nii: Stale file handle')": "x.nii: Stale file handle",
+}
+
+
+@pytest.mark.parametrize(("error", "said"), MACHINE.items())
+def test_fault_of_the_machine_fails_the_job_and_writes_off_nobody(job, tmp_path, error, said):
+    done = job("subject", f"from glymflow.io import MachineFault; raise {error}")
+    assert done.returncode == 1
+    assert done.stderr.startswith(
+        f"fit_tensor: failed, not for its data: {said}, see logs/fit_tensor/job.log\n"
+    )
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_damaged_file_of_ours_is_no_fault_of_the_subject(job, tmp_path):
+    assert job("subject", "open('in.txt', 'w').write('whole')").returncode == 0
+    (tmp_path / "in.txt").write_text("whole")
+    record = tmp_path / "logs/earlier/job.log"
+    record.parent.mkdir()
+    code = f"from glymflow.workflow.checksums import *; record_outputs(['in.txt'], {str(record)!r})"
+    subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(ROOT)}, check=True
+    )
+    assert job("subject", "raise InputFault('in.txt: no image')").returncode == 0
+    (tmp_path / "in.txt").write_text("who")
+    done = job("subject", "raise InputFault('in.txt: no image')")
+    assert done.returncode == 1
+    assert "failed, not for its data: in.txt: 3 bytes, 5 were written" in done.stderr

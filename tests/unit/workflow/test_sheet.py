@@ -1,6 +1,7 @@
 """What a run found in the cohort, kept for its jobs."""
 
 import json
+import os
 
 import pandas as pd
 import pytest
@@ -43,6 +44,12 @@ def index(monkeypatch):
     return found
 
 
+@pytest.fixture(autouse=True)
+def no_run(monkeypatch):
+    """No run in the environment, and none of the test's after it."""
+    monkeypatch.setenv(sheets.KEPT, "")
+
+
 def only_series(sheet):
     (name,) = sheet.series
     return name
@@ -64,6 +71,17 @@ def test_planning_always_looks_anew(index, tmp_path):
         plan_sheet(CONFIG, planning=True, folder=tmp_path)
     assert index.asked == 2
     assert only_series(plan_sheet(CONFIG, planning=False, folder=tmp_path)) == "bids-2"
+
+
+def test_another_planning_changes_nothing_for_the_jobs_of_a_run(index, tmp_path, monkeypatch):
+    plan_sheet(CONFIG, planning=True, folder=tmp_path)
+    of_the_run = os.environ[sheets.KEPT]
+    dry_run = plan_sheet(CONFIG, planning=True, folder=tmp_path)
+    assert only_series(plan_sheet(CONFIG, planning=False, folder=tmp_path)) == "bids-2"
+    monkeypatch.setenv(sheets.KEPT, of_the_run)
+    assert only_series(plan_sheet(CONFIG, planning=False, folder=tmp_path)) == "bids-1"
+    monkeypatch.delenv(sheets.KEPT)
+    assert plan_sheet(CONFIG, planning=False, folder=tmp_path).path == dry_run.path
 
 
 def test_another_config_has_a_sheet_of_its_own(index, tmp_path):

@@ -1,0 +1,114 @@
+"""What each job wrote, beside its log: sizes and SHA-256, with which a results folder is compared.
+
+A file that is damaged after it was written (a full disk, a copy cut off, a hand) must not be taken
+for a subject's data. `record_outputs` keeps what a job wrote in ``<its log>.tsv``, paths relative
+to the run directory; `check_results` compares.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from glymflow.io import FilePath, checksum, whole
+
+ENDING = ".sha256.tsv"
+COLUMNS = ("sha256", "bytes", "path")
+
+
+class Written(NamedTuple):
+    """A file as a job wrote it."""
+
+    sha256: str
+    bytes: int
+    path: str
+
+
+def record_path(log: FilePath) -> Path:
+    """Return where the record of the job with this log is kept."""
+    return Path(log).with_suffix(ENDING)
+
+
+def record_outputs(outputs: Iterable[FilePath], log: FilePath) -> None:
+    """Write the sizes and checksums of a job's outputs beside its log.
+
+    Parameters
+    ----------
+    outputs : iterable of path-like
+        Outputs that are not there are left out; Snakemake names them.
+    log : path-like
+    """
+    rows = [
+        Written(checksum(path), os.path.getsize(path), str(path))
+        for path in outputs
+        if os.path.isfile(path)
+    ]
+    with whole(record_path(log)) as part, open(part, "w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(rows)
+
+
+def read_records(logs: FilePath, subjects: Collection[str] | None = None) -> Iterator[Written]:
+    """Yield what is recorded under a folder of logs; a damaged record counts as none.
+
+    Parameters
+    ----------
+    logs : path-like
+    subjects : collection of str, optional
+        Only records of these folders (``sub-01``), and those of whole cohorts and batches.
+    """
+    logs = Path(logs)
+    folders = [logs.rglob(f"*{ENDING}")]
+    if subjects is not None:
+        own = [logs.glob(f"*/{subject}/**/*{ENDING}") for subject in sorted(subjects)]
+        folders = [logs.glob(f"*{ENDING}"), logs.glob(f"*/*{ENDING}"), *own]
+    for path in sorted(path for folder in folders for path in folder):
+        with open(path, newline="", encoding="utf-8", errors="replace") as file:
+            for row in csv.reader(file, delimiter="\t"):
+                if len(row) == len(COLUMNS) and row[1].isdigit():
+                    yield Written(row[0], int(row[1]), row[2])
+
+
+def compare(written: Written, run: FilePath = ".", *, whole_file: bool = True) -> str | None:
+    """Return what is wrong with a file, None if it is as it was written.
+
+    Parameters
+    ----------
+    written : Written
+    run : path-like
+        The run directory.
+    whole_file : bool
+        Compare checksums; else sizes only.
+    """
+    path = Path(run) / written.path
+    if not path.is_file():
+        return f"{written.path}: deleted since it was written"
+    size = path.stat().st_size
+    if size != written.bytes:
+        return f"{written.path}: {size} bytes, {written.bytes} were written"
+    if whole_file and checksum(path) != written.sha256:
+        return f"{written.path}: changed since it was written"
+    return None
+
+
+def damaged(inputs: Iterable[FilePath], log: FilePath) -> str | None:
+    """Return what is wrong with the first of some inputs that an earlier job wrote, else None.
+
+    Parameters
+    ----------
+    inputs : iterable of path-like
+        As the rule names them, relative to the run directory.
+    log : path-like
+        Of the job that reads them: its folder ``logs`` holds the records of the others.
+    """
+    wanted = {str(path) for path in inputs}
+    logs = next((folder for folder in Path(log).parents if folder.name == "logs"), None)
+    if logs is None:
+        return None
+    subjects = {part for path in wanted for part in Path(path).parts if part.startswith("sub-")}
+    known = (one for one in read_records(logs, subjects) if one.path in wanted)
+    return next(filter(None, map(compare, known)), None)
