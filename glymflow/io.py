@@ -35,6 +35,7 @@ MISSING = "n/a"
 # is refused before memory is asked for.
 MOST_VOXELS = 2_000_000_000
 _GZIP_RATIO = 1032  # no stream unpacks to more than this times its size
+MOST_ENTRIES = 100_000  # of a config or plan; what has more is made of aliases that multiply
 # a file that is not there is a fault of the data set; other refusals are the machine's
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
 
@@ -334,6 +335,37 @@ def write_json(content: object, path: FilePath) -> None:
     text = json.dumps(_plain(content), indent=2, ensure_ascii=False, allow_nan=False)
     with whole(path) as part:
         part.write_text(text + "\n", encoding="utf-8")
+
+
+def check_entries(content: object, path: object) -> None:
+    """Refuse YAML whose aliases multiply or refer to themselves, before anything walks through it.
+
+    Parameters
+    ----------
+    content : object
+        As a YAML loader gives it: an alias is the same object once more.
+    path : object
+        The file, for the message.
+
+    Raises
+    ------
+    ConfigFault
+        If all aliases written out have more than `MOST_ENTRIES` entries.
+    """
+    sizes: dict[int, int | None] = {}
+
+    def size(item):
+        if not isinstance(item, (dict, list)):
+            return 1
+        if id(item) not in sizes:
+            sizes[id(item)] = None
+            parts = [*item, *item.values()] if isinstance(item, dict) else item
+            sizes[id(item)] = 1 + sum(size(part) for part in parts)
+        known = sizes[id(item)]
+        return MOST_ENTRIES + 1 if known is None else known  # None: it holds itself
+
+    if size(content) > MOST_ENTRIES:
+        raise ConfigFault(f"{path}: its aliases (&, *) stand for more than {MOST_ENTRIES} entries")
 
 
 def _plain(value):

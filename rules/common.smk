@@ -95,6 +95,11 @@ def follow_registrations(path):
     ]
 
 
+def names_own_columns(lesions):
+    """Say whether lesions take their side or location from the participants table."""
+    return any(lesions[f"{known}_column"] for known in ("side", "location"))
+
+
 def follow_atlas(path):
     """Give a file of the registration where the regions come from the template."""
     return path if config["epvs"]["regions"] == "atlas" else []

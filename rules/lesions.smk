@@ -49,7 +49,11 @@ rule collect_lesions:
         faults=collect(
             "<resources>/lesions/batch-{batch}_excluded.tsv", batch=SHEET.batches
         ),
-        participants=branch(exists(PARTICIPANTS), then=PARTICIPANTS, otherwise=[]),
+        participants=branch(
+            names_own_columns(config["lesions"]) and exists(PARTICIPANTS),
+            then=PARTICIPANTS,
+            otherwise=[],
+        ),
     output:
         table="<cohort>/lesions.tsv",
         excluded="<cohort>/excluded/lesions.tsv",

@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 from scipy import special, stats
 
-from glymflow.io import InputFault
+from glymflow.io import InputFault, check_entries
 from glymflow.schemas import SCHEMAS, error_text
 
 EVERYTHING = (0.0, math.inf)
@@ -51,6 +51,7 @@ def load_printed(path, schema):
         raise InputFault(f"{path}: {error.strerror or error}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputFault(f"{path}: not readable as YAML ({' '.join(str(error).split())})") from None
+    check_entries(document, path)
     rules = yaml.safe_load((SCHEMAS / f"{schema}.schema.yaml").read_text(encoding="utf-8"))
     errors = sorted(Draft202012Validator(rules).iter_errors(document), key=lambda e: str(e.path))
     faults = [error_text(error) for error in errors]

@@ -14,7 +14,7 @@ import yaml
 from glymflow.cohort.domain import measure_columns
 from glymflow.cohort.participants import KEYS
 from glymflow.domains import DOMAINS
-from glymflow.io import ConfigFault
+from glymflow.io import ConfigFault, check_entries
 from glymflow.schemas import SCHEMAS, error_text, suggestion
 from glymflow.text import level_text
 
@@ -52,6 +52,7 @@ def load_plan(path):
         raise ConfigFault(
             f"{path}: not readable as YAML ({' '.join(str(error).split())})"
         ) from None
+    check_entries(plan, path)
     faults = _schema_faults(plan)
     if not faults:
         plan = _normalise(plan)

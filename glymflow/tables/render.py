@@ -28,6 +28,8 @@ class Table:
     footnotes: list = field(default_factory=list)
 
 
+_FORMULA = re.compile(r"[=@\r]|[+-](?![\d.∞ ]|$)")  # -0.3 and a lone minus are none
+
 STYLE = """
 .glymflow-table { font: 14px/1.4 system-ui, sans-serif; color: #222; margin: 1em 0; }
 .glymflow-table table { border-collapse: collapse; border-bottom: 2px solid #222; }
@@ -42,12 +44,20 @@ STYLE = """
 
 
 def to_tsv(table):
-    """Render as TSV: header and rows, no footnotes; minus is a plain hyphen."""
+    """Render as TSV: header and rows, no footnotes; minus is a plain hyphen.
+
+    The file is opened in spreadsheets: a cell that they would take for a formula (a label of the
+    participants table such as ``=cmd``) gets an apostrophe before it. Numbers stay as they are.
+    """
     lines = [table.columns]
     for indent, label, _, cells in table.rows:
         lines.append(["  " * indent + label, *cells])
-    text = "\n".join("\t".join(cell.replace("\t", " ") for cell in line) for line in lines)
-    return text.replace("−", "-") + "\n"
+    return "\n".join("\t".join(map(_spreadsheet_cell, line)) for line in lines) + "\n"
+
+
+def _spreadsheet_cell(cell):
+    cell = cell.replace("\t", " ").replace("−", "-")
+    return f"'{cell}" if _FORMULA.match(cell.lstrip()) else cell
 
 
 def to_html(table, *, page=True):

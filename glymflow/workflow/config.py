@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from glymflow.alps.domain import ROLES
-from glymflow.io import ConfigFault, FilePath, InputFault
+from glymflow.io import ConfigFault, FilePath, InputFault, check_entries
 from glymflow.schemas import ROOT, SCHEMAS
 
 DEFAULTS = ROOT / "config" / "config.yaml"
@@ -61,6 +61,10 @@ def config_faults(config: dict) -> list[str]:
         One line per fault that names the key, its value and what is allowed; empty if the config
         can be used. Paths are relative to the working directory.
     """
+    try:
+        check_entries(config, "config")
+    except ConfigFault as fault:
+        return [str(fault)]
     if config.get("bids_dir") is None:
         unset = "bids_dir: not set; it is the folder of your BIDS data set"
         return [unset, *_schema_faults({**config, "bids_dir": "."})]
@@ -89,6 +93,7 @@ def read_config(path: FilePath) -> dict:
         place = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not readable"
         raise ConfigFault(f"{path}: not valid YAML{place}: {problem}") from None
+    check_entries(content, path)
     if content is None:
         return {}
     if not isinstance(content, dict):

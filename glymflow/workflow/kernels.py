@@ -7,7 +7,6 @@ share Haswell's instructions (x86-64-v3), so that a run asks for these kernels e
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import MutableMapping
 from pathlib import Path
@@ -30,7 +29,7 @@ def pin(environment: MutableMapping[str, str], flags: set[str] | None = None) ->
     """
     for name in _THREADS:
         environment.setdefault(name, "1")
-    if _NEEDED <= (processor_flags() if flags is None else flags):
+    if (processor_flags() if flags is None else flags) >= _NEEDED:
         environment.setdefault("OPENBLAS_CORETYPE", CORE)
 
 

@@ -13,9 +13,12 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from glymflow import io
 from glymflow.io import ConfigFault, InputFault, NoResult
+from glymflow.study import plan
+from glymflow.workflow import config
 
 AFFINE = np.array([[0, 0, 2.5, -40], [-3.0, 0, 0, 50], [0, 4.0, 0, -20], [0, 0, 0, 1]])
 
@@ -438,3 +441,27 @@ def test_what_follows_the_voxels_of_a_voi_is_not_unpacked(tmp_path):
     tracemalloc.stop()
     assert data.sum() == 120
     assert peak < 5_000_000
+
+
+def bomb(levels=9, width=9):
+    lines = ["a0: &a0 [x, x, x]"]
+    for level in range(1, levels):
+        lines.append(f"a{level}: &a{level} [{', '.join([f'*a{level - 1}'] * width)}]")
+    return "\n".join(lines)
+
+
+def test_aliases_that_multiply_are_refused_at_once():
+    start = time.perf_counter()
+    with pytest.raises(ConfigFault, match=r"^c\.yaml: its aliases .* more than 100000 entries$"):
+        io.check_entries(yaml.safe_load(bomb()), "c.yaml")
+    with pytest.raises(ConfigFault, match=r"aliases"):
+        io.check_entries(yaml.safe_load("a: &a [*a]"), "c.yaml")
+    assert time.perf_counter() - start < 5
+    io.check_entries(yaml.safe_load(bomb(3)), "c.yaml")  # some aliases are no bomb
+
+
+@pytest.mark.parametrize("reader", [config.read_config, plan.load_plan])
+def test_a_file_of_aliases_is_refused(reader, tmp_path):
+    (tmp_path / "c.yaml").write_text(bomb())
+    with pytest.raises(ConfigFault, match=r"c\.yaml: its aliases"):
+        reader(tmp_path / "c.yaml")

@@ -75,3 +75,24 @@ def test_latex_row_that_starts_with_a_bracket():
     """The \\ of the row before would take it for its option."""
     text = to_latex(Table("t", ["x"], [(0, "[a]", "", []), (0, "[b]", "", [])]))
     assert "{[}a]" in text
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
+        ("@SUM(A1)", "'@SUM(A1)"),
+        ("+cmd", "'+cmd"),
+        ("-cmd", "'-cmd"),
+        ("−0.31 (−0.5, 0.1)", "-0.31 (-0.5, 0.1)"),
+        ("-", "-"),
+        ("+1.2", "+1.2"),
+        ("a=b", "a=b"),
+    ],
+)
+def test_a_cell_that_a_spreadsheet_would_run_is_made_text(cell, written):
+    table = Table("t", ["", cell], rows=[(0, cell, "", [cell]), (1, cell, "", ["x"])])
+    header, first, second = to_tsv(table).splitlines()
+    assert header.split("\t")[1] == written
+    assert first.split("\t") == [written, written]
+    assert second.split("\t")[0].strip().lstrip("'").strip() == written.lstrip("'")
