@@ -8,6 +8,7 @@ Modules
 -------
 - `check`: validates a config and its inputs, and says what will run and what is missing.
 - `run`: the workflow in the words of BIDS Apps; prints the snakemake command that it runs.
+- `crashed`: which series a run lost to failed jobs; `run_end`: how a run ended, in words.
 - `verify`: whether the files of a run, and its inputs, are as they were.
 - `simulate`: a BIDS cohort with known ALPS, lesions and their truth (`glymflow.phantoms`).
 - `repeatability`, `repeatability_page`: test-retest statistics of an ``alps.tsv``.

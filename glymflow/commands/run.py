@@ -16,10 +16,11 @@ from pathlib import Path
 
 import yaml
 
-from glymflow.cohort.participants import EXCLUDED_COLUMNS
 from glymflow.commands.check import is_measured, plan_of, refusals
+from glymflow.commands.crashed import crashed_jobs
+from glymflow.commands.run_end import SHOWN, left_out, tell_end
 from glymflow.commands.verify import spoilt_outputs
-from glymflow.io import InputFault, MachineFault, read_tsv, whole
+from glymflow.io import InputFault, MachineFault, whole
 from glymflow.schemas import ROOT
 from glymflow.workflow.config import read_config, with_defaults
 from glymflow.workflow.intake import index_cohort, intake_settings
@@ -28,10 +29,8 @@ from glymflow.workflow.intake import index_cohort, intake_settings
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 # the target rule of each level of analysis
 TARGETS = {"participant": "measures", "group": "all"}
-PAGES = {"participant": "report", "group": "report/index.html"}  # in results/
-CONFIG = "glymflow-run.yaml"
+CONFIG, CRASHED = "glymflow-run.yaml", "glymflow-crashed.yaml"
 HEADER = "# Written by glymflow run: the keys of this run on top of the defaults. Do not edit it.\n"
-SHOWN = 10  # at most so many of those who were left out are named
 
 EPILOG = """\
 levels:
@@ -95,7 +94,7 @@ def run(args):
     try:
         keys = config_of_run(args)
         with _made(out):
-            check_input(keys, out, args.config)
+            rows = check_input(keys, out, args.config)
             write_config(keys, out / CONFIG)
     except (InputFault, MachineFault) as fault:
         print(f"glymflow run: refused, nothing was run\n{fault}", file=sys.stderr)
@@ -109,6 +108,8 @@ def run(args):
         command = with_repairs(command, spoilt)
     print(shlex.join(command), flush=True)
     status = run_command(command)
+    if status == FAILED and not args.dry_run:
+        finish_without_crashed(command, rows, out)
     if status in (DONE, FAILED) and not args.dry_run:
         return tell_end(status, out / "results", args.level, strict=args.strict)
     return status
@@ -156,6 +157,11 @@ def check_input(keys, out, name=None):
     ------
     InputFault
         With one line per fault.
+
+    Returns
+    -------
+    dict of str to DataFrame
+        What is found in the cohort, by domain.
     """
     config = with_defaults(keys)
     with contextlib.chdir(out):
@@ -168,6 +174,7 @@ def check_input(keys, out, name=None):
     if not any(is_measured(table) for table in rows.values()):
         nothing = f"{config['bids_dir']}: there is nothing that can be measured"
         raise InputFault("\n".join([nothing, *left_out(excluded)]))
+    return rows
 
 
 def write_config(keys, path):
@@ -241,6 +248,27 @@ def with_repairs(command, spoilt):
     return [*command, "--forcerun", *again] if again else command
 
 
+def finish_without_crashed(command, rows, out):
+    """Make the cohort's tables and pages of what is there, after jobs failed.
+
+    Parameters
+    ----------
+    command : list of str
+        That of the run.
+    rows : dict of str to DataFrame
+        From `check_input`.
+    out : Path
+        The run directory.
+    """
+    crashed = crashed_jobs(command, rows, out)
+    if not crashed:
+        return
+    write_config({"crashed": crashed}, out / CRASHED)
+    place = command.index(str(out / CONFIG)) + 1
+    print("\nJobs failed: the tables and pages are made of the others.", flush=True)
+    run_command([*command[:place], str(out / CRASHED), *command[place:]])
+
+
 def run_command(command):
     """Run a command to its end; signals to stop reach it and all that it started, once.
 
@@ -271,69 +299,3 @@ def run_command(command):
     if signals:
         return INTERRUPTED
     return DONE if status == 0 else FAILED
-
-
-# ---------------------------------------------------------------- the end
-
-
-def left_out(excluded):
-    """Say who was left out of what and why: a count, and up to ten names.
-
-    Parameters
-    ----------
-    excluded : DataFrame
-        `glymflow.cohort.participants.EXCLUDED_COLUMNS`.
-
-    Returns
-    -------
-    list of str
-        Lines; none if nobody was.
-    """
-    if excluded.empty:
-        return []
-    counts = excluded.stage.value_counts(sort=False).items()
-    subjects = excluded.participant_id.nunique()
-    lines = [
-        f"Left out: {subjects} {'subject' if subjects == 1 else 'subjects'}"
-        f" ({', '.join(f'{stage} {count}' for stage, count in counts)})"
-    ]
-    for row in excluded.head(SHOWN).itertuples():
-        ids = [name for name in (row.participant_id, row.session_id) if isinstance(name, str)]
-        name = row.series if isinstance(row.series, str) else "_".join(ids)
-        lines.append(f"  {name or '?'}: {row.stage}: {row.reason}")
-    if len(excluded) > SHOWN:
-        lines.append(f"  and {len(excluded) - SHOWN} more")
-    return lines
-
-
-def tell_end(status, results, level, *, strict):
-    """Print what became of a run, who was left out, and where to look.
-
-    Parameters
-    ----------
-    status : int
-        `DONE` or `FAILED`.
-    results : Path
-    level : {"participant", "group"}
-    strict : bool
-        Whether a run that left anybody out failed.
-
-    Returns
-    -------
-    int
-        The exit status.
-    """
-    if status == FAILED:
-        where = f"see the lines above, and {results / 'logs'}"
-        print(f"glymflow run: something failed; {where}", file=sys.stderr)
-        return FAILED
-    table, lines = results / "cohort" / "excluded.tsv", []
-    if table.is_file():
-        lines = left_out(read_tsv(table, text=EXCLUDED_COLUMNS))
-    if lines:
-        print("", *lines, f"  The whole list: {table}", sep="\n")
-    print()
-    for name, path in (("Report", PAGES[level]), ("Values", "cohort/cohort.tsv")):
-        if (results / path).exists():
-            print(f"{name}: {results / path}")
-    return FAILED if strict and lines else DONE

@@ -33,6 +33,7 @@ def intake_settings(config: dict, plan: dict | None) -> dict:
         "participants": config["participants"],
         "participant_label": config["participant_label"],
         "session_label": config["session_label"],
+        "crashed": config["crashed"],
         "domains": {
             domain.name: domain.part("intake").settings(config, plan) for domain in DOMAINS
         },
@@ -47,6 +48,7 @@ def index_cohort(
     domains: dict,
     participant_label: Sequence[str] | None = None,
     session_label: Sequence[str] | None = None,
+    crashed: Sequence[dict] = (),
 ) -> tuple[dict, pd.DataFrame]:
     """List all that can be measured in a cohort, and what cannot take part.
 
@@ -58,14 +60,16 @@ def index_cohort(
         Settings of each domain, from `intake_settings`.
     participant_label, session_label : sequence of str, optional
         Only these subjects and sessions (`glymflow.cohort.bids.select_sessions`).
+    crashed : sequence of dict, optional
+        What is left out because a job of it failed (see `leave_out_crashed`).
 
     Returns
     -------
     rows : dict of str to DataFrame
         Of each domain, what it found.
     excluded : DataFrame
-        `EXCLUDED_COLUMNS`, sorted. `stage` is "intake" (not measured), or "statistics" (measured,
-        but left out of what needs the participants table).
+        `EXCLUDED_COLUMNS`, sorted. `stage` is "intake" (not measured), "crashed" (a job failed), or
+        "statistics" (measured, but left out of what needs the participants table).
 
     Raises
     ------
@@ -97,5 +101,42 @@ def index_cohort(
     excluded = pd.concat([excluded, unmatched[measured]], ignore_index=True).drop_duplicates()
     rows = {name: one.rows for name, one in found.items()}
     rows, excluded = select_sessions(rows, excluded, session_label)
+    rows, excluded = leave_out_crashed(rows, excluded, crashed)
     excluded = excluded.sort_values(ORDER, na_position="first", ignore_index=True)
     return rows, none_for_missing(excluded)
+
+
+def leave_out_crashed(
+    rows: dict, excluded: pd.DataFrame, crashed: Sequence[dict]
+) -> tuple[dict, pd.DataFrame]:
+    """Leave out what a job failed for, so that the others get their tables and pages.
+
+    Parameters
+    ----------
+    rows, excluded
+        As `index_cohort` returns them.
+    crashed : sequence of dict
+        domain, name and log (of the job): of ALPS the series, of EPVS the session, of lesions the
+        folder of the session (``sub-01/ses-1``).
+
+    Returns
+    -------
+    rows, excluded
+        The rest, and a row of stage "crashed" for each.
+    """
+    lost = []
+    rows = dict(rows)
+    for name, column in (("alps", "series"), ("epvs", "session"), ("lesions", "folder")):
+        logs = {one["name"]: one["log"] for one in crashed if one["domain"] == name}
+        table = rows.get(name)
+        if not logs or table is None or table.empty:
+            continue
+        gone = table[column].isin(logs)
+        for key, some in table[gone].groupby(column):
+            row = some.iloc[0]
+            series = row.series if name == "alps" else None
+            reason = f"{name}: the job failed, see {logs[key]}"
+            lost.append((row.participant_id, row.session_id, series, "crashed", reason))
+        rows[name] = table[~gone].reset_index(drop=True)
+    added = pd.DataFrame(lost, columns=EXCLUDED_COLUMNS, dtype=object)
+    return rows, pd.concat([excluded, added], ignore_index=True)

@@ -141,3 +141,15 @@ def test_in_parts(broken, small_run):
         )  # fmt: skip
         assert f"batch {part}" in text
     assert_heals(broken, small_run)
+
+
+def test_a_crash_does_not_keep_the_others_from_their_tables(broken, small_run):
+    """What `glymflow run` does after a job failed; the rerun then brings all."""
+    lost = {"domain": "alps", "name": "sub-02", "log": "results/logs/fit_tensor/sub-02.log"}
+    snakemake(broken.work, "--cores", 2, config=broken.config | {"crashed": [lost]})
+    assert set(broken.table("cohort/alps.tsv").participant_id) == {"sub-01", "sub-03", "sub-04"}
+    (row,) = broken.table("cohort/excluded.tsv").itertuples()
+    assert (row.series, row.stage) == ("sub-02", "crashed")
+    assert "the job failed, see results/logs/fit_tensor/sub-02.log" in row.reason
+    assert (broken.results / "report" / "index.html").is_file()
+    assert_heals(broken, small_run)

@@ -193,12 +193,29 @@ def test_out_dir_in_the_checkout_is_noted(here, snakemake, capsys, monkeypatch):
 # ------------------------------------------------------------------ how it ends
 
 
-def test_something_failed(here, snakemake, capsys):
+def test_something_failed(here, snakemake, capsys, monkeypatch):
     snakemake.status = 1
+    monkeypatch.setattr(run, "crashed_jobs", lambda *_: [])
     assert cli.main(["run", "bids", "out", "group"]) == 1
     assert (
         f"see the lines above, and {here / 'out' / 'results' / 'logs'}" in capsys.readouterr().err
     )
+
+
+def test_tables_are_made_without_what_crashed(here, snakemake, capsys, monkeypatch):
+    log = "results/logs/fit_tensor/sub-01/sub-01.log"
+    crashed = [{"domain": "alps", "name": "sub-01", "log": log}]
+    snakemake.status = 1
+    monkeypatch.setattr(run, "crashed_jobs", lambda *_: crashed)
+    assert cli.main(["run", "bids", "out", "group"]) == 1
+    first, second = snakemake.commands
+    configs = options(second)["--configfile"]
+    assert options(first)["--configfile"] == configs[:1]
+    assert yaml.safe_load((here / "out" / "glymflow-crashed.yaml").read_text()) == {
+        "crashed": crashed
+    }
+    assert configs[1:] == [str(here / "out" / "glymflow-crashed.yaml")]
+    assert "Jobs failed: the tables and pages are made of the others." in capsys.readouterr().out
 
 
 @pytest.fixture

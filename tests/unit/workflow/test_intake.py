@@ -1,5 +1,6 @@
 """The intake: every domain looks in one listing, and each subject that is left out has a line."""
 
+import pandas as pd
 import pytest
 from bids_trees import make_tree
 
@@ -7,7 +8,7 @@ from glymflow.cohort.participants import EXCLUDED_COLUMNS
 from glymflow.domains import DOMAINS
 from glymflow.io import InputFault
 from glymflow.workflow.config import load_config
-from glymflow.workflow.intake import index_cohort, intake_settings
+from glymflow.workflow.intake import index_cohort, intake_settings, leave_out_crashed
 
 
 @pytest.fixture
@@ -61,3 +62,20 @@ def test_one_folder_for_images_and_masks(find, tmp_path):
 def test_a_table_that_was_named_must_be_there(find, tmp_path):
     with pytest.raises(InputFault):
         find("sub-1/dwi/sub-1_dwi", participants=tmp_path / "gone.tsv")
+
+
+def test_what_crashed_is_left_out_and_named():
+    series = pd.DataFrame(
+        [("sub-1", None, "sub-1_dir-AP"), ("sub-1", None, "sub-1_dir-PA")],
+        columns=["participant_id", "session_id", "series"],
+        dtype=object,
+    )
+    rows = {"alps": series, "epvs": pd.DataFrame(), "lesions": pd.DataFrame()}
+    excluded = pd.DataFrame(columns=EXCLUDED_COLUMNS, dtype=object)
+    names = (("alps", "sub-1_dir-AP"), ("alps", "of-nobody"), ("lesions", "sub-9"))
+    crashed = [{"domain": domain, "name": name, "log": "a.log"} for domain, name in names]
+    left, added = leave_out_crashed(rows, excluded, crashed)
+    assert left["alps"].series.tolist() == ["sub-1_dir-PA"]
+    assert added.to_numpy().tolist() == [
+        ["sub-1", None, "sub-1_dir-AP", "crashed", "alps: the job failed, see a.log"]
+    ]

@@ -1,0 +1,104 @@
+"""How a run ended: who was measured, who was left out and why, what crashed, where to look."""
+
+import sys
+
+from glymflow.cohort.participants import EXCLUDED_COLUMNS
+from glymflow.domains import DOMAINS
+from glymflow.io import read_tsv
+
+SHOWN = 10  # at most so many of those who were left out are named
+PAGES = {"participant": "report", "group": "report/index.html"}  # in results/
+
+
+def left_out(excluded):
+    """Say who was left out of what and why: a count, and up to ten names of each stage.
+
+    Parameters
+    ----------
+    excluded : DataFrame
+        `glymflow.cohort.participants.EXCLUDED_COLUMNS`.
+
+    Returns
+    -------
+    list of str
+        Lines; none if nobody was.
+    """
+    if excluded.empty:
+        return []
+    counts = excluded.stage.value_counts(sort=False).items()
+    subjects = excluded.participant_id.nunique()
+    lines = [
+        f"Left out: {subjects} {'subject' if subjects == 1 else 'subjects'}"
+        f" ({', '.join(f'{stage} {count}' for stage, count in counts)})"
+    ]
+    # what crashed first: it is what the user can mend
+    rows = excluded.sort_values("stage", key=lambda stage: stage != "crashed", kind="stable")
+    for row in rows.head(SHOWN).itertuples():
+        ids = [name for name in (row.participant_id, row.session_id) if isinstance(name, str)]
+        name = row.series if isinstance(row.series, str) else "_".join(ids)
+        lines.append(f"  {name or '?'}: {row.stage}: {row.reason}")
+    if len(excluded) > SHOWN:
+        lines.append(f"  and {len(excluded) - SHOWN} more")
+    return lines
+
+
+def measured(results):
+    """Say of how many scans or sessions each domain has values, and how they were judged.
+
+    Parameters
+    ----------
+    results : Path
+
+    Returns
+    -------
+    list of str
+        One line for each domain that was measured: "ALPS: 12 subjects, 14 scans: 13 pass, 1 warn".
+    """
+    lines = []
+    for domain in DOMAINS:
+        path = results / "cohort" / f"{domain.name}.tsv"
+        if not path.is_file():
+            continue
+        table = read_tsv(path, text=("participant_id", "session_id", "source", "qc_status"))
+        if {"roi_set", "frame"} <= {*table.columns}:  # the primary set and frame are the first
+            table = table.drop_duplicates(["participant_id", "session_id", "source"])
+        subjects = table.participant_id.nunique()
+        words = f"{domain.title}: {subjects} {'subject' if subjects == 1 else 'subjects'}"
+        if "qc_status" in table:
+            counts = table.qc_status.value_counts()
+            judged = [f"{counts[one]} {one}" for one in ("pass", "warn", "fail") if one in counts]
+            words += f" ({', '.join(judged)})" if judged else ""
+        lines.append(words)
+    return lines
+
+
+def tell_end(status, results, level, *, strict):
+    """Print what became of a run, who was left out, and where to look.
+
+    Parameters
+    ----------
+    status : int
+        0, or 1 if a job failed.
+    results : Path
+    level : {"participant", "group"}
+    strict : bool
+        Whether a run that left anybody out failed.
+
+    Returns
+    -------
+    int
+        The exit status.
+    """
+    table, lines = results / "cohort" / "excluded.tsv", []
+    if table.is_file():
+        lines = left_out(read_tsv(table, text=EXCLUDED_COLUMNS))
+    print("", *(f"Measured: {line}" for line in measured(results)), sep="\n")
+    if lines:
+        print(*lines, f"  The whole list: {table}", sep="\n")
+    for name, path in (("Report", PAGES[level]), ("Values", "cohort/cohort.tsv")):
+        if (results / path).exists():
+            print(f"{name}: {results / path}")
+    if status:
+        where = f"see the lines above, and {results / 'logs'}; the same command goes on from here"
+        print(f"glymflow run: something failed; {where}", file=sys.stderr)
+    return 1 if status or (strict and lines) else 0
