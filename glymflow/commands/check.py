@@ -2,10 +2,10 @@
 
 import os
 
-from glymflow.cohort.participants import read_participants
+from glymflow.cohort.participants import KEYS, read_participants
 from glymflow.domains import DOMAINS
 from glymflow.io import InputFault
-from glymflow.study.plan import load_plan, plan_faults, text_columns
+from glymflow.study.plan import load_plan, plan_faults
 from glymflow.workflow.config import config_faults, load_config
 from glymflow.workflow.intake import index_cohort, intake_settings
 
@@ -40,7 +40,7 @@ def run(args):
     print_plan(facts | {"study plan": config["study"] or "none: measures only, no statistics"})
     print_excluded(excluded, broken)
     if config["study"] is not None:
-        print_warnings(study_warnings(config))
+        print_warnings(study_warnings(config, rows))
     if not can_run:
         print("\nNothing can run: there is no series that can be measured, and no lesion mask.")
         return 1
@@ -81,12 +81,39 @@ def study_faults(config):
         return [str(fault)]
 
 
-def study_warnings(config):
-    """Return what participants.tsv lets expect of the study plan, as lines; see `plan_warnings`."""
-    from glymflow.stats.plan_check import plan_warnings
+def study_warnings(config, rows):
+    """Return what participants.tsv lets expect of the study plan, as lines.
 
-    plan = load_plan(config["study"])
-    return plan_warnings(plan, read_participants(_participants(config), text=text_columns(plan))[0])
+    Only subjects of whom something is measured are members of a group.
+
+    Parameters
+    ----------
+    config : dict
+    rows : dict of str to DataFrame
+        What each domain found (`glymflow.workflow.intake.index_cohort`).
+
+    Returns
+    -------
+    list of str
+        From `glymflow.study.table_check.table_lines` and `glymflow.stats.plan_check.plan_warnings`.
+    """
+    from glymflow.stats.plan_check import plan_warnings
+    from glymflow.study.table_check import table_lines
+
+    plan, cohort = load_plan(config["study"]), cohort_of(config, rows)
+    people, _ = read_participants(_participants(config), set(cohort.participant_id))
+    return table_lines(plan, people) + plan_warnings(plan, cohort)
+
+
+def cohort_of(config, rows):
+    """Return the cohort table that a run will make, with its sessions in order, no measures."""
+    from glymflow.study.cohort_table import expected_cohort
+    from glymflow.study.sessions import order_sessions, read_times, several_sessions
+
+    people, _ = read_participants(_participants(config), required=False)
+    cohort = expected_cohort(rows, people)
+    several = several_sessions(cohort[KEYS].to_dict("records"))
+    return order_sessions(cohort, read_times(config["bids_dir"], several))
 
 
 def _participants(config):

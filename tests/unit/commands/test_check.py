@@ -151,8 +151,12 @@ def test_real_scans(check, shared_data):
 
 
 def test_study_plan_warnings(root, check, tmp_path):
-    """They are no refusal; what is counted is tested in test_plan_check.py."""
+    """They are no refusal; only subjects with a folder are counted."""
+    for number in range(2, 19):
+        if number in (2, *range(10, 19)):
+            write_series(root, f"sub-{number:02}")
     rows = "sub-01\ta\t60\nsub-02\tb\t50\n" + "".join(f"sub-{i}\ta\t70\n" for i in range(10, 19))
+    rows += "sub-77\tb\t50\n"
     (root / "participants.tsv").write_text("participant_id\tgroup\tage\n" + rows)
     (tmp_path / "plan.yaml").write_text(
         "title: t\ngroups: { column: group, order: [a, b] }\n"
