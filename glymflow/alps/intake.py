@@ -14,13 +14,13 @@ FEW_SERIES = 50  # of which `glymflow check` says one by one what corrects their
 
 
 def settings(config, plan):
-    """Return what the search depends on besides the folders: nothing."""
-    return {}
+    """Return what the search depends on besides the folders: the reconstruction that counts."""
+    return {"reconstruction": config["reconstruction"]}
 
 
 def index(listing, settings, found):
     """List the DWI series; see `glymflow.dwi.intake.find_series`."""
-    return find_series(listing)
+    return find_series(listing, settings.get("reconstruction", ()))
 
 
 def check(series, config):
@@ -63,13 +63,14 @@ def check(series, config):
 
 
 def _check_one(row, settings):
-    from glymflow.dwi.series import read_gradients, select_volumes
+    from glymflow.dwi.acquisitions import select_of_run
+    from glymflow.dwi.series import read_gradients
 
     image = load_image(row.dwi, ndim=4)
     bvals, bvecs = read_gradients(row.bval, row.bvec, image.shape[3])
     limits = {name: settings[name] for name in ("b0_threshold", "shell_max")}
     with naming(row.bval):
-        select_volumes(bvals, bvecs, **limits)
+        select_of_run(row.dwi, (bvals, bvecs), limits)
 
 
 def _mixed_steps(row, settings):

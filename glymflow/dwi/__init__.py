@@ -14,6 +14,7 @@ Tensors are stored as their lower triangle xx, yx, yy, zx, zy, zz in world axes,
 Modules
 -------
 - `intake`: the DWI series of a cohort, by their names; preprocessed ones replace their raw series.
+- `acquisitions`: which series would count an acquisition twice; runs with parts of one table.
 - `raw`: a series with all that the steps have to know of it, from its files.
 - `preprocess`: the steps from a raw series to one that a tensor can be fitted to, in their order.
 - `series`: gradient tables, choice of volumes (b0 and the shells up to `shell_max`), motion

@@ -1,0 +1,127 @@
+"""Series of one acquisition: reconstructions, raw beside preprocessed, runs with parts of it."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from glymflow.dwi.series import MIN_DIRECTIONS, read_gradients, select_volumes
+from glymflow.io import InputFault, load_image, read_json
+
+_PART = re.compile(r"_(?:run|acq)-[A-Za-z0-9+]+")
+
+
+def left_out(series, preferred=()):
+    """Return the series that would count an acquisition twice, or mix raw and preprocessed data.
+
+    Of reconstructions (``rec-``) of one acquisition one counts: the first that `preferred` names,
+    else the one without ``rec-``, else the first by name. In a session with a preprocessed series
+    raw ones are left out: their values differ by more than noise.
+
+    Parameters
+    ----------
+    series : DataFrame
+        Usable series: `folder`, `series`, `preprocessed`, `entities` (dict); any index.
+    preferred : sequence of str
+        Labels of ``rec-``, the best first (the config's `reconstruction`).
+
+    Returns
+    -------
+    dict
+        Index to reason, in words.
+    """
+    reasons = {}
+    for _, some in series.groupby("folder", sort=False):
+        made = some.series[some.preprocessed.astype(bool)].tolist()
+        for index in some.index[~some.preprocessed.astype(bool)] if made else ():
+            reasons[index] = (
+                f"a raw series beside the preprocessed {made[0]}: they are not averaged;"
+                " preprocess it too, or take the other out of derivatives_dir"
+            )
+        acquired = {}
+        for index, entities in some.entities.drop(index=list(reasons), errors="ignore").items():
+            key = frozenset((k, v) for k, v in entities.items() if k not in ("rec", "desc"))
+            acquired.setdefault(key, []).append(index)
+        for again in acquired.values():
+            labels = {index: some.entities[index].get("rec") for index in again}
+            kept = min(again, key=lambda i: (*_rank(labels[i], preferred), some.series[i]))
+            for index in again:
+                if index != kept and labels[index] != labels[kept]:
+                    reasons[index] = (
+                        f"another reconstruction of the acquisition of {some.series[kept]}, which"
+                        " counts once (config: reconstruction)"
+                    )
+    return reasons
+
+
+def _rank(label, preferred):
+    if label in preferred:
+        return 0, list(preferred).index(label)
+    return (1, 0) if label is None else (2, 0)
+
+
+def select_of_run(dwi, table, limits):
+    """Choose the volumes of the fit (`select_volumes`); a fault says if other runs hold the rest.
+
+    Parameters
+    ----------
+    dwi : path-like
+    table : tuple of array
+        b-values and directions of the series.
+    limits : dict
+        `b0_threshold` and `shell_max`.
+
+    Returns
+    -------
+    (N,) bool array
+
+    Raises
+    ------
+    InputFault
+        As `select_volumes`.
+    """
+    try:
+        return select_volumes(*table, **limits)
+    except InputFault as fault:
+        raise InputFault(f"{fault}{_proposal(dwi, table, limits)}") from None
+
+
+def _proposal(dwi, table, limits):
+    """Propose to join runs whose tables are parts of one that gives a tensor; else nothing."""
+    dwi = Path(dwi)
+    image, tables, names = load_image(dwi), [table], []
+    for other in sorted(dwi.parent.glob("*_dwi.nii*")):
+        if other == dwi or _PART.sub("", other.name) != _PART.sub("", dwi.name):
+            continue
+        try:
+            beside = load_image(other)
+            stem = str(other).removesuffix(".gz").removesuffix(".nii")
+            found = read_gradients(f"{stem}.bval", f"{stem}.bvec", (*beside.shape, 1)[3])
+        except InputFault:
+            continue
+        same = beside.shape[:3] == image.shape[:3] and np.allclose(beside.affine, image.affine)
+        if same and _encoding(dwi) == _encoding(other):
+            tables.append(found)
+            names.append(other.name.partition("_dwi.")[0])
+    if not names:
+        return ""
+    bvals, bvecs = (np.concatenate(parts) for parts in zip(*tables, strict=True))
+    try:
+        select_volumes(bvals, bvecs, **limits)
+    except InputFault:
+        return ""
+    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    return (
+        f". Together with {shown} there are {MIN_DIRECTIONS} or more directions and a b0, on the"
+        " same grid: if they are parts of one acquisition, join images and tables in this order"
+        " (fslmerge -t or mrcat) and give the joined series"
+    )
+
+
+def _encoding(dwi):
+    path = Path(str(dwi).removesuffix(".gz").removesuffix(".nii") + ".json")
+    try:
+        told = read_json(path) if path.is_file() else {}
+    except InputFault:
+        return None
+    return told.get("PhaseEncodingDirection") if isinstance(told, dict) else None
