@@ -66,6 +66,9 @@ def main(
         parts=parts, charts=charts,
         tables=[report.embed_table(p.stem, p.read_text("utf-8")) for p in map(Path, tables)],
         figures=report.embed_figures(figures),
+        protocol=DOMAINS[0].part("page").cohort_protocols(
+            alps, cohort, config=config, grouped=grouped
+        ),
     )  # fmt: skip
     Path(page).parent.mkdir(parents=True, exist_ok=True)
     with whole(page) as part:

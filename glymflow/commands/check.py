@@ -30,15 +30,18 @@ def run(args):
         print_list(faults)
         return 1
     rows, excluded = index_cohort(**intake_settings(config, plan_of(config)))
-    facts, broken, can_run = {"BIDS folder": config["bids_dir"]}, [], False
+    facts, broken, can_run, series = {"BIDS folder": config["bids_dir"]}, [], False, None
     for domain in DOMAINS:
         intake, table = domain.part("intake"), rows[domain.name]
         usable, faults = intake.check(table, config)
         facts |= intake.describe(usable, config)
         broken += faults
         can_run |= is_measured(usable)
+        series = usable if domain.name == "alps" else series
+    facts |= session_facts(config, rows)
     print_plan(facts | {"study plan": config["study"] or "none: measures only, no statistics"})
     print_excluded(excluded, broken)
+    print_protocols(protocol_warnings(config, rows, series))
     if config["study"] is not None:
         print_warnings(study_warnings(config, rows))
     if not can_run:
@@ -103,6 +106,42 @@ def study_warnings(config, rows):
     plan, cohort = load_plan(config["study"]), cohort_of(config, rows)
     people, _ = read_participants(_participants(config), set(cohort.participant_id))
     return table_lines(plan, people) + plan_warnings(plan, cohort)
+
+
+def session_facts(config, rows):
+    """Return which session `first` of the study plan takes, as facts; none without several."""
+    from glymflow.study.selection import first_taken
+
+    if plan_of(config).get("session") != "first":
+        return {}
+    taken = first_taken(cohort_of(config, rows))
+    return {"first session": taken} if taken else {}
+
+
+def protocol_warnings(config, rows, series):
+    """Return what has to be said of the protocols of the series and their groups, as lines."""
+    from glymflow.dwi.protocol import protocol_lines
+    from glymflow.study.plan import groups_of
+    from glymflow.study.selection import column_levels
+
+    groups, plan = {}, plan_of(config)
+    if groups_of(plan):
+        cohort, grouped = cohort_of(config, rows), groups_of(plan)
+        try:
+            levels = column_levels(cohort, plan, grouped["column"])
+        except InputFault:
+            levels = None  # a measured column
+        if levels is not None:
+            found = dict(zip(cohort.participant_id, levels, strict=True))
+            groups = {who: level for who, level in found.items() if level in grouped["order"]}
+    return protocol_lines(series, groups)
+
+
+def print_protocols(lines):
+    """Print the warnings on protocols."""
+    if lines:
+        print(f"\nProtocols ({len(lines)} {'warning' if len(lines) == 1 else 'warnings'})")
+        print_list(lines)
 
 
 def cohort_of(config, rows):

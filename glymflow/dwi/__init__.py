@@ -19,6 +19,7 @@ Modules
 - `preprocess`: the steps from a raw series to one that a tensor can be fitted to, in their order.
 - `series`: gradient tables, choice of volumes (b0 and the shells up to `shell_max`), motion
   between volumes.
+- `protocol`: shells, directions, voxel size and scanner of a series; the protocols of a cohort.
 - `denoise`: noise, by MP-PCA. `unring`: Gibbs ringing, by subvoxel shifts.
 - `correction_intake`: images of opposite phase encoding and field maps of a series, by their names.
 - `phase_encoding`: axis, direction and readout time, from sidecars and ``dir-`` labels.

@@ -44,7 +44,7 @@ def read_scan(
     limits = {name: settings[name] for name in ("b0_threshold", "shell_max")}
     with naming(bval):
         keep = select_of_run(dwi, (bvals, bvecs), limits)
-    told = _read_sidecar(sidecar)
+    told = raw_sidecar(sidecar)
     choice = None
     if settings["distortion"] != "off":
         choice = correction.choose(
@@ -60,7 +60,7 @@ def read_scan(
     )  # fmt: skip
 
 
-def _read_sidecar(path):
+def raw_sidecar(path):
     """Return the sidecar; of one that cannot be read nothing, since a tensor needs none."""
     if not path:
         return {}

@@ -79,6 +79,7 @@ def cohort_page(
     parts : list of CohortPart
         What is measured beside ALPS.
     **more
+        `protocol`: from `glymflow.alps.page.cohort_protocols`.
         `charts`, `tables`, `figures`: lists of dicts from `embed_chart`, `embed_table` and
         `embed_figure`.
     """

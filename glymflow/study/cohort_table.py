@@ -9,7 +9,9 @@ from glymflow.cohort.domain import measure_columns
 from glymflow.cohort.participants import KEYS
 from glymflow.cohort.qc import NORMAL_95
 from glymflow.domains import DOMAINS
+from glymflow.dwi.protocol import nominal_shells
 from glymflow.io import read_tsv, require
+from glymflow.study.sessions import ABOUT_SESSIONS
 
 STATUS_RANK = {"pass": 0, "warn": 1, "fail": 2}
 
@@ -157,7 +159,9 @@ def describe_columns(cohort):
         are described by their own sidecar and left out.
     """
     known = measure_columns(DOMAINS)
-    found = {}
+    found = {
+        column: {"Description": text} for column, text in ABOUT_SESSIONS.items() if column in cohort
+    }
     for column in cohort:
         if column in known:
             measure = known[column]
@@ -206,7 +210,7 @@ def _combine_series(alps, combine):
 
 
 def _of_one_kind(alps, session):
-    """Which series have the b-value and directions of most series of their session.
+    """Which series have the shells, directions and voxels of most series of their session.
 
     ALPS falls with the b-value, so a mean over kinds would belong to none. Of two kinds that are as
     common the one with the first series is taken.
@@ -215,6 +219,10 @@ def _of_one_kind(alps, session):
         return pd.Series(True, index=alps.index)
     # scanners store 995 or 1005 where 1000 was asked for
     kind = [session, (alps.b_value / 100).round().fillna(-1), alps.directions.fillna(-1)]
+    sizes = [f"voxel_{axis}_mm" for axis in "xyz"]
+    kind += [alps[size].round(2).fillna(-1) for size in sizes if size in alps]
+    if "shells" in alps:
+        kind.append(alps.shells.fillna("").map(nominal_shells))
     size = session.groupby(kind, dropna=False).transform("size")
     largest = size == size.groupby(session).transform("max")
     number = session.groupby(kind, dropna=False).ngroup()
@@ -237,14 +245,14 @@ def _average(alps, session, *, weighted):
     known = alps[errors].notna().mul(weights, axis=0).groupby(both).sum()
     total = (alps[errors].mul(weights, axis=0) ** 2).groupby(both).sum()
     within = np.sqrt(total) / known.where(known > 0)
-    one[errors] = within.groupby("session").agg(_error_of_mean)
+    error = within.groupby("session").agg(_error_of_mean)
     for column in errors:
         value = column.removesuffix("_se")
-        one[f"{value}_ci_low"] = one[value] - NORMAL_95 * one[column]
-        one[f"{value}_ci_high"] = one[value] + NORMAL_95 * one[column]
+        one[f"{value}_ci_low"] = one[value] - NORMAL_95 * error[column]
+        one[f"{value}_ci_high"] = one[value] + NORMAL_95 * error[column]
     texts = [column for column in values if column not in numbers]
-    one[texts] = alps[texts].groupby(session).agg(_listed)
-    return one
+    listed = alps[texts].groupby(session).agg(_listed)
+    return pd.concat([one, error, listed], axis=1)  # in one piece
 
 
 def _weights(alps, both):

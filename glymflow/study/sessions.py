@@ -13,6 +13,10 @@ from glymflow.text import natural_key
 
 ORDER, BASIS = "session_order", "session_order_by"
 BY_TIME, BY_LABEL, SINGLE = "acq_time", "label", "single"
+ABOUT_SESSIONS = {
+    ORDER: "Number of the session in the order of acquisition",
+    BASIS: "What the order is by: acq_time, label, or single for one session",
+}
 _EARLY = re.compile(r"pre|base|bl(?![a-z])|screen|initial|before", re.IGNORECASE)
 _LATE = re.compile(r"post|follow|fu(?![a-z])|after|final", re.IGNORECASE)
 
