@@ -22,7 +22,7 @@ def settings(config, plan):
 
 def index(listing, settings, found):
     """List the DWI series; see `glymflow.dwi.intake.find_series`."""
-    return find_series(listing, settings.get("reconstruction", ()))
+    return find_series(listing, preferred=settings.get("reconstruction", ()))
 
 
 def check(series, config):

@@ -1,4 +1,4 @@
-"""Series of one acquisition: reconstructions, raw beside preprocessed, runs with parts of it."""
+"""Series of one acquisition: its reconstructions, and runs that hold parts of it."""
 
 import re
 from pathlib import Path
@@ -12,16 +12,15 @@ _PART = re.compile(r"_(?:run|acq)-[A-Za-z0-9+]+")
 
 
 def left_out(series, preferred=()):
-    """Return the series that would count an acquisition twice, or mix raw and preprocessed data.
+    """Return the series that would count an acquisition twice.
 
     Of reconstructions (``rec-``) of one acquisition one counts: the first that `preferred` names,
-    else the one without ``rec-``, else the first by name. In a session with a preprocessed series
-    raw ones are left out: their values differ by more than noise.
+    else the one without ``rec-``, else the first by name.
 
     Parameters
     ----------
     series : DataFrame
-        Usable series: `folder`, `series`, `preprocessed`, `entities` (dict); any index.
+        Usable series: `folder`, `series`, `entities` (dict); any index.
     preferred : sequence of str
         Labels of ``rec-``, the best first (the config's `reconstruction`).
 
@@ -32,14 +31,8 @@ def left_out(series, preferred=()):
     """
     reasons = {}
     for _, some in series.groupby("folder", sort=False):
-        made = some.series[some.preprocessed.astype(bool)].tolist()
-        for index in some.index[~some.preprocessed.astype(bool)] if made else ():
-            reasons[index] = (
-                f"a raw series beside the preprocessed {made[0]}: they are not averaged;"
-                " preprocess it too, or take the other out of derivatives_dir"
-            )
         acquired = {}
-        for index, entities in some.entities.drop(index=list(reasons), errors="ignore").items():
+        for index, entities in some.entities.items():
             key = frozenset((k, v) for k, v in entities.items() if k not in ("rec", "desc"))
             acquired.setdefault(key, []).append(index)
         for again in acquired.values():

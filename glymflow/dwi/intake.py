@@ -67,7 +67,7 @@ def find_series(listing, preferred=()):
         derived = _images(listing.derived)
         images = pd.concat([images, derived[derived.desc == "preproc"]], ignore_index=True)
         files = pd.concat([files, listing.derived], ignore_index=True)
-    series, faults = _select_series(images, files, preferred)
+    series, faults = _select_series(images, files, preferred=preferred)
     dwi = images[(images.suffix == "dwi") & images.desc.isin(_DESC)]
     return Found(series, faults, set(dwi.folder))
 

@@ -15,13 +15,12 @@ from glymflow.io import InputFault
 LIMITS = {"b0_threshold": 50, "shell_max": 1500}
 
 
-def series(*names, preprocessed=()):
+def series(*names):
     entities = [dict(part.split("-") for part in name.split("_")) for name in names]
     return pd.DataFrame(
         {
             "folder": "sub-01",
             "series": list(names),
-            "preprocessed": [name in preprocessed for name in names],
             "entities": entities,
         }
     )
@@ -59,12 +58,6 @@ def test_other_acquisitions_stay():
     assert kept(series(*names)) == names
 
 
-def test_raw_is_not_averaged_with_preprocessed():
-    table = series("sub-01_run-1", "sub-01_run-2", preprocessed=["sub-01_run-1"])
-    assert kept(table) == ["sub-01_run-1"]
-    assert "not averaged" in left_out(table)[1]
-
-
 def test_the_intake_says_it(tmp_path):
     names = ("sub-01/dwi/sub-01_rec-ND_dwi", "sub-01/dwi/sub-01_rec-DIS2D_dwi")
     root = make_tree(tmp_path / "bids", *names)
@@ -73,14 +66,6 @@ def test_the_intake_says_it(tmp_path):
     assert excluded.series.tolist() == ["sub-01_rec-ND"]
     found, _ = index_all(root, alps={"reconstruction": ["ND"]})
     assert found["alps"].series.tolist() == ["sub-01_rec-ND"]
-
-
-def test_the_second_run_of_a_session_with_one_preprocessed(tmp_path):
-    runs = [f"sub-01/dwi/sub-01_run-{run}_dwi" for run in (1, 2)]
-    made = make_tree(tmp_path / "made", "sub-01/dwi/sub-01_run-1_desc-preproc_dwi")
-    found, excluded = index_series(make_tree(tmp_path / "bids", *runs), made)
-    assert found[["series", "preprocessed"]].to_numpy().tolist() == [["sub-01_run-1", True]]
-    assert excluded.series.tolist() == ["sub-01_run-2"]
 
 
 def write_runs(folder, tables, *, affines=None):
