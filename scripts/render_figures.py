@@ -8,7 +8,7 @@ from glymflow.figures.charts import figure_bytes, plot_distribution
 from glymflow.figures.study import plot_forest, plot_mediation, plot_roc, plot_scatter
 from glymflow.io import read_tsv, whole
 from glymflow.study.cohort_table import read_cohort
-from glymflow.study.plan import groups_of, load_plan, paths_by_id
+from glymflow.study.plan import LEVELS, groups_of, load_plan, paths_by_id
 from glymflow.study.selection import (
     SYNTHETIC,
     analysis_rows,
@@ -122,8 +122,7 @@ def _analysis(plan, figure):
 
 
 def _results(stats, figure):
-    text = ("group", "level", "event", "against", "reference", "note")
-    return read_tsv(stats[figure["analysis"]], text=text)
+    return read_tsv(stats[figure["analysis"]], text=LEVELS)
 
 
 def _names(plan):

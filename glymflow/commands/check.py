@@ -120,6 +120,7 @@ def session_facts(config, rows):
 
 def protocol_warnings(config, rows, series):
     """Return what has to be said of the protocols of the series and their groups, as lines."""
+    from glymflow.dwi.acquisitions import split_lines
     from glymflow.dwi.protocol import protocol_lines
     from glymflow.study.plan import groups_of
     from glymflow.study.selection import column_levels
@@ -134,7 +135,7 @@ def protocol_warnings(config, rows, series):
         if levels is not None:
             found = dict(zip(cohort.participant_id, levels, strict=True))
             groups = {who: level for who, level in found.items() if level in grouped["order"]}
-    return protocol_lines(series, groups)
+    return protocol_lines(series, groups) + split_lines(series)
 
 
 def print_protocols(lines):

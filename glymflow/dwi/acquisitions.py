@@ -8,6 +8,9 @@ import numpy as np
 from glymflow.dwi.series import MIN_DIRECTIONS, read_gradients, select_volumes
 from glymflow.io import InputFault, load_image, read_json
 
+_RUN = r"_run-[A-Za-z0-9+]+"
+_SAME = np.cos(np.radians(3))  # nearer directions are one
+_WEIGHTED = 50  # s/mm^2 above the b0
 _PART = re.compile(r"_(?:run|acq)-[A-Za-z0-9+]+")
 
 
@@ -51,6 +54,46 @@ def _rank(label, preferred):
     if label in preferred:
         return 0, list(preferred).index(label)
     return (1, 0) if label is None else (2, 0)
+
+
+def split_lines(series):
+    """Say which runs of a session hold different directions of what looks like one table.
+
+    Repeats have the same directions; parts of one acquisition have none in common.
+
+    Parameters
+    ----------
+    series : DataFrame
+        Usable series: `folder`, `series`, `dwi`, `bval`, `bvec`.
+
+    Returns
+    -------
+    list of str
+        One line per acquisition in parts.
+    """
+    lines = []
+    key = [series.folder, series.series.str.replace(_RUN, "", regex=True)]
+    for _, runs in series.groupby(key, sort=True):
+        if len(runs) < 2:
+            continue
+        parts = [_directions(row) for row in runs.itertuples()]
+        apart = all(
+            np.abs(one @ other.T).max(initial=0) < _SAME
+            for place, one in enumerate(parts)
+            for other in parts[place + 1 :]
+        )
+        if apart:
+            lines.append(
+                f"{', '.join(runs.series)} have no direction in common: if they are parts of one"
+                " acquisition, join images and tables (fslmerge -t or mrcat) to get one value of"
+                f" {sum(map(len, parts))} directions, not the mean of {len(runs)}"
+            )
+    return lines
+
+
+def _directions(row):
+    bvals, bvecs = read_gradients(row.bval, row.bvec, load_image(row.dwi).shape[3])
+    return bvecs[(np.linalg.norm(bvecs, axis=1) > 0.5) & (bvals > bvals.min() + _WEIGHTED)]
 
 
 def select_of_run(dwi, table, limits):

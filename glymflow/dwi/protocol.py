@@ -116,7 +116,8 @@ def _name(row):
     if all(map(pd.notna, sizes)):
         parts.append(" x ".join(f"{round(float(size), 2):g}" for size in sizes) + " mm")
     maker, model, strength = (row[name] for name in FACTS[5:])
-    maker = str(maker).split()[0].capitalize() if level_text(maker) else ""
+    maker = str(maker).split()[0] if level_text(maker) else ""
+    maker = maker.upper() if len(maker) <= 3 else maker.capitalize()  # GE, UIH; Siemens
     model = str(model) if level_text(model) else ""
     scanner = " ".join(filter(None, (maker, model)))
     tesla = f"{round(2 * float(strength)) / 2:g} T" if pd.notna(strength) else ""

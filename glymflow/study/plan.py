@@ -20,6 +20,8 @@ from glymflow.text import level_text
 
 KINDS = ("analyses", "tables", "figures")  # the parts of a plan that are of several kinds
 
+# columns of results that hold groups and levels: text, also where all of them look like numbers
+LEVELS = ("group", "level", "event", "against", "reference", "contrast", "note")
 FLOW = "flow"  # results/stats/flow.tsv: no analysis may be called so
 
 

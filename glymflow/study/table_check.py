@@ -89,7 +89,7 @@ def _levels(place, plan, table, name, levels, *, all_):
         lines.append(f"{place}: column '{column}' has {what}: {listed}")
         if meant:
             recode = ", ".join(f"{_quoted(v)}: {_quoted(n)}" for v, n in [*meant.items()][:MOST])
-            lines[-1] += f"; correct the table, or recode: {{{recode}}} in the plan"
+            lines[-1] += f"; correct the table, or give variables.{name} recode: {{{recode}}}"
     empty = [level for level in levels if level not in counts]
     if empty and other:
         seen = _listed(f"'{value}' ({count})" for value, count in counts.items())
@@ -155,14 +155,14 @@ def _numbers(name, plan, table, variable):
             lines.append(
                 f"{place}: column '{column}' has values outside {low:g} to {high:g}:"
                 f" {_with_lines(far)}; the variable cannot be used. Correct them, or, where they"
-                f" stand for missing, recode: {{{codes}}} in the plan"
+                f" stand for missing, give it recode: {{{codes}}}"
             )
     elif codes := suspect_codes(numbers):
         rows = text[numbers.isin(codes)]
         recode = ", ".join(f'"{value}": null' for value in rows.unique())
         lines.append(
-            f"{place}: column '{column}': {_with_lines(rows)} may stand for missing; then recode:"
-            f" {{{recode}}} in the plan, or give the variable a range"
+            f"{place}: column '{column}': {_with_lines(rows)} may stand for missing; then give the"
+            f" variable recode: {{{recode}}}, or a range"
         )
     return lines
 

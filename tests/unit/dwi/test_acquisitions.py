@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from bids_trees import DIRECTIONS, index_all, index_series, make_tree
 
-from glymflow.dwi.acquisitions import left_out, select_of_run
+from glymflow.dwi.acquisitions import left_out, select_of_run, split_lines
 from glymflow.dwi.series import read_gradients
 from glymflow.io import InputFault
 
@@ -116,3 +116,27 @@ def test_nothing_is_proposed_that_would_not_help(tmp_path):
     stem, _ = write_runs(tmp_path / "grid", HALVES, affines=[np.eye(4), np.diag([2, 2, 2, 1])])
     with pytest.raises(InputFault, match=r"cone$"):
         choose(stem, 4)
+
+
+TWELVE = np.vstack([DIRECTIONS, DIRECTIONS[:, [1, 0, 2]] * [1, 0.3, 0.5] + [0.1, 0.7, 0]])
+
+
+@pytest.mark.parametrize(("second", "count"), [(TWELVE[6:], 1), (DIRECTIONS, 0), (-DIRECTIONS, 0)])
+def test_runs_without_a_common_direction_are_parts(tmp_path, second, count):
+    tables = [[B0, *((1000, v) for v in some)] for some in (DIRECTIONS, second)]
+    stems = [str(stem) for stem in write_runs(tmp_path, tables)]
+    table = pd.DataFrame(
+        {
+            "folder": "sub-01",
+            "series": [f"sub-01_run-{run}" for run in (1, 2)],
+            "dwi": [f"{stem}.nii.gz" for stem in stems],
+            "bval": [f"{stem}.bval" for stem in stems],
+            "bvec": [f"{stem}.bvec" for stem in stems],
+        }
+    )
+    lines = split_lines(table)
+    assert len(lines) == count
+    if count:
+        assert lines[0].startswith("sub-01_run-1, sub-01_run-2 have no direction in common")
+        assert "one value of 12 directions" in lines[0]
+    assert split_lines(table.iloc[:1]) == []

@@ -31,7 +31,7 @@ def test_groups_in_another_spelling():
     assert "'hc' (2, is 'HC' meant?)" in line
     assert "'Hc' (1, is 'HC' meant?)" in line
     assert "'MCI' (1)" in line
-    assert 'recode: {"hc": "HC", "Hc": "HC"}' in line
+    assert 'give variables.group recode: {"hc": "HC", "Hc": "HC"}' in line
 
 
 @pytest.mark.parametrize(("cell", "level"), [("1", "01"), ('"01"', "01"), ("02.", "02")])
