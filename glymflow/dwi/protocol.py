@@ -117,6 +117,7 @@ def _name(row):
         parts.append(" x ".join(f"{round(float(size), 2):g}" for size in sizes) + " mm")
     maker, model, strength = (row[name] for name in FACTS[5:])
     maker = str(maker).split()[0] if level_text(maker) else ""
+    maker = "" if maker.lower() == "none" else maker
     maker = maker.upper() if len(maker) <= 3 else maker.capitalize()  # GE, UIH; Siemens
     model = str(model) if level_text(model) else ""
     scanner = " ".join(filter(None, (maker, model)))

@@ -43,7 +43,7 @@ def _sessions_of(listing, found):
     """Return the sessions of each subject: those with a folder, and those of any domain."""
     tables = [listing.raw, *(one.rows for one in found.values())]
     tables += [] if listing.derived is None else [listing.derived]
-    sessions: dict = {}
+    sessions = {}
     for table in tables:
         named = table.loc[table.session_id.notna(), ["participant_id", "session_id"]]
         for subject, session in named.drop_duplicates().itertuples(index=False):
