@@ -7,7 +7,6 @@ protocols it has, and whether they coincide with its groups.
 import math
 
 import numpy as np
-import pandas as pd
 
 from glymflow.dwi.series import scheme
 from glymflow.text import level_text
@@ -58,8 +57,10 @@ def read_protocol(affine, bvals, bvecs, told=None, *, b0_threshold=50):
     """
     told, bvals, bvecs = told or {}, np.asarray(bvals, dtype=float), np.asarray(bvecs)
     sizes = np.linalg.norm(np.asarray(affine)[:3, :3], axis=0)
-    strength = pd.to_numeric(told.get("MagneticFieldStrength"), errors="coerce")
-    strength = float(strength) if strength is not None else math.nan
+    try:
+        strength = float(told.get("MagneticFieldStrength"))
+    except (TypeError, ValueError):
+        strength = math.nan
     # some sidecars have it in gauss
     strength = strength / 1e4 if strength > 100 else strength
     return {
@@ -92,6 +93,8 @@ def name_protocols(table):
         a little differently is one: b to its nominal value, voxels to 0.01 mm, field strengths to
         0.5 T.
     """
+    import pandas as pd
+
     rows = table.reindex(columns=FACTS).to_dict("records")
     return pd.Series([_name(row) for row in rows], index=table.index, dtype=object)
 
@@ -110,10 +113,10 @@ def nominal_shells(shells):
 
 def _name(row):
     parts = [f"b {nominal_shells(row['shells']) or 'not known'}"]
-    if pd.notna(row["directions"]):
+    if _is_known(row["directions"]):
         parts.append(f"{int(row['directions'])} directions")
     sizes = [row[f"voxel_{axis}_mm"] for axis in "xyz"]
-    if all(map(pd.notna, sizes)):
+    if all(map(_is_known, sizes)):
         parts.append(" x ".join(f"{round(float(size), 2):g}" for size in sizes) + " mm")
     maker, model, strength = (row[name] for name in FACTS[5:])
     maker = str(maker).split()[0] if level_text(maker) else ""
@@ -121,8 +124,12 @@ def _name(row):
     maker = maker.upper() if len(maker) <= 3 else maker.capitalize()  # GE, UIH; Siemens
     model = str(model) if level_text(model) else ""
     scanner = " ".join(filter(None, (maker, model)))
-    tesla = f"{round(2 * float(strength)) / 2:g} T" if pd.notna(strength) else ""
+    tesla = f"{round(2 * float(strength)) / 2:g} T" if _is_known(strength) else ""
     return ", ".join([*parts, ", ".join(filter(None, (scanner, tesla))) or UNKNOWN])
+
+
+def _is_known(value):
+    return isinstance(value, (int, float, np.number)) and not math.isnan(value)
 
 
 def _nominal(b):
@@ -143,6 +150,8 @@ def protocol_table(table):
     DataFrame
         `TABLE_COLUMNS`.
     """
+    import pandas as pd
+
     names = name_protocols(table)
     grouped = table.participant_id.groupby(names)
     counts = pd.DataFrame({"series": grouped.size(), "subjects": grouped.nunique()})
@@ -191,6 +200,8 @@ def protocol_lines(table, groups=None):
 
 def _by_group(table, groups):
     """Compare what shares of two groups have each protocol."""
+    import pandas as pd
+
     known = table.assign(protocol=name_protocols(table), group=table.participant_id.map(groups))
     known = known.dropna(subset=["group"]).drop_duplicates(["participant_id", "protocol"])
     shares = pd.crosstab(known.group, known.protocol, normalize="index")
