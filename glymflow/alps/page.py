@@ -147,18 +147,19 @@ def cohort_protocols(alps, cohort, *, config, grouped):
     counts = protocol_table(primary)
     if len(counts) < 2:
         return {}
-    groups, column = {}, grouped["column"]
+    groups, order, column = {}, grouped["order"], grouped["column"]
     if column in cohort:
         levels = zip(cohort["participant_id"], map(level_text, cohort[column]), strict=True)
-        groups = {who: level for who, level in levels if level in grouped["order"]}
+        groups = {who: level for who, level in levels if level and level in (order or [level])}
+    order = order or sorted(set(groups.values()))
     of_group = primary["participant_id"].map(groups)
     names = name_protocols(primary)
     rows = []
     for row in counts.itertuples():
         who = primary["participant_id"].groupby([names, of_group]).nunique()
-        by_group = [int(who.get((row.protocol, one), 0)) for one in grouped["order"] or ()]
+        by_group = [int(who.get((row.protocol, one), 0)) for one in order]
         rows.append([row.protocol, row.series, row.subjects, *by_group])
-    shown = [(grouped["labels"] or {}).get(one, one) for one in grouped["order"] or ()]
+    shown = [(grouped["labels"] or {}).get(one, one) for one in order]
     columns = ["protocol", "series", "subjects", *shown]
     return {"columns": columns, "rows": rows, "lines": protocol_lines(primary, groups)}
 

@@ -155,7 +155,8 @@ def _recoded(table, name, variable):
     column = variable.get("column", name)
     if column not in table:
         raise InputFault(f"the cohort table has no column '{column}'")
-    recode = {key: level_text(value) for key, value in variable.get("recode", {}).items()}
+    recode = variable.get("recode", {})
+    recode = {level_text(key) or key: level_text(value) for key, value in recode.items()}
     text = [level_text(value) for value in _source(table, variable, column)]
     changed = pd.Series([value in recode for value in text], index=table.index, dtype=bool)
     text = [recode.get(value, value) for value in text]
