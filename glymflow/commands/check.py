@@ -38,12 +38,14 @@ def run(args):
         broken += faults
         can_run |= is_measured(usable)
         series = usable if domain.name == "alps" else series
-    facts |= session_facts(config, rows)
+    plan = plan_of(config)
+    cohort = cohort_of(config, rows) if plan else None
+    facts |= session_facts(plan, cohort)
     print_plan(facts | {"study plan": config["study"] or "none: measures only, no statistics"})
     print_excluded(excluded, broken)
-    print_protocols(protocol_warnings(config, rows, series))
-    if config["study"] is not None:
-        print_warnings(study_warnings(config, rows))
+    print_protocols(protocol_warnings(series, plan, cohort))
+    if plan:
+        print_warnings(study_warnings(config, plan, cohort))
     if not can_run:
         print("\nNothing can run: there is no series that can be measured, and no lesion mask.")
         return 1
@@ -84,16 +86,16 @@ def study_faults(config):
         return [str(fault)]
 
 
-def study_warnings(config, rows):
+def study_warnings(config, plan, cohort):
     """Return what participants.tsv lets expect of the study plan, as lines.
 
     Only subjects of whom something is measured are members of a group.
 
     Parameters
     ----------
-    config : dict
-    rows : dict of str to DataFrame
-        What each domain found (`glymflow.workflow.intake.index_cohort`).
+    config, plan : dict
+    cohort : DataFrame
+        From `cohort_of`.
 
     Returns
     -------
@@ -103,31 +105,29 @@ def study_warnings(config, rows):
     from glymflow.stats.plan_check import plan_warnings
     from glymflow.study.table_check import table_lines
 
-    plan, cohort = load_plan(config["study"]), cohort_of(config, rows)
     people, _ = read_participants(_participants(config), set(cohort.participant_id))
     return table_lines(plan, people) + plan_warnings(plan, cohort)
 
 
-def session_facts(config, rows):
+def session_facts(plan, cohort):
     """Return which session `first` of the study plan takes, as facts; none without several."""
     from glymflow.study.selection import first_taken
 
-    if plan_of(config).get("session") != "first":
+    if plan.get("session") != "first":
         return {}
-    taken = first_taken(cohort_of(config, rows))
+    taken = first_taken(cohort)
     return {"first session": taken} if taken else {}
 
 
-def protocol_warnings(config, rows, series):
+def protocol_warnings(series, plan, cohort):
     """Return what has to be said of the protocols of the series and their groups, as lines."""
     from glymflow.dwi.acquisitions import split_lines
     from glymflow.dwi.protocol import protocol_lines
     from glymflow.study.plan import groups_of
     from glymflow.study.selection import column_levels
 
-    groups, plan = {}, plan_of(config)
-    if groups_of(plan):
-        cohort, grouped = cohort_of(config, rows), groups_of(plan)
+    groups, grouped = {}, groups_of(plan)
+    if grouped:
         try:
             levels = column_levels(cohort, plan, grouped["column"])
         except InputFault:
