@@ -218,11 +218,13 @@ def _of_one_kind(alps, session):
     if not {"b_value", "directions"} <= set(alps):
         return pd.Series(True, index=alps.index)
     # scanners store 995 or 1005 where 1000 was asked for
-    kind = [session, (alps.b_value / 100).round().fillna(-1), alps.directions.fillna(-1)]
+    b_value = (alps.b_value / 100).round().fillna(-1).astype(str)
+    if "shells" in alps:
+        shells = alps.shells.map(nominal_shells)
+        b_value = shells.where(shells != "", b_value)
+    kind = [session, b_value, alps.directions.fillna(-1)]
     sizes = [f"voxel_{axis}_mm" for axis in "xyz"]
     kind += [alps[size].round(2).fillna(-1) for size in sizes if size in alps]
-    if "shells" in alps:
-        kind.append(alps.shells.fillna("").map(nominal_shells))
     size = session.groupby(kind, dropna=False).transform("size")
     largest = size == size.groupby(session).transform("max")
     number = session.groupby(kind, dropna=False).ngroup()

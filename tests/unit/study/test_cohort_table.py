@@ -194,7 +194,14 @@ class TestPhaseEncodings:
 
     @pytest.mark.parametrize("combine", ["weighted", "mean"])
     @pytest.mark.parametrize(
-        "other", [{"b_value": [1000, 1005, 2000]}, {"directions": [30, 30, 6]}]
+        "other",
+        [
+            {"b_value": [1000, 1005, 2000]},
+            {"directions": [30, 30, 6]},
+            {"shells": ["b1000", "b1010", "b500+b1000"]},
+            {"shells": ["b2950", "b3040", "b2000"], "b_value": [2950, 3040, 2000]},
+            {"voxel_z_mm": [2.0, 2.001, 3.0]},
+        ],
     )
     def test_other_b_values_and_directions_are_not_mixed(self, combine, other):
         rows = self.rows.assign(**({"b_value": 1000.0, "directions": 30} | other))
