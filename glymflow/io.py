@@ -38,6 +38,8 @@ _GZIP_RATIO = 1032  # no stream unpacks to more than this times its size
 MOST_ENTRIES = 100_000  # of a config or plan; what has more is made of aliases that multiply
 # a file that is not there is a fault of the data set; other refusals are the machine's
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
+LOST_LINK = "the link points to a missing file (in a DataLad dataset: datalad get)"
+_ANNEX = b"/annex/objects/"  # an unlocked file of git-annex whose content is elsewhere
 
 
 class InputFault(Exception):
@@ -122,7 +124,10 @@ def require(path: FilePath) -> FilePath:
             head = file.read(len(PLACEHOLDER) + 4000)
     except OSError as error:
         _blame_machine(error, path)
-        raise InputFault(f"{path}: {error.strerror or error}") from None
+        lost = isinstance(error, FileNotFoundError) and os.path.islink(path)
+        raise InputFault(f"{path}: {LOST_LINK if lost else error.strerror or error}") from None
+    if head.startswith(_ANNEX):
+        raise InputFault(f"{path}: a pointer of git-annex, not the file itself: datalad get it")
     if head.startswith(PLACEHOLDER):
         raise InputFault(head[len(PLACEHOLDER) :].decode(errors="replace").strip())
     if not head:

@@ -48,6 +48,7 @@ rule merge_cohort:
         roi_set=config["roi_set"],
         frame=config["frame"],
         combine=config["combine_series"],
+        times=list_session_times,
         code=code_hash("merge_cohort"),
     message:
         "Join participants and measures"

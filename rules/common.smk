@@ -20,6 +20,7 @@ from glymflow.domains import DOMAINS
 from glymflow.dwi.correction_intake import candidate_files, read_candidates
 from glymflow.io import InputFault, MachineFault
 from glymflow.study.plan import load_plan, study_outputs
+from glymflow.study.sessions import read_times, several_sessions
 from glymflow.workflow.intake import intake_settings
 from glymflow.workflow.planning import collect_less_often, lift_start_limit
 from glymflow.workflow.sheet import plan_sheet
@@ -103,6 +104,12 @@ def names_own_columns(lesions):
 def follow_atlas(path):
     """Give a file of the registration where the regions come from the template."""
     return path if config["epvs"]["regions"] == "atlas" else []
+
+
+def list_session_times(wildcards):
+    """Give when the sessions were acquired of subjects that have several."""
+    rows = [row for found in SHEET.rows.values() for row in found]
+    return list(read_times(config["bids_dir"], several_sessions(rows)).items())
 
 
 def collect_measures(pattern):

@@ -42,8 +42,7 @@ def main(*, tables, faults, participants, settings, table, excluded):
         raise InputFault(f"no lesion could be measured; the first fault is: {reason}")
     people = pd.DataFrame(columns=["participant_id"], dtype=object)
     if participants:
-        own = [settings[f"{known}_column"] for known in ("side", "location")]
-        people, _ = read_participants(participants, text=tuple(filter(None, own)))
+        people, _ = read_participants(participants)
     for known in ("side", "location"):
         measured = choose(measured, people, known, settings[f"{known}_column"], participants)
     measured = measured.sort_values(KEYS, na_position="first", ignore_index=True)
@@ -64,9 +63,10 @@ def choose(table, people, known, column, path):
         raise InputFault(f"lesions.{known}_column: {column} is not a column of {path}")
     with naming(f"{path}: column {column}"):
         people = people.assign(own=lesions.own_words(people[column], known))
-    keys = [key for key in KEYS if key in people]
-    own = dict(zip(_ids(people, keys), people.own, strict=True))
-    own = pd.Series([own.get(ids) for ids in _ids(table, keys)], index=table.index, dtype=object)
+    # a row without a session is of all sessions that have no row of their own
+    own = dict(zip(_ids(people), people.own, strict=True))
+    own = [own.get((subject, session), own.get((subject, ""))) for subject, session in _ids(table)]
+    own = pd.Series(own, index=table.index, dtype=object)
     differs = own.notna() & table[known].notna() & (own != table[known])
     for row in table.index[differs]:
         codes = codes_in(table.qc_reasons[row]) | {f"{known}_disagrees"}
@@ -74,8 +74,8 @@ def choose(table, people, known, column, path):
     return table.assign(**{known: own.where(own.notna(), table[known])})
 
 
-def _ids(table, keys):
-    return [tuple(row) for row in table[keys].fillna("").itertuples(index=False)]
+def _ids(table):
+    return list(table.reindex(columns=KEYS).fillna("").itertuples(index=False, name=None))
 
 
 if __name__ == "__main__":

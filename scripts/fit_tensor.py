@@ -8,7 +8,8 @@ from glymflow.dwi import series as dwi_series
 from glymflow.dwi import tensor as dti
 from glymflow.dwi.gradient_check import check_gradients
 from glymflow.dwi.preprocess import preprocess
-from glymflow.dwi.raw import read_scan
+from glymflow.dwi.protocol import read_protocol
+from glymflow.dwi.raw import raw_sidecar, read_scan
 from glymflow.io import (
     InputFault,
     checksum,
@@ -69,6 +70,9 @@ def main(
     facts |= {name: scan.facts[name] for name in ("ResolutionMM", "BlurSDMM")}
     facts["StepsDiffer"] = scan.facts.get("StepsDiffer", [])
     facts |= dwi_series.scheme(*table, b0_threshold=settings["b0_threshold"])
+    told = raw_sidecar(sidecar)
+    b0_threshold = settings["b0_threshold"]
+    facts["Protocol"] = read_protocol(affine, *table, told, b0_threshold=b0_threshold)
     write_json({"Sources": [str(preproc)], **facts}, tensor_sidecar)
 
 

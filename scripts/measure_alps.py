@@ -6,6 +6,7 @@ import numpy as np
 
 from glymflow.alps import estimator, index, lesion_overlap, measurement, partial_volume
 from glymflow.alps.rois import label_image, roi_points, roi_volumes
+from glymflow.dwi.protocol import FACTS
 from glymflow.dwi.series import read_gradients, world_gradients
 from glymflow.image.registration import map_points, map_points_to_template
 from glymflow.io import (
@@ -107,9 +108,15 @@ def _facts(found, fitted):
         },
         "b_value": fitted["BValue"],
         "directions": fitted["Directions"],
+        **_protocol(fitted.get("Protocol", {})),
         "gradient_margin": _number(fitted["gradient_margin"]),
         "steps_differ": "; ".join(fitted.get("StepsDiffer", [])),
     }
+
+
+def _protocol(told):
+    known = {name: told.get(name) for name in FACTS if name != "directions"}
+    return {name: np.nan if value is None else value for name, value in known.items()}
 
 
 def _number(value):

@@ -7,7 +7,8 @@ import pandas as pd
 from glymflow.figures.charts import figure_bytes, plot_distribution
 from glymflow.figures.study import plot_forest, plot_mediation, plot_roc, plot_scatter
 from glymflow.io import read_tsv, whole
-from glymflow.study.plan import groups_of, load_plan, paths_by_id, text_columns
+from glymflow.study.cohort_table import read_cohort
+from glymflow.study.plan import LEVELS, groups_of, load_plan, paths_by_id
 from glymflow.study.selection import (
     SYNTHETIC,
     analysis_rows,
@@ -33,7 +34,7 @@ def main(*, cohort, plan, figures, stats=()):
         The results of the analyses, `<id>.tsv`: every number printed in a figure is from there.
     """
     plan, stats = load_plan(plan), paths_by_id(stats)
-    table, flow = select_participants(read_tsv(cohort, text=text_columns(plan)), plan)
+    table, flow = select_participants(read_cohort(cohort), plan)
     planned = {figure["id"]: figure for figure in plan.get("figures", [])}
     for path in map(Path, figures):
         drawn = _KINDS[planned[path.stem]["kind"]](table, plan, planned[path.stem], stats)
@@ -121,8 +122,7 @@ def _analysis(plan, figure):
 
 
 def _results(stats, figure):
-    text = ("group", "level", "event", "against", "reference", "note")
-    return read_tsv(stats[figure["analysis"]], text=text)
+    return read_tsv(stats[figure["analysis"]], text=LEVELS)
 
 
 def _names(plan):

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from glymflow.io import read_tsv, whole
-from glymflow.study.plan import FLOW, load_plan, paths_by_id, plan_caveats
+from glymflow.study.plan import FLOW, LEVELS, load_plan, paths_by_id, plan_caveats
 from glymflow.study.selection import SYNTHETIC, is_synthetic
 from glymflow.tables.methods import methods_text
 from glymflow.tables.planned import RENDERERS, planned_table
@@ -29,7 +29,7 @@ def main(*, plan, stats, tables, methods=None):
     planned = {table["id"]: table for table in plan.get("tables", [])}
     for path in map(Path, [tables] if isinstance(tables, (str, Path)) else tables):
         table = planned[path.stem]
-        results = read_tsv(stats[table["analysis"]], text=("group", "level"))
+        results = read_tsv(stats[table["analysis"]], text=LEVELS)
         printed = planned_table(results, plan, table)
         path.parent.mkdir(parents=True, exist_ok=True)
         if synthetic:
@@ -39,7 +39,9 @@ def main(*, plan, stats, tables, methods=None):
             part.write_bytes(content if isinstance(content, bytes) else content.encode())
         print(f"{path}: {len(printed.rows)} rows")
     if methods is not None:
-        results = {item["id"]: read_tsv(stats[item["id"]]) for item in plan["analyses"]}
+        results = {
+            item["id"]: read_tsv(stats[item["id"]], text=LEVELS) for item in plan["analyses"]
+        }
         flow = read_tsv(stats[FLOW], text=("group",))
         text = methods_text(plan, results, flow, plan_caveats(plan))
         Path(methods).parent.mkdir(parents=True, exist_ok=True)

@@ -6,6 +6,7 @@ from glymflow.alps.index import alps_table
 from glymflow.domains import DOMAINS
 from glymflow.io import read_tsv, whole
 from glymflow.pages import report
+from glymflow.study.cohort_table import read_cohort
 
 
 def main(
@@ -38,7 +39,7 @@ def main(
     plan, pictures = plan or {}, pictures or {}
     measured = {name: read_tsv(path) for name, path in measures.items()}
     alps = measured.get("alps", alps_table([]))
-    cohort, excluded = read_tsv(cohort), read_tsv(excluded)
+    cohort, excluded = read_cohort(cohort), read_tsv(excluded)
     groups = plan.get("groups") or {}
     grouped = {"column": groups.get("column"), "order": groups.get("order"),
                "labels": groups.get("labels")}  # fmt: skip
@@ -65,6 +66,9 @@ def main(
         parts=parts, charts=charts,
         tables=[report.embed_table(p.stem, p.read_text("utf-8")) for p in map(Path, tables)],
         figures=report.embed_figures(figures),
+        protocol=DOMAINS[0].part("page").cohort_protocols(
+            alps, cohort, config=config, grouped=grouped
+        ),
     )  # fmt: skip
     Path(page).parent.mkdir(parents=True, exist_ok=True)
     with whole(page) as part:

@@ -5,7 +5,8 @@ import pandas as pd
 from glymflow.io import read_tsv, write_tsv
 from glymflow.stats.analyses import adjust_families, run_analysis
 from glymflow.stats.sensitivity import cohort_tables
-from glymflow.study.plan import FLOW, load_plan, paths_by_id, text_columns, variable_names
+from glymflow.study.cohort_table import read_cohort
+from glymflow.study.plan import FLOW, load_plan, paths_by_id, variable_names
 from glymflow.study.selection import select_participants
 
 
@@ -26,7 +27,7 @@ def main(*, cohort, plan, stats, alps=None, combine="mean"):
         The config's `combine_series`.
     """
     plan = load_plan(plan)
-    cohort = read_tsv(cohort, text=text_columns(plan))
+    cohort = read_cohort(cohort)
     specifications = None
     if alps and any(analysis["kind"] == "sensitivity" for analysis in plan["analyses"]):
         specifications = cohort_tables(cohort, read_tsv(alps), combine=combine)

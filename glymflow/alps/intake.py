@@ -6,21 +6,23 @@ import pandas as pd
 
 from glymflow.dwi.correction_intake import read_candidates
 from glymflow.dwi.intake import find_series
+from glymflow.dwi.protocol import FACTS, protocol_table
 from glymflow.io import InputFault, MachineFault, load_image, naming, read_json
 
 FRAMES = ("scanner", "template", "fibre")
 LOST = "not measured"
+MANY_PROTOCOLS = 12  # more are counted and not listed
 FEW_SERIES = 50  # of which `glymflow check` says one by one what corrects their distortion
 
 
 def settings(config, plan):
-    """Return what the search depends on besides the folders: nothing."""
-    return {}
+    """Return what the search depends on besides the folders: the reconstruction that counts."""
+    return {"reconstruction": config.get("reconstruction", [])}
 
 
 def index(listing, settings, found):
     """List the DWI series; see `glymflow.dwi.intake.find_series`."""
-    return find_series(listing)
+    return find_series(listing, preferred=settings.get("reconstruction", ()))
 
 
 def check(series, config):
@@ -35,24 +37,28 @@ def check(series, config):
     Returns
     -------
     usable : DataFrame
-        The series that can be measured; `correction` says what corrects the distortion of each.
+        The series that can be measured; `correction` says what corrects the distortion of each,
+        `glymflow.dwi.protocol.FACTS` are its protocol.
     faults : list of (str, str, str)
         What is lost, name and fault of each series that cannot be measured or corrected, or that
         was made with other steps than the config asks for.
     """
-    faults, corrections = [], []
+    faults, corrections, protocols = [], [], []
     for number, row in enumerate(series.itertuples(), start=1):
         if sys.stderr.isatty():
             print(f"\rheaders: {number} of {len(series)}", end="", file=sys.stderr)
         try:
-            _check_one(row, config["dwi"])
+            protocol = _check_one(row, config["dwi"])
             faults += _mixed_steps(row, config["dwi"])
             corrections.append(_correction(row, config["dwi"]))
+            protocols.append(protocol)
         except (InputFault, MachineFault) as fault:
             faults.append((LOST, row.series, str(fault)))
     if sys.stderr.isatty() and len(series):
         print(file=sys.stderr)
     usable = series[~series.series.isin([name for what, name, _ in faults if what == LOST])].copy()
+    facts = pd.DataFrame(protocols, columns=FACTS, index=usable.index)
+    usable = pd.concat([usable, facts.astype(object)], axis=1)
     usable["correction"] = pd.Series(corrections, index=usable.index, dtype=object)
     faults += [
         ("not corrected", row.series, row.correction.reason)
@@ -63,13 +69,23 @@ def check(series, config):
 
 
 def _check_one(row, settings):
-    from glymflow.dwi.series import read_gradients, select_volumes
+    from glymflow.dwi.acquisitions import select_of_run
+    from glymflow.dwi.protocol import read_protocol
+    from glymflow.dwi.raw import raw_sidecar
+    from glymflow.dwi.series import read_gradients
 
     image = load_image(row.dwi, ndim=4)
     bvals, bvecs = read_gradients(row.bval, row.bvec, image.shape[3])
     limits = {name: settings[name] for name in ("b0_threshold", "shell_max")}
     with naming(row.bval):
-        select_volumes(bvals, bvecs, **limits)
+        keep = select_of_run(row.dwi, (bvals, bvecs), limits)
+    return read_protocol(
+        image.affine,
+        bvals[keep],
+        bvecs[keep],
+        raw_sidecar(row.sidecar),
+        b0_threshold=settings["b0_threshold"],
+    )
 
 
 def _mixed_steps(row, settings):
@@ -96,6 +112,17 @@ def _correction(row, settings):
         preprocessed=row.preprocessed,
         b0_threshold=settings["b0_threshold"],
     )
+
+
+def _describe_protocols(series):
+    """List the protocols with their counts."""
+    if series.empty:
+        return {}
+    counts = protocol_table(series)
+    rows = list(counts.head(MANY_PROTOCOLS).itertuples())
+    found = {f"  protocol {n}": f"{row.protocol}: {row.series} series of {row.subjects} subjects"
+             for n, row in enumerate(rows, start=1)}  # fmt: skip
+    return {"protocols": str(len(counts))} | found
 
 
 def _describe_corrections(series):
@@ -131,6 +158,7 @@ def describe(series, config):
         "frames": ", ".join(frames),
         "values": f"{len(series) * len(sets) * len(frames)} rows of alps.tsv",
         "several series": f"{config['combine_series']} of a session" if several else "no session",
+        **_describe_protocols(series),
         **_describe_corrections(series),
     }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from glymflow.alps.domain import ALPS as DOMAIN
+from glymflow.dwi.protocol import name_protocols, protocol_lines, protocol_table
 from glymflow.figures import charts, slices
 from glymflow.figures.charts import figure_bytes
 from glymflow.io import read_tsv
@@ -22,7 +23,7 @@ from glymflow.pages.parts import (
     worst_status,
 )
 from glymflow.pages.report import embed_chart, link_pages, lowest, select_primary
-from glymflow.text import ROLES_ACROSS, number
+from glymflow.text import ROLES_ACROSS, level_text, number
 
 DATA_FILES = ("templates",)
 ALPS = ("mean", "left", "right", "ipsilateral", "contralateral")
@@ -125,6 +126,42 @@ def _charts(alps, cohort, subjects, config, grouped):
          "1 = fibres run exactly along the axis that the index assumes."
          " Marks: QC status, as above."),
     ]  # fmt: skip
+
+
+def cohort_protocols(alps, cohort, *, config, grouped):
+    """Return the protocols of the series for the cohort's page.
+
+    Parameters
+    ----------
+    alps, cohort : DataFrame
+        ``alps.tsv`` and ``cohort.tsv``.
+    config, grouped : dict
+        As `cohort_charts`.
+
+    Returns
+    -------
+    dict
+        `columns` and `rows` of a table, `lines` of text; empty for one protocol.
+    """
+    primary = select_primary(alps, config["roi_set"], config["frame"])
+    counts = protocol_table(primary)
+    if len(counts) < 2:
+        return {}
+    groups, order, column = {}, grouped["order"], grouped["column"]
+    if column in cohort:
+        levels = zip(cohort["participant_id"], map(level_text, cohort[column]), strict=True)
+        groups = {who: level for who, level in levels if level and level in (order or [level])}
+    order = order or sorted(set(groups.values()))
+    of_group = primary["participant_id"].map(groups)
+    names = name_protocols(primary)
+    rows = []
+    for row in counts.itertuples():
+        who = primary["participant_id"].groupby([names, of_group]).nunique()
+        by_group = [int(who.get((row.protocol, one), 0)) for one in order]
+        rows.append([row.protocol, row.series, row.subjects, *by_group])
+    shown = [(grouped["labels"] or {}).get(one, one) for one in order]
+    columns = ["protocol", "series", "subjects", *shown]
+    return {"columns": columns, "rows": rows, "lines": protocol_lines(primary, groups)}
 
 
 def headline(parts, *, roi_set, frame):

@@ -16,11 +16,10 @@ import pandas as pd
 
 from glymflow import lean
 from glymflow.cohort.participants import EXCLUDED_COLUMNS, KEYS
-from glymflow.io import InputFault
+from glymflow.io import LOST_LINK, InputFault
 
 DATATYPES = ("dwi", "anat", "fmap")
 MASK_DATATYPES = ("anat", "dwi", "swi", "perf", "ct", "lesion")  # where masks may lie
-LOST_LINK = "the link points to a missing file (in a DataLad dataset: datalad get)"
 SIDECARS = {"bval": ".bval", "bvec": ".bvec", "sidecar": ".json"}
 
 # BIDS: letters and digits, in newer versions + too. Names of folders become wildcards, and these
@@ -133,8 +132,10 @@ def list_subjects(bids_dir):
     InputFault
         If there is no such folder, it cannot be read, or it has no subject.
     """
-    folders = _subject_folders(bids_dir)
+    folders, lost = _subject_folders(bids_dir)
     names = [name for name in folders if _SUBJECT.fullmatch(name)]
+    if lost and not names:
+        raise InputFault(f"{os.path.join(bids_dir, lost[0])}: {LOST_LINK}")
     if not names:
         within = sorted(os.path.dirname(path) for path in glob.iglob("*/sub-*", root_dir=bids_dir))
         hint = f" (did you mean {within[0]} in it?)" if within else ""
@@ -144,17 +145,32 @@ def list_subjects(bids_dir):
 
 
 def mislabelled_subjects(bids_dir):
-    """Return a fault (as `EXCLUDED_COLUMNS`) for each ``sub-`` folder whose label is none."""
-    names = [name for name in _subject_folders(bids_dir) if not _SUBJECT.fullmatch(name)]
-    return [_mislabelled(printable(name), None, bids_dir, name) for name in names]
+    """Return a fault (as `EXCLUDED_COLUMNS`) for each ``sub-`` folder that is no subject's.
+
+    Its label is none, or it is a link that leads nowhere.
+    """
+    folders, lost = _subject_folders(bids_dir)
+    names = [name for name in folders if not _SUBJECT.fullmatch(name)]
+    faults = [_mislabelled(printable(name), None, bids_dir, name) for name in names]
+    for name in map(printable, lost):
+        reason = f"{os.path.join(bids_dir, name)}: {LOST_LINK}"
+        faults.append((name, None, None, "intake", reason))
+    return faults
 
 
 def _subject_folders(bids_dir):
+    """Return the names of the folders of subjects, and of links to folders that are not there."""
     try:
         with os.scandir(bids_dir) as entries:
-            return sorted(e.name for e in entries if e.name.startswith("sub-") and e.is_dir())
+            found = [(e.name, e.is_dir(), e.is_symlink() and not os.path.exists(e.path))
+                     for e in entries if e.name.startswith("sub-")]  # fmt: skip
+        return sorted(n for n, there, _ in found if there), sorted(
+            n for n, _, lost in found if lost
+        )
     except OSError as error:
         raise InputFault(f"{bids_dir}: {os_reason(error)}") from None
+    folders = sorted(name for name, there, _ in found if there)
+    return folders, sorted(name for name, _, lost in found if lost)
 
 
 def _mislabelled(subject, session, *path):

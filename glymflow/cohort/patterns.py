@@ -19,7 +19,7 @@ def masks_by_pattern(bids_dir, table_path, subjects, patterns, *, section):
     patterns = {k: [v] if isinstance(v, str) else v for k, v in patterns.items() if v}
     if not patterns:
         return [], []
-    table, _ = read_participants(table_path, subjects, required=False, text=_columns(patterns))
+    table, _ = read_participants(table_path, subjects, required=False)
     rows, faults = [], []
     for label, versions in patterns.items():
         for number, pattern in enumerate(versions, start=1):
@@ -46,12 +46,6 @@ def masks_by_pattern(bids_dir, table_path, subjects, patterns, *, section):
 
 def _fields(pattern):
     return [name for _, name, _, _ in Formatter().parse(pattern) if name is not None]
-
-
-def _columns(patterns):
-    """Return the columns of participants.tsv that the patterns use."""
-    used = {field for versions in patterns.values() for p in versions for field in _fields(p)}
-    return tuple(used - set(_IDS))
 
 
 def _slots(key, fields, table, subjects, bids_dir, table_path):

@@ -2,10 +2,10 @@
 
 import os
 
-from glymflow.cohort.participants import read_participants
+from glymflow.cohort.participants import KEYS, read_participants
 from glymflow.domains import DOMAINS
 from glymflow.io import InputFault
-from glymflow.study.plan import load_plan, plan_faults, text_columns
+from glymflow.study.plan import load_plan, plan_faults
 from glymflow.workflow.config import config_faults, load_config
 from glymflow.workflow.intake import index_cohort, intake_settings
 
@@ -30,17 +30,22 @@ def run(args):
         print_list(faults)
         return 1
     rows, excluded = index_cohort(**intake_settings(config, plan_of(config)))
-    facts, broken, can_run = {"BIDS folder": config["bids_dir"]}, [], False
+    facts, broken, can_run, series = {"BIDS folder": config["bids_dir"]}, [], False, None
     for domain in DOMAINS:
         intake, table = domain.part("intake"), rows[domain.name]
         usable, faults = intake.check(table, config)
         facts |= intake.describe(usable, config)
         broken += faults
         can_run |= is_measured(usable)
+        series = usable if domain.name == "alps" else series
+    plan = plan_of(config)
+    cohort = cohort_of(config, rows) if plan else None
+    facts |= session_facts(plan, cohort)
     print_plan(facts | {"study plan": config["study"] or "none: measures only, no statistics"})
     print_excluded(excluded, broken)
-    if config["study"] is not None:
-        print_warnings(study_warnings(config))
+    print_protocols(protocol_warnings(series, plan, cohort))
+    if plan:
+        print_warnings(study_warnings(config, plan, cohort))
     if not can_run:
         print("\nNothing can run: there is no series that can be measured, and no lesion mask.")
         return 1
@@ -81,12 +86,74 @@ def study_faults(config):
         return [str(fault)]
 
 
-def study_warnings(config):
-    """Return what participants.tsv lets expect of the study plan, as lines; see `plan_warnings`."""
-    from glymflow.stats.plan_check import plan_warnings
+def study_warnings(config, plan, cohort):
+    """Return what participants.tsv lets expect of the study plan, as lines.
 
-    plan = load_plan(config["study"])
-    return plan_warnings(plan, read_participants(_participants(config), text=text_columns(plan))[0])
+    Only subjects of whom something is measured are members of a group.
+
+    Parameters
+    ----------
+    config, plan : dict
+    cohort : DataFrame
+        From `cohort_of`.
+
+    Returns
+    -------
+    list of str
+        From `glymflow.study.table_check.table_lines` and `glymflow.stats.plan_check.plan_warnings`.
+    """
+    from glymflow.stats.plan_check import plan_warnings
+    from glymflow.study.table_check import table_lines
+
+    people, _ = read_participants(_participants(config), set(cohort.participant_id))
+    return table_lines(plan, people) + plan_warnings(plan, cohort)
+
+
+def session_facts(plan, cohort):
+    """Return which session `first` of the study plan takes, as facts; none without several."""
+    from glymflow.study.selection import first_taken
+
+    if plan.get("session") != "first":
+        return {}
+    taken = first_taken(cohort)
+    return {"first session": taken} if taken else {}
+
+
+def protocol_warnings(series, plan, cohort):
+    """Return what has to be said of the protocols of the series and their groups, as lines."""
+    from glymflow.dwi.acquisitions import split_lines
+    from glymflow.dwi.protocol import protocol_lines
+    from glymflow.study.plan import groups_of
+    from glymflow.study.selection import column_levels
+
+    groups, grouped = {}, groups_of(plan)
+    if grouped:
+        try:
+            levels = column_levels(cohort, plan, grouped["column"])
+        except InputFault:
+            levels = None  # a measured column
+        if levels is not None:
+            found = dict(zip(cohort.participant_id, levels, strict=True))
+            groups = {who: level for who, level in found.items() if level in grouped["order"]}
+    return protocol_lines(series, groups) + split_lines(series)
+
+
+def print_protocols(lines):
+    """Print the warnings on protocols."""
+    if lines:
+        print(f"\nProtocols ({len(lines)} {'warning' if len(lines) == 1 else 'warnings'})")
+        print_list(lines)
+
+
+def cohort_of(config, rows):
+    """Return the cohort table that a run will make, with its sessions in order, no measures."""
+    from glymflow.study.cohort_table import expected_cohort
+    from glymflow.study.sessions import order_sessions, read_times, several_sessions
+
+    people, _ = read_participants(_participants(config), required=False)
+    cohort = expected_cohort(rows, people)
+    several = several_sessions(cohort[KEYS].to_dict("records"))
+    return order_sessions(cohort, read_times(config["bids_dir"], several))
 
 
 def _participants(config):

@@ -318,7 +318,7 @@ def _read_groups(path, column):
         raise InputFault("give --participants and --group together, or neither")
     if path is None:
         return {}
-    table, _ = read_participants(path, text=(column,))
+    table, _ = read_participants(path)
     if column not in table:
         raise InputFault(f"--group: {column} is not a column of {path}")
     first = table.drop_duplicates("participant_id")

@@ -14,10 +14,12 @@ Tensors are stored as their lower triangle xx, yx, yy, zx, zy, zz in world axes,
 Modules
 -------
 - `intake`: the DWI series of a cohort, by their names; preprocessed ones replace their raw series.
+- `acquisitions`: which series would count an acquisition twice; runs with parts of one table.
 - `raw`: a series with all that the steps have to know of it, from its files.
 - `preprocess`: the steps from a raw series to one that a tensor can be fitted to, in their order.
 - `series`: gradient tables, choice of volumes (b0 and the shells up to `shell_max`), motion
   between volumes.
+- `protocol`: shells, directions, voxel size and scanner of a series; the protocols of a cohort.
 - `denoise`: noise, by MP-PCA. `unring`: Gibbs ringing, by subvoxel shifts.
 - `correction_intake`: images of opposite phase encoding and field maps of a series, by their names.
 - `phase_encoding`: axis, direction and readout time, from sidecars and ``dir-`` labels.

@@ -16,6 +16,7 @@ from glymflow.cohort.bids import (
     parse_entities,
     printable,
 )
+from glymflow.dwi.acquisitions import left_out
 from glymflow.dwi.correction_intake import find_candidates
 
 SERIES_COLUMNS = [
@@ -38,15 +39,19 @@ _DESC = (None, "preproc")  # any other desc- is a by-product of some pipeline
 _STEM = re.compile(rf"sub-{LABEL}(_[A-Za-z0-9]+-{LABEL})*")
 
 
-def find_series(listing):
+def find_series(listing, preferred=()):
     """List the DWI series of a cohort.
 
     A preprocessed series of the folder of derivatives (``desc-preproc``) replaces the raw series
     with the same entities; one made of several raw series (AP and PA merged) replaces them all.
+    Of several reconstructions of one acquisition one is left
+    (`glymflow.dwi.acquisitions.left_out`).
 
     Parameters
     ----------
     listing : glymflow.cohort.bids.Listing
+    preferred : sequence of str
+        Labels of ``rec-``, the best first.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def find_series(listing):
         derived = _images(listing.derived)
         images = pd.concat([images, derived[derived.desc == "preproc"]], ignore_index=True)
         files = pd.concat([files, listing.derived], ignore_index=True)
-    series, faults = _select_series(images, files)
+    series, faults = _select_series(images, files, preferred=preferred)
     dwi = images[(images.suffix == "dwi") & images.desc.isin(_DESC)]
     return Found(series, faults, set(dwi.folder))
 
@@ -115,7 +120,7 @@ def _images(files):
     return images.reset_index(drop=True)
 
 
-def _select_series(images, files):
+def _select_series(images, files, preferred=()):
     """Turn DWI images into series; return them and the faults of those that cannot be used."""
     dwi = images[(images.suffix == "dwi") & images.desc.isin(_DESC)].copy()
     dwi["preprocessed"] = dwi.desc == "preproc"
@@ -136,7 +141,15 @@ def _select_series(images, files):
         dwi[column] = _find_sidecars(dwi, files, column, "dwi", "dwi")
     for column in ("bval", "bvec"):
         missing = dwi.fault.isna() & dwi[column].isna()
-        dwi.loc[missing, "fault"] = f"there is no .{column} file for it"
+        for index, path in dwi.path[missing].items():
+            beside = path.removesuffix(".gz").removesuffix(".nii") + SIDECARS[column]
+            lost = os.path.islink(beside)
+            said = (
+                f"its .{column} file: {LOST_LINK}" if lost else f"there is no .{column} file for it"
+            )
+            dwi.loc[index, "fault"] = said
+    for index, reason in left_out(dwi[dwi.fault.isna()], preferred).items():
+        dwi.loc[index, "fault"] = reason
 
     bad = dwi[dwi.fault.notna()]
     faults = [

@@ -3,9 +3,10 @@
 from pathlib import Path
 
 from glymflow.dwi import correction
+from glymflow.dwi.acquisitions import select_of_run
 from glymflow.dwi.phase_encoding import encoding_axis, name_entities
 from glymflow.dwi.preprocess import Scan
-from glymflow.dwi.series import read_gradients, select_volumes
+from glymflow.dwi.series import read_gradients
 from glymflow.io import InputFault, image_data, load_image, naming, read_json
 
 
@@ -42,8 +43,8 @@ def read_scan(
     bvals, bvecs = read_gradients(bval, bvec, image.shape[3])
     limits = {name: settings[name] for name in ("b0_threshold", "shell_max")}
     with naming(bval):
-        keep = select_volumes(bvals, bvecs, **limits)
-    told = _read_sidecar(sidecar)
+        keep = select_of_run(dwi, (bvals, bvecs), limits)
+    told = raw_sidecar(sidecar)
     choice = None
     if settings["distortion"] != "off":
         choice = correction.choose(
@@ -59,7 +60,7 @@ def read_scan(
     )  # fmt: skip
 
 
-def _read_sidecar(path):
+def raw_sidecar(path):
     """Return the sidecar; of one that cannot be read nothing, since a tensor needs none."""
     if not path:
         return {}

@@ -13,7 +13,7 @@ import pandas as pd
 from glymflow.cohort.bids import LOST_LINK, MASK_DATATYPES, Found, parse_entities, scan_files
 from glymflow.cohort.participants import KEYS, read_participants
 from glymflow.cohort.patterns import masks_by_pattern
-from glymflow.io import InputFault, MachineFault, load_image
+from glymflow.io import InputFault, MachineFault, load_image, naming
 from glymflow.lesions.domain import LABELS
 
 MASK_COLUMNS = [
@@ -89,13 +89,18 @@ _FOUND = ["participant_id", "session_id", "label", "rater", "space", "mask", "fa
 
 
 def _check_columns(path, settings):
-    """Refuse a column of side or location that the participants table does not have."""
-    named = {key: settings.get(key) for key in ("side_column", "location_column")}
+    """Refuse a column of side or location that participants.tsv lacks or whose words are none."""
+    named = {key: settings.get(f"{key}_column") for key in ("side", "location")}
     if any(named.values()):
+        from glymflow.lesions.measure import own_words
+
         table, _ = read_participants(path)
-        for key, column in named.items():
+        for known, column in named.items():
             if column and column not in table:
-                raise InputFault(f"lesions.{key}: {column} is not a column of {path}")
+                raise InputFault(f"lesions.{known}_column: {column} is not a column of {path}")
+            if column:
+                with naming(f"{path}: column {column} (lesions.{known}_column)"):
+                    own_words(table[column], known)
 
 
 def _masks_by_name(files):

@@ -203,7 +203,8 @@ def own_words(values, known):
     for value in values:
         text = value.strip().lower().replace(" ", "_") if isinstance(value, str) else None
         if text and text not in words:
-            raise InputFault(f"{value!r} is not a {known}; allowed: {', '.join(words)}")
+            codes = "; write words, not codes" if text.isdecimal() else ""
+            raise InputFault(f"{value!r} is not a {known}; allowed: {', '.join(words)}{codes}")
         read.append(words[text] if text else None)
     return read
 

@@ -55,7 +55,17 @@ def subject_page(participant, parts, *, headline=""):
 
 
 def cohort_page(
-    alps, cohort, excluded, *, config, reasons, subjects=(), group_column=None, parts=(), **more
+    alps,
+    cohort,
+    excluded,
+    *,
+    config,
+    reasons,
+    subjects=(),
+    group_column=None,
+    parts=(),
+    protocol=None,
+    **more,
 ):
     """Return the page of the whole cohort as HTML.
 
@@ -78,6 +88,8 @@ def cohort_page(
         Column of `cohort` with the group.
     parts : list of CohortPart
         What is measured beside ALPS.
+    protocol : dict, optional
+        From `glymflow.alps.page.cohort_protocols`.
     **more
         `charts`, `tables`, `figures`: lists of dicts from `embed_chart`, `embed_table` and
         `embed_figure`.
@@ -99,6 +111,7 @@ def cohort_page(
         has_alps=has_alps,
         measured=" and ".join(part.name for part in parts if part.rows),
         parts=parts,
+        protocol=protocol,
         share=[{"status": status, "count": count} for status, count in counts.items()],
         excluded=_excluded(excluded),
         columns=_columns(rows, has_session, has_series, bool(groups), has_alps),

@@ -1,5 +1,7 @@
 """The cohort table: participants and measures joined, one row per subject and session."""
 
+import csv
+
 import numpy as np
 import pandas as pd
 
@@ -7,6 +9,9 @@ from glymflow.cohort.domain import measure_columns
 from glymflow.cohort.participants import KEYS
 from glymflow.cohort.qc import NORMAL_95
 from glymflow.domains import DOMAINS
+from glymflow.dwi.protocol import nominal_shells
+from glymflow.io import read_tsv, require
+from glymflow.study.sessions import ABOUT_SESSIONS
 
 STATUS_RANK = {"pass": 0, "warn": 1, "fail": 2}
 
@@ -56,13 +61,87 @@ def merge_cohort(measures, participants, *, roi_set, frame, combine):
         ranks = [merged[f"{name}_qc_status"].map(STATUS_RANK) for name in measures]
         worst = pd.concat(ranks, axis=1).max(axis=1) if ranks else pd.Series(dtype=float)
         merged["qc_status"] = worst.map({v: k for k, v in STATUS_RANK.items()})
-    keys = [key for key in KEYS if key in participants]
-    taken = [c for c in participants if c not in KEYS and c in merged]
-    about = participants.rename(columns={column: f"participants_{column}" for column in taken})
-    cohort = _join(merged, about, keys, how="left")
-    first = [*KEYS, *(column for column in about if column not in KEYS)]
-    cohort = cohort[[*first, *(column for column in cohort if column not in first)]]
+    cohort = join_participants(merged, participants)
     return cohort.sort_values(KEYS, na_position="first", ignore_index=True)
+
+
+def join_participants(measured, participants):
+    """Put the columns of the participants table before what was measured.
+
+    Parameters
+    ----------
+    measured : DataFrame
+        One row per subject and session: `KEYS`, and measures.
+    participants : DataFrame
+        As from `read_participants`. A row without a session is of all sessions of the subject that
+        have no row of their own.
+
+    Returns
+    -------
+    DataFrame
+        In the order of `measured`; a column of the participants table that is called like a
+        measure gets the prefix ``participants_``.
+    """
+    measured, participants = measured.reset_index(drop=True), participants.reset_index(drop=True)
+    sessions = participants.get("session_id", pd.Series(None, participants.index, dtype=object))
+    ids = list(zip(participants.participant_id, sessions.fillna(""), strict=True))
+    row_of = {key: row for row, key in enumerate(ids)}
+    found = [
+        row_of.get((subject, session), row_of.get((subject, ""), -1))
+        for subject, session in zip(
+            measured.participant_id, measured.session_id.fillna(""), strict=True
+        )
+    ]
+    own = [column for column in participants if column not in KEYS]
+    about = participants[own].reindex(found).set_axis(measured.index)
+    about = about.rename(columns={c: f"participants_{c}" for c in own if c in measured})
+    others = [column for column in measured if column not in KEYS]
+    return pd.concat([measured[KEYS], about, measured[others]], axis=1)
+
+
+def expected_cohort(rows, participants):
+    """Return the cohort table that a run will make, without the measures.
+
+    Parameters
+    ----------
+    rows : dict of str to DataFrame
+        What each domain found (`glymflow.workflow.intake.index_cohort`).
+    participants : DataFrame
+        As from `read_participants`.
+
+    Returns
+    -------
+    DataFrame
+        `KEYS` and the columns of the participants table, sorted by subject and session.
+    """
+    found = [
+        table.loc[table["measured"].astype(bool) if "measured" in table else slice(None), KEYS]
+        for table in rows.values()
+    ]
+    found = pd.concat(found, ignore_index=True).drop_duplicates()
+    found = found.sort_values(KEYS, na_position="first", ignore_index=True)
+    return join_participants(found, participants)
+
+
+def read_cohort(path):
+    """Read ``cohort.tsv``: measures as numbers, every other column as text.
+
+    The columns of the participants table stay as they were written there, so that a group ``01`` or
+    a version ``1.10`` is not read as a number; `glymflow.study.selection` gives them the type
+    that the plan says.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    DataFrame
+    """
+    with open(require(path), encoding="utf-8-sig", newline="") as file:
+        names = next(csv.reader(file, delimiter="\t"), [])
+    numbers = {name for name, one in measure_columns(DOMAINS).items() if one.kind != "text"}
+    return read_tsv(path, text=[name for name in names if name not in numbers])
 
 
 def describe_columns(cohort):
@@ -80,7 +159,9 @@ def describe_columns(cohort):
         are described by their own sidecar and left out.
     """
     known = measure_columns(DOMAINS)
-    found = {}
+    found = {
+        column: {"Description": text} for column, text in ABOUT_SESSIONS.items() if column in cohort
+    }
     for column in cohort:
         if column in known:
             measure = known[column]
@@ -129,7 +210,7 @@ def _combine_series(alps, combine):
 
 
 def _of_one_kind(alps, session):
-    """Which series have the b-value and directions of most series of their session.
+    """Which series have the shells, directions and voxels of most series of their session.
 
     ALPS falls with the b-value, so a mean over kinds would belong to none. Of two kinds that are as
     common the one with the first series is taken.
@@ -137,7 +218,13 @@ def _of_one_kind(alps, session):
     if not {"b_value", "directions"} <= set(alps):
         return pd.Series(True, index=alps.index)
     # scanners store 995 or 1005 where 1000 was asked for
-    kind = [session, (alps.b_value / 100).round().fillna(-1), alps.directions.fillna(-1)]
+    b_value = (alps.b_value / 100).round().fillna(-1).astype(str)
+    if "shells" in alps:
+        shells = alps.shells.map(nominal_shells)
+        b_value = shells.where(shells != "", b_value)
+    kind = [session, b_value, alps.directions.fillna(-1)]
+    sizes = [f"voxel_{axis}_mm" for axis in "xyz"]
+    kind += [alps[size].round(2).fillna(-1) for size in sizes if size in alps]
     size = session.groupby(kind, dropna=False).transform("size")
     largest = size == size.groupby(session).transform("max")
     number = session.groupby(kind, dropna=False).ngroup()
@@ -160,14 +247,14 @@ def _average(alps, session, *, weighted):
     known = alps[errors].notna().mul(weights, axis=0).groupby(both).sum()
     total = (alps[errors].mul(weights, axis=0) ** 2).groupby(both).sum()
     within = np.sqrt(total) / known.where(known > 0)
-    one[errors] = within.groupby("session").agg(_error_of_mean)
+    error = within.groupby("session").agg(_error_of_mean)
     for column in errors:
         value = column.removesuffix("_se")
-        one[f"{value}_ci_low"] = one[value] - NORMAL_95 * one[column]
-        one[f"{value}_ci_high"] = one[value] + NORMAL_95 * one[column]
+        one[f"{value}_ci_low"] = one[value] - NORMAL_95 * error[column]
+        one[f"{value}_ci_high"] = one[value] + NORMAL_95 * error[column]
     texts = [column for column in values if column not in numbers]
-    one[texts] = alps[texts].groupby(session).agg(_listed)
-    return one
+    listed = alps[texts].groupby(session).agg(_listed)
+    return pd.concat([one, error, listed], axis=1)  # in one piece
 
 
 def _weights(alps, both):

@@ -20,6 +20,8 @@ from glymflow.text import level_text
 
 KINDS = ("analyses", "tables", "figures")  # the parts of a plan that are of several kinds
 
+# columns of results that hold groups and levels: text, also where all of them look like numbers
+LEVELS = ("group", "level", "event", "against", "reference", "contrast", "note")
 FLOW = "flow"  # results/stats/flow.tsv: no analysis may be called so
 
 
@@ -171,20 +173,18 @@ def groups_of(plan, analysis=None):
     return (analysis or {}).get("groups", plan.get("groups"))
 
 
-def text_columns(plan):
-    """Return the columns to be read as text: whatever holds groups or levels."""
-    levels = [v for v in plan["variables"].items() if v[1]["type"] == "categorical"]
-    groups = [part["groups"]["column"] for part in (plan, *plan["analyses"]) if "groups" in part]
-    columns = [variable.get("column", name) for name, variable in levels] + groups
-    columns += [v["instead"]["where"] for v in plan["variables"].values() if "instead" in v]
-    return tuple(dict.fromkeys(["participant_id", "session_id", *columns]))
-
-
 # --- Reading and checking the plan ---------------------------------------------------------------
 
 
+# keys whose values are compared with cells of tables: they stay as they are written
+_CELLS = ("levels", "event", "order", "values", "within", "sessions", "recode")
+
+
 class _PlanLoader(yaml.SafeLoader):
-    """YAML whose plain scalars mean what JSON's do; keys are text, and none may be used twice."""
+    """YAML whose plain scalars mean what JSON's do; keys are text, and none may be used twice.
+
+    Values that are compared with cells of tables stay text: `1.10` is not 1.1, `1E1` not 10.
+    """
 
     yaml_implicit_resolvers: dict = {}  # noqa: RUF012 (PyYAML's way)
 
@@ -195,8 +195,18 @@ class _PlanLoader(yaml.SafeLoader):
                 raise yaml.MarkedYAMLError(
                     problem=f"key '{key.value}' is used twice", problem_mark=key.start_mark
                 )
+            if key.value in _CELLS:
+                self._keep_text(value)
             result[key.value] = self.construct_object(value, deep=deep)
         return result
+
+    def _keep_text(self, node):
+        """Make text of the numbers with a point of a node, one level deep; 1 is always 1."""
+        inner = node.value if isinstance(node.value, list) else [node]
+        for item in inner:
+            item = item[1] if isinstance(item, tuple) else item
+            if item.tag == "tag:yaml.org,2002:float":
+                item.tag = "tag:yaml.org,2002:str"
 
 
 for _tag, _pattern, _first in (

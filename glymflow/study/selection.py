@@ -12,7 +12,8 @@ import pandas as pd
 from glymflow.domains import DOMAINS
 from glymflow.io import MISSING, InputFault
 from glymflow.study.plan import groups_of
-from glymflow.text import level_text, natural_key
+from glymflow.study.sessions import BASIS, BY_LABEL, BY_TIME, ORDER, order_sessions
+from glymflow.text import level_text
 
 SYNTHETIC = "Synthetic data: invented from published summary statistics; nobody was measured."
 FLOW_COLUMNS = ["analysis", "step", "criterion", "group", "excluded", "missing", "left"]
@@ -61,7 +62,52 @@ def variable_values(table, name, variable):
     wrong = _listed(text[text.notna() & ~np.isfinite(numbers)])
     if wrong:
         return nothing, f"'{column}' has values that are not numbers: {wrong}", note
+    low, high = variable.get("range", (-np.inf, np.inf))
+    wrong = _listed(text[(numbers < low) | (numbers > high)])
+    if wrong:
+        fault = f"'{column}' has values outside the plan's range {low:g} to {high:g}: {wrong}"
+        return nothing, fault, note
+    codes = [] if "range" in variable else suspect_codes(numbers)
+    if codes:
+        shown = ", ".join(f"{code:g}" for code in codes)
+        note = "; ".join(filter(None, (note, f"{shown} among the values: a code for missing?")))
     return numbers, "", note
+
+
+# numbers that stand for "missing" in exported tables
+CODES = [sign * float(digit * length) for length in (1, 2, 3, 4, 5) for digit in "789"
+         for sign in (-1, 1) if sign < 0 or length > 1]  # fmt: skip
+
+
+def suspect_codes(numbers):
+    """Return the values that look like codes for missing: -9 or 999 far from all the others.
+
+    A code below 0 is suspect where all other values are 0 or more; one above it where it is farther
+    from the others than they are from each other.
+
+    Parameters
+    ----------
+    numbers : Series of float
+        NaN for missing.
+
+    Examples
+    --------
+    >>> suspect_codes(pd.Series([64.0, 71, 999, 58, -9])), suspect_codes(pd.Series([64.0, 99, 58]))
+    ([-9.0, 999.0], [])
+    """
+    known = numbers.dropna()
+    coded = known.isin(CODES)
+    # what is near the others is a value: 77 among ages
+    others = known[~coded]
+    if not coded.any() or len(others) < 2:
+        return []
+    low, high = others.min(), others.max()
+    found = known[coded].unique()
+    return sorted(
+        float(code)
+        for code in found
+        if (code < 0 <= low) or code > high + max(high - low, abs(high))
+    )
 
 
 def column_levels(table, plan, name):
@@ -73,6 +119,18 @@ def column_levels(table, plan, name):
         If the table has no such column.
     """
     return _recoded(table, name, plan["variables"].get(name, {}))[0]
+
+
+def column_numbers(table, plan, name):
+    """Return a variable (recoded) as text, None for missing, and as numbers, NaN for the rest.
+
+    Raises
+    ------
+    InputFault
+        As `column_levels`.
+    """
+    text = column_levels(table, plan, name)
+    return text, text.map(_number).astype(float)
 
 
 def _source(table, variable, column):
@@ -97,7 +155,8 @@ def _recoded(table, name, variable):
     column = variable.get("column", name)
     if column not in table:
         raise InputFault(f"the cohort table has no column '{column}'")
-    recode = {key: level_text(value) for key, value in variable.get("recode", {}).items()}
+    recode = variable.get("recode", {})
+    recode = {level_text(key) or key: level_text(value) for key, value in recode.items()}
     text = [level_text(value) for value in _source(table, variable, column)]
     changed = pd.Series([value in recode for value in text], index=table.index, dtype=bool)
     text = [recode.get(value, value) for value in text]
@@ -130,7 +189,9 @@ def select_participants(table, plan):
     if "synthetic" in table and (table["synthetic"] == "yes").any():
         text += f": {SYNTHETIC}"
     flow.count("cohort", text, table)
-    table = flow.keep("session", f"session: {plan['session']}", table, *_session_mask(table, plan))
+    taken = first_taken(table) if plan["session"] == "first" else ""
+    text = f"session: {plan['session']}" + (f" ({taken})" if taken else "")
+    table = flow.keep("session", text, table, *_session_mask(table, plan))
     table = _group_step(flow, table, plan, groups_of(plan))
     if "qc" in plan:
         status = column_levels(table, plan, "qc_status")
@@ -193,17 +254,47 @@ def _criteria_steps(flow, table, plan, part):
 
 def _session_mask(table, plan):
     label = plan["session"]
-    labels = table["session_id"].map(level_text).astype(object)
-    labels = labels.map(lambda text: re.sub("^ses-", "", text) if isinstance(text, str) else "")
+    labels = _session_labels(table)
     if label == "all":
         mask = pd.Series(True, index=table.index)
     elif label == "first":
-        order = sorted(range(len(table)), key=lambda row: natural_key(labels.iloc[row]))
-        first = table.iloc[order].drop_duplicates("participant_id").index
-        mask = table.index.to_series().isin(first)
+        order = (table if ORDER in table else order_sessions(table))[ORDER].astype(float)
+        mask = order == order.groupby(table["participant_id"]).transform("min")
     else:
         mask = labels == re.sub("^ses-", "", label)
     return mask, (labels == "") & (labels != "").any()  # no labels at all: one session each
+
+
+def _session_labels(table):
+    labels = table["session_id"].map(level_text).astype(object)
+    return labels.map(lambda text: re.sub("^ses-", "", text) if isinstance(text, str) else "")
+
+
+def first_taken(table):
+    """Say which session `first` takes of subjects that have several, and by what; or nothing.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"participant_id": ["sub-1"] * 2, "session_id": ["ses-2", "ses-10"]})
+    >>> first_taken(table)
+    'ses-2 of 1; by label'
+    """
+    table = table if ORDER in table else order_sessions(table)
+    several = table["participant_id"].duplicated(keep=False)
+    order = table[ORDER].astype(float)
+    chosen = several & (order == order.groupby(table["participant_id"]).transform("min"))
+    counts = _session_labels(table)[chosen].value_counts().sort_index()
+    by = table.loc[chosen, BASIS].value_counts().sort_index()
+    if counts.empty:
+        return ""
+    words = {BY_TIME: "by acquisition time", BY_LABEL: "by label"}
+    by = [
+        words.get(basis, basis) + (f" {count}" if len(by) > 1 else "")
+        for basis, count in by.items()
+    ]
+    some = [f"ses-{label} of {count}" for label, count in list(counts.items())[:6]]
+    more = f" and {len(counts) - 6} more" if len(counts) > 6 else ""
+    return f"{', '.join(some)}{more}; {', '.join(by)}"
 
 
 def _meets(table, plan, criterion):
@@ -261,11 +352,11 @@ class _Flow:
         return pd.DataFrame(self.rows, columns=FLOW_COLUMNS)
 
 
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
+
+
 def _number(text):
-    try:
-        return np.nan if text is None else float(text)
-    except ValueError:
-        return np.nan
+    return float(text) if text is not None and _NUMBER.fullmatch(text) else np.nan
 
 
 def _listed(texts, most=3):

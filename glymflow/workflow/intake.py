@@ -40,6 +40,18 @@ def intake_settings(config: dict, plan: dict | None) -> dict:
     }
 
 
+def _sessions_of(listing, found):
+    """Return the sessions of each subject: those with a folder, and those of any domain."""
+    tables = [listing.raw, *(one.rows for one in found.values())]
+    tables += [] if listing.derived is None else [listing.derived]
+    sessions = {}
+    for table in tables:
+        named = table.loc[table.session_id.notna(), ["participant_id", "session_id"]]
+        for subject, session in named.drop_duplicates().itertuples(index=False):
+            sessions.setdefault(subject, set()).add(session)
+    return sessions
+
+
 def index_cohort(
     *,
     bids_dir: str | None,
@@ -89,7 +101,10 @@ def index_cohort(
     excluded = pd.DataFrame(faults, columns=EXCLUDED_COLUMNS, dtype=object)
 
     _, unmatched = read_participants(
-        listing.participants, listing.subjects, required=participants is not None
+        listing.participants,
+        listing.subjects,
+        required=participants is not None,
+        sessions=_sessions_of(listing, found),
     )
     if participant_label is not None:
         unmatched = unmatched[unmatched.participant_id.isin(listing.subjects)]

@@ -11,7 +11,7 @@ import pytest
 from glymflow.cohort.participants import read_participants
 from glymflow.io import read_tsv
 from glymflow.stats.plan_check import plan_warnings
-from glymflow.study.plan import load_plan, plan_faults, study_outputs, text_columns
+from glymflow.study.plan import load_plan, plan_faults, study_outputs
 
 ROOT = Path(__file__).parents[2]
 PLAN = Path(__file__).with_name("stroke.yaml")
@@ -133,6 +133,6 @@ def test_printed_tables(work):
 
 def test_check_has_no_complaint(lesions):
     plan = load_plan(PLAN)
-    table, _ = read_participants(lesions / "participants.tsv", text=text_columns(plan))
+    table, _ = read_participants(lesions / "participants.tsv")
     assert plan_faults(plan, table.columns) == []
     assert plan_warnings(plan, table) == []  # 75 events for four predictors

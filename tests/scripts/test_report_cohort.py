@@ -8,7 +8,7 @@ import pytest
 from page_checks import assert_good_page, load_script
 
 from glymflow.figures.charts import figure_bytes, plot_distribution
-from glymflow.io import write_tsv
+from glymflow.io import read_tsv, write_tsv
 from glymflow.text import ROLES_ACROSS
 from glymflow.workflow.config import load_config
 
@@ -134,3 +134,19 @@ def test_page_of_epvs_alone(files, tmp_path):
     assert "ALPS left" not in html
     assert html.count("<svg") == 1 + 1
     assert html.count('data-status="pass"') == 8 + 1
+
+
+def test_protocols_are_counted_and_those_of_one_group_named(files, tmp_path):
+    alps = read_tsv(files["alps"])
+    second = alps.participant_id.str[-1].astype(int) % 2 == 0
+    alps["shells"] = np.where(second, "b3000", "b1000")
+    write_tsv(alps, files["alps"])
+    html = make_page(files, tmp_path / "protocols.html")
+    assert "2 protocols in one cohort" in html
+    assert "<td>b 3000, scanner not named</td><td>4</td><td>4</td><td>0</td><td>4</td>" in html
+    assert "PROTOCOL AND GROUP COINCIDE" in html
+
+
+def test_one_protocol_is_no_section(files, tmp_path):
+    make_page(files, tmp_path / "page.html")
+    assert 'id="protocols"' not in (tmp_path / "page.html").read_text(encoding="utf-8")

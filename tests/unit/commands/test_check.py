@@ -1,5 +1,6 @@
 """`glymflow check`: what it says and how it exits."""
 
+import shutil
 from pathlib import Path
 
 import nibabel as nib
@@ -9,6 +10,7 @@ from bids_trees import write_series
 
 from glymflow.cli import main
 from glymflow.commands import check as check_module
+from glymflow.io import write_json
 
 
 @pytest.fixture
@@ -151,8 +153,12 @@ def test_real_scans(check, shared_data):
 
 
 def test_study_plan_warnings(root, check, tmp_path):
-    """They are no refusal; what is counted is tested in test_plan_check.py."""
+    """They are no refusal; only subjects with a folder are counted."""
+    for number in range(2, 19):
+        if number in (2, *range(10, 19)):
+            write_series(root, f"sub-{number:02}")
     rows = "sub-01\ta\t60\nsub-02\tb\t50\n" + "".join(f"sub-{i}\ta\t70\n" for i in range(10, 19))
+    rows += "sub-77\tb\t50\n"
     (root / "participants.tsv").write_text("participant_id\tgroup\tage\n" + rows)
     (tmp_path / "plan.yaml").write_text(
         "title: t\ngroups: { column: group, order: [a, b] }\n"
@@ -212,3 +218,33 @@ def test_labels_without_quotes(root, check):
     status, out, _ = check(f"bids_dir: {root}\nparticipant_label: [01]\n")
     assert status == 1
     assert "participant_label[0]: 1 is not a text; put it in quotes" in out
+
+
+def test_protocols_groups_and_sessions(root, check, tmp_path):
+    """Two protocols that are those of the groups; the session that `first` takes."""
+    lines = ["participant_id\tgroup"]
+    for number in range(1, 5):
+        path = root / f"sub-{number:02}" / "dwi" / f"sub-{number:02}_dwi.nii.gz"
+        if number > 1:
+            write_series(root, f"sub-{number:02}")
+        model = "Prisma" if number > 2 else "Skyra"
+        write_json({"ManufacturersModelName": model}, str(path).replace(".nii.gz", ".json"))
+        lines.append(f"{number:02}\t{'ab'[number > 2]}")
+    for session in ("ses-post", "ses-pre"):
+        folder = root / "sub-05" / session / "dwi"
+        folder.mkdir(parents=True)
+        for file in (root / "sub-01" / "dwi").iterdir():
+            shutil.copy(file, folder / file.name.replace("sub-01", f"sub-05_{session}"))
+    lines.append("sub-05\ta")
+    (root / "participants.tsv").write_text("\n".join(lines) + "\n")
+    (tmp_path / "plan.yaml").write_text(
+        "title: t\ngroups: { column: group, order: [a, b] }\n"
+        "variables: { alps_mean: { type: continuous } }\n"
+        "analyses: [{ id: one, kind: compare_groups, variables: [alps_mean] }]\n"
+    )
+    _, out, _ = check(f"bids_dir: {root}\nstudy: {tmp_path / 'plan.yaml'}\n")
+    assert "1 x 1 x 1 mm, Prisma: 2 series of 2 subjects" in out
+    assert "ses-pre of 1; by label" in out
+    lines = out.split("Protocols (2 warnings)\n")[1].splitlines()
+    assert lines[0].startswith("  - PROTOCOL AND GROUP COINCIDE: 'a' and 'b'")
+    assert lines[1].startswith("  - 2 protocols in one cohort")

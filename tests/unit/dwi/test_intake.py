@@ -318,6 +318,40 @@ class TestExcludedAtIntake:
         self.others_remain(series)
         assert excluded.reason[0].startswith(f"{image}: the link points to a missing file")
 
+    @pytest.mark.parametrize("extension", ["bval", "bvec"])
+    def test_table_that_leads_nowhere(self, two, extension):
+        make_tree(two, "sub-03/dwi/sub-03_dwi")
+        table = two / f"sub-03/dwi/sub-03_dwi.{extension}"
+        table.unlink()
+        table.symlink_to(".git/annex/objects/none")
+        series, excluded = index_series(two)
+        self.others_remain(series)
+        assert f"its .{extension} file: the link points to a missing file" in excluded.reason[0]
+
+    def test_subject_folder_that_leads_nowhere(self, two):
+        (two / "sub-03").symlink_to("../elsewhere/sub-03")
+        (two / "participants.tsv").write_text("participant_id\nsub-03\n")
+        series, excluded = index_series(two)
+        self.others_remain(series)
+        lines = excluded[excluded.participant_id == "sub-03"].reason.tolist()
+        said = "the link points to a missing file (in a DataLad dataset: datalad get)"
+        assert lines == [f"{two / 'sub-03'}: {said}"]
+
+    def test_only_folders_that_lead_nowhere(self, tmp_path):
+        (tmp_path / "sub-03").symlink_to("../elsewhere/sub-03")
+        with pytest.raises(InputFault, match="sub-03: the link points to a missing file"):
+            index_series(tmp_path)
+
+    @pytest.mark.parametrize("pointer", [False, True])
+    def test_participants_table_that_leads_nowhere(self, two, pointer):
+        table = two / "participants.tsv"
+        if pointer:
+            table.write_text("/annex/objects/MD5E-s1--0.tsv\n")
+        else:
+            table.symlink_to(".git/annex/objects/none")
+        with pytest.raises(InputFault, match=r"participants\.tsv: .*datalad get"):
+            index_series(two)
+
     def test_subject_folder_that_cannot_be_read(self, two, monkeypatch):
         make_tree(two, "sub-03/dwi/sub-03_dwi")
         real = os.scandir

@@ -6,7 +6,7 @@ import yaml
 
 from glymflow.cohort.participants import read_participants
 from glymflow.stats.plan_check import plan_warnings
-from glymflow.study.plan import load_plan, text_columns
+from glymflow.study.plan import load_plan
 
 GROUPS = {"column": "group", "order": ["HC", "sICH"]}
 VARIABLES = {
@@ -41,7 +41,7 @@ def warnings(tmp_path):
         (tmp_path / "plan.yaml").write_text(yaml.safe_dump(plan))
         table.to_csv(tmp_path / "participants.tsv", sep="\t", index=False, na_rep="n/a")
         plan = load_plan(tmp_path / "plan.yaml")
-        participants, _ = read_participants(tmp_path / "participants.tsv", text=text_columns(plan))
+        participants, _ = read_participants(tmp_path / "participants.tsv")
         before = participants.copy()
         lines = plan_warnings(plan, participants)
         pd.testing.assert_frame_equal(participants, before)

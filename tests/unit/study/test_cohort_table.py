@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glymflow.study.cohort_table import merge_cohort
+from glymflow.io import write_tsv
+from glymflow.study.cohort_table import (
+    expected_cohort,
+    join_participants,
+    merge_cohort,
+    read_cohort,
+)
 
 
 def alps_table(*rows):
@@ -188,7 +194,14 @@ class TestPhaseEncodings:
 
     @pytest.mark.parametrize("combine", ["weighted", "mean"])
     @pytest.mark.parametrize(
-        "other", [{"b_value": [1000, 1005, 2000]}, {"directions": [30, 30, 6]}]
+        "other",
+        [
+            {"b_value": [1000, 1005, 2000]},
+            {"directions": [30, 30, 6]},
+            {"shells": ["b1000", "b1010", "b500+b1000"]},
+            {"shells": ["b2950", "b3040", "b2000"], "b_value": [2950, 3040, 2000]},
+            {"voxel_z_mm": [2.0, 2.001, 3.0]},
+        ],
     )
     def test_other_b_values_and_directions_are_not_mixed(self, combine, other):
         rows = self.rows.assign(**({"b_value": 1000.0, "directions": 30} | other))
@@ -210,3 +223,61 @@ class TestPhaseEncodings:
     def test_one_series_keeps_its_interval(self):
         row = merge_cohort({"alps": self.rows}, NOBODY, **PRIMARY, combine="first").iloc[0]
         assert row.alps_mean_ci_low == pytest.approx(1.2 - 1.959964 * 0.06)
+
+
+def test_the_expected_cohort_has_those_that_are_found():
+    rows = {
+        "alps": pd.DataFrame({"participant_id": ["sub-1", "sub-1"], "session_id": ["ses-1"] * 2}),
+        "epvs": pd.DataFrame(
+            {
+                "participant_id": ["sub-2", "sub-3"],
+                "session_id": [None, None],
+                "measured": [True, False],
+            }
+        ),
+        "lesions": pd.DataFrame({"participant_id": [], "session_id": []}, dtype=object),
+    }
+    people = pd.DataFrame({"participant_id": ["sub-1", "sub-3"], "arm": ["01", "02"]})
+    table = expected_cohort(rows, people)
+    assert table.participant_id.tolist() == ["sub-1", "sub-2"]
+    assert table.arm.fillna("").tolist() == ["01", ""]
+
+
+def test_a_row_without_session_is_of_all_sessions_without_a_row():
+    measured = pd.DataFrame(
+        {
+            "participant_id": ["sub-1", "sub-1", "sub-2", "sub-3"],
+            "session_id": ["ses-1", "ses-2", "ses-1", None],
+            "value": [1.0, 2, 3, 4],
+        }
+    )
+    people = pd.DataFrame(
+        {
+            "participant_id": ["sub-1", "sub-1", "sub-2", "sub-3"],
+            "session_id": [np.nan, "ses-2", np.nan, np.nan],
+            "arm": ["a", "b", "c", "d"],
+            "value": ["x", "x", "x", "x"],
+        }
+    )
+    table = join_participants(measured, people)
+    assert table.arm.tolist() == ["a", "b", "c", "d"]
+    assert table.columns.tolist()[2:] == ["arm", "participants_value", "value"]
+
+
+def test_columns_of_participants_are_read_as_text(tmp_path):
+    table = pd.DataFrame(
+        {
+            "participant_id": ["sub-1", "sub-2"],
+            "session_id": [None, None],
+            "arm": ["01", "02"],
+            "version": ["1.10", "1E1"],
+            "flag": ["TRUE", None],
+            "alps_mean": [1.5, np.nan],
+        }
+    )
+    write_tsv(table, tmp_path / "cohort.tsv")
+    read = read_cohort(tmp_path / "cohort.tsv")
+    assert read.arm.tolist() == ["01", "02"]
+    assert read.version.tolist() == ["1.10", "1E1"]
+    assert read.flag.fillna("-").tolist() == ["TRUE", "-"]
+    assert read.alps_mean.dtype == float

@@ -15,7 +15,7 @@ from glymflow.epvs.domain import COLUMNS as EPVS_COLUMNS
 from glymflow.io import InputFault
 from glymflow.lesions.domain import COLUMNS as LESION_COLUMNS
 from glymflow.study.cohort_table import merge_cohort
-from glymflow.study.plan import load_plan, paths_by_id, plan_faults, study_outputs, text_columns
+from glymflow.study.plan import load_plan, paths_by_id, plan_faults, study_outputs
 from glymflow.text import level_text
 
 UNKNOWN = (
@@ -259,8 +259,24 @@ class TestPlanFaults:
         ]
 
 
+def test_values_of_cells_stay_as_they_are_written(tmp_path):
+    path = tmp_path / "plan.yaml"
+    path.write_text(
+        """
+        title: t
+        groups: {column: arm, order: [1.10, 1.1, 1E1, TRUE, 01]}
+        include: [{column: age, values: [2.50], min: 2.50}]
+        variables: {age: {type: continuous, recode: {99: null, 1: 1.50}}}
+        analyses: [{id: one, kind: describe, variables: [age]}]
+        """
+    )
+    plan = load_plan(path)
+    assert plan["groups"]["order"] == ["1.10", "1.1", "1E1", "true", "01"]
+    assert plan["include"] == [{"column": "age", "values": ["2.50"], "min": 2.5}]
+    assert plan["variables"]["age"]["recode"] == {"99": None, "1": "1.50"}
+
+
 def test_small_helpers(write):
-    assert text_columns(load_plan(write())) == ("participant_id", "session_id", "sex", "group")
     assert set(paths_by_id(["a/one.tsv", "a/flow.tsv"])) == {"one", "flow"}
     assert set(paths_by_id("a/one.tsv")) == {"one"}
     values = [1, 1.0, "1.0", "01", True, np.True_, "yes ", float("nan"), None, "n/a", 0.5]
