@@ -35,6 +35,7 @@ COMPONENTS = (
     ("dyy_projection", "Dyy projection", False),
     ("dzz_association", "Dzz association", False),
 )
+MASK = ("mask_missing", "mask_outside")
 PLACEMENT = (  # label, column without side, decimals
     ("fibre border", "border", 1),
     ("local shift", "shift", 1),
@@ -67,7 +68,8 @@ def subject_parts(files, *, series, roi_set, frame, limits):
         for paths in zip(*(files[name] for name in RAW_FILES), strict=True)
     ]
     of_series = (files[n] for n in names)
-    for name, raw, table_path, *images in zip(series, raw_files, *of_series, strict=True):
+    numbered = enumerate(zip(series, raw_files, *of_series, strict=True))
+    for place, (name, raw, table_path, *images) in numbered:
         faults = {}
         table = attempt(faults, "series", lambda path=table_path: read_tsv(path))
         pictures = _draw(*images, faults) if table is not None else {}
@@ -75,7 +77,8 @@ def subject_parts(files, *, series, roi_set, frame, limits):
             name, table, roi_set=roi_set, frame=frame, reasons=DOMAIN.reasons, pictures=pictures,
             faults=faults,
         )  # fmt: skip
-        section["raw"] = raw_data.raw_section(raw, limits=limits, anchor=name)
+        known = {} if table is None else table.iloc[0].reindex(MASK).to_dict()
+        section["raw"] = raw_data.raw_section(raw, limits=limits, prefix=f"raw{place}", known=known)
         parts.append(series_part(section, roi_set=roi_set, frame=frame))
         print(f"{name}: {'; '.join(faults.values()) or 'shown'}", flush=True)
     return parts

@@ -1,6 +1,5 @@
 """The raw data of a series on a subject's page: images with the mask's edge, motion, quality."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +21,7 @@ MOSAICS = {  # name: what it shows
 }
 
 
-def raw_section(files, *, limits, anchor):
+def raw_section(files, *, limits, prefix, known=None):
     """Return the block of a series' raw data as HTML.
 
     Parameters
@@ -32,8 +31,10 @@ def raw_section(files, *, limits, anchor):
         what needs it.
     limits : dict
         The config's `qc`.
-    anchor : str
-        Of the series; makes the ids of its drawings differ from those of others.
+    prefix : str
+        Begins the ids of the drawings, other than those of other series; short, for it is repeated.
+    known : dict, optional
+        What ``alps.tsv`` knows of the mask.
 
     Returns
     -------
@@ -48,7 +49,6 @@ def raw_section(files, *, limits, anchor):
     for name, words in MOSAICS.items():
         drawn = attempt(faults, name, lambda name=name: _mosaic(files[name], mask))
         mosaics[name] = drawn and {"words": words, "picture": embed_picture(drawn)}
-    prefix = re.sub(r"\W", "-", anchor)
     charts = {
         "motion": attempt(faults, "motion", lambda: _motion(files, limits)),
         "directions": attempt(faults, "directions", lambda: _directions(files, mask[1])),
@@ -61,7 +61,8 @@ def raw_section(files, *, limits, anchor):
     return render(
         Path(__file__).parent / "templates", "raw.html.j2", charts=charts,
         mosaics={name: shown for name, shown in mosaics.items() if shown},
-        facts=scan_facts(row or {}, limits), faults=list(dict.fromkeys(faults.values())),
+        facts=scan_facts((row or {}) | (known or {}), limits),
+        faults=list(dict.fromkeys(faults.values())),
         edge_color=raw_data.EDGE_COLOR,
     )  # fmt: skip
 
@@ -89,7 +90,7 @@ def scan_facts(row, limits):
     Parameters
     ----------
     row : dict
-        Of ``desc-quality_dwi.tsv``.
+        Of ``desc-quality_dwi.tsv``, with `mask_missing` and `mask_outside` of ``alps.tsv``.
     limits : dict
         The config's `qc`.
 
@@ -115,6 +116,8 @@ def scan_facts(row, limits):
         _fact("folds of the mask", row, "mask_concavity", 3, most=limits["max_mask_concavity"]),
         _fact("holes of the mask", row, "mask_holes_ml", 1, " mL",
               most=limits["max_mask_holes_ml"]),
+        _fact("brain it leaves out", row, "mask_missing", 3, most=limits["max_mask_missing"]),
+        _fact("mask far outside", row, "mask_outside", 3, most=limits["max_mask_outside"]),
     ]  # fmt: skip
     return listed
 

@@ -27,7 +27,7 @@ LEAST_SIGNAL = 0.2  # of the median of the brain: less is a void, in which there
 SOLID_MM, SOLID_VOXELS = 4.0, 1.5  # depth of a piece that is filled in: outlines differ by less
 MOST_FILLED = 1.25  # a mask grows by no more: then the network saw something else
 COARSE_MM, BALL_MM = 4.0, 20.0  # of the concavity
-INSIDE_MM, OUTSIDE_MM = 4.0, 8.0  # from the template's outline: outlines of brains differ by less
+INSIDE_MM, OUTSIDE_MM = 4.0, 12.0  # from the template's outline: those of brains differ by less
 
 
 def mask_brain(b0, affine):
@@ -143,7 +143,7 @@ def compare_with_template(mask, affine, template, template_affine, to_subject, a
     dict
         `brain_in_image`, share of the template's brain inside the image; `mask_missing`, share of
         what lies there deeper than 4 mm in the template's brain and is not in the mask;
-        `mask_outside`, share of the mask farther than 8 mm from the template's brain, affinely.
+        `mask_outside`, share of the mask farther than 12 mm from the template's brain, affinely.
     """
     from scipy import ndimage
 

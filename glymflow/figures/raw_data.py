@@ -86,7 +86,7 @@ def _centred(tile, width):
     return np.pad(tile, ((0, 0), (left, width - tile.shape[1] - left), (0, 0)))
 
 
-def mosaic_bytes(pixels, *, quality=70):
+def mosaic_bytes(pixels, *, quality=60):
     """Return pixels as a WebP file: the same bytes each time, a tenth of a PNG's."""
     from matplotlib.image import imsave
 

@@ -18,6 +18,7 @@ ROW = {
     "motion_worst_mm": 0.51, "rotation_max_degrees": 0.4, "outlier_slices": 3,
     "volumes_left_out": 0, "snr_b0": 31.4, "cnr_b1000": 1.26, "cnr_b2000": np.nan,
     "field_sd_mm": np.nan, "mask_volume_ml": 1400.0, "mask_concavity": 0.01, "mask_holes_ml": 0.0,
+    "mask_missing": 0.004, "mask_outside": 0.001,
 }  # fmt: skip
 
 
@@ -41,14 +42,14 @@ def files(tmp_path):
 
 
 def test_block_of_a_sound_series(files):
-    html = str(raw_section(files, limits=LIMITS, anchor="sub-01_dir-AP"))
+    html = str(raw_section(files, limits=LIMITS, prefix="raw0"))
     assert html.count("data:image/webp;base64,") == len(MOSAICS)
     assert html.count("<svg") == 2
-    assert 'id="sub-01_dir-AP-motion-' in html
+    assert 'id="raw0-motion-' in html
     assert "No picture" not in html
     assert "0.51 mm" in html
     assert "beyond" not in html
-    assert html == str(raw_section(files, limits=LIMITS, anchor="sub-01_dir-AP"))
+    assert html == str(raw_section(files, limits=LIMITS, prefix="raw0"))
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_block_of_a_sound_series(files):
 )
 def test_a_lost_file_costs_only_what_needs_it(files, name, webp, svg):
     write_placeholder(files[name], "the disk is full")
-    html = str(raw_section(files, limits=LIMITS, anchor="s"))
+    html = str(raw_section(files, limits=LIMITS, prefix="s"))
     assert html.count("data:image/webp;base64,") == webp
     assert html.count("<svg") == svg
     assert html.count("No picture: the disk is full") == 1
@@ -64,7 +65,7 @@ def test_a_lost_file_costs_only_what_needs_it(files, name, webp, svg):
 
 def test_series_that_was_not_preprocessed_has_no_block(files):
     write_placeholder(files["mask"], "no brain found")
-    assert raw_section(files, limits=LIMITS, anchor="s") is None
+    assert raw_section(files, limits=LIMITS, prefix="s") is None
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,8 @@ def test_series_that_was_not_preprocessed_has_no_block(files):
         ({"mask_volume_ml": LIMITS["mask_volume_ml"][1] + 1}, "brain mask"),
         ({"mask_concavity": LIMITS["max_mask_concavity"] + 0.01}, "folds of the mask"),
         ({"mask_holes_ml": LIMITS["max_mask_holes_ml"] + 1}, "holes of the mask"),
+        ({"mask_missing": LIMITS["max_mask_missing"] + 0.001}, "brain it leaves out"),
+        ({"mask_outside": LIMITS["max_mask_outside"] + 0.001}, "mask far outside"),
     ],
 )
 def test_what_is_beyond_its_limit_is_marked(change, name):

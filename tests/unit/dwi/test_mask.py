@@ -245,7 +245,7 @@ def test_mask_that_is_the_templates_brain():
 def test_what_is_cut_out_or_leaks_is_a_share():
     cut = compared(ball(70) & ~ball(25))["mask_missing"]
     assert cut == pytest.approx(25**3 / 66**3, rel=0.15)
-    neck = ball(30, (0, 0, -75)) & ~ball(78)
+    neck = ball(40, (0, 0, -80)) & ~ball(84)
     leak = compared(ball(70) | neck)
     assert leak["mask_missing"] == 0
     assert leak["mask_outside"] == pytest.approx(neck.sum() / (ball(70) | neck).sum(), rel=0.15)
