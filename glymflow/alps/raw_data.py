@@ -125,11 +125,11 @@ def scan_facts(row, limits):
 def _fact(name, row, column, digits, unit="", *, least=None, most=None):
     value = row.get(column)
     value = float(value) if isinstance(value, (int, np.integer)) else value
-    limits = [
-        f"{sign} {limit:g}" for sign, limit in (("≥", least), ("≤", most)) if limit is not None
-    ]
+    limit = "" if most is None else f"≤ {most:g}"
+    if least is not None:
+        limit = f"≥ {least:g}" if most is None else f"{least:g} to {most:g}"
     beyond = is_known(value) and (
         (least is not None and value < least) or (most is not None and value > most)
     )
     text = number(value, digits, unit=unit)
-    return {"name": name, "text": text, "limit": ", ".join(limits), "beyond": beyond}
+    return {"name": name, "text": text, "limit": limit, "beyond": beyond}
