@@ -13,6 +13,7 @@ MAX_APPLIED_SHIFT_MM = 6.0  # of ROIs that were moved by it; a larger one is a l
 # right tables lead by 0.012 to 0.026 on real scans, wrong ones trail by as much
 GRADIENT_MARGIN = 0.005
 WHOLE_BRAIN = 0.9  # of the brain in the image: only then the mask may be too small
+HALF_BRAIN = 0.5  # with less, the registration cannot tell where the brain ends
 
 
 def judge(row, inside_image, thresholds, *, max_overlap=None):
@@ -82,12 +83,12 @@ def _judge_mask(row, thresholds):
     """Return which codes of the brain mask are there; what is not known gives none."""
     value = {name: row.get(name, np.nan) for name in _OF_THE_MASK}
     least, most = thresholds["mask_volume_ml"]
-    whole = value["brain_in_image"] >= WHOLE_BRAIN
+    whole, enough = (value["brain_in_image"] >= share for share in (WHOLE_BRAIN, HALF_BRAIN))
     return {
         "mask_concave": value["mask_concavity"] > thresholds["max_mask_concavity"],
-        "mask_incomplete": value["mask_missing"] > thresholds["max_mask_missing"]
+        "mask_incomplete": (enough and value["mask_missing"] > thresholds["max_mask_missing"])
         or value["mask_holes_ml"] > thresholds["max_mask_holes_ml"],
-        "mask_leaks": value["mask_outside"] > thresholds["max_mask_outside"],
+        "mask_leaks": enough and value["mask_outside"] > thresholds["max_mask_outside"],
         "mask_volume": value["mask_volume_ml"] > most
         or (whole and value["mask_volume_ml"] < least),
     }

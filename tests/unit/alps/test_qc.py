@@ -36,6 +36,7 @@ GOOD = {
     "roll": 3.0,
     "yaw": 2.0,
     "registration_similarity": 0.7,
+    "brain_in_image": 1.0,
     "motion_worst_mm": 0.3,
     "gradient_margin": 0.02,
 }
@@ -230,6 +231,12 @@ def test_calibration_that_failed_is_judged():
 
 def test_pose_that_the_fibres_do_not_show_is_no_fault():
     assert judged({"pose_difference": np.nan}) == ("pass", "")
+
+
+@pytest.mark.parametrize(("share", "judged_"), [(0.5, True), (0.49, False), (np.nan, False)])
+def test_template_judges_the_mask_only_where_half_the_brain_is_in_the_image(share, judged_):
+    beyond = {"mask_missing": 0.2, "mask_outside": 0.2, "brain_in_image": share}
+    assert judged(beyond)[1] == ("mask_incomplete;mask_leaks" if judged_ else "")
 
 
 @pytest.mark.parametrize(
