@@ -35,7 +35,7 @@ COMPONENTS = (
     ("dyy_projection", "Dyy projection", False),
     ("dzz_association", "Dzz association", False),
 )
-MASK = ("mask_missing", "mask_outside")
+MASK = ("mask_missing", "mask_outside", "brain_in_image")
 PLACEMENT = (  # label, column without side, decimals
     ("fibre border", "border", 1),
     ("local shift", "shift", 1),

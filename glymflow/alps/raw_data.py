@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from glymflow.alps.qc import HALF_BRAIN, WHOLE_BRAIN
 from glymflow.dwi.series import read_gradients, world_gradients
 from glymflow.figures import raw_data
 from glymflow.figures.charts import figure_bytes
@@ -90,7 +91,7 @@ def scan_facts(row, limits):
     Parameters
     ----------
     row : dict
-        Of ``desc-quality_dwi.tsv``, with `mask_missing` and `mask_outside` of ``alps.tsv``.
+        Of ``desc-quality_dwi.tsv``, with what ``alps.tsv`` knows of the mask.
     limits : dict
         The config's `qc`.
 
@@ -100,6 +101,12 @@ def scan_facts(row, limits):
         `name`, `text`, `limit` in words ("" where nothing is judged), and whether it is `beyond`.
     """
     low, high = limits["mask_volume_ml"]
+    seen = row.get("brain_in_image", np.nan)
+    low = low if seen >= WHOLE_BRAIN else None
+    missing, outside = (
+        limits[f"max_mask_{name}"] if seen >= HALF_BRAIN else None
+        for name in ("missing", "outside")
+    )
     listed = [
         _fact("motion, worst volumes", row, "motion_worst_mm", 2, " mm",
               most=limits["max_motion_mm"]),
@@ -116,8 +123,8 @@ def scan_facts(row, limits):
         _fact("folds of the mask", row, "mask_concavity", 3, most=limits["max_mask_concavity"]),
         _fact("holes of the mask", row, "mask_holes_ml", 1, " mL",
               most=limits["max_mask_holes_ml"]),
-        _fact("brain it leaves out", row, "mask_missing", 3, most=limits["max_mask_missing"]),
-        _fact("mask far outside", row, "mask_outside", 3, most=limits["max_mask_outside"]),
+        _fact("brain it leaves out", row, "mask_missing", 3, most=missing),
+        _fact("mask far outside", row, "mask_outside", 3, most=outside),
     ]  # fmt: skip
     return listed
 

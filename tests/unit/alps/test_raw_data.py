@@ -18,7 +18,7 @@ ROW = {
     "motion_worst_mm": 0.51, "rotation_max_degrees": 0.4, "outlier_slices": 3,
     "volumes_left_out": 0, "snr_b0": 31.4, "cnr_b1000": 1.26, "cnr_b2000": np.nan,
     "field_sd_mm": np.nan, "mask_volume_ml": 1400.0, "mask_concavity": 0.01, "mask_holes_ml": 0.0,
-    "mask_missing": 0.004, "mask_outside": 0.001,
+    "mask_missing": 0.004, "mask_outside": 0.001, "brain_in_image": 1.0,
 }  # fmt: skip
 
 
@@ -82,6 +82,13 @@ def test_series_that_was_not_preprocessed_has_no_block(files):
 )
 def test_what_is_beyond_its_limit_is_marked(change, name):
     assert [fact["name"] for fact in scan_facts(ROW | change, LIMITS) if fact["beyond"]] == [name]
+
+
+def test_part_of_a_brain_is_not_marked_as_too_small():
+    small = ROW | {"mask_volume_ml": LIMITS["mask_volume_ml"][0] - 1}
+    for share, beyond in ((1.0, True), (0.7, False), (np.nan, False)):
+        facts = scan_facts(small | {"brain_in_image": share}, LIMITS)
+        assert any(fact["beyond"] for fact in facts) == beyond
 
 
 def test_facts_in_words():
