@@ -28,6 +28,7 @@ from glymflow.commands.simulate import simulate_cohort
 from glymflow.dwi.denoise import denoise
 from glymflow.dwi.mask import brain_mask
 from glymflow.dwi.preprocess import OFF
+from glymflow.dwi.quality import ENTITIES
 from glymflow.dwi.unring import unring
 from glymflow.io import read_tsv, write_json
 from glymflow.phantoms.scan import simulate_subject
@@ -227,11 +228,16 @@ def fit(folder, variant):
     out.mkdir(exist_ok=True)
     files = {"preproc": "p.nii.gz", "bvals": "p.bval", "bvecs": "p.bvec", "mask": "m.nii.gz",
              "preproc_sidecar": "p.json", "tensor": "t.nii.gz", "fa": "fa.nii.gz",
-             "md": "md.nii.gz", "colorfa": "c.nii.gz", "tensor_sidecar": "t.json"}  # fmt: skip
+             "md": "md.nii.gz", "colorfa": "c.nii.gz", "tensor_sidecar": "t.json",
+             "residual": "r.nii.gz"}  # fmt: skip
+    means = {name: out / f"{name}.nii.gz" for name in ("raw_b0", "b0", "weighted")}
+    tables = {name: out / f"{name}.tsv" for name in ("quality", "volumes", "slices")}
+    tables |= {f"{name}_sidecar": path.with_suffix(".json") for name, path in tables.items()}
     raw = {"dwi": folder / "dwi.nii.gz", "bval": folder / "dwi.bval", "bvec": folder / "dwi.bvec"}
     runpy.run_path(str(CHECKOUT / "scripts/fit_tensor.py"))["main"](
         **raw, **{name: out / file for name, file in files.items()}, method="WLS",
         settings=DEFAULTS["dwi"] | OFF | VARIANTS[variant], sidecar=folder / "dwi.json",
+        means=means, tables=tables, entities=dict.fromkeys(ENTITIES),
         candidates=[{"kind": "epi", "image": str(folder / "opposite.nii.gz"),
                      "sidecar": str(folder / "opposite.json"), "bval": None}],
     )  # fmt: skip

@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 STEPS = {  # and what it loads once it works
-    "fit_tensor": "dipy.segment.mask, scipy.ndimage",
+    "fit_tensor": "dipy.segment.mask, pandas, scipy.ndimage",
     "register_template": "ants, pandas, scipy.ndimage",
     "measure_alps": "ants, pandas, scipy.ndimage",
     "report_subject": "matplotlib.figure, matplotlib.backends.backend_agg, jinja2, pandas",

@@ -57,14 +57,18 @@ rule measure_alps:
 
 
 rule collect_alps:
-    """Collect the rows of all series, and list the series that could not be measured."""
+    """Collect ALPS and quality of all series, and list the series that could not be measured."""
     input:
         tables=expand_series("<derivatives>/{folder}/dwi/{series}_alps.tsv"),
+        quality=expand_series(
+            "<derivatives>/{folder}/dwi/{series}_desc-quality_dwi.tsv"
+        ),
         lesions=branch(
             "lesions" in SHEET.measured, then="<cohort>/lesions.tsv", otherwise=[]
         ),
     output:
         alps="<cohort>/alps.tsv",
+        quality="<cohort>/dwi_quality.tsv",
         excluded="<cohort>/excluded/alps.tsv",
     log:
         "<logs>/collect_alps.log",

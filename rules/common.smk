@@ -57,6 +57,14 @@ def get_of_series(column):
     return lambda wildcards: SHEET.series[wildcards.series][column]
 
 
+def get_entities(wildcards):
+    """Give the first columns of the tables of the job's series."""
+    row = SHEET.series[wildcards.series]
+    return {name: row[name] for name in ("participant_id", "session_id")} | {
+        "source": wildcards.series
+    }
+
+
 def get_sidecar(wildcards):
     """Give the sidecar of the job's series, or nothing where it has none."""
     return SHEET.series[wildcards.series]["sidecar"] or []

@@ -51,7 +51,17 @@ rule fit_tensor:
         fa="<derivatives>/{folder}/dwi/{series}_model-tensor_param-fa_dwimap.nii.gz",
         md="<derivatives>/{folder}/dwi/{series}_model-tensor_param-md_dwimap.nii.gz",
         colorfa="<derivatives>/{folder}/dwi/{series}_model-tensor_param-colorfa_dwimap.nii.gz",
+        residual="<derivatives>/{folder}/dwi/{series}_model-tensor_param-residual_dwimap.nii.gz",
         tensor_sidecar="<derivatives>/{folder}/dwi/{series}_model-tensor_dwimap.json",
+        raw_b0="<derivatives>/{folder}/dwi/{series}_desc-raw_dwiref.nii.gz",
+        b0="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwiref.nii.gz",
+        weighted="<derivatives>/{folder}/dwi/{series}_desc-weighted_dwiref.nii.gz",
+        quality="<derivatives>/{folder}/dwi/{series}_desc-quality_dwi.tsv",
+        quality_sidecar="<derivatives>/{folder}/dwi/{series}_desc-quality_dwi.json",
+        volumes="<derivatives>/{folder}/dwi/{series}_desc-confounds_timeseries.tsv",
+        volumes_sidecar="<derivatives>/{folder}/dwi/{series}_desc-confounds_timeseries.json",
+        slices="<derivatives>/{folder}/dwi/{series}_desc-slices_timeseries.tsv",
+        slices_sidecar="<derivatives>/{folder}/dwi/{series}_desc-slices_timeseries.json",
     log:
         "<logs>/fit_tensor/{folder}/{series}.log",
     benchmark:
@@ -71,6 +81,7 @@ rule fit_tensor:
             otherwise=[],
         ),
         method=config["tensor"]["fit"],
+        entities=get_entities,
         code=code_hash("fit_tensor"),
     message:
         "Check and preprocess {wildcards.series}, fit its tensor"

@@ -1,22 +1,27 @@
-"""Collect the ALPS rows of all series; list the series that could not be measured."""
+"""Collect ALPS and quality of all series; list the series that could not be measured."""
+
+import contextlib
 
 import pandas as pd
 
 from glymflow.alps.index import alps_table, fill_lesion_sides
 from glymflow.cohort.participants import EXCLUDED_COLUMNS
+from glymflow.dwi.quality import quality_table
 from glymflow.io import InputFault, read_tsv, write_tsv
 
 
-def main(*, tables, series, alps, excluded, lesions=None):
-    """Write ``alps.tsv`` and the part of ``excluded.tsv`` that concerns it.
+def main(*, tables, quality, series, alps, excluded, dwi_quality, lesions=None):
+    """Write ``alps.tsv``, ``dwi_quality.tsv`` and the part of ``excluded.tsv`` that concerns them.
 
     Parameters
     ----------
     tables : list of path-like
         One per series, as `measure_alps` writes them; some may be placeholders.
+    quality : list of path-like
+        The tables of quality of `fit_tensor`, likewise.
     series : list of dict
         series, participant_id and session_id, in the order of `tables`.
-    alps, excluded : path-like
+    alps, excluded, dwi_quality : path-like
         Written.
     lesions : path-like, optional
         lesions.tsv: ipsilateral is the side of the lesion.
@@ -26,7 +31,11 @@ def main(*, tables, series, alps, excluded, lesions=None):
     InputFault
         If not a single series could be measured.
     """
-    measured, faults = [], []
+    measured, faults, rows = [], [], []
+    for path in quality:
+        with contextlib.suppress(InputFault):  # listed by its ALPS, which needs the same job
+            rows += read_tsv(path).to_dict("records")
+    write_tsv(quality_table(rows), dwi_quality)
     for path, who in zip(tables, series, strict=True):
         try:
             measured.append(read_tsv(path))
@@ -53,8 +62,10 @@ if __name__ == "__main__":
     with cohort_job(snakemake):
         main(
             tables=snakemake.input.tables,
+            quality=snakemake.input.quality,
             series=snakemake.params.series,
             lesions=snakemake.input.lesions or None,
             alps=snakemake.output.alps,
+            dwi_quality=snakemake.output.quality,
             excluded=snakemake.output.excluded,
         )

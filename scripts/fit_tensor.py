@@ -4,6 +4,7 @@ import contextlib
 
 import numpy as np
 
+from glymflow.dwi import quality as dwi_quality
 from glymflow.dwi import series as dwi_series
 from glymflow.dwi import tensor as dti
 from glymflow.dwi.gradient_check import check_gradients
@@ -17,12 +18,18 @@ from glymflow.io import (
     read_json,
     save_image,
     write_json,
+    write_tsv,
 )
+
+MEANS = ("raw_b0", "b0", "weighted")
+TABLES = ("quality", "volumes", "slices")
+MASK = ("mask_volume_ml", "mask_concavity", "mask_holes_ml")  # what ALPS is judged by
 
 
 def main(
     *, dwi, bval, bvec, settings, method, preproc, bvals, bvecs, mask, preproc_sidecar, tensor, fa,
-    md, colorfa, tensor_sidecar, found=None, sidecar=None, preprocessed=False, candidates=(),
+    md, colorfa, tensor_sidecar, residual, means, tables, entities, found=None, sidecar=None,
+    preprocessed=False, candidates=(),
 ):  # fmt: skip
     """Write the series that the tensor is fitted to, and the tensor with its maps.
 
@@ -45,9 +52,17 @@ def main(
         Written: the selected volumes, 0 outside the brain, and their gradient table.
     mask, preproc_sidecar : path-like
         Written: the brain mask, and what was done.
-    tensor, fa, md, colorfa, tensor_sidecar : path-like
+    tensor, fa, md, colorfa, residual, tensor_sidecar : path-like
         Written; tensors in world axes (RAS+), mm^2/s. The tensor's six volumes are its lower
-        triangle (`glymflow.dwi.tensor.TRIANGLE`).
+        triangle (`glymflow.dwi.tensor.TRIANGLE`). The residual is the SD of what the tensor
+        leaves of the signal.
+    means : dict of str to path-like
+        Written: the images of `glymflow.dwi.preprocess.Scan.means`.
+    tables : dict of str to path-like
+        Written: ``quality`` (`glymflow.dwi.quality.QUALITY`), ``volumes`` (`VOLUMES`) and
+        ``slices``, each with its sidecar ``<name>_sidecar``.
+    entities : dict
+        participant_id, session_id and source, the first columns of the table of quality.
     """
     raw = {"sidecar": sidecar, "preprocessed": preprocessed, "candidates": candidates}
     target = _target(settings["match_resolution"], found)
@@ -66,7 +81,14 @@ def main(
     with _fault_of(bvec):
         maps = {"tensor": tensor, "fa": fa, "md": md, "colorfa": colorfa}
         quality = scan.facts.get("Quality")
-        facts = _fit(scan.data, scan.mask, affine, *table, quality, method=method, **maps)
+        maps |= {"residual": residual}
+        facts, displacement = _fit(
+            scan.data, scan.mask, affine, *table, quality, method=method, **maps
+        )
+    for name, path in means.items():
+        save_image(scan.means[name].astype(np.float32, copy=False), scan.affine, path)
+    row = _write_quality(scan, facts, entities, tables, displacement)
+    facts |= {name: row[name] for name in MASK}
     facts |= {name: scan.facts[name] for name in ("ResolutionMM", "BlurSDMM")}
     facts["StepsDiffer"] = scan.facts.get("StepsDiffer", [])
     facts |= dwi_series.scheme(*table, b0_threshold=settings["b0_threshold"])
@@ -76,8 +98,35 @@ def main(
     write_json({"Sources": [str(preproc)], **facts}, tensor_sidecar)
 
 
+def _write_quality(scan, fitted, entities, tables, displacement):
+    """Write the tables of quality with their sidecars; return the series' row."""
+    row = dwi_quality.quality_row(
+        scan.facts, scan.mask, scan.affine, field=scan.field, phase_axis=scan.phase_axis
+    )
+    if scan.moved is None:  # what is seen without correction
+        names = {"motion_worst_mm": "motion_worst_mm", "displacement_absolute_mean_mm": "motion_mm"}
+        names["displacement_absolute_max_mm"] = "motion_max_mm"
+        row |= {column: fitted[fact] for column, fact in names.items()}
+    left_out = scan.facts.get("VolumesLeftOut", ())
+    volumes = dwi_quality.volume_table(
+        *scan.chosen, scan.moved, scan.lost, left_out=left_out, displacement=displacement
+    )
+    written = {
+        "quality": (dwi_quality.quality_table([entities | row]), dwi_quality.QUALITY),
+        "volumes": (volumes, dwi_quality.VOLUMES),
+        "slices": (dwi_quality.slice_table(scan.chosen[0], scan.lost), dwi_quality.VOLUMES),
+    }
+    for name, (table, known) in written.items():
+        write_tsv(table, tables[name])
+        write_json(dwi_quality.describe_columns(table, known), tables[f"{name}_sidecar"])
+    return row
+
+
 def _motion(quality, data, predicted, brain, affine):
-    """Return the motion before it was corrected, and what was seen with it; else what is seen."""
+    """Return the motion before it was corrected, and what was seen with it; else what is seen.
+
+    And the displacement of each volume, where nothing was corrected.
+    """
     if quality is None:
         moved = dwi_series.estimate_motion(data, predicted(), brain, affine)
         worst = float(np.percentile(moved, dwi_series.WORST))
@@ -87,14 +136,14 @@ def _motion(quality, data, predicted, brain, affine):
             "motion_max_mm": float(moved.max()),
             "outlier_slices": None,
             "snr_b0": None,
-        }
+        }, moved
     return {
         "motion_mm": quality["displacement_absolute_mean_mm"],
         "motion_worst_mm": quality["motion_worst_mm"],
         "motion_max_mm": quality["displacement_absolute_max_mm"],
         "outlier_slices": quality["outlier_slices"],
         "snr_b0": quality["snr_b0"],
-    }
+    }, None
 
 
 def _target(match_resolution, found):
@@ -104,8 +153,8 @@ def _target(match_resolution, found):
     return read_json(found)["ResolutionMM"] if match_resolution == "auto" else match_resolution
 
 
-def _fit(data, brain, affine, bvals, bvecs, quality, *, method, tensor, fa, md, colorfa):
-    """Fit and write the maps; return what the sidecar says of the fit."""
+def _fit(data, brain, affine, bvals, bvecs, quality, *, method, tensor, fa, md, colorfa, residual):
+    """Fit and write the maps; return what the sidecar says of the fit, and `_motion`'s second."""
     directions = dwi_series.world_gradients(bvecs, affine)
     triangles, s0 = dti.fit_tensor(data[brain], bvals, directions, method=method)
     values, diffusivity, v1 = dti.scalars(triangles)
@@ -121,10 +170,13 @@ def _fit(data, brain, affine, bvals, bvecs, quality, *, method, tensor, fa, md, 
     colours = np.rint(255 * np.abs(v1) * values[:, None])
     save_image(fill(colours).astype(np.uint8), affine, colorfa, intent="rgb")
 
+    left = dti.residual_sd(data[brain], triangles, s0, bvals, directions)
+    save_image(fill(left), affine, residual)
+
     def predicted():
         return fill(dti.predict_signal(triangles, s0, bvals, directions))
 
-    motion = _motion(quality, data, predicted, brain, affine)
+    motion, displacement = _motion(quality, data, predicted, brain, affine)
     gradients = check_gradients(triangles, values, v1, brain, affine)
     print(
         f"mean FA {values.mean():.3f}, motion {motion['motion_mm']:.2f} mm, gradients {gradients}"
@@ -135,7 +187,7 @@ def _fit(data, brain, affine, bvals, bvecs, quality, *, method, tensor, fa, md, 
         "Units": "mm^2/s",
         **motion,
         **{f"gradient_{name}": value for name, value in gradients.items()},
-    }
+    }, displacement
 
 
 @contextlib.contextmanager
@@ -171,4 +223,12 @@ if __name__ == "__main__":
             md=snakemake.output.md,
             colorfa=snakemake.output.colorfa,
             tensor_sidecar=snakemake.output.tensor_sidecar,
+            residual=snakemake.output.residual,
+            means={name: snakemake.output[name] for name in MEANS},
+            tables={
+                name: snakemake.output[name]
+                for table in TABLES
+                for name in (table, f"{table}_sidecar")
+            },
+            entities=snakemake.params.entities,
         )

@@ -6,6 +6,7 @@ import numpy as np
 
 from glymflow.alps import estimator, index, lesion_overlap, measurement, partial_volume
 from glymflow.alps.rois import label_image, roi_points, roi_volumes
+from glymflow.dwi.mask import compare_with_template
 from glymflow.dwi.protocol import FACTS
 from glymflow.dwi.series import read_gradients, world_gradients
 from glymflow.image.registration import map_points, map_points_to_template
@@ -19,6 +20,7 @@ from glymflow.io import (
     write_tsv,
 )
 
+MASK = ("mask_volume_ml", "mask_concavity", "mask_holes_ml")
 MOTION = ("motion_mm", "motion_worst_mm", "outlier_slices", "snr_b0")
 
 
@@ -62,6 +64,10 @@ def main(
         image_data(template), image_data(load_image(brain, ndim=3)), template.affine
     )
     anisotropy = image_data(load_image(fa, ndim=3))
+    affinely = partial(map_points, transforms={"affine": require(affine)})
+    outline = compare_with_template(
+        scan.mask, scan.affine, maps.brain > 0, maps.affine, mapped, affinely
+    )
 
     @cache
     def prepared(classic):
@@ -70,7 +76,7 @@ def main(
 
     entities = {"participant_id": participant_id, "session_id": session_id, "series": series}
     about = {"participant_id": participant_id, "session_id": session_id, "source": series}
-    about |= _facts(found, fitted)
+    about |= _facts(found, fitted) | outline
     rows = []
     for name, definition in roi_sets.items():
         plain = definition.get("plain", False)
@@ -101,7 +107,7 @@ def _facts(found, fitted):
     return {
         **{name: found[name] for name in ("pitch", "roll", "yaw")},
         "registration_similarity": found["similarity"],
-        **{name: _number(fitted[name]) for name in MOTION},
+        **{name: _number(fitted[name]) for name in (*MOTION, *MASK)},
         **{
             f"resolution_{axis}_mm": size
             for axis, size in zip("xyz", fitted["ResolutionMM"], strict=True)

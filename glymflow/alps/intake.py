@@ -4,6 +4,7 @@ import sys
 
 import pandas as pd
 
+from glymflow.alps.domain import RAW_FILES
 from glymflow.dwi.correction_intake import read_candidates
 from glymflow.dwi.intake import find_series
 from glymflow.dwi.protocol import FACTS, protocol_table
@@ -187,9 +188,11 @@ def page_files(sheet, subject, config):
         "colorfa": "_model-tensor_param-colorfa_dwimap.nii.gz",
         "rois": "_desc-alps_dseg.nii.gz",
         "wm": "_label-WM_desc-template_probseg.nii.gz",
+        **RAW_FILES,
     }
     files = {
         name: [(folder + ending).format(**sheet.series[one]) for one in series]
         for name, ending in endings.items()
     }
-    return files, {"series": series, "roi_set": config["roi_set"], "frame": config["frame"]}
+    values = {"series": series, "limits": config["qc"]}
+    return files, values | {name: config[name] for name in ("roi_set", "frame")}

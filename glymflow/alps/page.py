@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from glymflow.alps import raw_data
 from glymflow.alps.domain import ALPS as DOMAIN
+from glymflow.alps.domain import RAW_FILES
 from glymflow.dwi.protocol import name_protocols, protocol_lines, protocol_table
 from glymflow.figures import charts, slices
 from glymflow.figures.charts import figure_bytes
@@ -34,23 +36,27 @@ COMPONENTS = (
     ("dyy_projection", "Dyy projection", False),
     ("dzz_association", "Dzz association", False),
 )
+MASK = ("mask_missing", "mask_outside", "brain_in_image")
 PLACEMENT = (  # label, column without side, decimals
     ("fibre border", "border", 1),
     ("local shift", "shift", 1),
 )
 
 
-def subject_parts(files, *, series, roi_set, frame):
+def subject_parts(files, *, series, roi_set, frame, limits):
     """Return the sections of a subject's DWI series.
 
     Parameters
     ----------
     files : dict of str to list of path-like
         ``alps`` (values), ``fa``, ``colorfa``, ``rois`` (labels), ``wm`` (warped white matter): one
-        of each series. A series whose files are placeholders is shown with the reason.
+        of each series, and those of `glymflow.alps.domain.RAW_FILES`. A series whose files are
+        placeholders is shown with the reason.
     series : list of str
     roi_set, frame : str
         The primary ones.
+    limits : dict
+        The config's `qc`.
 
     Returns
     -------
@@ -58,7 +64,13 @@ def subject_parts(files, *, series, roi_set, frame):
     """
     parts = []
     names = ("alps", "colorfa", "rois", "fa", "wm")
-    for name, table_path, *images in zip(series, *(files[n] for n in names), strict=True):
+    raw_files = [
+        dict(zip(RAW_FILES, paths, strict=True))
+        for paths in zip(*(files[name] for name in RAW_FILES), strict=True)
+    ]
+    of_series = (files[n] for n in names)
+    numbered = enumerate(zip(series, raw_files, *of_series, strict=True))
+    for place, (name, raw, table_path, *images) in numbered:
         faults = {}
         table = attempt(faults, "series", lambda path=table_path: read_tsv(path))
         pictures = _draw(*images, faults) if table is not None else {}
@@ -66,6 +78,8 @@ def subject_parts(files, *, series, roi_set, frame):
             name, table, roi_set=roi_set, frame=frame, reasons=DOMAIN.reasons, pictures=pictures,
             faults=faults,
         )  # fmt: skip
+        known = {} if table is None else table.iloc[0].reindex(MASK).to_dict()
+        section["raw"] = raw_data.raw_section(raw, limits=limits, prefix=f"raw{place}", known=known)
         parts.append(series_part(section, roi_set=roi_set, frame=frame))
         print(f"{name}: {'; '.join(faults.values()) or 'shown'}", flush=True)
     return parts
@@ -224,6 +238,7 @@ def describe_series(name, table, *, roi_set, frame, reasons, pictures=None, faul
         for kind in ("rois", "registration")
     }
     section = {
+        "raw": None,
         "name": name,
         "status": "none",
         "fault": faults.get("series"),

@@ -12,6 +12,8 @@ from glymflow.cohort.qc import judge_codes
 MAX_APPLIED_SHIFT_MM = 6.0  # of ROIs that were moved by it; a larger one is a lost registration
 # right tables lead by 0.012 to 0.026 on real scans, wrong ones trail by as much
 GRADIENT_MARGIN = 0.005
+WHOLE_BRAIN = 0.9  # of the brain in the image: only then the mask may be too small
+HALF_BRAIN = 0.5  # with less, the registration cannot tell where the brain ends
 
 
 def judge(row, inside_image, thresholds, *, max_overlap=None):
@@ -63,6 +65,7 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
         "motion_high": row["motion_worst_mm"] > thresholds["max_motion_mm"],
         # below it the noise floor of magnitudes lowers what is measured across the fibres
         "snr_low": row.get("snr_b0", np.nan) < thresholds["min_snr_b0"],
+        **_judge_mask(row, thresholds),
         "head_turned": row["frame"] == "scanner" and turn > thresholds["max_turn_deg"],
         "alps_uncertain": np.nanmax([*(row[f"alps_{side}_se"] for side in _SIDES), 0])
         > thresholds["max_standard_error"],
@@ -76,6 +79,21 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
     return judge_codes(codes, CODES)
 
 
+def _judge_mask(row, thresholds):
+    """Return which codes of the brain mask are there; what is not known gives none."""
+    value = {name: row.get(name, np.nan) for name in _OF_THE_MASK}
+    least, most = thresholds["mask_volume_ml"]
+    whole, enough = (value["brain_in_image"] >= share for share in (WHOLE_BRAIN, HALF_BRAIN))
+    return {
+        "mask_concave": value["mask_concavity"] > thresholds["max_mask_concavity"],
+        "mask_incomplete": (enough and value["mask_missing"] > thresholds["max_mask_missing"])
+        or value["mask_holes_ml"] > thresholds["max_mask_holes_ml"],
+        "mask_leaks": enough and value["mask_outside"] > thresholds["max_mask_outside"],
+        "mask_volume": value["mask_volume_ml"] > most
+        or (whole and value["mask_volume_ml"] < least),
+    }
+
+
 def unavailable():
     """Return status and reasons of a ROI set that a series does not have."""
     return judge_codes(["roi_unavailable"], CODES)
@@ -83,4 +101,8 @@ def unavailable():
 
 _SAYS_IT = {"roi_misplaced": "roi_off_axis", "roi_in_lesion": "roi_lesion"}
 _SIDES = ("left", "right")
+_OF_THE_MASK = (
+    *("mask_volume_ml", "mask_concavity", "mask_holes_ml"),
+    *("mask_missing", "mask_outside", "brain_in_image"),
+)
 _PER_ROI = ("fa", "alignment", "coverage", "voxels")

@@ -33,9 +33,9 @@ Modules
 - `b0_link`: the b0 volumes among each other and to the weighted ones, where that is plausible.
 - `outliers`: slices that lost their signal, and their replacement.
 - `resample`: one interpolation for motion, eddy currents and EPI distortion.
-- `quality`: SNR, CNR, displacement, outliers and residuals of a scan.
+- `quality`: SNR, CNR, displacement, outliers and residuals of a scan, as tables.
 - `mask`: the brain in a b0 image, by median Otsu, filled up by the head network where signal is
-  lost; concavity and holes.
+  lost; concavity, holes, and what differs from the template's brain.
 - `tensor`: closed-form least squares, weighted or ordinary; FA, MD and principal direction.
 - `resolution`: the blur that brings a series to the resolution of a study.
 - `gradient_check`: compares the table with the 23 that swapped or flipped axes give, by how well

@@ -11,9 +11,11 @@ from glymflow import lean
 from glymflow.image.grid import (
     bounding_box,
     isotropic_grid,
+    map_points,
     resample,
     spacing_of,
     to_canonical,
+    to_voxels,
     volume_ml,
 )
 from glymflow.image.masks import largest_piece
@@ -25,6 +27,7 @@ LEAST_SIGNAL = 0.2  # of the median of the brain: less is a void, in which there
 SOLID_MM, SOLID_VOXELS = 4.0, 1.5  # depth of a piece that is filled in: outlines differ by less
 MOST_FILLED = 1.25  # a mask grows by no more: then the network saw something else
 COARSE_MM, BALL_MM = 4.0, 20.0  # of the concavity
+INSIDE_MM, OUTSIDE_MM = 4.0, 12.0  # from the template's outline: those of brains differ by less
 
 
 def mask_brain(b0, affine):
@@ -110,6 +113,71 @@ def concavity(mask, affine):
     wide = ndimage.distance_transform_edt(~small) * COARSE_MM <= BALL_MM
     closed = ndimage.distance_transform_edt(wide) * COARSE_MM > BALL_MM
     return float((closed & ~small).sum() / small.sum())
+
+
+def holes_ml(mask, affine):
+    """Return the volume of what a mask encloses and does not hold, mL."""
+    from scipy import ndimage
+
+    return float((ndimage.binary_fill_holes(mask).sum() - mask.sum()) * volume_ml(affine))
+
+
+def compare_with_template(mask, affine, template, template_affine, to_subject, affinely):
+    """Compare a mask with the template's brain, where the image reaches.
+
+    Parameters
+    ----------
+    mask : (X, Y, Z) bool array
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    template : (U, V, W) bool array
+        Brain of the template; and
+    template_affine : (4, 4) array
+        its voxel to template world (RAS+, mm).
+    to_subject, affinely : callable
+        Map (K, 3) points of the template's world to the subject's, by the whole registration and
+        by its affine part: a warp draws the template's outline to that of a mask that leaks.
+
+    Returns
+    -------
+    dict
+        `brain_in_image`, share of the template's brain inside the image; `mask_missing`, share of
+        what lies there deeper than 4 mm in the template's brain and is not in the mask;
+        `mask_outside`, share of the mask farther than 12 mm from the template's brain, affinely.
+    """
+    from scipy import ndimage
+
+    room = int(np.ceil(2 * OUTSIDE_MM / spacing_of(template_affine).min()))
+    brain = np.pad(np.asarray(template, dtype=bool), room)
+    size = spacing_of(template_affine)
+    depth = ndimage.distance_transform_edt(brain, sampling=size)
+    depth -= ndimage.distance_transform_edt(~brain, sampling=size)
+    steps = np.maximum(np.rint(COARSE_MM / size), 1).astype(int)
+    voxels = np.stack(np.meshgrid(*map(np.arange, (0, 0, 0), brain.shape, steps), indexing="ij"))
+    voxels = voxels.reshape(3, -1).T
+    depth = depth[tuple(voxels.T)]
+    points = map_points(template_affine, voxels - room)
+    inside, masked = _look_up(mask, affine, to_subject(points))
+    deep = inside & (depth > INSIDE_MM)
+    _, plainly = _look_up(mask, affine, affinely(points))
+    return {
+        "brain_in_image": _share(inside[depth > 0]),
+        "mask_missing": _share(~masked[deep]),
+        "mask_outside": _share(depth[plainly] < -OUTSIDE_MM),
+    }
+
+
+def _look_up(mask, affine, points):
+    """Say of each point of the world whether it is inside the image, and inside the mask."""
+    nearest = np.rint(to_voxels(affine, points)).astype(int)
+    inside = np.all((nearest >= 0) & (nearest < mask.shape), axis=1)
+    masked = inside.copy()
+    masked[inside] = mask[tuple(nearest[inside].T)]
+    return inside, masked
+
+
+def _share(chosen):
+    return float(np.mean(chosen)) if chosen.size else float("nan")
 
 
 def _filled(b0, affine, mask):

@@ -15,7 +15,7 @@ import numpy as np
 
 from glymflow.dwi import resolution
 from glymflow.dwi.denoise import denoise
-from glymflow.dwi.mask import mask_brain
+from glymflow.dwi.mask import concavity, holes_ml, mask_brain
 from glymflow.dwi.series import fsl_gradients, select_volumes, world_gradients
 from glymflow.dwi.unring import unring
 from glymflow.image.grid import voxel_volume
@@ -62,6 +62,11 @@ class Scan:
         The brain, from the step that finds it.
     numbers : (N,) int array, optional
         Of the volumes, in the raw series.
+    chosen : tuple of two (N,) arrays, optional
+        Numbers and b-values of the volumes of the fit before any was left out.
+    means : dict of str to (X, Y, Z) array
+        For the report, with all that is round the brain: "raw_b0" as acquired; "b0" corrected;
+        "weighted", the mean of the weighted volumes, corrected for distortion only.
     noise : float, optional
         Standard deviation of the noise, from MP-PCA.
     moved : glymflow.dwi.motion.Motion, optional
@@ -88,6 +93,8 @@ class Scan:
     mask: np.ndarray | None = None
     noise: float | None = None
     numbers: np.ndarray | None = None
+    chosen: tuple | None = None
+    means: dict = dataclasses.field(default_factory=dict)
     moved: object = None
     lost: object = None
     field: np.ndarray | None = None
@@ -183,21 +190,26 @@ def choose_volumes(scan, settings):
         "VolumesDropped": np.flatnonzero(~keep),
         "BValues": sorted({float(round(value, -1)) for value in bvals}),
     }
+    numbers = np.flatnonzero(keep)
     return scan.after(
         data=scan.data[..., keep],
         bvals=bvals,
         bvecs=scan.bvecs[keep],
         keep=keep[keep],
-        numbers=np.flatnonzero(keep),
+        numbers=numbers,
+        chosen=(numbers, bvals),
         facts=facts,
     )
 
 
 def find_brain(scan, settings):
     """Find the brain in the mean of the volumes up to `b0_threshold`."""
-    mask, facts = mask_brain(mean_b0(scan, settings), scan.affine)
+    b0 = mean_b0(scan, settings)
+    mask, facts = mask_brain(b0, scan.affine)
     volume = float(mask.sum() * voxel_volume(scan.affine) / 1000)
-    return scan.after(mask=mask, facts={"BrainVolumeML": volume, **facts})
+    weighted = scan.bvals > settings["b0_threshold"]
+    means = {"raw_b0": b0, "b0": b0, "weighted": scan.data[..., weighted].mean(axis=3)}
+    return scan.after(mask=mask, means=means, facts={"BrainVolumeML": volume, **facts})
 
 
 def remove_noise(scan, settings):
@@ -265,12 +277,17 @@ def resample_once(scan, settings):
         return scan
     from glymflow.dwi.resample import resample_series
 
-    mask, facts = mask_brain(_moved_b0(scan, settings["b0_threshold"]), scan.affine)
+    b0 = _moved_b0(scan, settings["b0_threshold"])
+    mask, facts = mask_brain(b0, scan.affine)
     way = {"pe_axis": scan.phase_axis, "field": scan.field}
     out = resample_series(scan.data, scan.affine, _transforms(scan), mask, **way)
     mask &= out.seen
     volume = float(mask.sum() * voxel_volume(scan.affine) / 1000)
-    return scan.after(data=out.data, mask=mask, facts={"BrainVolumeML": volume, **facts})
+    # with one interpolation of the mean, all round the brain is seen as well
+    mean = resample_series(scan.means["weighted"][..., None], scan.affine, np.eye(4)[None], **way)
+    means = scan.means | {"b0": b0, "weighted": mean.data[..., 0]}
+    found = {"BrainVolumeML": volume, **facts}
+    return scan.after(data=out.data, mask=mask, means=means, facts=found)
 
 
 def judge_quality(scan, settings):
@@ -333,9 +350,15 @@ def match_resolution(scan, settings):
 
 
 def cut_out_brain(scan, settings):
-    """Set what lies outside the brain to 0."""
+    """Set what lies outside the brain to 0; judge the mask as it is now."""
     inside = np.where(scan.mask[..., None], scan.data, 0).astype(np.float32, copy=False)
-    return scan.after(data=inside, facts={"SkullStripped": True})
+    filled = scan.facts.get("MaskHolesML", 0.0)
+    facts = {
+        "SkullStripped": True,
+        "MaskHolesML": filled + holes_ml(scan.mask, scan.affine),
+        "MaskConcavity": concavity(scan.mask, scan.affine),
+    }
+    return scan.after(data=inside, facts=facts)
 
 
 def mean_b0(scan, settings):

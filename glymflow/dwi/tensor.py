@@ -195,3 +195,26 @@ def predict_signal(triangle, s0, bvals, directions):
     """
     exponent = np.asarray(triangle) @ design_matrix(bvals, directions)[:, :6].T
     return (s0[:, None] * np.exp(np.minimum(exponent, 0))).astype(np.float32)
+
+
+def residual_sd(signal, triangle, s0, bvals, directions):
+    """Return the standard deviation of what the fitted tensors leave of the signal.
+
+    Parameters
+    ----------
+    signal : (V, N) array
+        Not logarithmic.
+    triangle, s0, bvals, directions
+        As in `predict_signal`.
+
+    Returns
+    -------
+    (V,) float32 array
+        The unit of the signal; the fit's seven parameters count as lost degrees of freedom.
+    """
+    squares = np.zeros(len(signal), dtype=np.float32)
+    for number in range(len(bvals)):  # one by one: all at once is as large as the series
+        one = slice(number, number + 1)
+        fitted = predict_signal(triangle, s0, bvals[one], directions[one])[:, 0]
+        squares += (signal[:, number] - fitted) ** 2
+    return np.sqrt(squares / max(len(bvals) - 7, 1))

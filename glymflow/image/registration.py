@@ -305,7 +305,7 @@ def map_points(points: np.ndarray, transforms: dict[str, FilePath]) -> np.ndarra
     points : (K, 3) array
         Template world (RAS+, mm).
     transforms : dict
-        ``affine`` and ``warp``, paths as from `register`.
+        ``affine`` and ``warp``, paths as from `register`; without ``warp`` the affine alone.
 
     Returns
     -------
@@ -316,7 +316,7 @@ def map_points(points: np.ndarray, transforms: dict[str, FilePath]) -> np.ndarra
     import pandas as pd
 
     frame = pd.DataFrame(np.asarray(points, dtype=float) @ _LPS, columns=["x", "y", "z"])
-    chain = [str(transforms["warp"]), str(transforms["affine"])]
+    chain = [str(transforms[name]) for name in ("warp", "affine") if name in transforms]
     mapped = ants.apply_transforms_to_points(3, frame, chain)
     return mapped[["x", "y", "z"]].to_numpy() @ _LPS
 

@@ -62,9 +62,12 @@ def words(value):
 
 
 def embed_picture(png):
-    """Return a PNG as {"source": data URI, "width", "height" in pixels}."""
-    width, height = (int.from_bytes(png[i : i + 4]) for i in (16, 20))
-    source = "data:image/png;base64," + base64.b64encode(png).decode()
+    """Return a PNG or WebP (lossy) as {"source": data URI, "width", "height" in pixels}."""
+    if png.startswith(b"RIFF"):
+        kind, (width, height) = "webp", (int.from_bytes(png[i : i + 2], "little") for i in (26, 28))
+    else:
+        kind, (width, height) = "png", (int.from_bytes(png[i : i + 4]) for i in (16, 20))
+    source = f"data:image/{kind};base64," + base64.b64encode(png).decode()
     return {"source": source, "width": width, "height": height}
 
 

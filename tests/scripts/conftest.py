@@ -30,9 +30,10 @@ def walk(tmp_path_factory, phantom_scan, load_main):
         name: str(folder / f"{name}.{extension}")
         for extension, names in {
             "nii.gz": "dwi preproc mask tensor fa md colorfa wm brain warp inverse_warp warped_wm "
-            "rois",
-            "json": "preproc_sidecar fit registration",
-            "tsv": "alps",
+            "rois residual raw_b0 b0 weighted",
+            "json": "preproc_sidecar fit registration quality_sidecar volumes_sidecar "
+            "slices_sidecar",
+            "tsv": "alps quality volumes slices",
             "mat": "affine",
         }.items()
         for name in names.split()
@@ -55,6 +56,16 @@ def walk(tmp_path_factory, phantom_scan, load_main):
             "mask": path["mask"], "preproc_sidecar": path["preproc_sidecar"],
             "tensor": path["tensor"], "fa": path["fa"], "md": path["md"],
             "colorfa": path["colorfa"], "tensor_sidecar": path["fit"],
+            "residual": path["residual"],
+            "means": {name: path[name] for name in ("raw_b0", "b0", "weighted")},
+            "tables": {
+                name: path[name]
+                for table in ("quality", "volumes", "slices")
+                for name in (table, f"{table}_sidecar")
+            },
+            "entities": {
+                "participant_id": "sub-01", "session_id": None, "source": "sub-01_dir-AP",
+            },
         },
         "register_template": {
             "fa": path["fa"], "md": path["md"], "mask": path["mask"], "wm": path["wm"],
@@ -87,6 +98,12 @@ def rerun(walk, load_main, tmp_path):
             "preproc": "p.nii.gz", "bvals": "p.bval", "bvecs": "p.bvec", "mask": "m.nii.gz",
             "preproc_sidecar": "p.json", "tensor": "t.nii.gz", "fa": "fa.nii.gz",
             "md": "md.nii.gz", "colorfa": "c.nii.gz", "tensor_sidecar": "t.json",
+            "residual": "r.nii.gz",
+            "means": {"raw_b0": "raw.nii.gz", "b0": "b0.nii.gz", "weighted": "w.nii.gz"},
+            "tables": {
+                "quality": "q.tsv", "quality_sidecar": "q.json", "volumes": "v.tsv",
+                "volumes_sidecar": "v.json", "slices": "s.tsv", "slices_sidecar": "s.json",
+            },
         },
         "register_template": {
             "affine": "a.mat", "warp": "w.nii.gz", "inverse_warp": "iw.nii.gz",
@@ -96,7 +113,14 @@ def rerun(walk, load_main, tmp_path):
     }  # fmt: skip
 
     def run(script, **changed):
-        outputs = {key: str(tmp_path / name) for key, name in written[script].items()}
+        outputs = {
+            key: (
+                {one: str(tmp_path / each) for one, each in name.items()}
+                if isinstance(name, dict)
+                else str(tmp_path / name)
+            )
+            for key, name in written[script].items()
+        }
         load_main(script)(**walk.arguments[script] | outputs | changed)
         return SimpleNamespace(**outputs)
 

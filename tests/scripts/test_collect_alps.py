@@ -5,6 +5,7 @@ import pytest
 
 from glymflow.alps.index import COLUMNS, alps_table
 from glymflow.cohort.participants import EXCLUDED_COLUMNS
+from glymflow.dwi.quality import quality_table
 from glymflow.io import InputFault, read_tsv, write_placeholder, write_tsv
 
 
@@ -19,8 +20,12 @@ def series(tmp_path):
             for frame in ("scanner", "fibre")
         ]
         write_tsv(alps_table(rows), tmp_path / f"{name}.tsv")
+        found = {"source": f"{name}_dwi", "snr_b0": 20.0 + number, f"cnr_b{number + 1}000": 1.5}
+        write_tsv(quality_table([identity | found]), tmp_path / f"{name}_quality.tsv")
         who.append(identity | {"series": f"{name}_dwi"})
-    write_placeholder(tmp_path / "sub-02.tsv", "/data/sub-02_dwi.nii.gz: truncated")
+    for ending in ("", "_quality"):
+        path = tmp_path / f"sub-02{ending}.tsv"
+        write_placeholder(path, "/data/sub-02_dwi.nii.gz: truncated")
     return who
 
 
@@ -29,6 +34,8 @@ def collect(load_main, tmp_path, series):
     def run():
         load_main("collect_alps")(
             tables=[tmp_path / f"{who['participant_id']}.tsv" for who in series],
+            quality=[tmp_path / f"{who['participant_id']}_quality.tsv" for who in series],
+            dwi_quality=tmp_path / "dwi_quality.tsv",
             series=series,
             alps=tmp_path / "alps.tsv",
             excluded=tmp_path / "excluded.tsv",
@@ -52,6 +59,16 @@ def test_measured_series_in_order_and_others_with_their_reason(collect, tmp_path
         "stage": "measurement",
         "reason": "/data/sub-02_dwi.nii.gz: truncated",
     }
+
+
+def test_quality_of_the_series_that_were_measured(collect, tmp_path):
+    collect()
+    table = read_tsv(tmp_path / "dwi_quality.tsv")
+    assert table.source.tolist() == ["sub-01_dwi", "sub-03_dwi", "sub-04_dwi"]
+    assert table.snr_b0.tolist() == [20, 22, 23]
+    assert table.cnr_b3000.isna().tolist() == [True, False, True]
+    first = table.columns.get_loc("snr_b0")
+    assert list(table.columns[first + 1 : first + 4]) == ["cnr_b1000", "cnr_b3000", "cnr_b4000"]
 
 
 def test_nobody_excluded_gives_an_empty_table(collect, tmp_path):
@@ -84,6 +101,7 @@ def test_sides_of_the_lesions_are_filled_in(tmp_path, load_main):
     write_tsv(pd.DataFrame(lesions), tmp_path / "lesions.tsv")
     who = [{"participant_id": row["participant_id"]} for row in rows]
     written = {"alps": tmp_path / "alps.tsv", "excluded": tmp_path / "excluded.tsv"}
+    written |= {"quality": [], "dwi_quality": tmp_path / "dwi_quality.tsv"}
     load_main("collect_alps")(tables=paths, series=who, **written, lesions=tmp_path / "lesions.tsv")
     table = read_tsv(tmp_path / "alps.tsv")
     assert list(table) == COLUMNS

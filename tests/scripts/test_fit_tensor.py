@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import yaml
 
+from glymflow.dwi import quality as dwi_quality
 from glymflow.dwi.series import read_gradients, world_gradients
 from glymflow.dwi.tensor import fit_tensor, full_tensors, lower_triangles, scalars
 from glymflow.io import (
@@ -15,6 +16,7 @@ from glymflow.io import (
     image_data,
     load_image,
     read_json,
+    read_tsv,
     save_image,
     write_placeholder,
 )
@@ -113,6 +115,51 @@ def test_sidecar_says_how_good_the_data_are(walk):
     assert facts["gradient_best"] == "+x +y +z"
 
 
+def test_tables_say_how_good_the_scan_is(walk, phantom_scan):
+    """Without correction: what is seen. Numbers of the volumes are those of the raw series."""
+    row = read_tsv(walk.path["quality"]).iloc[0]
+    facts = read_json(walk.path["fit"])
+    n = len(phantom_scan["bvals"])
+    assert (row.participant_id, row.source, row.volumes) == ("sub-01", "sub-01_dir-AP", n)
+    assert row.motion_worst_mm == facts["motion_worst_mm"]
+    assert row.mask_volume_ml == facts["mask_volume_ml"] > 200
+    assert np.isnan(row.outlier_slices)
+    volumes = read_tsv(walk.path["volumes"])
+    assert volumes.volume.tolist() == list(range(n))
+    assert volumes.b_value.tolist() == phantom_scan["bvals"].tolist()
+    assert volumes.displacement_absolute_mm.max() == pytest.approx(facts["motion_max_mm"])
+    assert not volumes.left_out.any()
+    for name in ("quality", "volumes"):
+        told = read_json(walk.path[f"{name}_sidecar"])
+        assert set(read_tsv(walk.path[name])) - set(told) <= {*dwi_quality.ENTITIES}
+
+
+@pytest.mark.slow
+def test_motion_that_is_corrected_has_a_row_for_each_volume(walk, rerun):
+    settings = walk.arguments["fit_tensor"]["settings"] | {"motion": "rigid"}
+    written = rerun("fit_tensor", settings=settings)
+    row, volumes = (read_tsv(written.tables[name]) for name in ("quality", "volumes"))
+    row = row.iloc[0]
+    worst = np.percentile(volumes.displacement_absolute_mm, 95)
+    assert row.motion_worst_mm == pytest.approx(worst)
+    assert row.outlier_slices == volumes.outlier_slices.sum()
+    assert row.snr_b0 == pytest.approx(30, rel=0.5)
+    assert np.isfinite(row.cnr_b1000)
+    slices = read_tsv(written.tables["slices"])
+    assert len(slices) == len(volumes)
+    assert slices.drop(columns="volume").notna().any(axis=None)
+
+
+def test_images_for_the_report_show_all_round_the_brain(walk, maps, phantom_scan):
+    b0 = image_data(load_image(walk.path["raw_b0"]))
+    expected = phantom_scan["dwi"][..., phantom_scan["bvals"] == 0].mean(axis=3)
+    np.testing.assert_allclose(b0, expected, rtol=1e-5)
+    assert image_data(load_image(walk.path["weighted"]))[maps["mask"] == 0].any()
+    residual = image_data(load_image(walk.path["residual"]))
+    assert not residual[maps["mask"] == 0].any()
+    assert 0.5 * 1000 / 30 < np.median(residual[maps["mask"] > 0]) < 1.5 * 1000 / 30
+
+
 def test_ols_gives_another_result(walk, rerun, maps):
     written = rerun("fit_tensor", method="OLS")
     difference = np.abs(image_data(load_image(written.tensor)) - maps["tensor"])
@@ -141,7 +188,7 @@ def test_a_fit_of_the_written_files_gives_the_same_maps(walk, rerun, tmp_path):
 SAME = {
     "preproc": "preproc", "bvals": "sel.bval", "bvecs": "sel.bvec", "mask": "mask",
     "preproc_sidecar": "preproc_sidecar", "tensor": "tensor", "fa": "fa", "md": "md",
-    "colorfa": "colorfa",
+    "colorfa": "colorfa", "residual": "residual",
 }  # fmt: skip
 
 
@@ -149,6 +196,8 @@ def test_same_bytes_twice(walk, rerun):
     written = rerun("fit_tensor")
     for key, name in SAME.items():
         assert Path(getattr(written, key)).read_bytes() == Path(walk.path[name]).read_bytes(), key
+    for key, path in (written.means | written.tables).items():
+        assert Path(path).read_bytes() == Path(walk.path[key]).read_bytes(), key
     facts = [read_json(path) for path in (written.tensor_sidecar, walk.path["fit"])]
     assert facts[0] | {"Sources": facts[1]["Sources"]} == facts[1]
 

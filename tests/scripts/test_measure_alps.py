@@ -268,6 +268,36 @@ def test_poor_registration_and_unknown_gradient_margin_are_judged(walk, rerun, t
     assert table.gradient_margin.isna().all()
 
 
+def test_mask_that_follows_the_brain_is_not_judged_a_fault(table):
+    assert table.mask_missing.max() < 0.025
+    assert table.mask_outside.max() < 0.015
+    assert table.brain_in_image.min() > 0.8
+    assert not table.qc_reasons.str.contains("mask_").any()
+
+
+@pytest.mark.parametrize(
+    ("centre", "radius", "code"),
+    [((0, -20, -5), 22, "mask_incomplete"), ((60, -10, 60), 35, "mask_leaks")],
+)
+def test_mask_that_cuts_out_or_leaks_is_named(walk, rerun, tmp_path, centre, radius, code):
+    """A ball round the thalamus cut out of the mask; one beyond the skull added to it."""
+    image = load_image(walk.path["mask"])
+    mask = image_data(image) > 0
+    found = np.moveaxis(np.indices(mask.shape), 0, -1) @ image.affine[:3, :3].T
+    middle = map_points(
+        np.array([centre], dtype=float),
+        {name: walk.path[name] for name in ("affine", "warp")},
+    )
+    ball = np.linalg.norm(found + image.affine[:3, 3] - middle, axis=-1) < radius
+    save_image(mask | ball if code == "mask_leaks" else mask & ~ball, image.affine,
+               tmp_path / "m.nii.gz")  # fmt: skip
+    one = {"barisano2025": walk.arguments["measure_alps"]["roi_sets"]["barisano2025"]}
+    written = rerun(
+        "measure_alps", mask=str(tmp_path / "m.nii.gz"), roi_sets=one, roi_set="barisano2025"
+    )
+    assert code in row_of(read_tsv(written.alps), "barisano2025", "template").qc_reasons.split(";")
+
+
 def test_region_outside_the_image_fails_and_is_missing(walk, rerun):
     far = walk.arguments["measure_alps"]["roi_sets"]["ad2025"] | {
         "projection_left": [-26, -16, 300]

@@ -3,13 +3,17 @@
 import numpy as np
 import pandas as pd
 import pytest
-from page_checks import assert_good_page, load_script
+import yaml
+from page_checks import SCRIPTS, assert_good_page, load_script
 
+from glymflow.alps.domain import RAW_FILES
+from glymflow.dwi.quality import VOLUMES, quality_table
 from glymflow.epvs.domain import ENGINES
 from glymflow.io import save_image, write_placeholder, write_tsv
 
 script = load_script("report_subject")
-KINDS = ("alps", "fa", "colorfa", "rois", "wm")
+KINDS = ("alps", "fa", "colorfa", "rois", "wm", *RAW_FILES)
+LIMITS = yaml.safe_load((SCRIPTS.parent / "config" / "config.yaml").read_text())["qc"]
 EPVS_NAMES = ("measures", "objects", "t1w", "t2w", "brain", "regions", "head")
 AFFINE = np.array([[-2.0, 0, 0, 23], [0, 2, 0, -20], [0, 0, 2, -16], [0, 0, 0, 1]])  # stored L
 GRID = [[1.0, 0, 0, -20], [0, 1, 0, -22], [0, 0, 1, -24], [0, 0, 0, 1]]
@@ -35,6 +39,20 @@ def write_series(folder, name):
     }  # fmt: skip
     files["alps"] = folder / f"{name}_alps.tsv"
     write_tsv(pd.DataFrame([row]), files["alps"])
+    return files | write_raw_data(folder, name, shape)
+
+
+def write_raw_data(folder, name, shape):
+    """What fit_tensor writes of the raw data of a series of two volumes."""
+    files = {kind: folder / f"{name}{ending}" for kind, ending in RAW_FILES.items()}
+    for kind in ("raw_b0", "b0", "weighted", "residual", "mask"):
+        save_image(np.ones(shape, np.uint8 if kind == "mask" else np.float32), AFFINE, files[kind])
+    volumes = pd.DataFrame(0.1, index=range(2), columns=list(VOLUMES))
+    write_tsv(volumes.assign(volume=range(2), left_out="false"), files["volumes"])
+    write_tsv(pd.DataFrame({"volume": range(2), "slice_0": 0.0}), files["slices"])
+    write_tsv(quality_table([{"motion_worst_mm": 0.31}]), files["quality"])
+    files["bval"].write_text("0 1000\n")
+    files["bvec"].write_text("0 1\n0 0\n0 0\n")
     return files
 
 
@@ -99,7 +117,7 @@ def make_page(cohort, page, epvs=()):
             | {name: [session["masks"][name] for session in epvs] for name in ENGINES},
         },
         values={
-            "alps": {"series": names, **known},
+            "alps": {"series": names, "limits": LIMITS, **known},
             "lesions": {"sessions": [], "consensus": "union"},
             "epvs": {"sessions": ["ses-1"] * len(epvs), "engine": "vbnet"},
         },
@@ -114,7 +132,11 @@ def test_page(cohort, tmp_path):
     assert_good_page(html)
     assert html.count("<b>1.46</b>") == 2
     assert html.count("The head moved much between volumes.") == 2
-    assert html.count("data:image/png;base64,") == 2 * 9
+    assert html.count('src="data:image/png;base64,') == 2 * 9
+    assert html.count('src="data:image/webp;base64,') == 2 * 4
+    raw = html.index("Raw data: is the scan sound?")
+    assert html.index("The head moved much") < raw < html.index("Are the ROIs where")
+    assert html.count("0.31 mm") == 2
     assert 'href="index.html#sub-01"' in html
     assert 'href="#sub-01_dir-PA"' in html
     assert len(html) < 2 * 600_000
@@ -130,7 +152,7 @@ def test_series_that_could_not_be_measured_leaves_the_rest_standing(cohort, tmp_
     html = make_page(cohort, tmp_path / "page.html")
     assert_good_page(html)
     assert html.count("sub-01_dir-AP_dwi.bval: no such file") == 1
-    assert html.count("data:image/png;base64,") == 9
+    assert html.count('src="data:image/png;base64,') == 9
     assert html.count("<b>1.46</b>") == 1
 
 
@@ -142,7 +164,7 @@ def test_one_lost_image_costs_only_its_picture(cohort, tmp_path, kind, left, hea
     write_placeholder(cohort[1][1][kind], "the registration failed")
     html = make_page(cohort, tmp_path / "page.html")
     assert_good_page(html)
-    assert html.count("data:image/png;base64,") == 9 + left
+    assert html.count('src="data:image/png;base64,') == 9 + left
     assert f"<b>{heading}</b> the registration failed" in html
     assert html.count("<b>1.46</b>") == 2
 
@@ -168,7 +190,7 @@ SLICES, PLANES = 7, 3
 def test_page_with_epvs(cohort, tmp_path):
     html = make_page(cohort, tmp_path / "page.html", [write_epvs(tmp_path)])
     assert_good_page(html)
-    assert html.count("data:image/png;base64,") == 2 * 9 + SLICES + PLANES
+    assert html.count('src="data:image/png;base64,') == 2 * 9 + SLICES + PLANES
     assert "<b>123</b>" in html
     assert "T2w, above alone" in html
     assert "Slices thicker than 2 mm hide small EPVS." in html
@@ -201,7 +223,7 @@ def test_a_lost_file_costs_only_its_part(tmp_path, lost, shown):
     html = make_page(([], []), tmp_path / "page.html", [session])
     assert_good_page(html)
     assert "<b>123</b>" in html
-    assert html.count("data:image/png;base64,") == shown
+    assert html.count('src="data:image/png;base64,') == shown
     assert ("T1w, above alone" in html) == (lost == ("t2w",))
     told = f"<b>No picture.</b> there is no {lost[0]} in this session" in html
     assert told == (lost not in (("t1w",), ("t2w",)))
@@ -222,7 +244,7 @@ def test_masks_on_another_grid_are_told(tmp_path):
     save_image(np.zeros((4, 5, 6), np.uint8), AFFINE, session["masks"]["frangi"])
     html = make_page(([], []), tmp_path / "page.html", [session])
     assert "shape (4, 5, 6), but" in html
-    assert html.count("data:image/png;base64,") == PLANES
+    assert html.count('src="data:image/png;base64,') == PLANES
 
 
 def test_files_of_each_session_stay_together(monkeypatch):

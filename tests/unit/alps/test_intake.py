@@ -17,6 +17,7 @@ CONFIG = {
     "roi_sets": {"one": {}, "two": {}},
     "frame": "fibre",
     "combine_series": "mean",
+    "qc": {"max_motion_mm": 2.0},
 }
 
 
@@ -114,3 +115,5 @@ def test_files_of_a_page():
     assert values["series"] == ["sub-1_run-1", "sub-1_run-2"]
     assert files["alps"] == [f"<derivatives>/sub-1/dwi/sub-1_run-{i}_alps.tsv" for i in (1, 2)]
     assert {len(paths) for paths in files.values()} == {2}
+    assert files["volumes"][0].endswith("/sub-1_run-1_desc-confounds_timeseries.tsv")
+    assert values["limits"] == {"max_motion_mm": 2.0}

@@ -36,6 +36,7 @@ GOOD = {
     "roll": 3.0,
     "yaw": 2.0,
     "registration_similarity": 0.7,
+    "brain_in_image": 1.0,
     "motion_worst_mm": 0.3,
     "gradient_margin": 0.02,
 }
@@ -62,6 +63,12 @@ def test_values_at_the_thresholds_pass():
         "motion_worst_mm": THRESHOLDS["max_motion_mm"],
         "snr_b0": THRESHOLDS["min_snr_b0"],
         "gradient_margin": -qc.GRADIENT_MARGIN,
+        "mask_concavity": THRESHOLDS["max_mask_concavity"],
+        "mask_holes_ml": THRESHOLDS["max_mask_holes_ml"],
+        "mask_missing": THRESHOLDS["max_mask_missing"],
+        "mask_outside": THRESHOLDS["max_mask_outside"],
+        "mask_volume_ml": THRESHOLDS["mask_volume_ml"][0],
+        "brain_in_image": 1.0,
         **{f"shift_{side}_mm": THRESHOLDS["max_shift_mm"] for side in SIDES},
         **{f"alps_{side}_se": THRESHOLDS["max_standard_error"] for side in SIDES},
         "frame": "scanner",
@@ -103,6 +110,11 @@ def test_region_partly_outside_the_image_fails(role):
         ("gradient_table_suspect", "warn", "gradient_margin", -qc.GRADIENT_MARGIN - SMALL),
         ("motion_high", "warn", "motion_worst_mm", THRESHOLDS["max_motion_mm"] + SMALL),
         ("snr_low", "warn", "snr_b0", THRESHOLDS["min_snr_b0"] - SMALL),
+        ("mask_concave", "warn", "mask_concavity", THRESHOLDS["max_mask_concavity"] + SMALL),
+        ("mask_incomplete", "warn", "mask_missing", THRESHOLDS["max_mask_missing"] + SMALL),
+        ("mask_incomplete", "warn", "mask_holes_ml", THRESHOLDS["max_mask_holes_ml"] + SMALL),
+        ("mask_leaks", "warn", "mask_outside", THRESHOLDS["max_mask_outside"] + SMALL),
+        ("mask_volume", "warn", "mask_volume_ml", THRESHOLDS["mask_volume_ml"][1] + SMALL),
         ("steps_differ", "warn", "steps_differ", "unring: False recorded, True in the config"),
         ("alps_implausible", "warn", "alps_left", THRESHOLDS["alps_range_warn"][0] - SMALL),
         ("alps_implausible", "warn", "alps_right", THRESHOLDS["alps_range_warn"][1] + SMALL),
@@ -219,3 +231,26 @@ def test_calibration_that_failed_is_judged():
 
 def test_pose_that_the_fibres_do_not_show_is_no_fault():
     assert judged({"pose_difference": np.nan}) == ("pass", "")
+
+
+@pytest.mark.parametrize(("share", "judged_"), [(0.5, True), (0.49, False), (np.nan, False)])
+def test_template_judges_the_mask_only_where_half_the_brain_is_in_the_image(share, judged_):
+    beyond = {"mask_missing": 0.2, "mask_outside": 0.2, "brain_in_image": share}
+    assert judged(beyond)[1] == ("mask_incomplete;mask_leaks" if judged_ else "")
+
+
+@pytest.mark.parametrize(
+    ("share", "codes"), [(1.0, "mask_volume"), (0.9, "mask_volume"), (0.89, ""), (np.nan, "")]
+)
+def test_small_mask_is_a_fault_only_where_the_whole_brain_is_in_the_image(share, codes):
+    small = {"mask_volume_ml": THRESHOLDS["mask_volume_ml"][0] - SMALL}
+    assert judged(small | {"brain_in_image": share})[1] == codes
+
+
+def test_shipped_limits_of_the_mask_tell_sound_scans_from_planted_faults():
+    """Largest of 20 sound scans; smallest of 40 mL cut out, and of leaking masks."""
+    sound = {"mask_concavity": 0.047, "mask_missing": 0.013, "mask_outside": 0.013,
+             "mask_volume_ml": 986.0, "brain_in_image": 0.6}  # fmt: skip
+    assert judged(sound) == ("pass", "")
+    assert judged({"mask_missing": 0.028}) == ("warn", "mask_incomplete")
+    assert judged({"mask_outside": 0.019}) == ("warn", "mask_leaks")

@@ -215,3 +215,52 @@ def test_real_scans(shared_data, name, most, least):
         thalamus = np.linalg.inv(image.affine) @ [0, 0, 38, 1]
         x, y, z = np.rint(thalamus[:3]).astype(int)
         assert mask[x - 3 : x + 4, y - 3 : y + 4, z - 1 : z + 2].mean() > 0.95
+
+
+# ---------------------------------------------------------------- against the template
+
+
+GRID = np.indices((60, 60, 60)).reshape(3, -1)
+AXES = np.diag([3.0, 3.0, 3.0, 1.0])
+AXES[:3, 3] = -88.5
+
+
+def ball(radius, centre=(0, 0, 0)):
+    world = 3 * GRID - 88.5
+    inside = np.linalg.norm(world - np.array(centre)[:, None], axis=0) < radius
+    return inside.reshape(60, 60, 60)
+
+
+def compared(mask, affine=AXES):
+    return brain_masks.compare_with_template(mask, affine, ball(70), AXES, lambda p: p, lambda p: p)
+
+
+def test_mask_that_is_the_templates_brain():
+    found = compared(ball(70))
+    assert found == {"brain_in_image": 1.0, "mask_missing": 0.0, "mask_outside": 0.0}
+    for radius in (69, 74):  # outlines differ by that
+        assert max(compared(ball(radius))[name] for name in ("mask_missing", "mask_outside")) == 0
+
+
+def test_what_is_cut_out_or_leaks_is_a_share():
+    cut = compared(ball(70) & ~ball(25))["mask_missing"]
+    assert cut == pytest.approx(25**3 / 66**3, rel=0.15)
+    neck = ball(40, (0, 0, -80)) & ~ball(84)
+    leak = compared(ball(70) | neck)
+    assert leak["mask_missing"] == 0
+    assert leak["mask_outside"] == pytest.approx(neck.sum() / (ball(70) | neck).sum(), rel=0.15)
+
+
+def test_slab_is_judged_where_it_reaches():
+    affine = AXES.copy()
+    affine[2, 3] += 3 * 20
+    found = compared(ball(70)[:, :, 20:45], affine)
+    assert found["brain_in_image"] == pytest.approx(0.7, abs=0.1)
+    assert found["mask_missing"] == 0
+    assert found["mask_outside"] == 0
+
+
+def test_holes():
+    shell = ball(60) & ~ball(20)
+    assert brain_masks.holes_ml(shell, AXES) == pytest.approx(4 / 3 * np.pi * 8, rel=0.1)
+    assert brain_masks.holes_ml(ball(60), AXES) == 0

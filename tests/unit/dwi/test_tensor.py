@@ -369,3 +369,16 @@ def test_log_signals_and_their_weights(kind):
     signal[0, 3] = 0
     floor = 1e-4 * signal[0].max()
     assert dti.log_signals(signal, design)[0][0, 3] == pytest.approx(np.log(floor), rel=1e-5)
+
+
+def test_residual_is_the_noise():
+    rng = np.random.default_rng(0)
+    directions = np.vstack([np.zeros((2, 3)), spread_directions(30)])
+    bvals = np.r_[0, 0, np.full(30, 1000.0)]
+    triangle = np.tile([1e-3, 0, 0.6e-3, 0, 0, 0.4e-3], (400, 1))
+    clean = dti.predict_signal(triangle, np.full(400, 1000.0), bvals, directions)
+    noisy = clean + rng.normal(0, 15, clean.shape)
+    found, s0 = dti.fit_tensor(noisy, bvals, directions)
+    left = dti.residual_sd(noisy, found, s0, bvals, directions)
+    assert np.sqrt(np.mean(left**2)) == pytest.approx(15, rel=0.05)
+    assert dti.residual_sd(clean, triangle, np.full(400, 1000.0), bvals, directions).max() < 1e-2

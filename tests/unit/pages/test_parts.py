@@ -101,3 +101,13 @@ def test_template_escapes_and_refuses_what_is_not_given(tmp_path):
     with pytest.raises(UndefinedError):
         made.render()
     assert template("repeatability.html.j2").filename.endswith("templates/repeatability.html.j2")
+
+
+def test_webp_is_embedded_with_its_size():
+    from matplotlib.image import imsave
+
+    file = io.BytesIO()
+    imsave(file, np.zeros((70, 110, 3), np.uint8), format="webp", pil_kwargs={"quality": 70})
+    picture = embed_picture(file.getvalue())
+    assert (picture["width"], picture["height"]) == (110, 70)
+    assert picture["source"].startswith("data:image/webp;base64,")

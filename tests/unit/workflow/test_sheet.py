@@ -214,7 +214,7 @@ def test_the_fingerprint_is_of_all_that_was_found(cohort, sheet):
 
 def test_files_of_a_page_by_domain(sheet):
     config = {"roi_set": "a", "frame": "b", "lesions": {"consensus": "union"},
-              "epvs": {"engine": "vbnet"}}  # fmt: skip
+              "epvs": {"engine": "vbnet"}, "qc": {}}  # fmt: skip
     files = sheet.page_files("sub-1", config)
     assert {name.partition("_")[0] for name in files} == {"alps", "lesions", "epvs"}
     assert files["alps_alps"] == [
@@ -226,4 +226,6 @@ def test_files_of_a_page_by_domain(sheet):
     assert sheet.page_files("sub-3", config)["lesions_table"] == []
     values = sheet.page_values("sub-2", config)
     assert values["epvs"] == {"sessions": [None], "engine": "vbnet"}
-    assert values["alps"] == {"series": [], "roi_set": "a", "frame": "b"}
+    assert values["alps"] == {
+        "series": [], "roi_set": "a", "frame": "b", "limits": {},
+    }  # fmt: skip
