@@ -178,6 +178,8 @@ def load_image(path: FilePath, *, ndim: int | None = None) -> nib.Nifti1Image:
         raise InputFault(f"{path}: not a readable NIfTI image ({_short(error)})") from None
     if not np.all(np.isfinite(image.affine)) or abs(np.linalg.det(image.affine[:3, :3])) < 1e-9:
         raise InputFault(f"{path}: the affine is not invertible")
+    if image.get_data_dtype().kind == "c":
+        raise InputFault(f"{path}: complex values; save the magnitude (part-mag) and use it")
     shape = image.shape
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
@@ -226,6 +228,8 @@ def image_data(image: nib.Nifti1Image, dtype: Any = np.float32) -> np.ndarray:
     MachineFault
         As `require`.
     """
+    if dtype is not None and image.get_data_dtype().names:
+        raise InputFault(f"{image.get_filename()}: a colour image (RGB), not one of numbers")
     try:
         data = np.asarray(image.dataobj, dtype=dtype)
     except _unreadable() as error:

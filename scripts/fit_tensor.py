@@ -91,6 +91,9 @@ def main(
     facts |= {name: row[name] for name in MASK}
     facts |= {name: scan.facts[name] for name in ("ResolutionMM", "BlurSDMM")}
     facts["StepsDiffer"] = scan.facts.get("StepsDiffer", [])
+    facts["VolumeCodes"] = scan.facts.get("VolumeCodes", [])
+    if facts["outlier_slices"] is None and "OutlierSlices" in scan.facts:
+        facts["outlier_slices"] = len(scan.facts["OutlierSlices"])
     facts |= dwi_series.scheme(*table, b0_threshold=settings["b0_threshold"])
     told = raw_sidecar(sidecar)
     b0_threshold = settings["b0_threshold"]

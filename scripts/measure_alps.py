@@ -117,6 +117,7 @@ def _facts(found, fitted):
         **_protocol(fitted.get("Protocol", {})),
         "gradient_margin": _number(fitted["gradient_margin"]),
         "steps_differ": "; ".join(fitted.get("StepsDiffer", [])),
+        "volume_codes": ";".join(fitted.get("VolumeCodes", [])),
     }
 
 

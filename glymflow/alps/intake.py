@@ -49,7 +49,8 @@ def check(series, config):
         if sys.stderr.isatty():
             print(f"\rheaders: {number} of {len(series)}", end="", file=sys.stderr)
         try:
-            protocol = _check_one(row, config["dwi"])
+            protocol, decoded = _check_one(row, config["dwi"])
+            faults += decoded
             faults += _mixed_steps(row, config["dwi"])
             corrections.append(_correction(row, config["dwi"]))
             protocols.append(protocol)
@@ -70,23 +71,27 @@ def check(series, config):
 
 
 def _check_one(row, settings):
+    """Refuse what header and table show; return the protocol, and what was decoded as faults."""
     from glymflow.dwi.acquisitions import select_of_run
     from glymflow.dwi.protocol import read_protocol
     from glymflow.dwi.raw import raw_sidecar
-    from glymflow.dwi.series import read_gradients
+    from glymflow.dwi.series import read_table
 
     image = load_image(row.dwi, ndim=4)
-    bvals, bvecs = read_gradients(row.bval, row.bvec, image.shape[3])
+    bvals, bvecs, notes = read_table(row.bval, row.bvec, image.shape[3])
     limits = {name: settings[name] for name in ("b0_threshold", "shell_max")}
     with naming(row.bval):
         keep = select_of_run(row.dwi, (bvals, bvecs), limits)
-    return read_protocol(
+    protocol = read_protocol(
         image.affine,
         bvals[keep],
         bvecs[keep],
         raw_sidecar(row.sidecar),
         b0_threshold=settings["b0_threshold"],
     )
+    paths = {"b_values": row.bval, "vectors": row.bvec}
+    notes = [("decoded", row.series, f"{paths[key]}: {note}") for key, note in notes.items()]
+    return protocol, notes
 
 
 def _mixed_steps(row, settings):

@@ -7,7 +7,7 @@ import numpy as np
 
 from glymflow.alps.domain import CODES, ROLES
 from glymflow.alps.grey_matter import suspect
-from glymflow.cohort.qc import judge_codes
+from glymflow.cohort.qc import codes_in, judge_codes
 
 MAX_APPLIED_SHIFT_MM = 6.0  # of ROIs that were moved by it; a larger one is a lost registration
 # right tables lead by 0.012 to 0.026 on real scans, wrong ones trail by as much
@@ -73,6 +73,7 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
         "alps_undefined": not np.all(np.isfinite(sides)),
     }
     codes = [code for code, there in found.items() if there]
+    codes += codes_in(row.get("volume_codes"))
     for stronger, weaker in _SAYS_IT.items():
         if stronger in codes and weaker in codes:
             codes.remove(weaker)

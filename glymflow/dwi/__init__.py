@@ -17,6 +17,8 @@ Modules
 - `acquisitions`: which series would count an acquisition twice; runs with parts of one table.
 - `raw`: a series with all that the steps have to know of it, from its files.
 - `preprocess`: the steps from a raw series to one that a tensor can be fitted to, in their order.
+- `volume_check`: whether each volume is what the table says, by its signal.
+- `table_units`: b-values and vectors as they are written, in s/mm^2 and of length 1.
 - `series`: gradient tables, choice of volumes (b0 and the shells up to `shell_max`), motion
   between volumes.
 - `protocol`: shells, directions, voxel size and scanner of a series; the protocols of a cohort.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glymflow.dwi import resolution
+from glymflow.dwi import resolution, volume_check
 from glymflow.dwi.denoise import denoise
 from glymflow.dwi.mask import concavity, holes_ml, mask_brain
 from glymflow.dwi.series import fsl_gradients, select_volumes, world_gradients
@@ -29,6 +29,8 @@ OFF = {
     "distortion": "off",
     "bias_field": False,
 }
+LOST_SHARE = 0.25  # of a slice's signal, where motion is not corrected
+MANY_LOST = 5.0  # percent of the slices; a value that rests on so many predictions is marked
 
 
 @dataclass(frozen=True)
@@ -164,12 +166,13 @@ def differing(sidecar, settings):
 
 
 def check_volumes(scan, settings):
-    """Refuse a series with volumes that hold no image.
+    """Refuse volumes that hold no image, leave out those that are not what the table says.
 
     Raises
     ------
     InputFault
-        If a volume is all zero, constant or contains NaN or infinity; volumes count from 0.
+        If a volume is all zero, constant, contains NaN or infinity or is no magnitude; if the
+        signals contradict the table (`glymflow.dwi.volume_check`); volumes count from 0.
     """
     for number in range(scan.data.shape[3]):
         volume = scan.data[..., number]
@@ -178,7 +181,24 @@ def check_volumes(scan, settings):
             raise InputFault(f"volume {number} contains NaN or infinite values")
         if low == high:
             raise InputFault(f"volume {number} is {'all zero' if high == 0 else 'constant'}")
-    return scan
+        volume_check.check_signs(volume, number)
+    decoded = scan.facts.get("TableDecoded", {})
+    found = volume_check.judge_volumes(
+        scan.data, scan.affine, scan.bvals, scan.bvecs, b0_threshold=settings["b0_threshold"],
+        decoded="vectors" in decoded,
+    )  # fmt: skip
+    odd = {number: said for number, said in found.items() if scan.keep[number]}
+    codes = {code for code, _ in odd.values()} | ({"table_decoded"} if decoded else set())
+    if not codes:
+        return scan
+    keep = scan.keep.copy()
+    keep[list(odd)] = False
+    words = {number: what for number, (_, what) in odd.items()}
+    if odd:
+        with naming(f"without {'; '.join(f'volume {n} ({what})' for n, what in words.items())}"):
+            limit = settings["b0_threshold"]
+            select_volumes(scan.bvals[keep], scan.bvecs[keep], b0_threshold=limit)
+    return scan.after(keep=keep, facts={"VolumesOdd": words, "VolumeCodes": sorted(codes)})
 
 
 def choose_volumes(scan, settings):
@@ -238,7 +258,7 @@ def find_motion(scan, settings):
     """Find where each volume lies; replace slices that lost their signal. Nothing is moved yet."""
     facts = {"MotionCorrection": settings["motion"]}
     if settings["motion"] == "off":
-        return scan.after(facts=facts)
+        return scan.after(facts=facts | _seen_slices(scan, settings))
     from glymflow.dwi import b0_link, motion, outliers
 
     where = (scan.data, scan.affine, scan.bvals, _directions(scan), scan.mask)
@@ -257,6 +277,26 @@ def find_motion(scan, settings):
         "OutlierSlices": np.argwhere(lost.slices),
     }
     return scan.after(data=data, moved=moved, lost=lost, facts=facts)
+
+
+def _seen_slices(scan, settings):
+    """Return the slices that lost their signal, of a raw series that is left as it is."""
+    if scan.ready is not None or not (scan.bvals > settings["b0_threshold"]).any():
+        return {}
+    from glymflow.dwi import motion, outliers
+
+    lost = outliers.find_outliers(
+        scan.data, scan.affine, scan.bvals, _directions(scan), scan.mask,
+        motion.still(len(scan.bvals), scan.mask, scan.affine),
+        slice_axis=scan.slice_axis, b0_threshold=settings["b0_threshold"],
+    )  # fmt: skip
+    slices = lost.slices & (lost.lost > LOST_SHARE)  # the head's own moves take less
+    facts = {"OutlierSlices": np.argwhere(slices)}
+    return facts | _with_code(scan, "slices_lost") if slices.any() else facts
+
+
+def _with_code(scan, code):
+    return {"VolumeCodes": sorted({*scan.facts.get("VolumeCodes", ()), code})}
 
 
 def find_distortion(scan, settings):
@@ -300,7 +340,10 @@ def judge_quality(scan, settings):
         scan.data, scan.bvals, _directions(scan), scan.mask, scan.moved, scan.lost,
         noise=scan.noise, b0_threshold=settings["b0_threshold"],
     )  # fmt: skip
-    return scan.after(facts={"Quality": found})
+    facts = {"Quality": found}
+    if found["outlier_percent"] > MANY_LOST:
+        facts |= _with_code(scan, "slices_lost")
+    return scan.after(facts=facts)
 
 
 def turn_gradients(scan, settings):

@@ -6,7 +6,7 @@ from glymflow.dwi import correction
 from glymflow.dwi.acquisitions import select_of_run
 from glymflow.dwi.phase_encoding import encoding_axis, name_entities
 from glymflow.dwi.preprocess import Scan
-from glymflow.dwi.series import read_gradients
+from glymflow.dwi.series import read_table
 from glymflow.io import InputFault, image_data, load_image, naming, read_json
 
 
@@ -40,7 +40,7 @@ def read_scan(
         If a file cannot be read, the table does not fit the image, or gives no tensor.
     """
     image = load_image(dwi, ndim=4)
-    bvals, bvecs = read_gradients(bval, bvec, image.shape[3])
+    bvals, bvecs, notes = read_table(bval, bvec, image.shape[3])
     limits = {name: settings[name] for name in ("b0_threshold", "shell_max")}
     with naming(bval):
         keep = select_of_run(dwi, (bvals, bvecs), limits)
@@ -57,6 +57,7 @@ def read_scan(
         ready=told if preprocessed else None,
         phase_axis=encoding_axis(told, label, image.shape[:3], image.affine),
         slice_axis=_slice_axis(told, image), choice=choice,
+        facts={"TableDecoded": notes} if notes else {},
     )  # fmt: skip
 
 

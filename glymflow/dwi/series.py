@@ -6,9 +6,10 @@ Gradient directions are rotated to world axes (RAS+) as soon as they are known, 
 
 import numpy as np
 
+from glymflow.dwi.table_units import split_lengths, to_mm2
 from glymflow.image.grid import map_points, rotation_of
 from glymflow.image.masks import blur_within
-from glymflow.io import InputFault, require, whole
+from glymflow.io import InputFault, naming, require, whole
 
 MIN_DIRECTIONS = 6
 WORST = 95  # percentile of the volumes whose motion is judged: the largest may be one bad fit
@@ -38,16 +39,33 @@ def read_gradients(bval, bvec, n_volumes):
     InputFault
         If a file is missing, is not numeric, or does not fit the number of volumes.
     """
-    bvals = read_bvals(bval, n_volumes)
+    return read_table(bval, bvec, n_volumes)[:2]
+
+
+def read_table(bval, bvec, n_volumes):
+    """Read a gradient table as `read_gradients`, and say what of it was decoded.
+
+    Returns
+    -------
+    bvals, bvecs : (N,), (N, 3) float arrays
+        As of `read_gradients`.
+    notes : dict of str to str
+        "b_values" and "vectors": how they were decoded (`glymflow.dwi.table_units`); empty for a
+        table in s/mm^2 with unit vectors.
+    """
+    written = _read_bvals(bval, n_volumes)
+    with naming(bval):
+        bvals, units = to_mm2(written)
     bvecs = _read_numbers(bvec)
     if bvecs.shape != (3, n_volumes):
         bvecs = bvecs.T
     if bvecs.shape != (3, n_volumes):
         shape = " x ".join(map(str, bvecs.T.shape))
         raise InputFault(f"{bvec}: {shape} numbers, 3 x {n_volumes} expected")
-    bvecs = np.nan_to_num(bvecs.T)
-    length = np.linalg.norm(bvecs, axis=1, keepdims=True)
-    return bvals, np.divide(bvecs, length, out=np.zeros_like(bvecs), where=length > 0.1)
+    with naming(bvec):
+        bvals, bvecs, lengths = split_lengths(bvals, np.nan_to_num(bvecs.T))
+    notes = {"b_values": units, "vectors": lengths}
+    return bvals, bvecs, {name: note for name, note in notes.items() if note}
 
 
 def read_bvals(bval, n_volumes):
@@ -58,6 +76,12 @@ def read_bvals(bval, n_volumes):
     InputFault
         As `read_gradients`.
     """
+    bvals = _read_bvals(bval, n_volumes)
+    with naming(bval):
+        return to_mm2(bvals)[0]
+
+
+def _read_bvals(bval, n_volumes):
     bvals = _read_numbers(bval).ravel()
     if bvals.size != n_volumes:
         raise InputFault(f"{bval}: {bvals.size} b-values for {n_volumes} volumes")
@@ -164,11 +188,19 @@ def select_volumes(bvals, bvecs, *, b0_threshold=50, shell_max=1500):
     b0 = bvals <= b0_threshold
     weighted = ~b0 & (np.linalg.norm(bvecs, axis=1) > 0.5)
     if b0.all():
-        raise InputFault(f"no diffusion-weighted volume: every b-value is {bvals.max():g} or less")
+        hint = " (b-values are in s/mm^2: are these ms/um^2?)" if 1 < bvals.max() < 20 else ""
+        raise InputFault(
+            f"no diffusion-weighted volume: every b-value is {bvals.max():g} or less{hint}"
+        )
     if not weighted.any():
         raise InputFault("no diffusion-weighted volume has a gradient direction")
     if not b0.any():
-        raise InputFault(f"no b0 volume: the smallest b-value is {bvals.min():g}")
+        low = bvals.min()
+        hint = f"; set dwi.b0_threshold to {np.ceil(low):g} to take it as b0" if low <= 200 else ""
+        raise InputFault(
+            f"no b0 volume: the smallest b-value is {low:g}, dwi.b0_threshold is"
+            f" {b0_threshold:g}{hint}"
+        )
     limit = max(SHELL_WIDTH * shell_max, 1.1 * bvals[weighted].min())
     weighted &= bvals <= limit
     directions = np.asarray(bvecs)[weighted]

@@ -187,6 +187,16 @@ def test_number_of_dimensions_is_checked(tmp_path):
     assert "4-D image, 3-D expected" in reason(io.load_image, path, ndim=3)
 
 
+def test_complex_and_colour_images_are_no_magnitudes(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    nib.save(nib.Nifti1Image(np.ones((3, 4, 5, 2), np.complex64), np.eye(4)), path)
+    assert reason(io.load_image, path) == (
+        f"{path}: complex values; save the magnitude (part-mag) and use it"
+    )
+    io.save_image(np.zeros((3, 4, 5, 3), np.uint8), np.eye(4), path, intent="rgb")
+    assert "a colour image (RGB)" in reason(io.image_data, io.load_image(path))
+
+
 @pytest.mark.parametrize(("shape", "kept"), [((3, 4, 5, 1), 3), ((3, 4, 5, 2, 1), 4)])
 def test_trailing_axes_of_length_one_do_not_count(tmp_path, shape, kept):
     io.save_image(data(*shape), AFFINE, tmp_path / "a.nii.gz")

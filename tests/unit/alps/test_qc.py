@@ -9,6 +9,7 @@ import yaml
 from glymflow.alps import qc
 from glymflow.alps.domain import ALPS
 from glymflow.alps.rois import ROLES
+from glymflow.cohort.qc import STATUSES
 
 CONFIG = Path(__file__).resolve().parents[3] / "config" / "config.yaml"
 THRESHOLDS = yaml.safe_load(CONFIG.read_text())["qc"]
@@ -116,6 +117,8 @@ def test_region_partly_outside_the_image_fails(role):
         ("mask_leaks", "warn", "mask_outside", THRESHOLDS["max_mask_outside"] + SMALL),
         ("mask_volume", "warn", "mask_volume_ml", THRESHOLDS["mask_volume_ml"][1] + SMALL),
         ("steps_differ", "warn", "steps_differ", "unring: False recorded, True in the config"),
+        ("table_decoded", "pass", "volume_codes", "table_decoded"),
+        ("volume_derived;slices_lost", "warn", "volume_codes", "slices_lost;volume_derived"),
         ("alps_implausible", "warn", "alps_left", THRESHOLDS["alps_range_warn"][0] - SMALL),
         ("alps_implausible", "warn", "alps_right", THRESHOLDS["alps_range_warn"][1] + SMALL),
         ("alps_undefined", "fail", "alps_left", np.nan),
@@ -192,7 +195,7 @@ def test_worst_code_decides_and_all_are_listed_once():
 def test_every_code_can_be_explained():
     assert set(ALPS.reasons) == set(qc.CODES)
     for code, (status, sentence) in qc.CODES.items():
-        assert status in ("warn", "fail")
+        assert status in STATUSES
         assert sentence.endswith(".")
         assert ";" not in code
 

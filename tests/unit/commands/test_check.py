@@ -65,6 +65,21 @@ def test_a_series_that_cannot_be_measured(root, check, broken, words):
     assert "1, of which 0 already preprocessed" in out
 
 
+def test_a_table_in_other_units_is_decoded_and_said(root, check):
+    write_series(root, "sub-02", bvals=[0] + [1] * 6)
+    coded = write_series(root, "sub-03").with_suffix("").with_suffix(".bvec")
+    np.savetxt(coded, np.loadtxt(coded) * np.sqrt([1, 1, 0.5, 1, 0.5, 1, 1]))
+    write_series(root, "sub-04", bvals=[100] + [1000] * 6)
+    _, out, _ = check(f"bids_dir: {root}\n")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    start = f"decoded sub-02 {root}/sub-02/dwi/sub-02_dwi.bval: b-values up to 1 were read as ms"
+    assert any(line.startswith(start) for line in lines)
+    start = f"decoded sub-03 {coded}: vectors of lengths 0.71 to 1 were read as b-values"
+    assert any(line.startswith(start) for line in lines)
+    assert "set dwi.b0_threshold to 100 to take it as b0" in out
+    assert "3, of which 0 already preprocessed" in out
+
+
 def test_an_image_that_is_none(root, check):
     path = write_series(root, "sub-02")
     path.write_bytes(path.read_bytes()[:40])

@@ -101,6 +101,7 @@ def test_preprocessing_says_what_was_done(raw):
     assert {facts.pop(name) for name in ("MaskFilledML", "MaskHolesML")} == {0.0}
     assert 0 < facts.pop("MaskConcavity") < 0.1
     assert facts.pop("VolumesDropped").tolist() == [len(raw.keep) - 1]
+    assert len(facts.pop("OutlierSlices")) == 0
     assert facts == {
         "VolumesKept": len(raw.keep) - 1, "BValues": [0, 1000], "Denoising": "none",
         "GibbsUnringing": False, "MotionCorrection": "off", "DistortionCorrection": "off",
@@ -124,6 +125,7 @@ def test_series_is_brought_to_a_resolution_before_the_brain_is_cut_out(raw):
 def test_the_brain_is_sought_where_b_is_small(raw, monkeypatch):
     """b = 40 is a b0 at a threshold of 50, and none at 30."""
     raw.bvals[1] = 40
+    raw.data[..., 1] = 0.97 * raw.data[..., 0]  # or it would be no b0 by its signal
     seen = []
     monkeypatch.setattr(steps, "mask_brain", lambda b0, affine: seen.append(b0) or (b0 > 0, {}))
     for threshold in (50, 30):
@@ -139,7 +141,8 @@ def test_noise_is_removed_if_asked_with_a_margin_round_the_brain(raw, monkeypatc
 
     def denoise(data, mask):
         seen.append(mask)
-        return np.where(mask[..., None], 7.0, np.nan), np.where(mask, 3.0, np.nan)
+        seven = np.where(mask[..., None], 7.0, np.nan)
+        return np.broadcast_to(seven, data.shape), np.where(mask, 3.0, np.nan)
 
     monkeypatch.setattr(steps, "denoise", denoise)
     scan = after(None, raw, denoise="mppca")
@@ -179,6 +182,46 @@ def test_bias_field_of_the_b0_divides_all_volumes(raw):
         scan.data[both][:, 3] / scan.data[both][:, 0],
         plain.data[both][:, 3] / plain.data[both][:, 0], rtol=1e-4,
     )  # fmt: skip
+
+
+def with_trace(raw):
+    """The series with the mean of its weighted volumes as one more b0."""
+    trace = raw.data[..., raw.bvals > 50].mean(axis=3, keepdims=True)
+    return replace(
+        raw, data=np.concatenate([raw.data, trace], axis=3), bvals=np.append(raw.bvals, 0),
+        bvecs=np.vstack([raw.bvecs, np.zeros(3)]), keep=np.append(raw.keep, True),
+    )  # fmt: skip
+
+
+def test_what_is_no_b0_is_left_out_and_named(raw):
+    scan = after(steps.choose_volumes, after(steps.check_volumes, with_trace(raw)))
+    last = len(raw.bvals)
+    assert scan.facts["VolumesOdd"] == {last: "no b0: a trace, an ADC or FA map"}
+    assert scan.facts["VolumeCodes"] == ["volume_derived"]
+    assert scan.facts["VolumesDropped"].tolist() == [last - 1, last]
+    np.testing.assert_array_equal(scan.data, raw.data[..., raw.keep])
+
+
+def test_decoded_tables_have_a_code_and_contradictions_are_refused(raw):
+    told = {"b_values": "b-values up to 1 were read as ms/um^2, times 1000"}
+    scan = after(steps.check_volumes, replace(raw, facts={"TableDecoded": told}))
+    assert scan.facts["VolumeCodes"] == ["table_decoded"]
+    assert scan.keep.tolist() == raw.keep.tolist()
+    wrong = replace(raw, bvals=np.roll(raw.bvals, 1), bvecs=np.roll(raw.bvecs, 1, axis=0))
+    assert reason(steps.check_volumes, wrong).startswith("b0 by the table: volume")
+
+
+def test_too_few_volumes_without_the_odd_ones(raw):
+    one = np.flatnonzero(raw.bvals <= 50)[0]
+    few = with_trace(raw)
+    few = replace(
+        few, keep=few.keep & ((few.bvals > 50) | (np.arange(len(few.keep)) >= len(raw.keep)))
+    )
+    assert raw.keep[one]
+    words = reason(steps.check_volumes, few)
+    assert words.startswith(
+        f"without volume {len(raw.bvals)} (no b0: a trace, an ADC or FA map): no"
+    )
 
 
 # ---------------------------------------------------------------- motion and distortion
@@ -232,6 +275,26 @@ def test_lost_slices_are_named_and_replaced(known_brain):
     inside = scan.mask[:, :, 12]
     off = rms((scan.data - known_brain.data)[:, :, 12, 9][inside])
     assert off < 0.3 * rms((made.data - known_brain.data)[:, :, 12, 9][inside])
+
+
+def test_lost_slices_have_a_code_where_motion_is_off(known_brain):
+    made = small_scan(20, move=0.5)
+    assert "VolumeCodes" not in after(None, scan_of(made)).facts
+    made.data[:, :, 12, 9] *= 0.4
+    scan = after(None, scan_of(made))
+    assert scan.facts["OutlierSlices"].tolist() == [[9, 12]]
+    assert scan.facts["VolumeCodes"] == ["slices_lost"]
+    np.testing.assert_array_equal(scan.data[scan.mask], made.data[scan.mask])
+    scan = after(None, replace(scan_of(made), ready={}))
+    assert "VolumeCodes" not in scan.facts  # its slices are no longer those of the scanner
+
+
+def test_so_many_lost_slices_that_predictions_make_the_value(known_brain):
+    made = small_scan(20, move=0.0)
+    made.data[:, :, 8:16, 4:12:3] *= 0.4
+    scan = after(None, scan_of(made), motion="rigid")
+    assert scan.facts["Quality"]["outlier_percent"] > steps.MANY_LOST
+    assert scan.facts["VolumeCodes"] == ["slices_lost"]
 
 
 def test_a_volume_of_another_head_is_left_out_by_its_number_in_the_raw_series(known_brain):

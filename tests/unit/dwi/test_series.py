@@ -81,7 +81,7 @@ def test_commas_tabs_empty_lines_and_a_byte_order_mark_are_read(table):
 
 
 def test_directions_become_unit_vectors_and_missing_ones_zero(table):
-    bvecs = BVECS * np.array([1, 0.98, 1.02, 2, 1, 1, 1])[:, None]
+    bvecs = BVECS * np.array([1, 0.98, 1.02, 1.05, 1, 1, 1])[:, None]
     bvecs[4], bvecs[6] = np.nan, 0.01
     _, read = dwi_series.read_gradients(*table(BVALS, bvecs.T), 7)
     np.testing.assert_allclose(np.linalg.norm(read, axis=1), [0, 1, 1, 1, 0, 1, 0], atol=1e-7)
@@ -104,11 +104,26 @@ def test_directions_become_unit_vectors_and_missing_ones_zero(table):
         (None, BVECS.T, "a b.bval: No such file"),
         (BVALS, None, "a b.bvec: No such file"),
         (BVALS, b"", "a b.bvec: the file is empty"),
+        (BVALS, BVECS.T * (1, 2, 1, 1, 1, 1, 1), "a b.bvec: vectors of lengths 1 to 2: if the"),
+        (BVALS * 1e6, BVECS.T, "a b.bval: the largest b-value is 2e+09; b-values are in s/mm^2"),
     ],
 )
 def test_table_that_does_not_fit_is_named(table, bvals, bvecs, words):
     paths = table(bvals, bvecs)
     assert reason(dwi_series.read_gradients, *paths, 7).startswith(f"{paths[0].parent}/{words}")
+
+
+def test_what_is_decoded_is_said(table):
+    coded = BVECS * np.sqrt([1, 0.5, 0.5, 0.5, 1, 1, 1])[:, None]
+    ones = np.where(BVALS > 5, 1000, 0)
+    bvals, bvecs, notes = dwi_series.read_table(*table(ones, coded[[0, 1, 2, 3, 4, 5, 5]].T), 7)
+    np.testing.assert_allclose(bvals, [0, 500, 500, 500, 1000, 1000, 0], rtol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(bvecs, axis=1), [0, 1, 1, 1, 1, 1, 1])
+    assert set(notes) == {"vectors"}
+    paths = table([0, *[2] * 6], BVECS.T)
+    assert set(dwi_series.read_table(*paths, 7)[2]) == {"b_values"}
+    assert dwi_series.read_bvals(paths[0], 7).max() == 2000
+    assert dwi_series.read_table(*table(BVALS, BVECS.T), 7)[2] == {}
 
 
 def test_a_written_table_is_read_again(tmp_path):
@@ -262,6 +277,14 @@ def test_trace_volumes_without_a_direction_are_dropped():
         (*shells((0, 3), (40, 6)), "no diffusion-weighted volume: every b-value is 40 or less"),
         (np.r_[0.0, [1000] * 6], np.zeros((7, 3)), "no diffusion-weighted volume has a gradient"),
         (*shells((1000, 12)), "no b0 volume: the smallest b-value is 1000"),
+        (
+            *shells((100, 2), (1000, 12)),
+            "no b0 volume: the smallest b-value is 100, dwi.b0_threshold is 50; ",
+        ),
+        (
+            *shells((0, 1), (3, 12)),
+            "no diffusion-weighted volume: every b-value is 3 or less (b-val",
+        ),
         (*shells((0, 1), (1000, 5)), "5 different gradient directions at b <= 1000"),
         (*shells((0, 1), (1000, 5), (3000, 30)), "5 different gradient directions at b <= 1000"),
         (*shells((0, 1), (2500, 5)), "5 different gradient directions at b <= 2500"),
