@@ -20,6 +20,7 @@ rule measure_alps:
         wm="<resources>/template/space-MNI152NLin2009aSym_label-WM_probseg.nii.gz",
         brain="<resources>/template/space-MNI152NLin2009aSym_desc-brain_mask.nii.gz",
         lesions=lambda wildcards: SHEET.volume_masks(wildcards.folder),
+        transforms=lambda wildcards: SHEET.lesion_transforms(wildcards.folder),
         inverse_warp=lambda wildcards: (
             "<derivatives>/{folder}/dwi/{series}_from-MNI152NLin2009aSym_to-dwi_mode-image_desc-warp_xfm.nii.gz"
             if SHEET.has_template_masks(wildcards.folder)

@@ -31,6 +31,7 @@ rule register_template:
         wm="<resources>/template/space-MNI152NLin2009aSym_label-WM_probseg.nii.gz",
         brain="<resources>/template/space-MNI152NLin2009aSym_desc-brain_mask.nii.gz",
         lesions=lambda wildcards: SHEET.native_masks(wildcards.folder),
+        transforms=lambda wildcards: SHEET.lesion_transforms(wildcards.folder),
     output:
         affine="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-affine_xfm.mat",
         warp="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",
@@ -49,6 +50,7 @@ rule register_template:
         runtime=grow(10),
     params:
         seed=config["registration"]["seed"],
+        ways=lambda wildcards: SHEET.native_ways(wildcards.folder),
         code=code_hash("register_template"),
     message:
         "Register {wildcards.series} to the template"

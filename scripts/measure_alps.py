@@ -19,6 +19,7 @@ from glymflow.io import (
     save_image,
     write_tsv,
 )
+from glymflow.lesions.intake import UNKNOWN
 
 MASK = ("mask_volume_ml", "mask_concavity", "mask_holes_ml")
 MOTION = ("motion_mm", "motion_worst_mm", "outlier_slices", "snr_b0")
@@ -56,7 +57,7 @@ def main(
         The config's `lesions`; for a session with masks.
     """
     found, fitted = read_json(registration), read_json(tensor_sidecar)
-    lesion = _read_lesion(masks, lesions, affine, inverse_warp) if masks else None
+    lesion = _read_lesion(masks, lesions, affine, inverse_warp, mask) if masks else None
     scan = _read_scan(tensor, mask, dwi, bval, bvec, found["pose"], fitted["BlurSDMM"], lesion)
     mapped = partial(map_points, transforms={"affine": require(affine), "warp": require(warp)})
     template = load_image(wm, ndim=3)
@@ -77,6 +78,8 @@ def main(
     entities = {"participant_id": participant_id, "session_id": session_id, "series": series}
     about = {"participant_id": participant_id, "session_id": session_id, "source": series}
     about |= _facts(found, fitted) | outline
+    if masks and lesion is None:
+        about["volume_codes"] = f"{about['volume_codes']};lesion_unknown".strip(";")
     rows = []
     for name, definition in roi_sets.items():
         plain = definition.get("plain", False)
@@ -95,7 +98,7 @@ def main(
             continue
         if name == roi_set:
             save_image(label_image(points, scan.mask.shape, scan.affine), scan.affine, rois)
-        volumes = roi_volumes(definition, points, entities, roi_sets) if masks else None
+        volumes = roi_volumes(definition, points, entities, roi_sets) if lesion else None
         rows += measurement.measure(
             ready.scan, points, known, thresholds, plain=plain, volumes=volumes, lesions=lesions
         )
@@ -146,13 +149,23 @@ def _read_scan(tensor, mask, dwi, bval, bvec, pose, blur, lesion):
     )
 
 
-def _read_lesion(masks, settings, affine, inverse_warp):
-    """Return the function that says in which part of the lesion a point of the subject is."""
+def _read_lesion(masks, settings, affine, inverse_warp, brain):
+    """Return the function that says in which part of the lesion a point of the subject is.
+
+    None if the masks lie in another space than the series.
+    """
+    if any(mask.get("to_dwi") == UNKNOWN for mask in masks if mask["volume"]):
+        print("lesion masks not used: they lie in another space than the series")
+        return None
     way = {"affine": affine, "inverse_warp": inverse_warp and require(inverse_warp)}
     to_template = partial(map_points_to_template, transforms=way)
     read = lesion_overlap.read_masks(
         masks, consensus=settings["consensus"], to_template=to_template
     )
+    image = load_image(brain, ndim=3)
+    if not lesion_overlap.fits(read, image_data(image) > 0, image.affine):
+        print("lesion masks not used: they lie outside the brain of the series")
+        return None
     return partial(lesion_overlap.parts_at, masks=read)
 
 

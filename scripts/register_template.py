@@ -8,7 +8,20 @@ from glymflow.io import image_data, load_image, naming, save_image, write_json
 
 
 def main(
-    *, fa, md, mask, wm, brain, seed, affine, warp, inverse_warp, warped_wm, sidecar, lesions=()
+    *,
+    fa,
+    md,
+    mask,
+    wm,
+    brain,
+    seed,
+    affine,
+    warp,
+    inverse_warp,
+    warped_wm,
+    sidecar,
+    lesions=(),
+    ways=(),
 ):
     """Write ANTs' transforms, the template's white matter on the subject's grid, and the pose.
 
@@ -25,13 +38,15 @@ def main(
     lesions : sequence of path-like
         Masks of lesions in the world of the series, each on its own grid; left out of all
         comparisons with the template.
+    ways : sequence of str
+        Of each, the transform to the world of the series (`glymflow.image.registration.world_of`).
     """
     image = load_image(fa, ndim=3)
     values, inside = image_data(image), image_data(load_image(mask, ndim=3)) > 0
     white = registration.white_matter_image(values, image_data(load_image(md, ndim=3)), inside)
     template = load_image(wm, ndim=3)
     target, target_mask = image_data(template), image_data(load_image(brain, ndim=3))
-    lesion = _read_lesion(lesions, values.shape, image.affine)
+    lesion = _read_lesion(lesions, ways or ["same"] * len(lesions), values.shape, image.affine)
     fixed = (target, template.affine)
     with naming(fa):
         head, score = pose.find_pose(white, image.affine, *fixed, target_mask, lesion=lesion)
@@ -48,9 +63,12 @@ def main(
     write_json(facts, sidecar)
 
 
-def _read_lesion(paths, shape, affine):
+def _read_lesion(paths, ways, shape, affine):
     """Return what is left out on the series' grid, or None."""
-    masks = [read_mask(path)[:2] for path in paths]
+    masks = []
+    for path, way in zip(paths, ways, strict=True):
+        mask, own, _ = read_mask(path)
+        masks.append((mask, registration.world_of(own, way)))
     lesion = registration.lesion_on_grid(masks, shape, affine)
     return lesion if lesion.any() else None
 
@@ -66,6 +84,7 @@ if __name__ == "__main__":
             wm=snakemake.input.wm,
             brain=snakemake.input.brain,
             lesions=snakemake.input.get("lesions", ()),
+            ways=snakemake.params.ways,
             seed=snakemake.params.seed,
             affine=snakemake.output.affine,
             warp=snakemake.output.warp,

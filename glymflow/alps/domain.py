@@ -66,6 +66,7 @@ CODES = {
     "roi_low_fa": ("warn", "FA in a ROI is too low for a fibre bundle."),
     "roi_off_axis": ("warn", "The fibres in a ROI do not run the way the index assumes."),
     "roi_misplaced": ("fail", "The fibres in a ROI run across the expected direction."),
+    "lesion_unknown": ("warn", "The lesion mask lies in another space: its overlap is not known."),
     "roi_lesion": ("warn", "Part of a ROI lies in a lesion."),
     "roi_in_lesion": ("fail", "Too much of a ROI lies in a lesion."),
     "roi_displaced": (

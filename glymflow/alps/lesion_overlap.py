@@ -7,10 +7,12 @@ for a mask in template space it is carried there first.
 import numpy as np
 
 from glymflow.alps.domain import ROLES
-from glymflow.image.grid import map_points
-from glymflow.image.masks import final_mask, read_mask, sample_nearest
+from glymflow.image.grid import map_points, spacing_of, to_voxels
+from glymflow.image.masks import final_mask, mask_points, read_mask, sample_nearest
+from glymflow.image.registration import world_of
 
 PARTS = ("haematoma", "oedema")
+NEAR_MM = 10.0  # a haematoma at the rim is dark in the b0, and the brain mask leaves it out
 REACH_MM = 15.0  # round the regions: beyond what random shifts and interpolation look at
 
 
@@ -40,10 +42,49 @@ def read_masks(rows, *, consensus, to_template):
     for label in dict.fromkeys(row["label"] for row in rows):
         own = [row for row in rows if row["label"] == label and row["volume"]]
         if own:
-            drawn = {row["rater"]: read_mask(row["mask"])[:2] for row in own}
+            drawn = {row["rater"]: _read_moved(row) for row in own}
             mask, affine = final_mask(drawn, consensus)
             masks[label] = mask, affine, to_template if own[0]["template"] else None
     return masks
+
+
+def _read_moved(row):
+    """Read a mask; its affine leads to the world of the DWI."""
+    mask, affine, _ = read_mask(row["mask"])
+    return mask, world_of(affine, row.get("to_dwi"))
+
+
+def fits(masks, brain, affine):
+    """Say whether native masks lie where the brain is, as far as the scan reaches.
+
+    Parameters
+    ----------
+    masks : dict
+        From `read_masks`. Those in template space are not asked.
+    brain : (X, Y, Z) bool array
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm) of `brain`.
+
+    Returns
+    -------
+    bool
+        False if most of a mask's part within the image is more than `NEAR_MM` from the brain. A
+        slab need not reach the lesion.
+    """
+    from scipy import ndimage
+
+    spacing = spacing_of(affine)
+    near = ndimage.distance_transform_edt(~brain, sampling=spacing) <= NEAR_MM
+    for mask, own, way in masks.values():
+        if way is not None or not mask.any():
+            continue
+        points, _ = mask_points(mask, own)
+        points = points[:: max(len(points) // 20_000, 1)]
+        voxels = np.rint(to_voxels(affine, points)).astype(int)
+        seen = np.all((voxels >= 0) & (voxels < brain.shape), axis=1)
+        if seen.any() and np.mean(near[tuple(voxels[seen].T)]) < 0.5:
+            return False
+    return True
 
 
 def parts_at(points, masks):

@@ -29,6 +29,7 @@ CODES = {
     "epvs_registration_poor": ("fail", "The registration to the template is poor."),
     "epvs_region_missing": ("fail", "A region was not found in the brain."),
     "epvs_mask_resampled": ("pass", "The mask was brought to the grid of 1 mm."),
+    "epvs_mask_values": ("warn", "The mask has values other than 0 and 1: half was the limit."),
     "epvs_empty": ("warn", "No EPVS was found."),
     "epvs_many": ("warn", "Implausibly many EPVS were found."),
     "epvs_bright_on_flair": ("warn", "Many EPVS are bright in the FLAIR, as lesions are."),

@@ -243,11 +243,9 @@ def read_external(path, regions, affine):
     Raises
     ------
     InputFault
-        If the mask cannot be read, is empty or not of 0 and 1, or lies elsewhere.
+        If the mask cannot be read (`glymflow.image.masks.read_mask`), is empty, or lies elsewhere.
     """
     mask, own, plain = read_mask(path)
-    if not plain:
-        raise InputFault(f"{path}: the mask has values other than 0 and 1")
     if not mask.any():
         raise InputFault(f"{path}: the mask is empty")
     same = same_grid(mask.shape, own, regions.shape, affine)
@@ -259,7 +257,8 @@ def read_external(path, regions, affine):
             f"{path}: {100 * share:.0f} % of the mask lies in basal ganglia, centrum semiovale and"
             " midbrain; check that it lies in the space of this T1w"
         )
-    return moved, set() if same else {"epvs_mask_resampled"}
+    codes = set() if same else {"epvs_mask_resampled"}
+    return moved, codes if plain else codes | {"epvs_mask_values"}
 
 
 def _to_grid(mask, own, shape, affine):

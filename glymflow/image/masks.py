@@ -11,11 +11,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from glymflow.image import grid
-from glymflow.io import FilePath, InputFault, image_data, load_image
+from glymflow.io import FilePath, InputFault, image_data, load_image, naming
+
+RANGES = (1, 100, 255)  # where the values of probabilities, percentages and bytes end
+UNDERSHOOT = 0.3  # of the largest value: how far interpolation goes below 0 and above the end
+MOST_ML = 700.0  # half of a brain
 
 
 def read_mask(path: FilePath) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Read a mask: voxels above 0, or from 0.5 on where nothing is above 1 and something between.
+    """Read a mask of a lesion or of perivascular spaces (`binarise`, `check_extent`).
 
     Returns
     -------
@@ -28,19 +32,103 @@ def read_mask(path: FilePath) -> tuple[np.ndarray, np.ndarray, bool]:
     Raises
     ------
     InputFault
-        If it is no 3-D image, or has values that are negative or no numbers.
+        If it is no 3-D image, its values are those of no mask, or it marks most of a brain.
     """
     image = load_image(path, ndim=3)
-    data = image_data(image, dtype=None)
-    if data.dtype.names or not np.all(np.isfinite(data)):
-        raise InputFault(f"{path}: the mask has values that are not numbers (NaN or infinite)")
-    if np.any(data < 0):
-        raise InputFault(f"{path}: the mask has negative values")
-    inside = data > 0
-    plain = bool(np.all(data[inside] == 1))
-    if not plain and data.max() <= 1:
-        inside = data >= 0.5  # a mask that was resampled, or a probability
+    with naming(path):
+        inside, plain = binarise(image_data(image, dtype=None))
+        check_extent(inside, image.affine)
     return inside, image.affine, plain
+
+
+def binarise(data: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Return what a mask marks, whatever numbers it is written in.
+
+    Of 0 and one other value, that value. Of more values, those from half of their range on: the
+    mask was resampled, or is a probability. The range ends at 1, 100 or 255 where an interpolation
+    overshot it.
+
+    Parameters
+    ----------
+    data : (X, Y, Z) array
+
+    Returns
+    -------
+    inside : (X, Y, Z) bool array
+    plain : bool
+        Whether the values are 0 and 1.
+
+    Raises
+    ------
+    InputFault
+        If values are no numbers, far below 0, all below half a probability, or labels.
+
+    Examples
+    --------
+    >>> binarise(np.array([0, 49, 50, 100]))[0]
+    array([False, False,  True,  True])
+    >>> binarise(np.array([-0.1, 0.2, 0.6, 1.1]))[0]
+    array([False, False,  True,  True])
+    """
+    if data.dtype.names or not np.all(np.isfinite(data)):
+        raise InputFault("the mask has values that are not numbers (NaN or infinite)")
+    low, top = float(data.min(initial=0)), float(data.max(initial=0))
+    if low < -UNDERSHOOT * top or (low < 0 and top <= 0):
+        raise InputFault("the mask has negative values")
+    inside = data > 0
+    values = data[inside]
+    if low == 0 and np.all(np.abs(values - top) <= 1e-3 * top):
+        return inside, not values.size or abs(top - 1) <= 1e-3
+    if _are_labels(data, top):
+        raise InputFault(
+            f"the mask has values from 1 to {top:g} in pieces, like labels or votes of raters; save"
+            " what is meant as 0 and 1"
+        )
+    end = next((end for end in RANGES if end <= top <= (1 + UNDERSHOOT) * end), top)
+    if end < 1:
+        if top < 0.5:
+            raise InputFault(
+                f"the largest value of the mask is {top:g}, below half a probability; save what is"
+                " meant as 0 and 1"
+            )
+        end = 1
+    return data >= end / 2, False
+
+
+def check_extent(mask: np.ndarray, affine: np.ndarray) -> None:
+    """Refuse a mask that marks more than half of a brain, or all around and not the middle.
+
+    Raises
+    ------
+    InputFault
+        With the volume.
+    """
+    volume = volume_ml(mask, affine)
+    share = np.count_nonzero(mask) / max(mask.size, 1)
+    corners = mask[np.ix_(*((0, -1) for _ in mask.shape))] if mask.size else mask
+    around = volume > MOST_ML / 7 and share > 0.5 and corners.all()
+    if volume > MOST_ML or around:
+        raise InputFault(
+            f"the mask marks {volume:.0f} mL, {100 * share:.0f} % of the image; are 1 and 0"
+            " exchanged, or is it a mask of the brain?"
+        )
+
+
+def _are_labels(data, top):
+    """Say whether values are few whole numbers whose neighbours are mostly the same."""
+    if not 2 <= top <= 99 or data.min() < 0 or not np.array_equal(data, np.rint(data)):
+        return False
+    whole = np.asarray(data, dtype=np.uint8)
+    kinds = np.unique(whole[whole > 0])
+    if len(kinds) < 2 or kinds[0] != 1:
+        return False
+    same = pairs = 0
+    for axis in range(whole.ndim):
+        one, other = np.moveaxis(whole, axis, 0)[:-1], np.moveaxis(whole, axis, 0)[1:]
+        both = (one > 0) & (other > 0)
+        pairs += np.count_nonzero(both)
+        same += np.count_nonzero(both & (one == other))
+    return pairs > 0 and same > 0.8 * pairs
 
 
 def volume_ml(mask: np.ndarray, affine: np.ndarray) -> float:

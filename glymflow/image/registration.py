@@ -25,7 +25,7 @@ from glymflow.image import grid
 from glymflow.image.masks import blur_within
 from glymflow.image.pose import head_angles
 from glymflow.image.template import SPACE
-from glymflow.io import FilePath, InputFault, MachineFault, naming, whole
+from glymflow.io import FilePath, InputFault, MachineFault, naming, require, whole
 
 TISSUE_MD = (0.2e-3, 1.6e-3)  # mm^2/s
 # left out round a lesion: about one voxel of DWI on the drawn border, where the voxels are mixed
@@ -381,6 +381,41 @@ def _ants_affine(matrix):
         translation=_LPS @ matrix[:3, 3],
         center=np.zeros(3),
     )
+
+
+def world_of(affine: np.ndarray, transform: str | None) -> np.ndarray:
+    """Return the affine of an image in the world that a linear transform leads to.
+
+    Nothing is resampled.
+
+    Parameters
+    ----------
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm).
+    transform : str or None
+        ``same`` or None: no other world. Else an ITK file (`.mat`, `.txt`) that brings images from
+        this world to the other, as ANTs and QSIPrep write it: it maps points the other way.
+
+    Raises
+    ------
+    InputFault
+        If the file is no linear transform.
+    """
+    if transform in (None, "same"):
+        return affine
+    import ants
+
+    require(transform)
+    try:
+        found = ants.read_transform(str(transform))
+        mapped = np.array([found.apply_to_point(point) for point in (*np.eye(3), np.zeros(3))])
+    except (RuntimeError, ValueError, AttributeError) as error:
+        words = " ".join(str(error).split())[:160]
+        raise InputFault(f"{transform}: not a linear ITK transform ({words})") from None
+    back = np.eye(4)
+    back[:3, :3] = (mapped[:3] - mapped[3]).T
+    back[:3, 3] = mapped[3]
+    return LPS @ np.linalg.inv(back) @ LPS @ affine
 
 
 def map_points_to_template(points: np.ndarray, transforms: dict[str, FilePath]) -> np.ndarray:

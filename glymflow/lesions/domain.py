@@ -20,7 +20,7 @@ COLUMNS = [
 ]  # fmt: skip
 # code: (status, sentence); a code with "pass" is a remark
 CODES = {
-    "mask_values": ("warn", "A mask has values other than 0 and 1."),
+    "mask_values": ("warn", "A mask has values other than 0 and 1: half was the limit."),
     "mask_empty": ("warn", "One of the masks is empty."),
     "mask_off_grid": ("warn", "A mask does not lie on the grid of its image."),
     "slice_gap": ("warn", "There is a gap between the slices; the volume includes it."),
@@ -32,6 +32,8 @@ CODES = {
     "volume_in_template": ("pass", "The volume is that of a mask in template space."),
     "lesion_not_coregistered": ("warn", "The mask cannot be brought to the template."),
     "lesion_outside_brain": ("warn", "Much of the mask lies outside the template's brain."),
+    "lesion_space_unknown": ("warn", "The DWI lies in another space; there is no way to it."),
+    "lesion_not_in_brain": ("fail", "Most of the mask lies outside the brain: another space?"),
     "side_disagrees": ("warn", "The side in participants.tsv is not the measured one."),
     "location_disagrees": ("warn", "The location in participants.tsv is not the measured one."),
 }

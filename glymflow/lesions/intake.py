@@ -18,8 +18,9 @@ from glymflow.lesions.domain import LABELS
 
 MASK_COLUMNS = [
     *("participant_id", "session_id", "folder", "series", "label", "rater", "space"),
-    *("template", "volume", "mask", "image", "sidecar"),
+    *("template", "volume", "mask", "image", "sidecar", "to_dwi"),
 ]
+SAME, UNKNOWN = "same", "unknown"  # ways to the world of the DWI, beside the path of a transform
 # the space in which each is best seen comes first; template space changes the volume: last
 SPACES = {
     "haematoma": ("SWI", "T2w", "FLAIR", "DWI", "T1w"),
@@ -29,7 +30,13 @@ SPACES = {
 
 _SPELLINGS = {"haematoma": "haematoma", "hematoma": "haematoma", "oedema": "oedema",
               "edema": "oedema", "lesion": "lesion"}  # fmt: skip
-_MASK = re.compile(r".+_mask\.(nii|nii\.gz|voi)$")
+_MASK = re.compile(r".+(?:_mask|_label-lesion_roi)\.(nii|nii\.gz|voi)$")
+# fMRIPrep and QSIPrep read sub-01_T1w_label-lesion_roi.nii.gz in the folder of the raw T1w
+_ROI = re.compile(r"_label-lesion_roi\.")
+_DRAWN_ON = re.compile(r"_(swi|T2w|FLAIR|dwi|T1w)_label-lesion_roi", re.IGNORECASE)
+_XFM = re.compile(r"_from-([A-Za-z0-9+]+)_to-([A-Za-z0-9+]+)_mode-image_xfm\.(?:mat|txt|tfm)$")
+_ACPC = {"acpc", "t1wacpc"}  # as QSIPrep calls its own space, and
+_SCANNER = {"", "t1wnative", "anat", "native", "scanner", "orig"}  # that of the scanner
 _LABEL = re.compile(r"_label-([A-Za-z]+)_")
 _IMAGE = re.compile(r".+_(swi|T2starw|T2w|FLAIR|dwi|T1w)\.nii(\.gz)?$")
 _SUFFIXES = {"swi": ("swi", "T2starw"), "t2w": ("T2w",), "flair": ("FLAIR",), "dwi": ("dwi",),
@@ -64,7 +71,8 @@ def index(listing, settings, found):
         If the settings name a column that participants.tsv does not have.
     """
     drawn, faults = _find_masks(listing, settings)
-    masks, more = select_masks(drawn, found["alps"].rows, listing.bids_dir)
+    ways = {} if listing.derived is None else find_transforms(listing.derived)
+    masks, more = select_masks(drawn, found["alps"].rows, listing.bids_dir, ways)
     folders = {
         "/".join(filter(None, ids))
         for ids in zip(drawn.participant_id, drawn.session_id, strict=True)
@@ -75,6 +83,10 @@ def index(listing, settings, found):
 def _find_masks(listing, settings):
     """Return the rows for `select_masks`, and the faults."""
     named = [] if listing.derived is None else _masks_by_name(listing.derived)
+    if listing.derived is not listing.raw:
+        known = {row[:3] for row in named}  # the folder of derivatives counts more
+        raw = listing.raw[listing.raw.name.str.contains(_ROI)]
+        named += [row for row in _masks_by_name(raw) if row[:3] not in known]
     _check_columns(listing.participants, settings)
     patterns = settings.get("masks") or {}
     more, faults = masks_by_pattern(
@@ -122,7 +134,8 @@ def _masks_by_name(files):
             fault = f"the session in the name is not that of the folder ({where})"
         elif row.broken:
             fault = LOST_LINK
-        rater, space = _rater(name), entities.get("space")
+        drawn_on = _DRAWN_ON.search(name)
+        rater, space = _rater(name), entities.get("space") or (drawn_on and drawn_on[1])
         rows.append((row.participant_id, row.session_id, label, rater, space, row.path, fault,
                      False))  # fmt: skip
     return rows
@@ -134,8 +147,77 @@ def _rater(name):
     return match and match[1]
 
 
-def select_masks(rows, series, bids_dir):
+def find_transforms(files):
+    """List the transforms between spaces in a folder of derivatives.
+
+    Parameters
+    ----------
+    files : DataFrame
+        From `glymflow.cohort.bids.scan_files`.
+
+    Returns
+    -------
+    dict of (str, str or None, str, str) to str
+        Participant, session, space from, space to (in small letters) to the path.
+    """
+    match = files.name.str.extract(_XFM)
+    found = files[match[0].notna() & files.participant_id.notna() & ~files.broken.astype(bool)]
+    ways = zip(found.participant_id, found.session_id, match[0][found.index].str.lower(),
+               match[1][found.index].str.lower(), strict=True)  # fmt: skip
+    return dict(zip(ways, found.path, strict=True))
+
+
+def way_to_dwi(ids, space, series, transforms):
+    """Say how a native mask gets into the world of the session's DWI.
+
+    Parameters
+    ----------
+    ids : (str, str or None)
+        Participant and session.
+    space : str or None
+        Of the mask. Images of the scanner (SWI, T2w, ...) share one world.
+    series : str or None
+        Name of the DWI series; a preprocessed one names its space.
+    transforms : dict
+        From `find_transforms`.
+
+    Returns
+    -------
+    str
+        `SAME`, the path of a transform, or `UNKNOWN`.
+    """
+    if series is None:
+        return SAME  # there is nothing to compare with
+    there = re.search(r"_space-([A-Za-z0-9+]+)", series)
+    there = there[1].lower() if there else ""
+    here = (space or "").lower()
+    scanner = _SCANNER | {name for some in SPACES.values() for name in map(str.lower, some)}
+    if here == there or (here in _ACPC and there in _ACPC) or (here in scanner and not there):
+        return SAME
+    if not there and here not in _ACPC:
+        return SAME  # a name of the user's own
+    sources = _SCANNER - {""} if here in scanner else _ACPC if here in _ACPC else {here}
+    # QSIPrep's older space-T1w is its ACPC space
+    targets = _SCANNER - {""} if not there else _ACPC if there in _ACPC | {"t1w"} else {there}
+    for session in (ids[1], None):
+        for pair in sorted((source, target) for source in sources for target in targets):
+            if (ids[0], session, *pair) in transforms:
+                return transforms[ids[0], session, *pair]
+    return UNKNOWN
+
+
+def select_masks(rows, series, bids_dir, transforms):
     """Choose the masks of each session.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The masks that there are, `_FOUND`.
+    series : DataFrame
+        The DWI series.
+    bids_dir : str
+    transforms : dict
+        From `find_transforms`.
 
     Returns
     -------
@@ -143,7 +225,8 @@ def select_masks(rows, series, bids_dir):
         One row per mask that is used, `MASK_COLUMNS`: `series` is the DWI series whose
         registration leads to the template (None if there is none), `template` whether the mask is
         in MNI152 space, `volume` whether its volume counts, `image` the image on which it was
-        drawn and `sidecar` the JSON file of mask or image, if there are any.
+        drawn and `sidecar` the JSON file of mask or image, if there are any; `to_dwi` as of
+        `way_to_dwi`.
     faults : list of tuple
         Of sessions that have none, as `EXCLUDED_COLUMNS`.
     """
@@ -159,14 +242,24 @@ def select_masks(rows, series, bids_dir):
     for ids in sorted(sessions, key=lambda ids: (ids[0], ids[1] or "")):
         try:
             picked = [row for label in LABELS for row in _select_label(label, sessions[ids])]
+            ways = [_way(ids, row, first.get(ids), transforms) for row in picked]
         except InputFault as fault:
             faults.append((*ids, None, "intake", str(fault)))
             continue
         folder = "/".join(filter(None, ids))
-        chosen += [(*ids, folder, first.get(ids), *row, None, None) for row in picked]
+        chosen += [
+            (*ids, folder, None if UNKNOWN in ways else first.get(ids), *row, None, None, way)
+            for row, way in zip(picked, ways, strict=True)
+        ]
     masks = pd.DataFrame(chosen, columns=MASK_COLUMNS, dtype=object)
     masks = masks.astype({"template": bool, "volume": bool})
     return _add_images(masks, bids_dir), faults
+
+
+def _way(ids, row, series, transforms):
+    """Return the way of a row of `_select_label` to the DWI; in template space there is another."""
+    template, space = row[3], row[2]
+    return SAME if template else way_to_dwi(ids, space, series, transforms)
 
 
 def _select_label(label, masks):
@@ -257,7 +350,17 @@ def check(masks, config):
             load_image(row.mask, ndim=3)
         except (InputFault, MachineFault) as fault:
             faults.append(("not measured", row.folder, str(fault)))
+        if row.to_dwi == UNKNOWN:
+            faults.append(("no place", row.folder, _no_way(row)))
     return masks, faults
+
+
+def _no_way(row):
+    return (
+        f"{row.mask}: the DWI lies in another space (space- of its name), and derivatives_dir has"
+        " no transform to it (from-anat_to-ACPC_mode-image_xfm.mat): side, place and overlap with"
+        " ALPS ROIs are not measured; bring the mask to the space of the DWI"
+    )
 
 
 def describe(masks, config):

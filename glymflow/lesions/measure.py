@@ -14,6 +14,7 @@ from glymflow.lesions.domain import CODES, LOCATIONS
 
 SIDES = ("left", "right", "bilateral")
 MIN_IN_BRAIN = 0.8  # share of the mask; the territory map has a margin around the brain
+LEAST_IN_BRAIN = 0.5  # with less, it is not the space that it is taken for
 
 
 def measure_volumes(masks, *, max_outside):

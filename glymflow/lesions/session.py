@@ -6,10 +6,11 @@ import numpy as np
 
 from glymflow.image.masks import combine_raters, count_components, mask_points, read_mask, same_grid
 from glymflow.image.region_map import territory_codes
-from glymflow.image.registration import map_points, map_points_to_template
+from glymflow.image.registration import map_points, map_points_to_template, world_of
 from glymflow.io import InputFault, load_image, read_json, require
 from glymflow.lesions import measure as lesions
 from glymflow.lesions.domain import LABELS
+from glymflow.lesions.intake import UNKNOWN
 
 
 def measure_session(drawn, transforms, settings, territories, affine, grid):
@@ -58,6 +59,12 @@ def measure_session(drawn, transforms, settings, territories, affine, grid):
     if {label for label, (mask, _) in native.items() if not mask.any()}:
         codes.add("mask_empty")
     of_volume = [mask for mask in drawn if mask["volume"]]
+    unknown = [mask.get("to_dwi") == UNKNOWN for mask in of_volume]
+    if any(unknown) and not all(unknown):
+        names = " and ".join(mask["mask"] for mask in of_volume)
+        raise InputFault(f"{names}: masks in different spaces; bring them to one")
+    if any(unknown):
+        codes.add("lesion_space_unknown")
     if len({mask["template"] for mask in of_volume}) > 1:
         names = " and ".join(mask["mask"] for mask in of_volume)
         raise InputFault(
@@ -88,6 +95,8 @@ def read_label(label, masks, settings):
             image = load_image(source["image"])
             if not same_grid(mask.shape, affine, image.shape, image.affine):
                 codes.add("mask_off_grid")
+        if source.get("to_dwi") != UNKNOWN:
+            affine = world_of(affine, source.get("to_dwi"))
         if source["sidecar"] and lesions.has_slice_gap(read_json(source["sidecar"])):
             codes.add("slice_gap")
         read[source["rater"]] = (mask, affine)
@@ -130,5 +139,9 @@ def place_lesion(native, template, transforms, settings, territories, affine, gr
     )
     back = partial(map_points, transforms=maps) if maps else None
     volume = lesions.to_template(mask, mask_affine, points, *grid, back)
-    codes = {"lesion_outside_brain"} if place["share_in_brain"] < lesions.MIN_IN_BRAIN else set()
+    share, codes = place["share_in_brain"], set()
+    if share < lesions.LEAST_IN_BRAIN:
+        codes = {"lesion_not_in_brain"}
+    elif share < lesions.MIN_IN_BRAIN:
+        codes = {"lesion_outside_brain"}
     return place | {"located_by": by}, volume, codes

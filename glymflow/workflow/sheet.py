@@ -110,11 +110,25 @@ class Sheet:
         """Return the masks of some sessions, with the images and sidecars that belong to them."""
         masks = [mask for folder in folders for mask in self.lesions[folder]]
         files = [mask[key] for mask in masks for key in ("mask", "image", "sidecar")]
+        files += [path for folder in folders for path in self.lesion_transforms(folder)]
         return list(dict.fromkeys(filter(None, files)))
 
     def native_masks(self, folder: str) -> list[str]:
         """Return the lesion masks in the world of a session's scans, not in template space."""
-        return [mask["mask"] for mask in self.lesions.get(folder, []) if not mask["template"]]
+        return [mask["mask"] for mask in self._natives(folder)]
+
+    def native_ways(self, folder: str) -> list[str]:
+        """Return of each of them the transform to the world of the DWI, "same" where none."""
+        return [mask["to_dwi"] for mask in self._natives(folder)]
+
+    def _natives(self, folder):
+        known = [mask for mask in self.lesions.get(folder, []) if mask["to_dwi"] != "unknown"]
+        return [mask for mask in known if not mask["template"]]
+
+    def lesion_transforms(self, folder: str) -> list[str]:
+        """Return the files of the transforms of a session's masks."""
+        ways = [mask["to_dwi"] for mask in self.lesions.get(folder, [])]
+        return sorted({way for way in ways if way not in ("same", "unknown")})
 
     def volume_masks(self, folder: str) -> list[str]:
         """Return the lesion masks of a session whose volume counts."""

@@ -187,6 +187,41 @@ def test_image_and_sidecar_are_looked_at(measure, draw, tmp_path):
     assert "mask_off_grid" in measure([off])[0].qc_reasons[0]
 
 
+def test_a_mask_in_a_space_without_a_way_has_a_volume_and_no_place(measure, draw):
+    data = cube(NATIVE, (30, 30, 20), (0, 0, 0), 6)
+    alone = draw("sub-1", data, affine=NATIVE, to_dwi="unknown")
+    row = measure([alone])[0].iloc[0]
+    assert np.isclose(row.volume_lesion_ml, data.sum() * 5.4 / 1000)
+    assert row.qc_reasons == "lesion_not_coregistered;lesion_space_unknown"
+    blood = draw("sub-1", data, affine=NATIVE, label="haematoma", to_dwi="same")
+    _, excluded = measure([blood, alone])
+    assert "masks in different spaces; bring them to one" in excluded.reason[0]
+
+
+def test_a_mask_is_moved_by_its_transform(measure, draw, monkeypatch):
+    from glymflow.lesions import session
+
+    seen = []
+
+    def world_of(affine, way):
+        seen.append(way)
+        return TEMPLATE
+
+    monkeypatch.setattr(session, "world_of", world_of)
+    moved = draw("sub-1", cube(TEMPLATE, (41, 41, 41), (20, 0, 0), 5), to_dwi="xfm.mat")
+    assert measure([moved | {"template": False}])[0].volume_lesion_ml[0] == pytest.approx(1)
+    assert seen == ["xfm.mat"]
+
+
+def test_a_mask_outside_the_brain_fails(measure, draw):
+    data = np.zeros((60, 41, 41), np.uint8)
+    data[39:45, 18:22, 18:22] = 1  # two of six slices lie in the brain
+    row = measure([draw("sub-1", data)])[0].iloc[0]
+    assert row.qc_status == "fail"
+    assert "lesion_not_in_brain" in row.qc_reasons
+    assert "lesion_outside_brain" not in row.qc_reasons
+
+
 def test_through_the_registration_of_a_series(measure, draw, walk, load_main, tmp_path):
     """The phantom's own registration: a ball put at a template point is found there."""
     from glymflow.image.registration import map_points

@@ -11,6 +11,7 @@ from scipy import ndimage
 from glymflow.alps import bundles, index, measurement, qc, rois
 from glymflow.alps.domain import OVERLAP_COLUMNS
 from glymflow.alps.lesion_overlap import (
+    fits,
     healthy_mask,
     measure_overlap,
     outside_lesion,
@@ -63,6 +64,24 @@ def test_parts_of_masks_on_different_grids():
         "haematoma": [True, False, False, False],
         "oedema": [False, True, False, False],
     }
+
+
+@pytest.mark.parametrize(
+    ("low", "fit"),
+    [
+        ((-10, -10, 0), True),
+        ((30, 0, 20), True),  # at the rim
+        ((52, 0, 20), False),  # beside the head
+        ((-10, -10, 200), True),  # beyond the slab
+    ],
+)
+def test_a_mask_has_to_lie_where_the_brain_is(low, fit):
+    points = np.indices(SHAPE).T @ GRID[:3, :3].T + GRID[:3, 3]
+    brain = (np.linalg.norm((points - (0, 0, 30)) / (35, 40, 25), axis=-1) < 1).T
+    mask = block(low, np.add(low, 8))
+    assert fits({"lesion": (*mask, None)}, brain, GRID) is fit
+    assert fits({"lesion": (*mask, lambda points: points)}, brain, GRID)  # in the template
+    assert fits({"lesion": (np.zeros((3, 3, 3), bool), GRID, None)}, brain, GRID)
 
 
 def test_drawn_oedema_counts_and_never_twice():

@@ -219,6 +219,14 @@ def test_a_mask_on_the_same_grid_stays_as_it_is(tmp_path):
     assert codes == set()
 
 
+@pytest.mark.parametrize("scale", [0.7, 3, 100])
+def test_other_values_than_one_are_said(tmp_path, scale):
+    mask = tube((1, 2, 0), 2.0, 10.0)
+    found, codes = external(tmp_path, mask * np.float32(scale), AFFINE)
+    np.testing.assert_array_equal(found, mask)
+    assert codes == {"epvs_mask_values"}
+
+
 @pytest.mark.parametrize(
     "affine",
     [
@@ -253,8 +261,13 @@ def test_faults_of_masks_are_one_line(tmp_path):
     far[:3, 3] += 200
     cases = [
         (np.zeros(SHAPE, bool), AFFINE, "the mask is empty"),
-        (mask * np.uint8(3), AFFINE, "values other than 0 and 1"),
-        (mask * 0.7, AFFINE, "values other than 0 and 1"),
+        (
+            mask * np.uint8(1) + (mask & (np.indices(SHAPE)[1] > 16)),
+            AFFINE,
+            "values from 1 to 2 in pieces",
+        ),
+        (mask * np.linspace(0.1, 0.4, SHAPE[2]), AFFINE, "below half a probability"),
+        (~mask, np.diag([8.0, 8, 8, 1]), "are 1 and 0 exchanged"),
         (mask, far, "0 % of the mask lies in"),
     ]
     for data, affine, words in cases:

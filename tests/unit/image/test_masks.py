@@ -6,6 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from grids import affine_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import ndimage
 
 from glymflow.image import masks
@@ -80,7 +82,17 @@ class TestReadMask:
 
     @pytest.mark.parametrize(
         ("values", "inside"),
-        [([0, 255], [0, 1]), ([1, 3], [1, 1]), ([0.4, 0.5], [0, 1]), ([0.2, 1], [0, 1])],
+        [
+            ([0, 255], [0, 1]),
+            ([1, 3], [0, 1]),
+            ([0.4, 0.5], [0, 1]),
+            ([0.2, 1], [0, 1]),
+            ([49, 100], [0, 1]),
+            ([-0.12, 1.12], [0, 1]),
+            ([51, 112], [1, 1]),
+            ([120, 261], [0, 1]),
+            ([0, 1e-4], [0, 1]),
+        ],
     )
     def test_other_values(self, write, values, inside):
         data = np.array(values, dtype=np.float32).reshape(2, 1, 1)
@@ -93,6 +105,12 @@ class TestReadMask:
         [
             (np.full((2, 2, 2), np.nan, np.float32), "not numbers"),
             (np.full((2, 2, 2), -1, np.int16), "negative"),
+            (np.linspace(-0.4, 1, 8).reshape(2, 2, 2), "negative"),
+            (np.linspace(0, 0.45, 8).reshape(2, 2, 2), r"largest value of the mask is 0\.45"),
+            (
+                np.repeat([0, 1, 2, 3], 64).reshape(16, 4, 4).astype(np.int16),
+                "from 1 to 3 in pieces",
+            ),
             (np.ones((2, 2, 2, 2), np.uint8), "4-D image, 3-D expected"),
         ],
     )
@@ -206,3 +224,62 @@ class TestRaters:
     def test_both_empty_agree(self):
         nothing = (np.zeros((2, 2, 2), bool), np.eye(4))
         assert masks.combine_raters([nothing, nothing], "union")[2]["dice"] == 1
+
+
+def ball(shape=(24, 26, 22), radius=8.0, centre=None):
+    centre = (np.array(shape) - 1) / 2 if centre is None else np.asarray(centre)
+    return radius >= np.linalg.norm(np.indices(shape).T - centre, axis=-1).T
+
+
+class TestValuesOfMasks:
+    """The same lesion in whatever numbers a program writes."""
+
+    @settings(max_examples=25, deadline=None)
+    @given(
+        st.sampled_from([1.0, 100.0, 255.0, 4095.0, 0.5]),
+        st.floats(-0.4, 0.4),
+        st.sampled_from([1, 3]),
+        st.sampled_from([np.float32, np.int16]),
+    )
+    def test_a_resampled_mask_keeps_its_size(self, top, shift, order, kind):
+        truth = ball()
+        moved = top * ndimage.shift(truth.astype(float), (shift, shift / 2, 0), order=order)
+        if kind is np.int16:
+            moved = np.rint(moved) if top > 2 else np.rint(1000 * moved)
+        if top == 0.5 and kind is np.float32:
+            moved *= 2
+        inside, plain = masks.binarise(moved.astype(kind))
+        assert abs(inside.sum() / truth.sum() - 1) < 0.06
+        assert not plain or abs(shift) < 1e-3
+
+    def test_a_probability_counts_from_one_half(self):
+        blurred = ndimage.gaussian_filter(ball().astype(np.float32), 2)
+        for scale in (1, 100):
+            inside, plain = masks.binarise(np.rint(100 * blurred) * scale / 100)
+            assert 0.85 < inside.sum() / ball().sum() < 1.0
+            assert not plain
+
+    def test_components_with_their_numbers_are_labels(self):
+        pieces = ball(radius=4, centre=(5, 5, 5)) + 2 * ball(radius=4, centre=(16, 16, 15))
+        with pytest.raises(InputFault, match="from 1 to 2 in pieces, like labels"):
+            masks.binarise(pieces.astype(np.int16))
+
+
+class TestExtent:
+    def test_an_inverted_mask(self):
+        affine = np.diag([8.0, 8, 8, 1])  # a field of view of 7 L
+        masks.check_extent(ball(radius=5), affine)
+        with pytest.raises(InputFault, match=r"marks 6\d\d\d mL, 9\d % .*are 1 and 0 exchanged"):
+            masks.check_extent(~ball(radius=5), affine)
+
+    def test_a_brain_is_no_lesion(self):
+        affine = np.diag([8.0, 8, 8, 1])
+        with pytest.raises(InputFault, match="or is it a mask of the brain"):
+            masks.check_extent(ball(radius=9), affine)
+
+    def test_a_small_field_of_view_turned_inside_out(self):
+        affine = np.diag([4.0, 4, 4, 1])
+        with pytest.raises(InputFault, match="are 1 and 0 exchanged"):
+            masks.check_extent(~ball(radius=11), affine)
+        masks.check_extent(ball(radius=11), affine)
+        masks.check_extent(np.zeros((0, 3, 3), bool), affine)

@@ -314,6 +314,44 @@ def test_what_is_in_a_lesion_does_not_turn_the_head(spoilt):
     assert masked < 0.2 * ignored
 
 
+@pytest.mark.parametrize("ending", ["mat", "txt"])
+def test_an_image_in_the_world_of_a_transform_lies_where_ants_puts_it(tmp_path, ending):
+    """The transform as ANTs applies it to an image, against the image's affine alone."""
+    pose = np.eye(4)
+    pose[:3, :3] = Rotation.from_euler("xyz", (12, -6, 9), degrees=True).as_matrix()
+    pose[:3, 3] = (4, -9, 6)  # ACPC point to native point
+    path = tmp_path / f"xfm.{ending}"
+    linear = registration.LPS @ pose @ registration.LPS
+    kind = "Euler3DTransform" if ending == "txt" else "AffineTransform"
+    transform = ants.create_ants_transform(
+        transform_type=kind, matrix=linear[:3, :3], translation=linear[:3, 3], center=[3, 1, 2]
+    )
+    ants.write_transform(transform, str(path))
+    shape, affine = (30, 32, 28), np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = (-30, -32, -28)
+    points = np.indices(shape).reshape(3, -1).T @ affine[:3, :3].T + affine[:3, 3]
+    ball = (np.linalg.norm(points - (8, -4, 5), axis=1) < 9).reshape(shape).astype(np.float32)
+    there = ants.apply_transforms(
+        registration.to_ants(ball, affine), registration.to_ants(ball, affine), [str(path)]
+    ).numpy()
+    moved = registration.world_of(affine, str(path))
+    assert np.isclose(np.linalg.det(moved), np.linalg.det(affine), rtol=1e-5)
+    centre = np.argwhere(ball > 0.5).mean(0) @ moved[:3, :3].T + moved[:3, 3]
+    truth = np.argwhere(there > 0.5).mean(0) @ affine[:3, :3].T + affine[:3, 3]
+    np.testing.assert_allclose(centre, truth, atol=0.15)
+    assert np.linalg.norm(truth - (8, -4, 5)) > 5
+    assert registration.world_of(affine, "same") is affine
+
+
+def test_what_is_no_linear_transform_is_named(tmp_path):
+    path = tmp_path / "xfm.mat"
+    path.write_text("#Insight Transform File V1.0\nnothing\n")
+    with pytest.raises(InputFault, match=r"xfm\.mat: not a linear ITK transform"):
+        registration.world_of(np.eye(4), str(path))
+    with pytest.raises(InputFault, match="No such file"):
+        registration.world_of(np.eye(4), str(tmp_path / "none.mat"))
+
+
 # ---------------------------------------------------------------- faults
 
 FAR = np.array([[0, 0, 0, 500.0], [0] * 4, [0] * 4, [0] * 4])  # mm

@@ -1,10 +1,12 @@
 """Which lesion masks of a cohort are used: names, spaces, raters, patterns, and who is left out."""
 
+import numpy as np
 import pytest
 from bids_trees import index_all, make_tree
 
-from glymflow.io import InputFault
-from glymflow.lesions.intake import MASK_COLUMNS
+from glymflow.io import InputFault, save_image
+from glymflow.lesions.intake import MASK_COLUMNS, check, way_to_dwi
+from glymflow.workflow.sheet import Sheet
 
 
 def index(root, **settings):
@@ -112,6 +114,78 @@ def test_image_and_sidecar(tmp_path):
         ["sub-1_part-mag_swi.nii.gz", "sub-1_space-SWI_label-haematoma_mask.json"],
         ["sub-1_T2w.nii.gz", "sub-1_T2w.json"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("name", "space"),
+    [
+        ("sub-1_T1w_label-lesion_roi", "T1w"),
+        ("sub-1_acq-x_FLAIR_label-lesion_roi", "FLAIR"),
+        ("sub-1_label-lesion_roi", None),
+    ],
+)
+def test_the_name_of_fmriprep_and_qsiprep_is_read(tmp_path, name, space):
+    """It lies beside the raw T1w; a mask in the folder of derivatives counts more."""
+    make_tree(tmp_path, f"raw/sub-1/anat/{name}.nii.gz", "raw/sub-2/anat/sub-2_T1w.nii.gz",
+              f"raw/sub-3/anat/{name.replace('sub-1', 'sub-3')}.nii.gz",
+              "derived/sub-3/anat/sub-3_space-T2w_label-lesion_mask.nii.gz")  # fmt: skip
+    for derived in (None, tmp_path / "derived"):
+        rows, _ = index_all(tmp_path / "raw", derived, lesions={})
+        found = chosen(rows["lesions"], "participant_id", "label", "space")
+        third = ("sub-3", "lesion", space if derived is None else "T2w")
+        assert found == [("sub-1", "lesion", space), third]
+    assert len(index(tmp_path / "raw")[1]) == 2
+
+
+class TestWayToTheDwi:
+    @pytest.mark.parametrize(
+        ("space", "series", "way"),
+        [
+            ("SWI", "sub-1", "same"),
+            (None, "sub-1_dir-AP", "same"),
+            ("CT", "sub-1", "same"),
+            ("ACPC", "sub-1_space-ACPC", "same"),
+            ("T1w", "sub-1_space-T1w", "same"),
+            ("T2w", None, "same"),
+            ("T2w", "sub-1_space-ACPC", "there"),
+            ("T2w", "sub-1_space-T1w", "there"),
+            (None, "sub-1_space-ACPC", "there"),
+            ("ACPC", "sub-1", "back"),
+            ("T2w", "sub-1_space-other", "unknown"),
+            ("CT", "sub-1_space-ACPC", "unknown"),
+        ],
+    )
+    @pytest.mark.parametrize("names", [("anat", "acpc"), ("t1wnative", "t1wacpc")])
+    def test_names_and_transforms(self, space, series, way, names):
+        here, there = names
+        transforms = {("sub-1", None, here, there): "there", ("sub-1", None, there, here): "back"}
+        assert way_to_dwi(("sub-1", "ses-a"), space, series, transforms) == way
+        if way in ("there", "back"):
+            assert way_to_dwi(("sub-1", None), space, series, {}) == "unknown"
+            assert way_to_dwi(("sub-2", None), space, series, transforms) == "unknown"
+
+    def test_in_a_cohort(self, tmp_path):
+        dwi = "sub-{0}/dwi/sub-{0}_space-ACPC_desc-preproc_dwi"
+        mask = "sub-{0}/anat/sub-{0}_space-SWI_label-haematoma_mask.nii.gz"
+        xfm = "sub-1/anat/sub-1_from-anat_to-ACPC_mode-image_xfm.mat"
+        for number in (1, 2):
+            make_tree(tmp_path / "raw", f"sub-{number}/anat/sub-{number}_T1w.nii.gz")
+            make_tree(tmp_path / "qsiprep", dwi.format(number), mask.format(number))
+        make_tree(tmp_path / "qsiprep", xfm)
+        rows, excluded = index_all(tmp_path / "raw", tmp_path / "qsiprep", lesions={})
+        assert chosen(rows["lesions"], "series", "to_dwi") == [
+            ("sub-1_space-ACPC", str(tmp_path / "qsiprep" / xfm)),
+            (None, "unknown"),  # no registration leads from the mask to the template
+        ]
+        sheet = Sheet(rows, excluded)
+        assert sheet.native_ways("sub-1") == sheet.lesion_transforms("sub-1")
+        assert sheet.lesion_files(["sub-1"])[-1].endswith(".mat")
+        assert sheet.native_masks("sub-2") == sheet.lesion_transforms("sub-2") == []
+        save_image(np.ones((2, 2, 2), np.uint8), np.eye(4), tmp_path / "qsiprep" / mask.format(2))
+        masks = rows["lesions"][rows["lesions"].participant_id == "sub-2"]
+        _, ((what, who, words),) = check(masks, {})
+        assert (what, who) == ("no place", "sub-2")
+        assert "bring the mask to the space of the DWI" in words
 
 
 class TestPatterns:
