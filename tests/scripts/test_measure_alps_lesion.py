@@ -118,6 +118,32 @@ def test_keep_leaves_the_lesion_in(measured, native, tmp_path):
     assert other.alps_right == found.alps_right
 
 
+def test_mask_of_another_space_is_moved_or_its_overlap_is_not_known(
+    walk, measured, native, tmp_path
+):
+    """DWI in ACPC, mask in the scanner's world: with the transform as in its own world."""
+    import ants
+
+    shift = np.array([30.0, -40, 25])  # native to the world of the DWI, RAS+
+    path = tmp_path / "sub-1_from-anat_to-ACPC_mode-image_xfm.mat"
+    # an image goes by +shift, so points go by -shift; x and y are LPS
+    transform = ants.create_ants_transform(
+        transform_type="AffineTransform", matrix=np.eye(3), translation=-shift * [-1, -1, 1]
+    )
+    ants.write_transform(transform, str(path))
+    here = row(ball(tmp_path / "here.nii.gz", native))
+    there = row(ball(tmp_path / "there.nii.gz", native - shift))
+    expected = measured([here])
+    moved = measured([there | {"to_dwi": str(path)}])
+    pd.testing.assert_frame_equal(moved, expected, rtol=1e-5)
+    unknown = measured([there | {"to_dwi": "unknown"}])
+    assert unknown[OVERLAP_COLUMNS].isna().all(axis=None)
+    before = read_tsv(walk.path["alps"])
+    before = before[before.roi_set == "barisano2025"]
+    assert unknown.alps_left.tolist() == before.alps_left.tolist()
+    assert all("lesion_unknown" in reasons.split(";") for reasons in unknown.qc_reasons)
+
+
 def test_faulty_mask_excludes_the_series(rerun, tmp_path):
     save_image(np.full((4, 4, 4), np.nan, np.float32), np.eye(4), tmp_path / "nan.nii.gz")
     masks = [row(str(tmp_path / "nan.nii.gz"))]
