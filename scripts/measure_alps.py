@@ -19,7 +19,7 @@ from glymflow.io import (
     save_image,
     write_tsv,
 )
-from glymflow.lesions.intake import UNKNOWN
+from glymflow.lesions.domain import UNKNOWN
 
 MASK = ("mask_volume_ml", "mask_concavity", "mask_holes_ml")
 MOTION = ("motion_mm", "motion_worst_mm", "outlier_slices", "snr_b0")

@@ -3,6 +3,7 @@
 from glymflow.cohort.domain import Domain, Measure
 
 LABELS = ("haematoma", "lesion", "oedema")
+SAME, UNKNOWN = "same", "unknown"  # ways to the world of the DWI, beside the path of a transform
 LOCATIONS = {
     "lobar": "supratentorial_lobar",
     "deep": "supratentorial_deep",

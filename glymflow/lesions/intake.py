@@ -14,13 +14,12 @@ from glymflow.cohort.bids import LOST_LINK, MASK_DATATYPES, Found, parse_entitie
 from glymflow.cohort.participants import KEYS, read_participants
 from glymflow.cohort.patterns import masks_by_pattern
 from glymflow.io import InputFault, MachineFault, load_image, naming
-from glymflow.lesions.domain import LABELS
+from glymflow.lesions.domain import LABELS, SAME, UNKNOWN
 
 MASK_COLUMNS = [
     *("participant_id", "session_id", "folder", "series", "label", "rater", "space"),
     *("template", "volume", "mask", "image", "sidecar", "to_dwi"),
 ]
-SAME, UNKNOWN = "same", "unknown"  # ways to the world of the DWI, beside the path of a transform
 # the space in which each is best seen comes first; template space changes the volume: last
 SPACES = {
     "haematoma": ("SWI", "T2w", "FLAIR", "DWI", "T1w"),

@@ -9,8 +9,7 @@ from glymflow.image.region_map import territory_codes
 from glymflow.image.registration import map_points, map_points_to_template, world_of
 from glymflow.io import InputFault, load_image, read_json, require
 from glymflow.lesions import measure as lesions
-from glymflow.lesions.domain import LABELS
-from glymflow.lesions.intake import UNKNOWN
+from glymflow.lesions.domain import LABELS, UNKNOWN
 
 
 def measure_session(drawn, transforms, settings, territories, affine, grid):

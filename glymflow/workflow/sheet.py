@@ -16,6 +16,7 @@ from pathlib import Path
 
 from glymflow.domains import DOMAINS
 from glymflow.io import FilePath
+from glymflow.lesions.domain import SAME, UNKNOWN
 from glymflow.workflow.intake import index_cohort
 from glymflow.workflow.sheet_file import read_sheet, write_sheet
 from glymflow.workflow.sources import fingerprint
@@ -122,13 +123,13 @@ class Sheet:
         return [mask["to_dwi"] for mask in self._natives(folder)]
 
     def _natives(self, folder):
-        known = [mask for mask in self.lesions.get(folder, []) if mask["to_dwi"] != "unknown"]
+        known = [mask for mask in self.lesions.get(folder, []) if mask["to_dwi"] != UNKNOWN]
         return [mask for mask in known if not mask["template"]]
 
     def lesion_transforms(self, folder: str) -> list[str]:
         """Return the files of the transforms of a session's masks."""
         ways = [mask["to_dwi"] for mask in self.lesions.get(folder, [])]
-        return sorted({way for way in ways if way not in ("same", "unknown")})
+        return sorted({way for way in ways if way not in (SAME, UNKNOWN)})
 
     def volume_masks(self, folder: str) -> list[str]:
         """Return the lesion masks of a session whose volume counts."""
