@@ -43,32 +43,32 @@ def left_out(excluded):
 
 
 def measured(results):
-    """Say of how many scans or sessions each domain has values, and how they were judged.
+    """Say of how many subjects each domain has values, and how these were judged.
 
     Parameters
     ----------
     results : Path
+        With ``cohort/cohort.tsv``, one row per subject and session: the primary ROI set and frame.
 
     Returns
     -------
     list of str
-        One line for each domain that was measured: "ALPS: 12 subjects, 14 scans: 13 pass, 1 warn".
+        One line for each domain that was measured: "ALPS: 12 subjects (13 pass, 1 warn)".
     """
-    lines = []
+    path = results / "cohort" / "cohort.tsv"
+    if not path.is_file() or not path.stat().st_size:
+        return []
+    table, lines = read_tsv(path), []
     for domain in DOMAINS:
-        path = results / "cohort" / f"{domain.name}.tsv"
-        if not path.is_file():
+        # the first domain's columns have no prefix (`glymflow.cohort.domain.measure_columns`)
+        column = "qc_status" if domain is DOMAINS[0] else f"{domain.name}_qc_status"
+        if column not in table or table[column].isna().all():
             continue
-        table = read_tsv(path, text=("participant_id", "session_id", "source", "qc_status"))
-        if {"roi_set", "frame"} <= {*table.columns}:  # the primary set and frame are the first
-            table = table.drop_duplicates(["participant_id", "session_id", "source"])
-        subjects = table.participant_id.nunique()
-        words = f"{domain.title}: {subjects} {'subject' if subjects == 1 else 'subjects'}"
-        if "qc_status" in table:
-            counts = table.qc_status.value_counts()
-            judged = [f"{counts[one]} {one}" for one in ("pass", "warn", "fail") if one in counts]
-            words += f" ({', '.join(judged)})" if judged else ""
-        lines.append(words)
+        subjects = table.participant_id[table[column].notna()].nunique()
+        counts = table[column].value_counts()
+        judged = [f"{counts[one]} {one}" for one in ("pass", "warn", "fail") if one in counts]
+        many = "subject" if subjects == 1 else "subjects"
+        lines.append(f"{domain.title}: {subjects} {many} ({', '.join(judged)})")
     return lines
 
 

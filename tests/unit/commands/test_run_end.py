@@ -10,24 +10,22 @@ from glymflow.io import write_tsv
 
 @pytest.fixture
 def results(tmp_path):
-    """Three scans of two subjects, in two ROI sets."""
+    """Three sessions of two subjects; one has lesions."""
     rows = [
-        (subject, session, f"{subject}_{session}", roi_set, "template", status)
-        for roi_set in ("longsheet", "sheet")
-        for subject, session, status in (
-            ("sub-1", "ses-a", "pass"),
-            ("sub-1", "ses-b", "warn"),
-            ("sub-2", "ses-a", "pass"),
-        )
+        ("sub-1", "ses-a", "pass", None),
+        ("sub-1", "ses-b", "warn", None),
+        ("sub-2", "ses-a", "pass", "fail"),
     ]
-    columns = ["participant_id", "session_id", "source", "roi_set", "frame", "qc_status"]
-    write_tsv(pd.DataFrame(rows, columns=columns), tmp_path / "cohort" / "alps.tsv")
+    columns = ["participant_id", "session_id", "qc_status", "lesions_qc_status"]
+    write_tsv(pd.DataFrame(rows, columns=columns), tmp_path / "cohort" / "cohort.tsv")
     return tmp_path
 
 
-def test_subjects_and_verdicts_are_counted_once(results):
-    (line,) = run_end.measured(results)
-    assert line.endswith(": 2 subjects (2 pass, 1 warn)")
+def test_subjects_and_verdicts_are_counted_by_domain(results):
+    alps, lesions = run_end.measured(results)
+    assert alps.endswith(": 2 subjects (2 pass, 1 warn)")
+    assert lesions.endswith(": 1 subject (1 fail)")
+    assert run_end.measured(results / "none") == []
 
 
 @pytest.mark.parametrize("status", [0, 1])
@@ -38,7 +36,7 @@ def test_what_crashed_is_named_first_with_its_log(results, status, capsys):
     assert run_end.tell_end(status, results, "group", strict=False) == status
     said = capsys.readouterr()
     lines = said.out.splitlines()
-    assert lines[2:4] == [
+    assert lines[3:5] == [
         "Left out: 12 subjects (intake 11, crashed 1)",
         "  sub-99_dir-AP: crashed: alps: the job failed, see x.log",
     ]
@@ -48,4 +46,4 @@ def test_what_crashed_is_named_first_with_its_log(results, status, capsys):
 def test_a_run_that_left_nobody_out(results, capsys):
     (results / "report").mkdir()
     assert run_end.tell_end(0, results, "participant", strict=True) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"Report: {results / 'report'}"
+    assert f"Report: {results / 'report'}" in capsys.readouterr().out.splitlines()
