@@ -49,7 +49,9 @@ def make_tree(root, *names):
 AFFINE = np.array([[2.0, 0, 0, -3], [0, 2, 0, -3], [0, 0, 2, -3], [0, 0, 0, 1]])
 
 
-def write_series(root, subject, *, n_volumes=7, n_bvals=7, bvals=None, n_bvecs=7, shape=(4, 4, 4), affine=AFFINE):
+def write_series(
+    root, subject, *, n_volumes=7, n_bvals=7, bvals=None, n_bvecs=7, shape=(4, 4, 4), affine=AFFINE
+):
     """Write a series with one b0 and six directions; the arguments break it."""
     folder = root / subject / "dwi"
     folder.mkdir(parents=True)

@@ -120,7 +120,7 @@ def masks(tmp_path):
 
 
 def test_masks_in_template_space_are_mapped_and_native_ones_are_not(masks):
-    nearby = lambda points: points + (2, 0, 0)  # noqa: E731
+    nearby = lambda points: points + np.array([2, 0, 0])  # noqa: E731
     for space, offset in (("template", 2), ("native", 0)):
         points = rois.roi_points(masks | {"space": space}, nearby, NOBODY)
         for number, role in enumerate(rois.ROLES):
