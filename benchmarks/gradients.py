@@ -24,7 +24,7 @@ from scipy.spatial.transform import Rotation
 from glymflow.alps import estimator, index, partial_volume, rois
 from glymflow.alps.qc import SURE
 from glymflow.dwi import tensor as dti
-from glymflow.dwi.gradient_turn import describe_turn, estimate_turn
+from glymflow.dwi.gradient_turn import FEW_DIRECTIONS, describe_turn, estimate_turn
 from glymflow.dwi.mask import brain_mask
 from glymflow.dwi.series import read_gradients, world_gradients
 from glymflow.image.grid import spacing_of
@@ -70,10 +70,13 @@ def main():
     for stem in stems(args.work):
         for count in (6, 12):
             if args.subsets and (fitted := fit_subset(stem, count)) is not None:
-                report(f"{Path(stem).name}, {count} directions", *fitted)
+                name = f"{Path(stem).name}, {count} directions"
+                report(name, *fitted, directions=count)
     if args.phantoms:
         for name, arguments in PHANTOMS.items():
-            report(name, *fit_phantom(arguments, slab=SLAB if "slab" in name else None))
+            slab = SLAB if "slab" in name else None
+            count = arguments["n_directions"]
+            report(name, *fit_phantom(arguments, slab=slab), directions=count)
     if args.alps:
         print("\n| scan | turn | longsheet, template | barisano2025, template | fibre |")
         print("|---|---|---|---|---|")
@@ -127,10 +130,10 @@ def is_coded(found):
     return found["turn_deg"] > max(LIMIT, SURE * found["turn_se_deg"])
 
 
-def share_coded(angle, rotation, covariance):
+def share_coded(angle, rotation, found):
     """Return the share of `AXES` about which a planted turn would get the code."""
     planted = Rotation.from_rotvec(np.radians(angle) * AXES).as_matrix()
-    return np.mean([is_coded(describe_turn(rotation @ turn.T, covariance)) for turn in planted])
+    return np.mean([is_coded(describe_turn(rotation @ turn.T, **found)) for turn in planted])
 
 
 def turn_by(triangle, rotation):
@@ -138,19 +141,20 @@ def turn_by(triangle, rotation):
     return dti.lower_triangles(dti.rotate_tensors(dti.full_tensors(triangle), rotation))
 
 
-def report(name, triangle, mask, affine):
+def report(name, triangle, mask, affine, *, directions=FEW_DIRECTIONS):
     """Print the row of one scan; see `estimate_turn` for why one estimate serves all turns."""
     fa, _, v1 = dti.scalars(triangle)
     start = time.process_time()
     rotation, covariance = estimate_turn(triangle, fa, v1, mask, affine)
-    sound = describe_turn(rotation, covariance)
+    found = {"covariance": covariance, "directions": directions}
+    sound = describe_turn(rotation, **found)
     seconds = time.process_time() - start
-    flip = describe_turn(rotation @ np.diag([-1.0, 1, -1]), covariance)
+    flip = describe_turn(rotation @ np.diag([-1.0, 1, -1]), **found)
     hits = []
     for angle in ANGLES:
-        hits.append(f"{100 * share_coded(angle, rotation, covariance):.0f} %")
+        hits.append(f"{100 * share_coded(angle, rotation, found):.0f} %")
     angles = np.arange(3, 60, 0.5)
-    enough = (a for a in angles if share_coded(a, rotation, covariance) >= FOUND)
+    enough = (a for a in angles if share_coded(a, rotation, found) >= FOUND)
     hits.append(f"{next(enough, np.nan):.1f}")
     axis = ", ".join(f"{part:+.1f}" for part in sound["turn_axis"])
     size = " x ".join(f"{mm:.1f}" for mm in spacing_of(affine))

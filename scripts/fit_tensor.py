@@ -179,7 +179,8 @@ def _fit(data, brain, affine, bvals, bvecs, quality, *, method, tensor, fa, md, 
 
     motion, displacement = _motion(quality, data, predicted, brain, affine)
     fibres = (triangles, values, v1, brain, affine)
-    gradients = check_gradients(*fibres) | find_turn(*fibres)
+    count = dwi_series.scheme(bvals, bvecs)["Directions"]
+    gradients = check_gradients(*fibres) | find_turn(*fibres, directions=count)
     print(
         f"mean FA {values.mean():.3f}, motion {motion['motion_mm']:.2f} mm, gradients {gradients}"
     )

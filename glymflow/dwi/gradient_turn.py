@@ -30,6 +30,8 @@ STEPS = (1.0, 1.5, 2.5)  # in voxels, along the direction; the longest is beyond
 # of what distortion, slabs and the shape of a brain do to it, about each axis: sound scans are off
 # by 0.5 to 2.2 degrees in all, more than their blocks tell
 METHOD_SD_DEG = 1.5
+# 6 directions leave a tensor no residual: noise turns it towards some of them, by up to 13 degrees
+FEW_DIRECTIONS, FEW_SD_DEG = 12, 9.0  # fewer than 12
 LEAST_COHERENCE = 0.05  # at the best rotation; less says nothing: no fibres, or too much noise
 _MAX_VOXELS = 10_000
 _BLOCKS = (12, 8)  # front-back, up-down: left and right are mirror images, and stay together
@@ -54,20 +56,23 @@ _AROUND = _half_sphere(24)
 _FIT = np.linalg.pinv(_monomials(_AROUND))
 
 
-def find_turn(triangle, fa, v1, mask, affine):
+def find_turn(triangle, fa, v1, mask, affine, *, directions=FEW_DIRECTIONS):
     """Find the rotation of the gradient table that makes fibres most coherent.
 
     Parameters
     ----------
     triangle, fa, v1, mask, affine
         As in `glymflow.dwi.gradient_check.check_gradients`.
+    directions : int
+        Number of different directions of the table.
 
     Returns
     -------
     dict
         As `describe_turn`.
     """
-    return describe_turn(*estimate_turn(triangle, fa, v1, mask, affine))
+    found = estimate_turn(triangle, fa, v1, mask, affine)
+    return describe_turn(*found, directions=directions)
 
 
 def estimate_turn(triangle, fa, v1, mask, affine):
@@ -107,13 +112,15 @@ def estimate_turn(triangle, fa, v1, mask, affine):
     return to_world @ turn @ to_world.T, covariance
 
 
-def describe_turn(rotation, covariance):
+def describe_turn(rotation, covariance, *, directions=FEW_DIRECTIONS):
     """Return angle, axis and error of a turn.
 
     Parameters
     ----------
     rotation, covariance
         From `estimate_turn`.
+    directions : int
+        As in `find_turn`.
 
     Returns
     -------
@@ -121,7 +128,7 @@ def describe_turn(rotation, covariance):
         ``turn_deg``: by how much the table has to be turned to fit, 0 to 180 (a flipped axis is a
         turn of 180 degrees, for the sign of a direction means nothing); ``turn_axis``: about which
         axis of the world (RAS+), a unit vector; ``turn_se_deg``: standard error of the angle,
-        `METHOD_SD_DEG` included. NaN where fibres do not show it.
+        `METHOD_SD_DEG` (of few directions `FEW_SD_DEG`) included. NaN where fibres do not show it.
     """
     if not np.all(np.isfinite(rotation)):
         return {"turn_deg": np.nan, "turn_axis": np.full(3, np.nan), "turn_se_deg": np.nan}
@@ -129,10 +136,11 @@ def describe_turn(rotation, covariance):
     angle = np.linalg.norm(vector)
     axis = vector / angle if angle > 0 else np.array([1.0, 0, 0])
     error = np.degrees(np.sqrt(axis @ covariance @ axis))
+    own = FEW_SD_DEG if directions < FEW_DIRECTIONS else METHOD_SD_DEG
     return {
         "turn_deg": float(np.degrees(angle)),
         "turn_axis": axis,
-        "turn_se_deg": float(np.hypot(error, METHOD_SD_DEG)),
+        "turn_se_deg": float(np.hypot(error, own)),
     }
 
 

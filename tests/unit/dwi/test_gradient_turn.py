@@ -125,3 +125,12 @@ def test_turned_table_of_a_real_scan_is_found(real_fit, angle, axis):
     flagged = found["turn_deg"] > max(5, 1.5 * found["turn_se_deg"])
     assert flagged == (angle != 0)
     assert away(found, planted) < 4.5  # a third of a brain; of whole ones 2.2
+
+
+def test_few_directions_are_less_sure():
+    fa, _, v1 = scalars(RINGS[0])
+    many, few = (
+        find_turn(RINGS[0], fa, v1, RINGS[1], AFFINE, directions=number) for number in (12, 11)
+    )
+    assert few["turn_deg"] == many["turn_deg"]
+    assert few["turn_se_deg"] > 9 > many["turn_se_deg"]
