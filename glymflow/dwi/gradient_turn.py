@@ -32,7 +32,7 @@ STEPS = (1.0, 1.5, 2.5)  # in voxels, along the direction; the longest is beyond
 METHOD_SD_DEG = 1.5
 # 6 directions leave a tensor no residual: noise turns it towards some of them, by up to 13 degrees
 FEW_DIRECTIONS, FEW_SD_DEG = 12, 9.0  # fewer than 12
-LEAST_COHERENCE = 0.05  # at the best rotation; less says nothing: no fibres, or too much noise
+LEAST_COHERENCE = 0.08  # at the best rotation; in more noise a wrong peak may be the highest
 _MAX_VOXELS = 10_000
 _BLOCKS = (12, 8)  # front-back, up-down: left and right are mirror images, and stay together
 _LEAST_VOXELS = 200  # with fibres, of those that are followed
