@@ -30,7 +30,7 @@ STEPS = (1.0, 1.5, 2.5)  # in voxels, along the direction; the longest is beyond
 # of what distortion, slabs and the shape of a brain do to it, about each axis: sound scans are off
 # by 0.5 to 2.2 degrees in all, more than their blocks tell
 METHOD_SD_DEG = 1.5
-# 6 directions leave a tensor no residual: noise turns it towards some of them, by up to 13 degrees
+# 6 directions leave a tensor no residual: noise turns it, by up to 7 degrees where it is judged
 FEW_DIRECTIONS, FEW_SD_DEG = 12, 9.0  # fewer than 12
 LEAST_COHERENCE = 0.08  # at the best rotation; in more noise a wrong peak may be the highest
 _MAX_VOXELS = 10_000
