@@ -46,7 +46,7 @@ def make_tree(root, *names):
     return root
 
 
-AFFINE = np.array([[2.0, 0, 0, -3], [0, 2, 0, -3], [0, 0, 2, -3], [0, 0, 0, 1]])
+AFFINE = np.array([[1.0, 0, 0, -2], [0, 1, 0, -2], [0, 0, 1, -2], [0, 0, 0, 1]])
 
 
 def write_series(
