@@ -40,6 +40,8 @@ MOST_ENTRIES = 100_000  # of a config or plan; what has more is made of aliases 
 _ABSENT = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG}
 LOST_LINK = "the link points to a missing file (in a DataLad dataset: datalad get)"
 _ANNEX = b"/annex/objects/"  # an unlocked file of git-annex whose content is elsewhere
+MAX_SIZE_ERROR = 0.02  # of a voxel size that sform and pixdim both tell
+MAX_FORM_ANGLE, MAX_SPACE_ANGLE = 2.0, 45.0  # degrees between sform and qform
 
 
 class InputFault(Exception):
@@ -152,8 +154,9 @@ def load_image(path: FilePath, *, ndim: int | None = None) -> nib.Nifti1Image:
     Raises
     ------
     InputFault
-        If the file is missing, no NIfTI, has another number of dimensions, a broken affine or more
-        than `MOST_VOXELS` voxels.
+        If the file is missing, no NIfTI, has another number of dimensions, a broken affine, more
+        than `MOST_VOXELS` voxels, or a header that does not say, or says twice and differently,
+        how its axes lie in the head.
     MachineFault
         As `require`.
     """
@@ -173,6 +176,7 @@ def load_image(path: FilePath, *, ndim: int | None = None) -> nib.Nifti1Image:
         else:
             image = nib.load(path)
             _check_size(image.shape, image.get_data_dtype(), path)
+        header = _raw_header(image) if isinstance(image, nib.Nifti1Pair) else None
     except _unreadable() as error:
         _blame_machine(error, path)
         raise InputFault(f"{path}: not a readable NIfTI image ({_short(error)})") from None
@@ -180,6 +184,9 @@ def load_image(path: FilePath, *, ndim: int | None = None) -> nib.Nifti1Image:
         raise InputFault(f"{path}: the affine is not invertible")
     if image.get_data_dtype().kind == "c":
         raise InputFault(f"{path}: complex values; save the magnitude (part-mag) and use it")
+    if header is not None:
+        with naming(path):
+            _check_axes(header)
     shape = image.shape
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
@@ -216,6 +223,63 @@ def _unreadable():
 
     broken = (ImageFileError, HeaderDataError, ValueError, OverflowError)
     return (*broken, OSError, EOFError, zlib.error)
+
+
+def _raw_header(image):
+    """Return the header as it is in the file: nibabel turns a voxel size of 0 into 1."""
+    path = image.file_map.get("header", image.file_map["image"]).filename
+    with open(path, "rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    kind = type(image.header)
+    with gzip.open(path) if packed else open(path, "rb") as file:
+        return kind(file.read(kind.sizeof_hdr), check=False)
+
+
+def _check_axes(header):
+    """Refuse a header from which the axes of the head, its sides among them, cannot be known."""
+    codes = int(header["qform_code"]), int(header["sform_code"])
+    if not any(codes):
+        raise InputFault(
+            "the header does not say where left and right are (qform_code and sform_code are 0);"
+            " convert it again, or set a code if you know how its axes lie"
+        )
+    sizes = np.abs(header["pixdim"][1:4].astype(float))
+    if not np.all(sizes > 0):
+        raise InputFault(f"the voxel size in the header (pixdim) is {_sizes(sizes)}; correct it")
+    if not codes[1]:
+        return
+    sform = header.get_sform()[:3, :3].astype(float)
+    own = np.linalg.norm(sform, axis=0)
+    if not np.allclose(own, sizes, rtol=MAX_SIZE_ERROR):
+        raise InputFault(
+            f"voxels are {_sizes(own)} by the sform and {_sizes(sizes)} by pixdim; correct the"
+            " header, or copy it from the image that this one was made of"
+        )
+    if not codes[0]:
+        return
+    try:
+        qform = header.get_qform()[:3, :3] / sizes
+    except ValueError:  # HeaderDataError
+        raise InputFault("the quaternion of the qform is damaged; convert it again") from None
+    left, _, right = np.linalg.svd(sform / own)
+    sform = left @ right  # without the shear that a qform cannot hold
+    if np.linalg.det(sform) * np.linalg.det(qform) < 0:
+        raise InputFault(
+            "sform and qform contradict each other: one is the mirror image of the other, so left"
+            " and right are unknown; convert it again"
+        )
+    cosine = (np.trace(sform.T @ qform) - 1) / 2
+    angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+    # forms of two spaces may be turned against each other, but not to other sides
+    if angle > (MAX_FORM_ANGLE if codes[0] == codes[1] else MAX_SPACE_ANGLE):
+        raise InputFault(
+            f"sform and qform contradict each other: they are {angle:.0f} degrees apart; convert"
+            " it again, or delete the wrong one"
+        )
+
+
+def _sizes(sizes):
+    return " x ".join(f"{size:g}" for size in np.round(sizes, 3)) + " mm"
 
 
 def image_data(image: nib.Nifti1Image, dtype: Any = np.float32) -> np.ndarray:

@@ -8,6 +8,7 @@ from glymflow.dwi import quality as dwi_quality
 from glymflow.dwi import series as dwi_series
 from glymflow.dwi import tensor as dti
 from glymflow.dwi.gradient_check import check_gradients
+from glymflow.dwi.gradient_turn import find_turn
 from glymflow.dwi.preprocess import preprocess
 from glymflow.dwi.protocol import read_protocol
 from glymflow.dwi.raw import raw_sidecar, read_scan
@@ -180,7 +181,9 @@ def _fit(data, brain, affine, bvals, bvecs, quality, *, method, tensor, fa, md, 
         return fill(dti.predict_signal(triangles, s0, bvals, directions))
 
     motion, displacement = _motion(quality, data, predicted, brain, affine)
-    gradients = check_gradients(triangles, values, v1, brain, affine)
+    fibres = (triangles, values, v1, brain, affine)
+    count = dwi_series.scheme(bvals, bvecs)["Directions"]
+    gradients = check_gradients(*fibres) | find_turn(*fibres, directions=count)
     print(
         f"mean FA {values.mean():.3f}, motion {motion['motion_mm']:.2f} mm, gradients {gradients}"
     )

@@ -119,6 +119,12 @@ def _facts(found, fitted):
         "directions": fitted["Directions"],
         **_protocol(fitted.get("Protocol", {})),
         "gradient_margin": _number(fitted["gradient_margin"]),
+        "gradient_turn": _number(fitted["gradient_turn_deg"]),
+        "gradient_turn_se": _number(fitted["gradient_turn_se_deg"]),
+        **{
+            f"gradient_turn_{axis}": _number(part)
+            for axis, part in zip("xyz", fitted["gradient_turn_axis"], strict=True)
+        },
         "steps_differ": "; ".join(fitted.get("StepsDiffer", [])),
         "volume_codes": ";".join(fitted.get("VolumeCodes", [])),
     }

@@ -46,11 +46,16 @@ def make_tree(root, *names):
     return root
 
 
-def write_series(root, subject, *, n_volumes=7, n_bvals=7, bvals=None, n_bvecs=7, shape=(4, 4, 4)):
+AFFINE = np.array([[1.0, 0, 0, -2], [0, 1, 0, -2], [0, 0, 1, -2], [0, 0, 0, 1]])
+
+
+def write_series(
+    root, subject, *, n_volumes=7, n_bvals=7, bvals=None, n_bvecs=7, shape=(4, 4, 4), affine=AFFINE
+):
     """Write a series with one b0 and six directions; the arguments break it."""
     folder = root / subject / "dwi"
     folder.mkdir(parents=True)
-    image = nib.Nifti1Image(np.ones((*shape, n_volumes), np.float32), np.eye(4))
+    image = nib.Nifti1Image(np.ones((*shape, n_volumes), np.float32), affine)
     nib.save(image, folder / f"{subject}_dwi.nii.gz")
     bvals = [0] + [1000] * (n_bvals - 1) if bvals is None else bvals
     np.savetxt(folder / f"{subject}_dwi.bval", [bvals], fmt="%g")

@@ -83,6 +83,24 @@ def angle_between(one, other):
     return float(np.degrees(Rotation.from_matrix(one.T @ other).magnitude()))
 
 
+def mending_turn(head, fibres):
+    """Return the rotation that brings the head's pose by its fibres to its pose by the image.
+
+    Parameters
+    ----------
+    head, fibres : (3,) array
+        Pitch, roll and yaw (`glymflow.image.pose.head_angles`), degrees.
+
+    Returns
+    -------
+    (3,) array
+        Rotation vector, world axes, degrees. A gradient table that is turned against its image
+        has to be turned by it.
+    """
+    image, seen = (Rotation.from_euler("xyz", angles, degrees=True) for angles in (head, fibres))
+    return np.degrees((image * seen.inv()).as_rotvec())
+
+
 def mean_directions(heads, rounds=5):
     """Make a template of fibre directions from several heads.
 

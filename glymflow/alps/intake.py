@@ -5,6 +5,7 @@ import sys
 import pandas as pd
 
 from glymflow.alps.domain import RAW_FILES
+from glymflow.alps.rois import side_faults
 from glymflow.dwi.correction_intake import read_candidates
 from glymflow.dwi.intake import find_series
 from glymflow.dwi.protocol import FACTS, protocol_table
@@ -44,7 +45,7 @@ def check(series, config):
         What is lost, name and fault of each series that cannot be measured or corrected, or that
         was made with other steps than the config asks for.
     """
-    faults, corrections, protocols = [], [], []
+    faults, corrections, protocols = side_faults(config["roi_sets"]), [], []
     for number, row in enumerate(series.itertuples(), start=1):
         if sys.stderr.isatty():
             print(f"\rheaders: {number} of {len(series)}", end="", file=sys.stderr)
@@ -75,9 +76,11 @@ def _check_one(row, settings):
     from glymflow.dwi.acquisitions import select_of_run
     from glymflow.dwi.protocol import read_protocol
     from glymflow.dwi.raw import raw_sidecar
-    from glymflow.dwi.series import read_table
+    from glymflow.dwi.series import read_table, require_geometry
 
     image = load_image(row.dwi, ndim=4)
+    with naming(row.dwi):
+        require_geometry(image.affine)
     bvals, bvecs, notes = read_table(row.bval, row.bvec, image.shape[3])
     limits = {name: settings[name] for name in ("b0_threshold", "shell_max")}
     with naming(row.bval):

@@ -6,6 +6,7 @@ Thresholds come from the config (`qc`); config/README.md says what each means.
 import numpy as np
 
 from glymflow.alps.domain import CODES, ROLES
+from glymflow.alps.fibre_pose import MAX_TURN_DEG, MIN_SIMILARITY, mending_turn
 from glymflow.alps.grey_matter import suspect
 from glymflow.cohort.qc import codes_in, judge_codes
 
@@ -14,6 +15,7 @@ MAX_APPLIED_SHIFT_MM = 6.0  # of ROIs that were moved by it; a larger one is a l
 GRADIENT_MARGIN = 0.005
 WHOLE_BRAIN = 0.9  # of the brain in the image: only then the mask may be too small
 HALF_BRAIN = 0.5  # with less, the registration cannot tell where the brain ends
+SURE = 1.5  # standard errors of a turn of the table; what noise turned has 1.3 at most
 
 
 def judge(row, inside_image, thresholds, *, max_overlap=None):
@@ -61,6 +63,7 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
         "registration_poor": row["registration_similarity"]
         < thresholds["min_registration_similarity"],
         "gradient_table_suspect": row["gradient_margin"] < -GRADIENT_MARGIN,
+        "gradients_turned": _gradients_turned(row, thresholds["max_gradient_turn_deg"]),
         "steps_differ": bool(row.get("steps_differ")),
         "motion_high": row["motion_worst_mm"] > thresholds["max_motion_mm"],
         # below it the noise floor of magnitudes lowers what is measured across the fibres
@@ -74,7 +77,7 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
     }
     codes = [code for code, there in found.items() if there]
     codes += codes_in(row.get("volume_codes"))
-    for stronger, weaker in _SAYS_IT.items():
+    for stronger, weaker in _SAYS_IT:
         if stronger in codes and weaker in codes:
             codes.remove(weaker)
     return judge_codes(codes, CODES)
@@ -100,7 +103,27 @@ def unavailable():
     return judge_codes(["roi_unavailable"], CODES)
 
 
-_SAYS_IT = {"roi_misplaced": "roi_off_axis", "roi_in_lesion": "roi_lesion"}
+def _gradients_turned(row, limit):
+    """Say whether the table is turned by more than `limit` degrees, and surely so."""
+    turn, error = (row.get(name, np.nan) for name in ("gradient_turn", "gradient_turn_se"))
+    if not turn > max(limit, SURE * error):
+        return False
+    if not (turn <= MAX_TURN_DEG and row.get("fibre_similarity", np.nan) >= MIN_SIMILARITY):
+        return True
+    # a turned table turns the fibres' pose against the image's by as much
+    axis = np.array([row[f"gradient_turn_{name}"] for name in "xyz"])
+    seen = mending_turn(*([row[f"{kind}{name}"] for name in _ANGLES] for kind in ("", "fibre_")))
+    return bool(axis @ seen >= turn / 2)
+
+
+# the first takes the place of the second
+_SAYS_IT = (
+    ("roi_misplaced", "roi_off_axis"),
+    ("roi_in_lesion", "roi_lesion"),
+    ("gradient_table_suspect", "gradients_turned"),
+    ("gradients_turned", "head_pose_unclear"),
+)
+_ANGLES = ("pitch", "roll", "yaw")
 _SIDES = ("left", "right")
 _OF_THE_MASK = (
     *("mask_volume_ml", "mask_concavity", "mask_holes_ml"),

@@ -11,6 +11,7 @@ from glymflow.image.grid import map_points, to_voxels, voxel_volume
 from glymflow.io import InputFault, image_data, load_image
 
 POINT_SPACING_MM = 0.5
+_IN_TEMPLATE = ("sphere", "ellipsoid", "mask")
 
 
 def sphere_points(centre, radius_mm, spacing_mm=POINT_SPACING_MM):
@@ -81,24 +82,67 @@ def roi_points(roi_set, to_subject, entities, roi_sets=None):
     Raises
     ------
     InputFault
-        If a mask or atlas cannot be read or a region is empty.
+        If a mask or atlas cannot be read, or a region is empty or on the wrong side.
     """
-    if roi_set["shape"] in ("sphere", "ellipsoid"):
-        radii = roi_set.get("radii_mm") or (roi_set["radius_mm"],) * 3
-        points = {role: ellipsoid_points(roi_set[role], radii) for role in ROLES}
-        return {role: to_subject(cloud) for role, cloud in points.items()}
     if roi_set["shape"] == "atlas":
         points = _atlas_points(roi_set, roi_sets or {})
-        return {role: to_subject(cloud) for role, cloud in points.items()}
-    points = {}
-    for role in ROLES:
-        path = _mask_path(roi_set, role, entities)
-        image = load_image(path, ndim=3)
-        cloud = mask_points(image_data(image) > 0.5, image.affine)
-        if len(cloud) == 0:
-            raise InputFault(f"{path}: the mask of {role.replace('_', ' ')} is empty")
-        points[role] = to_subject(cloud) if roi_set["space"] == "template" else cloud
-    return points
+    elif roi_set["shape"] == "mask":
+        points = {role: _read_points(_mask_path(roi_set, role, entities), role) for role in ROLES}
+        if roi_set["space"] == "native":
+            _check_sides(points, roi_set, entities, *_midplane(to_subject))
+            return points
+        _check_sides(points, roi_set, entities)
+    else:
+        radii = roi_set.get("radii_mm") or (roi_set["radius_mm"],) * 3
+        points = {role: ellipsoid_points(roi_set[role], radii) for role in ROLES}
+        _check_sides(points, roi_set, entities)
+    return {role: to_subject(cloud) for role, cloud in points.items()}
+
+
+def side_faults(roi_sets):
+    """Find the sets of the config whose ROIs in template space are on the wrong side.
+
+    Returns
+    -------
+    list of (str, str, str)
+        What is lost, name of the set, and fault; also of masks that cannot be read.
+    """
+    faults = []
+    for name, roi_set in roi_sets.items():
+        if roi_set.get("shape") in _IN_TEMPLATE and roi_set.get("space") != "native":
+            try:
+                roi_points(roi_set, lambda cloud: cloud, {})
+            except InputFault as fault:
+                faults.append(("not measured", f"roi_sets.{name}", str(fault)))
+    return faults
+
+
+def _read_points(path, role):
+    image = load_image(path, ndim=3)
+    cloud = mask_points(image_data(image) > 0.5, image.affine)
+    if len(cloud) == 0:
+        raise InputFault(f"{path}: the mask of {role.replace('_', ' ')} is empty")
+    return cloud
+
+
+def _midplane(to_subject):
+    """Return a point of the head's midplane in the subject, and the direction to its right."""
+    left, right = to_subject(np.array([[-32.0, -16, 27], [32, -16, 27]]))
+    return (left + right) / 2, right - left
+
+
+def _check_sides(points, roi_set, entities, centre=(0.0, 0.0, 0.0), right=(1.0, 0.0, 0.0)):
+    """Refuse regions most of whose points are on the other side: x < 0 is left."""
+    for role, cloud in points.items():
+        side = role.split("_")[1]
+        share = np.mean((cloud - centre) @ np.asarray(right) * (1 if side == "right" else -1) < 0)
+        if share > 0.5:
+            other = "left" if side == "right" else "right"
+            what = _mask_path(roi_set, role, entities) if roi_set["shape"] == "mask" else role
+            raise InputFault(
+                f"{what}: {role.replace('_', ' ')} lies on the {other} of the head (x < 0 is left)"
+                "; exchange the two sides, or mend the header of the mask"
+            )
 
 
 def _mask_path(roi_set, role, entities):

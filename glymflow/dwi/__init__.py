@@ -42,6 +42,7 @@ Modules
 - `resolution`: the blur that brings a series to the resolution of a study.
 - `gradient_check`: compares the table with the 23 that swapped or flipped axes give, by how well
   fibres continue from voxel to voxel. Nothing is corrected.
+- `gradient_turn`: the rotation by which the table is off, by the same measure, and its error.
 
 In and out
 ----------

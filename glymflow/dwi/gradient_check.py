@@ -61,20 +61,10 @@ def check_gradients(triangle, fa, v1, mask, affine):
         fits better; NaN if it cannot be judged); ``best``, the best order as text, such as
         "+x -y +z".
     """
-    rotation = rotation_of(affine)
+    volume, here, direction, weight = shape_field(triangle, fa, v1, mask, affine)
     size = spacing_of(affine)
-    tensors = rotate_tensors(full_tensors(np.asarray(triangle, dtype=float)), rotation.T)
-    trace = np.trace(tensors, axis1=1, axis2=2)
-    positive = np.linalg.eigvalsh(tensors)[:, 0] >= 0
-    usable = (fa > _MIN_FA) & (trace >= LEAST_TRACE) & positive
-    volume = np.zeros((*mask.shape, 6), dtype=np.float32)
-    shape = tensors / np.where(usable, trace, 1)[:, None, None] - np.eye(3) / 3
-    volume[mask] = np.where(usable[:, None], lower_triangles(shape), 0)
-    chosen = np.flatnonzero(usable)
-    if len(chosen) == 0:
+    if len(here) == 0:
         return {"score": float("nan"), "margin": float("nan"), "best": None}
-    chosen = chosen[:: max(len(chosen) // _MAX_VOXELS, 1)]
-    here, direction, weight = np.argwhere(mask)[chosen], (v1 @ rotation)[chosen], fa[chosen]
     orders = axis_orders()
     scores = np.array(
         [_coherence(volume, here, direction, order, weight, size) for order in orders]
@@ -86,6 +76,40 @@ def check_gradients(triangle, fa, v1, mask, affine):
         "margin": float(scores[0] - scores[1:].max()) if judged else float("nan"),
         "best": _name(orders[best]) if judged else None,
     }
+
+
+def shape_field(triangle, fa, v1, mask, affine, *, most=_MAX_VOXELS):
+    """Return the shapes of the tensors as an image, and the voxels whose fibres are followed.
+
+    Parameters
+    ----------
+    triangle, fa, v1, mask, affine
+        As in `check_gradients`.
+    most : int
+        About as many voxels are followed, evenly chosen.
+
+    Returns
+    -------
+    volume : (X, Y, Z, 6) float32 array
+        Lower triangles of D / trace(D) - 1/3 in voxel axes; 0 where a tensor is left out.
+    here : (K, 3) int array
+        Voxels.
+    direction : (K, 3) array
+        Their principal directions, voxel axes.
+    weight : (K,) array
+        Their FA.
+    """
+    rotation = rotation_of(affine)
+    tensors = rotate_tensors(full_tensors(np.asarray(triangle, dtype=float)), rotation.T)
+    trace = np.trace(tensors, axis1=1, axis2=2)
+    positive = np.linalg.eigvalsh(tensors)[:, 0] >= 0
+    usable = (fa > _MIN_FA) & (trace >= LEAST_TRACE) & positive
+    volume = np.zeros((*mask.shape, 6), dtype=np.float32)
+    shape = tensors / np.where(usable, trace, 1)[:, None, None] - np.eye(3) / 3
+    volume[mask] = np.where(usable[:, None], lower_triangles(shape), 0)
+    chosen = np.flatnonzero(usable)
+    chosen = chosen[:: max(len(chosen) // most, 1)]
+    return volume, np.argwhere(mask)[chosen], (v1 @ rotation)[chosen], fa[chosen]
 
 
 def _coherence(volume, here, direction, order, weight, size):

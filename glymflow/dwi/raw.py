@@ -6,7 +6,7 @@ from glymflow.dwi import correction
 from glymflow.dwi.acquisitions import select_of_run
 from glymflow.dwi.phase_encoding import encoding_axis, name_entities
 from glymflow.dwi.preprocess import Scan
-from glymflow.dwi.series import read_table
+from glymflow.dwi.series import read_table, require_geometry
 from glymflow.io import InputFault, image_data, load_image, naming, read_json
 
 
@@ -40,6 +40,8 @@ def read_scan(
         If a file cannot be read, the table does not fit the image, or gives no tensor.
     """
     image = load_image(dwi, ndim=4)
+    with naming(dwi):
+        require_geometry(image.affine)
     bvals, bvecs, notes = read_table(bval, bvec, image.shape[3])
     limits = {name: settings[name] for name in ("b0_threshold", "shell_max")}
     with naming(bval):

@@ -7,7 +7,7 @@ Gradient directions are rotated to world axes (RAS+) as soon as they are known, 
 import numpy as np
 
 from glymflow.dwi.table_units import split_lengths, to_mm2
-from glymflow.image.grid import map_points, rotation_of
+from glymflow.image.grid import lost_geometry, map_points, rotation_of
 from glymflow.image.masks import blur_within
 from glymflow.io import InputFault, naming, require, whole
 
@@ -66,6 +66,22 @@ def read_table(bval, bvec, n_volumes):
         bvals, bvecs, lengths = split_lengths(bvals, np.nan_to_num(bvecs.T))
     notes = {"b_values": units, "vectors": lengths}
     return bvals, bvecs, {name: note for name, note in notes.items() if note}
+
+
+def require_geometry(affine):
+    """Refuse the affine of a series that has lost its geometry.
+
+    Raises
+    ------
+    InputFault
+        If it is the identity (`glymflow.image.grid.lost_geometry`): the axes of the head, its
+        voxel size and what the gradient table refers to are unknown.
+    """
+    if lost_geometry(affine):
+        raise InputFault(
+            "the affine is the identity: voxel size and sides are lost; copy the header of the"
+            " series that this one was made of, or convert it again"
+        )
 
 
 def read_bvals(bval, n_volumes):

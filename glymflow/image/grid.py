@@ -40,6 +40,19 @@ def voxel_volume(affine: ArrayLike) -> float:
     return float(abs(np.linalg.det(np.asarray(affine)[:3, :3])))
 
 
+def lost_geometry(affine: ArrayLike) -> bool:
+    """Say whether an affine is that of a program which knew none: unit voxels, no place, no turn.
+
+    The first voxel of a real scan does not lie in the middle of the head.
+
+    Parameters
+    ----------
+    affine : (4, 4) array
+        Voxel to world, mm.
+    """
+    return bool(np.allclose(np.abs(np.asarray(affine)), np.eye(4), rtol=0, atol=1e-6))
+
+
 def to_canonical(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Turn a volume so that its axes point to the right, front and top; nothing is resampled.
 

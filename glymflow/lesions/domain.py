@@ -23,6 +23,7 @@ COLUMNS = [
 CODES = {
     "mask_values": ("warn", "A mask has values other than 0 and 1: half was the limit."),
     "mask_empty": ("warn", "One of the masks is empty."),
+    "mask_no_geometry": ("fail", "A mask has lost its voxel size and its place in the head."),
     "mask_off_grid": ("warn", "A mask does not lie on the grid of its image."),
     "slice_gap": ("warn", "There is a gap between the slices; the volume includes it."),
     "several_components": ("pass", "A mask has several separate parts."),

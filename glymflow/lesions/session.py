@@ -4,6 +4,7 @@ from functools import partial
 
 import numpy as np
 
+from glymflow.image.grid import lost_geometry
 from glymflow.image.masks import combine_raters, count_components, mask_points, read_mask, same_grid
 from glymflow.image.region_map import territory_codes
 from glymflow.image.registration import map_points, map_points_to_template, world_of
@@ -90,6 +91,8 @@ def read_label(label, masks, settings):
         mask, affine, plain = read_mask(source["mask"])
         if not plain:
             codes.add("mask_values")
+        if lost_geometry(affine):
+            codes.add("mask_no_geometry")
         if source["image"]:
             image = load_image(source["image"])
             if not same_grid(mask.shape, affine, image.shape, image.affine):

@@ -112,6 +112,8 @@ def test_sidecar_says_how_good_the_data_are(walk):
     assert facts["TensorAxes"] == "world (RAS+)"
     assert 0 <= facts["motion_mm"] <= facts["motion_worst_mm"] <= facts["motion_max_mm"] < 0.3
     assert facts["gradient_margin"] > 0
+    assert 0 <= facts["gradient_turn_deg"] <= max(5, 2 * facts["gradient_turn_se_deg"])
+    assert np.isclose(np.linalg.norm(facts["gradient_turn_axis"]), 1)
     assert facts["gradient_best"] == "+x +y +z"
 
 

@@ -222,6 +222,17 @@ def test_a_mask_outside_the_brain_fails(measure, draw):
     assert "lesion_outside_brain" not in row.qc_reasons
 
 
+def test_mask_that_lost_its_geometry_is_named(measure, draw):
+    kept = draw("sub-1", cube(NATIVE, (60, 60, 28), (5, 0, 0), 6), affine=NATIVE)
+    for sign in (1, -1):
+        affine = np.diag([sign, sign, 1.0, 1])
+        lost = draw("sub-2", nib.load(kept["mask"]).get_fdata() > 0, affine=affine)
+        table, _ = measure([kept], [lost])
+        assert "mask_no_geometry" not in table.qc_reasons[0]
+        assert table.qc_status[1] == "fail"
+        assert "mask_no_geometry" in table.qc_reasons[1].split(";")
+
+
 def test_through_the_registration_of_a_series(measure, draw, walk, load_main, tmp_path):
     """The phantom's own registration: a ball put at a template point is found there."""
     from glymflow.image.registration import map_points

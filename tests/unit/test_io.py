@@ -14,6 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from glymflow import io
 from glymflow.io import ConfigFault, InputFault, NoResult
@@ -224,6 +227,89 @@ def test_singular_affine_is_refused(tmp_path, broken):
 # ---------------------------------------------------------------- tables
 
 
+def headed(path, **keys):
+    """Write an image whose header is as a careless program leaves it; return its path."""
+    image = nib.Nifti1Image(data(3, 4, 5), AFFINE)
+    image.set_sform(AFFINE, 1)
+    image.set_qform(keys.pop("qform", AFFINE), keys.pop("qcode", 1))
+    image.set_sform(keys.pop("sform", AFFINE), keys.pop("scode", 1))
+    raw = bytearray(image.to_bytes())
+    header = nib.Nifti1Header(bytes(raw[:348]), check=False)
+    for name, value in keys.items():
+        header[name] = value
+    raw[:348] = header.binaryblock
+    path.write_bytes(gzip.compress(bytes(raw)) if path.suffix in (".gz", ".voi") else bytes(raw))
+    return path
+
+
+def turned(degrees):
+    world = np.eye(4)
+    world[:3, :3] = Rotation.from_rotvec([0, degrees, 0], degrees=True).as_matrix()
+    return world @ AFFINE
+
+
+MIRRORED = AFFINE @ np.diag([1.0, 1, -1, 1])
+UNEVEN = [1, 3, 4, 2.5, 1, 0, 0, 0]
+HEADERS = {
+    "no code": ({"qform_code": 0, "sform_code": 0}, "does not say where left and right are"),
+    "zero": ({"pixdim": [1, 3, 0, 2.5, 1, 0, 0, 0]}, "pixdim) is 3 x 0 x 2.5 mm"),
+    "zero, qform only": ({"pixdim": [1, 0, 0, 0, 1, 0, 0, 0], "sform_code": 0}, "0 x 0 x 0 mm"),
+    "nan": ({"pixdim": [1, 3, np.nan, 2.5, 1, 0, 0, 0]}, "3 x nan x 2.5 mm"),
+    "identity": (
+        {"sform": np.eye(4), "pixdim": UNEVEN},
+        "voxels are 1 x 1 x 1 mm by the sform and 3 x 4 x 2.5 mm by pixdim",
+    ),
+    "mirrored": ({"qform": MIRRORED}, "left and right are unknown"),
+    "mirrored, other space": ({"sform": MIRRORED, "scode": 4}, "left and right are unknown"),
+    "turned": ({"sform": turned(3)}, "3 degrees apart"),
+    "half a turn": ({"sform": turned(180), "scode": 4}, "180 degrees apart"),
+}
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz", "a.voi"])
+@pytest.mark.parametrize(("keys", "words"), HEADERS.values(), ids=HEADERS)
+def test_header_whose_axes_cannot_be_known_is_refused(tmp_path, name, keys, words):
+    path = headed(tmp_path / name, **keys)
+    text = reason(io.load_image, path)
+    assert text.startswith(f"{path}: ")
+    assert words in text
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {},
+        {"sform_code": 0},
+        {"qform_code": 0},
+        {"qform_code": 0, "quatern_b": 0.9},  # not said, so it cannot contradict
+        {"sform": turned(1.5)},
+        {"sform": turned(20), "scode": 4},  # aligned to another space
+        {"pixdim": [-1, 3.01, 4, 2.5, 1, 0, 0, 0], "qform_code": 0},
+    ],
+)
+def test_headers_that_agree_are_read(tmp_path, keys):
+    assert io.load_image(headed(tmp_path / "a.nii.gz", **keys)).shape == (3, 4, 5)
+
+
+@given(
+    turn=st.tuples(*[st.floats(-180, 180)] * 3),
+    flip=st.sampled_from([1, -1]),
+    sizes=st.tuples(*[st.floats(0.4, 7)] * 3),
+)
+@settings(max_examples=20, deadline=None)
+def test_any_grid_that_is_written_can_be_read(tmp_path_factory, turn, flip, sizes):
+    affine = np.eye(4)
+    rotation = Rotation.from_euler("xyz", turn, degrees=True).as_matrix()
+    affine[:3, :3] = rotation * np.array(sizes) @ np.diag([flip, 1, 1])
+    path = tmp_path_factory.mktemp("grid") / "a.nii"
+    io.save_image(data(2, 3, 2), affine, path)
+    np.testing.assert_allclose(io.load_image(path).affine, affine, atol=1e-4)
+    image = nib.load(path)
+    image.set_sform(affine @ np.diag([-1, 1, 1, 1]), 1)
+    nib.save(image, path)
+    assert "mirror image" in reason(io.load_image, path)
+
+
 def test_table_round_trip_with_missing_values(tmp_path):
     table = pd.DataFrame(
         {
@@ -398,7 +484,9 @@ def test_what_the_machine_refuses_is_no_fault_of_the_data(number, tmp_path, monk
     monkeypatch.setattr("builtins.open", lambda *_, **__: Refused().__array__())
     with pytest.raises(io.MachineFault, match=rf"a\.nii: {os.strerror(number)}$"):
         io.require(path)
-    image = SimpleNamespace(dataobj=Refused(), get_filename=lambda: path)
+    image = SimpleNamespace(
+        dataobj=Refused(), get_filename=lambda: path, get_data_dtype=lambda: np.dtype("f4")
+    )
     with pytest.raises(io.MachineFault, match=rf"a\.nii: {os.strerror(number)}$"):
         io.image_data(image)
 

@@ -97,3 +97,11 @@ def test_person_scanned_often_counts_once(white_matter):
     once = fibre_pose.mean_directions([tensors[None], other[None]])
     often = fibre_pose.mean_directions([np.stack([tensors] * 5), other[None]])
     np.testing.assert_allclose(often, once, atol=1e-3)
+
+
+def test_mending_turn_is_what_the_fibres_pose_has_to_be_turned_by():
+    head = (12.0, -5.0, 8.0)
+    wrong = Rotation.from_rotvec([4, -6, 3], degrees=True)
+    image = Rotation.from_euler("xyz", head, degrees=True)
+    seen = (wrong * image).as_euler("xyz", degrees=True)
+    np.testing.assert_allclose(fibre_pose.mending_turn(head, seen), [-4, 6, -3], atol=1e-9)

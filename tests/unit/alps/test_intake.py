@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from bids_trees import write_series
@@ -34,6 +35,20 @@ def test_a_gradient_table_that_does_not_fit_is_named(series):
     ((loss, name, fault),) = faults
     assert (loss, name) == ("not measured", "sub-2")
     assert "sub-2_dwi.bval" in fault
+
+
+def test_lost_geometry_and_exchanged_sides_are_told(tmp_path):
+    write_series(tmp_path, "sub-3", affine=np.eye(4))
+    rows = index(list_cohort(tmp_path), settings(CONFIG, {}), {}).rows
+    ball = {"shape": "sphere", "radius_mm": 2.5}
+    ball |= {f"{part}_{side}": [x, -16, 27] for part in ("projection", "association")
+             for side, x in (("left", 26), ("right", -26))}  # fmt: skip
+    usable, faults = check(rows, CONFIG | {"roi_sets": {"mine": ball}})
+    assert usable.empty
+    (_, name, sides), (_, series, lost) = faults
+    assert (name, series) == ("roi_sets.mine", "sub-3")
+    assert "projection left lies on the right" in sides
+    assert "sub-3_dwi.nii.gz: the affine is the identity" in lost
 
 
 def test_a_preprocessed_series_made_with_other_steps_is_named(tmp_path):

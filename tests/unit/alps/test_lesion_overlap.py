@@ -195,11 +195,12 @@ def test_volume_of_a_native_mask_is_that_of_its_voxels(tmp_path, thick):
     for role in ROLES:
         mask = np.zeros((6, 6, 6), np.uint8)
         mask[1:4, 2:4, 1 : 1 + thick] = 1
+        affine[0, 3] = -20 if role.endswith("left") else 10
         save_image(mask, affine, tmp_path / f"sub-1_{role}.nii.gz")
     definition = {"shape": "mask", "space": "native"}
     definition |= {role: f"{tmp_path}/{{participant_id}}_{role}.nii.gz" for role in ROLES}
     who = {"participant_id": "sub-1"}
-    points = rois.roi_points(definition, None, who)
+    points = rois.roi_points(definition, lambda cloud: cloud, who)
     volumes = rois.roi_volumes(definition, points, who)
     assert volumes == pytest.approx(dict.fromkeys(ROLES, 6 * thick * 20.0))
 

@@ -257,3 +257,40 @@ def test_shipped_limits_of_the_mask_tell_sound_scans_from_planted_faults():
     assert judged(sound) == ("pass", "")
     assert judged({"mask_missing": 0.028}) == ("warn", "mask_incomplete")
     assert judged({"mask_outside": 0.019}) == ("warn", "mask_leaks")
+
+
+def turned(angle, error=1.5, **change):
+    """A row whose gradient table is turned about z."""
+    about_z = {"gradient_turn_x": 0.0, "gradient_turn_y": 0.0, "gradient_turn_z": 1.0}
+    return {"gradient_turn": angle, "gradient_turn_se": error, **about_z, **change}
+
+
+LIMIT = THRESHOLDS["max_gradient_turn_deg"]
+
+
+@pytest.mark.parametrize(
+    ("change", "codes"),
+    [
+        (turned(LIMIT), ""),
+        (turned(LIMIT + SMALL), "gradients_turned"),
+        (turned(5 * qc.SURE, 5), ""),
+        (turned(5 * qc.SURE + SMALL, 5), "gradients_turned"),
+        (turned(float("nan"), float("nan")), ""),
+        # a flipped axis has a name of its own where the margin shows it
+        (turned(179, gradient_margin=-0.02), "gradient_table_suspect"),
+        (turned(179), "gradients_turned"),
+    ],
+)
+def test_turned_table_is_named_where_it_is_sure(change, codes):
+    assert judged(change) == ("warn" if codes else "pass", codes)
+
+
+def test_the_pose_of_the_fibres_speaks_for_or_against_a_turned_table():
+    # a table turned by -8 degrees about z turns the fibres' yaw by as much
+    pose = {"fibre_pitch": -4.0, "fibre_roll": 3.0, "fibre_similarity": 0.8}
+    seen = turned(8, fibre_yaw=2 - 8.0, pose_difference=8.0, **pose)
+    assert judged(seen) == ("warn", "gradients_turned")  # and not head_pose_unclear as well
+    assert judged(seen | {"fibre_yaw": 2 - 3.9, "pose_difference": 3.9}) == ("pass", "")
+    # of fibres that are not a head's it says nothing
+    unlike = {"fibre_yaw": 2.0, "pose_difference": 0.0, "fibre_similarity": 0.3}
+    assert judged(seen | unlike) == ("warn", "gradients_turned")

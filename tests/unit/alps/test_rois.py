@@ -104,23 +104,27 @@ def test_spheres_are_mapped_to_the_subject():
 OBLIQUE = np.array([[0, 0, 2.5, -40], [-3.0, 0, 0.5, 50], [0, 4.0, 0, -20], [0, 0, 0, 1]])
 
 
+LEVEL = {role: 3 if role.endswith("left") else 29 for role in rois.ROLES}
+
+
 @pytest.fixture
 def masks(tmp_path):
-    """Four masks of one voxel each: (1 + number, 2, 3)."""
+    """Four masks of one voxel each: (1 + number, 2, 3 or 29), 32.5 mm left or right."""
     paths = {}
     for number, role in enumerate(rois.ROLES):
-        data = np.zeros((6, 7, 8), dtype=np.uint8)
-        data[1 + number, 2, 3] = 1
+        data = np.zeros((6, 7, 30), dtype=np.uint8)
+        data[1 + number, 2, LEVEL[role]] = 1
         paths[role] = str(tmp_path / f"{role}.nii.gz")
         save_image(data, OBLIQUE, paths[role])
     return {"shape": "mask", "space": "template", **paths}
 
 
 def test_masks_in_template_space_are_mapped_and_native_ones_are_not(masks):
-    for space, offset in (("template", 100), ("native", 0)):
-        points = rois.roi_points(masks | {"space": space}, shifted, NOBODY)
+    nearby = lambda points: points + np.array([2, 0, 0])  # noqa: E731
+    for space, offset in (("template", 2), ("native", 0)):
+        points = rois.roi_points(masks | {"space": space}, nearby, NOBODY)
         for number, role in enumerate(rois.ROLES):
-            expected = (OBLIQUE @ [1 + number, 2, 3, 1])[:3] + np.array([offset, 0, 0])
+            expected = (OBLIQUE @ [1 + number, 2, LEVEL[role], 1])[:3] + np.array([offset, 0, 0])
             np.testing.assert_allclose(points[role], [expected], atol=1e-5)
 
 
@@ -130,7 +134,7 @@ def test_native_paths_name_the_subject(masks, tmp_path):
     pattern = str(tmp_path / "{participant_id}{session_id}" / "{series}" / "pl.nii.gz")
     (tmp_path / "projection_left.nii.gz").rename(folder / "pl.nii.gz")
     native = masks | {"space": "native", "projection_left": pattern}
-    assert len(rois.roi_points(native, shifted, NOBODY)["projection_left"]) == 1
+    assert len(rois.roi_points(native, lambda points: points, NOBODY)["projection_left"]) == 1
 
 
 def test_template_paths_are_taken_as_they_are(masks, tmp_path):
@@ -157,6 +161,42 @@ def test_missing_or_empty_mask_is_named(masks, space):
     masks["association_left"] += ".gone"
     words = reason(rois.roi_points, masks, shifted, NOBODY)
     assert words == f"{masks['association_left']}: No such file or directory"
+
+
+@pytest.mark.parametrize("space", ["template", "native"])
+@pytest.mark.parametrize("part", ["projection", "association"])
+def test_exchanged_sides_of_masks_are_refused(masks, space, part):
+    left, right = f"{part}_left", f"{part}_right"
+    wrong = masks | {"space": space, left: masks[right], right: masks[left]}
+    words = reason(rois.roi_points, wrong, lambda points: points, NOBODY)
+    side = f"{part} left lies on the right of the head (x < 0 is left)"
+    assert words == f"{wrong[left]}: {side}; exchange the two sides, or mend the header of the mask"
+
+
+def test_sides_of_native_masks_are_those_of_the_head_not_of_the_scanner(masks):
+    """A head that lies 40 mm to the right, turned by half a turn: its left is at x > 40."""
+    turned = lambda points: points * (-1, -1, 1) + (40, 0, 0)  # noqa: E731
+    words = reason(rois.roi_points, masks | {"space": "native"}, turned, NOBODY)
+    assert "projection left lies on the right" in words
+    named = [*rois.ROLES]
+    swapped = {role: masks[named[number ^ 1]] for number, role in enumerate(named)}
+    path = swapped["projection_right"]  # at -32.5: the right of this head
+    move = np.array([[1, 0, 0, 80], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    for role in ("projection_left", "association_left"):
+        image = nib.load(swapped[role])
+        save_image(np.asarray(image.dataobj), move @ image.affine, swapped[role])
+    assert nib.load(path).affine[0, 3] == -40
+    rois.roi_points(masks | swapped | {"space": "native"}, turned, NOBODY)
+
+
+def test_spheres_on_the_wrong_side_and_sets_that_check_names(masks):
+    wrong = SPHERES | {"association_right": [-38, -16, 27]}
+    assert "association_right: association right lies on the left" in reason(
+        rois.roi_points, wrong, shifted, NOBODY
+    )
+    swapped = masks | {"projection_left": masks["projection_right"]}
+    sets = {"good": SPHERES, "wrong": wrong, "masks": swapped, "own": masks | {"space": "native"}}
+    assert [name for _, name, _ in rois.side_faults(sets)] == ["roi_sets.wrong", "roi_sets.masks"]
 
 
 # ---------------------------------------------------------------- atlas

@@ -119,6 +119,7 @@ def test_nothing_is_proposed_that_would_not_help(tmp_path):
 
 
 TWELVE = np.vstack([DIRECTIONS, DIRECTIONS[:, [1, 0, 2]] * [1, 0.3, 0.5] + [0.1, 0.7, 0]])
+TWELVE /= np.linalg.norm(TWELVE, axis=1, keepdims=True)
 
 
 @pytest.mark.parametrize(("second", "count"), [(TWELVE[6:], 1), (DIRECTIONS, 0), (-DIRECTIONS, 0)])

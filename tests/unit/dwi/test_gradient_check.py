@@ -4,11 +4,8 @@ import numpy as np
 import pytest
 
 from glymflow.dwi.gradient_check import axis_orders, check_gradients
-from glymflow.dwi.mask import brain_mask
-from glymflow.dwi.series import read_gradients, select_volumes, world_gradients
-from glymflow.dwi.tensor import fit_tensor, full_tensors, lower_triangles, rotate_tensors, scalars
+from glymflow.dwi.tensor import full_tensors, lower_triangles, rotate_tensors, scalars
 from glymflow.image.grid import rotation_of
-from glymflow.io import image_data, load_image
 
 
 def test_orders_are_all_24_and_the_first_is_none():
@@ -19,19 +16,6 @@ def test_orders_are_all_24_and_the_first_is_none():
     for order in orders:
         np.testing.assert_array_equal(order @ order.T, np.eye(3))
         assert set(np.abs(order).ravel()) == {0, 1}
-
-
-@pytest.fixture(scope="module")
-def real_fit(shared_data):
-    path = shared_data / "real_bids/sub-galan/ses-ortho/dwi/sub-galan_ses-ortho_dwi"
-    image = load_image(f"{path}.nii.gz", ndim=4)
-    table = read_gradients(f"{path}.bval", f"{path}.bvec", image.shape[3])
-    keep = select_volumes(*table)
-    data, (bvals, bvecs) = image_data(image)[..., keep], (part[keep] for part in table)
-    mask = brain_mask(data[..., bvals == 0].mean(axis=3), image.affine)
-    mask[:, :, :16] = mask[:, :, 28:] = False  # a third of the brain is enough, and faster
-    triangle, _ = fit_tensor(data[mask], bvals, world_gradients(bvecs, image.affine))
-    return triangle, mask, image.affine
 
 
 def with_order(triangle, order, affine):
