@@ -58,6 +58,8 @@ class Scan:
         Image axis of the phase encoding and of the slices, if known.
     choice : glymflow.dwi.correction.Choice, optional
         What corrects the distortion.
+    given : (X, Y, Z) bool array or str, optional
+        The brain mask that comes with a preprocessed series, or why it cannot be read.
     mask : (X, Y, Z) bool array, optional
         The brain, from the step that finds it.
     numbers : (N,) int array, optional
@@ -90,6 +92,7 @@ class Scan:
     phase_axis: int | None = None
     slice_axis: int | None = None
     choice: object = None
+    given: object = None
     mask: np.ndarray | None = None
     noise: float | None = None
     numbers: np.ndarray | None = None
@@ -203,9 +206,15 @@ def choose_volumes(scan, settings):
 
 
 def find_brain(scan, settings):
-    """Find the brain in the mean of the volumes up to `b0_threshold`."""
-    b0 = mean_b0(scan, settings)
-    mask, facts = mask_brain(b0, scan.affine)
+    """Find the brain in the mean of the volumes up to `b0_threshold`, or take the given mask."""
+    b0, mask, facts = mean_b0(scan, settings), None, {"MaskSource": "b0"}
+    if scan.given is not None:
+        from glymflow.dwi.given_mask import use_mask
+
+        mask, facts = use_mask(scan.given, b0, scan.affine)
+    if mask is None:
+        mask, found = mask_brain(b0, scan.affine)
+        facts = found | facts
     volume = float(mask.sum() * voxel_volume(scan.affine) / 1000)
     weighted = scan.bvals > settings["b0_threshold"]
     means = {"raw_b0": b0, "b0": b0, "weighted": scan.data[..., weighted].mean(axis=3)}
