@@ -43,6 +43,8 @@ rule measure_alps:
         participant_id=get_of_series("participant_id"),
         session_id=get_of_series("session_id"),
         settings=config["alps"],
+        free_water=config["tensor"]["free_water"],
+        b0_threshold=config["dwi"]["b0_threshold"],
         roi_sets=config["roi_sets"],
         roi_set=config["roi_set"],
         thresholds=config["qc"],

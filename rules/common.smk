@@ -65,9 +65,9 @@ def get_entities(wildcards):
     }
 
 
-def get_sidecar(wildcards):
-    """Give the sidecar of the job's series, or nothing where it has none."""
-    return SHEET.series[wildcards.series]["sidecar"] or []
+def get_beside(column):
+    """Give a file that belongs to the job's series, or nothing where it has none."""
+    return lambda wildcards: SHEET.series[wildcards.series][column] or []
 
 
 def get_corrections(wildcards):

@@ -30,7 +30,8 @@ rule fit_tensor:
         dwi=get_of_series("dwi"),
         bval=get_of_series("bval"),
         bvec=get_of_series("bvec"),
-        sidecar=get_sidecar,
+        sidecar=get_beside("sidecar"),
+        brain_mask=get_beside("mask"),
         resolution=branch(
             config["dwi"]["match_resolution"] == "auto",
             then="<cohort>/resolution.json",
@@ -75,6 +76,8 @@ rule fit_tensor:
     params:
         settings=config["dwi"],
         preprocessed=get_of_series("preprocessed"),
+        layout=get_of_series("layout"),
+        space=get_of_series("space"),
         candidates=branch(
             config["dwi"]["distortion"] == "auto",
             then=get_corrections,
@@ -82,6 +85,7 @@ rule fit_tensor:
         ),
         method=config["tensor"]["fit"],
         entities=get_entities,
+        free_water=config["tensor"]["free_water"],
         code=code_hash("fit_tensor"),
     message:
         "Check and preprocess {wildcards.series}, fit its tensor"

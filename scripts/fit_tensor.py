@@ -25,12 +25,13 @@ from glymflow.io import (
 MEANS = ("raw_b0", "b0", "weighted")
 TABLES = ("quality", "volumes", "slices")
 MASK = ("mask_volume_ml", "mask_concavity", "mask_holes_ml")  # what ALPS is judged by
+_INPUT = ("Preprocessed", "Space")
 
 
 def main(
     *, dwi, bval, bvec, settings, method, preproc, bvals, bvecs, mask, preproc_sidecar, tensor, fa,
     md, colorfa, tensor_sidecar, residual, means, tables, entities, found=None, sidecar=None,
-    preprocessed=False, candidates=(),
+    preprocessed=False, candidates=(), brain_mask=None, layout="raw", space=None, free_water=False,
 ):  # fmt: skip
     """Write the series that the tensor is fitted to, and the tensor with its maps.
 
@@ -47,6 +48,12 @@ def main(
         Whether it is a series of `derivatives_dir`.
     candidates : list of dict
         What may correct its distortion; see `glymflow.dwi.correction_intake.read_candidates`.
+    brain_mask : path-like, optional
+        The brain mask that comes with a preprocessed series.
+    layout, space : str
+        How a preprocessed series is written, and its space if not the scanner's (None).
+    free_water : bool
+        Whether to keep the shells that tell free water apart; the tensor is not fitted to them.
     found : path-like, optional
         The file of `find_resolution`, for `match_resolution: auto`.
     preproc, bvals, bvecs : path-like
@@ -66,12 +73,15 @@ def main(
         participant_id, session_id and source, the first columns of the table of quality.
     """
     raw = {"sidecar": sidecar, "preprocessed": preprocessed, "candidates": candidates}
+    raw |= {"mask": brain_mask, "layout": layout, "space": space}
+    raw["free_water"] = free_water
     target = _target(settings["match_resolution"], found)
     scan = preprocess(read_scan(dwi, bval, bvec, settings, **raw, target=target), settings)
     save_image(scan.data, scan.affine, preproc)
     save_image(scan.mask, scan.affine, mask)
     dwi_series.write_gradients(scan.bvals, scan.bvecs, bvals, bvecs)
-    sources = {str(path): checksum(path) for path in (dwi, bval, bvec)}
+    read = filter(None, (dwi, bval, bvec, brain_mask))
+    sources = {str(path): checksum(path) for path in read}
     write_json({"Sources": [*sources], "SourcesSHA256": sources, **scan.facts}, preproc_sidecar)
     total = scan.facts["VolumesKept"] + len(scan.facts["VolumesDropped"])
     print(f"{len(scan.bvals)} of {total} volumes, brain {scan.facts['BrainVolumeML']:.0f} mL")
@@ -79,18 +89,24 @@ def main(
     # table and affine as the files hold them, rounded: a fit of the files gives the same maps
     table = dwi_series.read_gradients(bvals, bvecs, scan.data.shape[3])
     affine = load_image(preproc).affine
+    limits = dwi_series.volume_limits(settings)
     with _fault_of(bvec):
+        # all of them, unless there are shells for free water
+        used = dwi_series.select_volumes(*table, **limits) if free_water else slice(None)
+        data, table = scan.data[..., used], [values[used] for values in table]
         maps = {"tensor": tensor, "fa": fa, "md": md, "colorfa": colorfa}
         quality = scan.facts.get("Quality")
         maps |= {"residual": residual}
-        facts, displacement = _fit(
-            scan.data, scan.mask, affine, *table, quality, method=method, **maps
-        )
+        facts, seen = _fit(data, scan.mask, affine, *table, quality, method=method, **maps)
+    displacement = seen if seen is None else np.full(len(scan.bvals), np.nan)
+    if seen is not None:
+        displacement[used] = seen
     for name, path in means.items():
         save_image(scan.means[name].astype(np.float32, copy=False), scan.affine, path)
     row = _write_quality(scan, facts, entities, tables, displacement)
     facts |= {name: row[name] for name in MASK}
-    facts |= {name: scan.facts[name] for name in ("ResolutionMM", "BlurSDMM")}
+    facts |= {name: scan.facts[name] for name in ("ResolutionMM", "BlurSDMM", *_INPUT)}
+    facts["TensorVolumes"] = np.arange(len(scan.bvals))[used]
     facts["StepsDiffer"] = scan.facts.get("StepsDiffer", [])
     facts["VolumeCodes"] = scan.facts.get("VolumeCodes", [])
     if facts["outlier_slices"] is None and "OutlierSlices" in scan.facts:
@@ -219,6 +235,10 @@ if __name__ == "__main__":
             sidecar=snakemake.input.get("sidecar") or None,
             preprocessed=snakemake.params.preprocessed,
             candidates=snakemake.params.candidates,
+            brain_mask=snakemake.input.get("brain_mask") or None,
+            layout=snakemake.params.layout,
+            space=snakemake.params.space,
+            free_water=snakemake.params.free_water,
             preproc=snakemake.output.dwi,
             bvals=snakemake.output.bval,
             bvecs=snakemake.output.bvec,

@@ -5,7 +5,9 @@ from functools import cache, partial
 import numpy as np
 
 from glymflow.alps import estimator, index, lesion_overlap, measurement, partial_volume
+from glymflow.alps.free_water import Shells, tissue_scan
 from glymflow.alps.rois import label_image, roi_points, roi_volumes
+from glymflow.dwi.free_water import volumes_for_free_water
 from glymflow.dwi.mask import compare_with_template
 from glymflow.dwi.protocol import FACTS
 from glymflow.dwi.series import read_gradients, world_gradients
@@ -28,7 +30,7 @@ MOTION = ("motion_mm", "motion_worst_mm", "outlier_slices", "snr_b0")
 def main(
     *, tensor, fa, mask, dwi, bval, bvec, affine, warp, registration, tensor_sidecar, wm, brain,
     participant_id, session_id, series, settings, roi_sets, roi_set, thresholds, alps, rois,
-    masks=(), inverse_warp=None, lesions=None,
+    masks=(), inverse_warp=None, lesions=None, free_water=False, b0_threshold=50,
 ):  # fmt: skip
     """Write the series' rows of ``alps.tsv`` and the primary regions as a label image.
 
@@ -55,10 +57,17 @@ def main(
         Transform of `register_template`; for masks in template space.
     lesions : dict, optional
         The config's `lesions`; for a session with masks.
+    free_water : bool
+        Measure the tissue beside free water as well, where the shells allow it.
+    b0_threshold : float
+        The config's.
     """
     found, fitted = read_json(registration), read_json(tensor_sidecar)
     lesion = _read_lesion(masks, lesions, affine, inverse_warp, mask) if masks else None
-    scan = _read_scan(tensor, mask, dwi, bval, bvec, found["pose"], fitted["BlurSDMM"], lesion)
+    scan, shells = _read_scan(
+        tensor, mask, dwi, bval, bvec, found["pose"], fitted, lesion,
+        b0_threshold=b0_threshold if free_water else None,
+    )  # fmt: skip
     mapped = partial(map_points, transforms={"affine": require(affine), "warp": require(warp)})
     template = load_image(wm, ndim=3)
     maps = estimator.Template(
@@ -99,9 +108,11 @@ def main(
         if name == roi_set:
             save_image(label_image(points, scan.mask.shape, scan.affine), scan.affine, rois)
         volumes = roi_volumes(definition, points, entities, roi_sets) if lesion else None
-        rows += measurement.measure(
-            ready.scan, points, known, thresholds, plain=plain, volumes=volumes, lesions=lesions
-        )
+        more = {"plain": plain, "volumes": volumes, "lesions": lesions}
+        rows += measurement.measure(ready.scan, points, known, thresholds, **more)
+        if shells is not None and not plain:
+            tissue = tissue_scan(ready.scan, points, shells, b0_threshold=b0_threshold)
+            rows += measurement.measure(tissue, points, known, thresholds, **more)
     write_tsv(index.alps_table(rows), alps)
 
 
@@ -116,8 +127,11 @@ def _facts(found, fitted):
             for axis, size in zip("xyz", fitted["ResolutionMM"], strict=True)
         },
         "b_value": fitted["BValue"],
+        "lowest_b": min(fitted["Shells"]),
         "directions": fitted["Directions"],
         **_protocol(fitted.get("Protocol", {})),
+        "preprocessed": fitted["Preprocessed"],
+        "space": fitted["Space"],
         "gradient_margin": _number(fitted["gradient_margin"]),
         "gradient_turn": _number(fitted["gradient_turn_deg"]),
         "gradient_turn_se": _number(fitted["gradient_turn_se_deg"]),
@@ -139,20 +153,32 @@ def _number(value):
     return np.nan if value is None else value
 
 
-def _read_scan(tensor, mask, dwi, bval, bvec, pose, blur, lesion):
+def _read_scan(tensor, mask, dwi, bval, bvec, pose, fitted, lesion, *, b0_threshold):
+    """Return the scan, and the shells that tell free water apart (None if none are wanted)."""
     image, series = load_image(tensor, ndim=4), load_image(dwi, ndim=4)
     bvals, bvecs = read_gradients(bval, bvec, series.shape[3])
-    return measurement.Scan(
+    signal, directions = image_data(series), world_gradients(bvecs, series.affine)
+    shells = None
+    if b0_threshold is not None:
+        apart = volumes_for_free_water(bvals, bvecs, b0_threshold=b0_threshold)
+        if apart.any():
+            shells = Shells(signal[..., apart], bvals[apart], directions[apart])
+    used = fitted["TensorVolumes"]
+    if len(used) < len(bvals):
+        signal, bvals, directions = signal[..., used], bvals[used], directions[used]
+    scan = measurement.Scan(
         triangle=image_data(image),
         mask=image_data(load_image(mask, ndim=3)) > 0,
         affine=image.affine,
-        signal=image_data(series),
+        signal=signal,
         bvals=bvals,
-        directions=world_gradients(bvecs, series.affine),
+        directions=directions,
         pose=np.array(pose),
         lesion=lesion,
-        smear=partial_volume.smear(image.affine, blur),
+        smear=partial_volume.smear(image.affine, fitted["BlurSDMM"]),
+        space=fitted["Space"],
     )
+    return scan, shells
 
 
 def _read_lesion(masks, settings, affine, inverse_warp, brain):
@@ -202,6 +228,8 @@ if __name__ == "__main__":
             masks=snakemake.params.masks,
             inverse_warp=snakemake.input.inverse_warp or None,
             lesions=snakemake.params.lesions,
+            free_water=snakemake.params.free_water,
+            b0_threshold=snakemake.params.b0_threshold,
             alps=snakemake.output.alps,
             rois=snakemake.output.rois,
         )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from glymflow.alps.index import alps_table
+from glymflow.cohort.domain import of_primary_model
 from glymflow.domains import DOMAINS
 from glymflow.io import read_tsv, whole
 from glymflow.pages import report
@@ -38,6 +39,7 @@ def main(
     """
     plan, pictures = plan or {}, pictures or {}
     measured = {name: read_tsv(path) for name, path in measures.items()}
+    measured = {name: of_primary_model(table) for name, table in measured.items()}
     alps = measured.get("alps", alps_table([]))
     cohort, excluded = read_cohort(cohort), read_tsv(excluded)
     groups = plan.get("groups") or {}

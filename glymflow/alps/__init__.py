@@ -28,6 +28,7 @@ Modules
 - `fibre_pose`: the head's axes from the fibre directions of its white matter.
 - `placement`: regions that keep their shape, at the level where the index peaks.
 - `partial_volume`: mean tensors of regions without the blur of the voxels.
+- `free_water`: the same regions in the tensor of tissue beside free water.
 - `frames`: the three frames.
 - `index`: tensors sampled in ROIs, and the index.
 - `uncertainty`: standard errors from noise, placement and pose, by random replicates.

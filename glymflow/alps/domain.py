@@ -23,7 +23,7 @@ COLUMNS = [
         for what in ("se", "ci_low", "ci_high")
         for value in ("left", "right", "mean")
     ),
-    *("alps_ipsilateral_se", "alps_contralateral_se", "steps"),
+    *("alps_ipsilateral_se", "alps_contralateral_se", "steps", "model"),
     *(f"{component}_{side}" for side in SIDES for component in COMPONENTS),
     *(
         f"{value}_{role}"
@@ -44,6 +44,7 @@ COLUMNS = [
     *("resolution_x_mm", "resolution_y_mm", "resolution_z_mm", "b_value", "directions"),
     *("shells", "voxel_x_mm", "voxel_y_mm", "voxel_z_mm"),
     *("manufacturer", "scanner_model", "field_strength_t"),
+    *("preprocessed", "space"),
     *OVERLAP_COLUMNS,
     *("qc_status", "qc_reasons"),
 ]  # fmt: skip
@@ -90,12 +91,14 @@ CODES = {
     "gradients_turned": ("warn", "The gradient table is turned against the image."),
     "steps_differ": ("warn", "The series was prepared with other steps than the cohort."),
     "motion_high": ("warn", "The head moved much between volumes."),
+    "shell_low": ("warn", "A b-value of the fit is so low that noise and free water rule it."),
     "snr_low": ("warn", "The signal is so low that noise shifts ALPS."),
     "mask_concave": ("warn", "The brain mask has deep folds: brain is cut out, or it leaks."),
     "mask_incomplete": ("warn", "The brain mask has holes, or leaves out brain."),
     "mask_leaks": ("warn", "The brain mask reaches far out of the brain."),
     "mask_volume": ("warn", "The brain mask has not the volume of a brain."),
     "head_turned": ("warn", "The head is turned too far for the scanner's axes."),
+    "scanner_unknown": ("fail", "The scanner's axes are not known: the series was resampled."),
     "alps_uncertain": ("warn", "The standard error of a side is large: too much noise."),
     "alps_implausible": ("warn", "ALPS is outside the plausible range."),
     "roi_unavailable": ("fail", "The ROI masks of this set cannot be read (the log says why)."),
@@ -130,6 +133,7 @@ def _measures():
         "roi_set": Measure("ROI set", kind="text"),
         "roi_radius_mm": Measure("Radius of the ROIs", "mm"),
         "frame": Measure("Frame of the axes", kind="text"),
+        "model": Measure("Model of the signal", kind="text"),
         "pitch": Measure("Pitch of the head", "degrees"),
         "roll": Measure("Roll of the head", "degrees"),
         "yaw": Measure("Yaw of the head", "degrees"),
@@ -155,6 +159,8 @@ def _measures():
         "scanner_model": Measure("Model of the scanner", kind="text"),
         "field_strength_t": Measure("Field strength of the scanner", "T"),
         **{f"voxel_{a}_mm": Measure(f"Voxel size along the image's {a}", "mm") for a in "xyz"},
+        "preprocessed": Measure("Preprocessing of the series before this pipeline", kind="text"),
+        "space": Measure("Space of the series if not the scanner's", kind="text"),
         "motion_mm": Measure("Displacement of the head, mean over volumes", "mm"),
         "motion_worst_mm": Measure("Displacement of the head in the worst volumes", "mm"),
         "outlier_slices": Measure("Slices that lost their signal"),

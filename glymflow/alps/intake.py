@@ -1,11 +1,13 @@
 """What ALPS is measured in: the DWI series of the cohort."""
 
+import os
 import sys
 
 import pandas as pd
 
 from glymflow.alps.domain import RAW_FILES
 from glymflow.alps.rois import side_faults
+from glymflow.dwi import layouts
 from glymflow.dwi.correction_intake import read_candidates
 from glymflow.dwi.intake import find_series
 from glymflow.dwi.protocol import FACTS, protocol_table
@@ -18,13 +20,17 @@ FEW_SERIES = 50  # of which `glymflow check` says one by one what corrects their
 
 
 def settings(config, plan):
-    """Return what the search depends on besides the folders: the reconstruction that counts."""
-    return {"reconstruction": config.get("reconstruction", [])}
+    """Return what the search depends on besides the folders: reconstruction, preprocessed DWI."""
+    return {
+        "reconstruction": config.get("reconstruction", []),
+        "preprocessed": config["dwi"].get("preprocessed"),
+    }
 
 
 def index(listing, settings, found):
     """List the DWI series; see `glymflow.dwi.intake.find_series`."""
-    return find_series(listing, preferred=settings.get("reconstruction", ()))
+    preferred, pattern = settings.get("reconstruction", ()), settings.get("preprocessed")
+    return find_series(listing, preferred=preferred, pattern=pattern)
 
 
 def check(series, config):
@@ -50,15 +56,19 @@ def check(series, config):
         if sys.stderr.isatty():
             print(f"\rheaders: {number} of {len(series)}", end="", file=sys.stderr)
         try:
-            protocol, decoded = _check_one(row, config["dwi"])
-            faults += decoded
+            protocol, notes = _check_one(row, config["dwi"])
+            faults += notes
             faults += _mixed_steps(row, config["dwi"])
+            faults += _unknown_axes(row, config["frame"]) + _borrowed_table(row)
             corrections.append(_correction(row, config["dwi"]))
             protocols.append(protocol)
         except (InputFault, MachineFault) as fault:
             faults.append((LOST, row.series, str(fault)))
     if sys.stderr.isatty() and len(series):
         print(file=sys.stderr)
+    pattern = config["dwi"].get("preprocessed")
+    if pattern and not series.layout.eq(layouts.PATTERN).any():
+        faults.append(("not used", "dwi.preprocessed", f"{pattern}: nobody has such a file"))
     usable = series[~series.series.isin([name for what, name, _ in faults if what == LOST])].copy()
     facts = pd.DataFrame(protocols, columns=FACTS, index=usable.index)
     usable = pd.concat([usable, facts.astype(object)], axis=1)
@@ -76,13 +86,13 @@ def _check_one(row, settings):
     from glymflow.dwi.acquisitions import select_of_run
     from glymflow.dwi.protocol import read_protocol
     from glymflow.dwi.raw import raw_sidecar
-    from glymflow.dwi.series import read_table, require_geometry
+    from glymflow.dwi.series import read_table, require_geometry, volume_limits
 
     image = load_image(row.dwi, ndim=4)
     with naming(row.dwi):
         require_geometry(image.affine)
-    bvals, bvecs, notes = read_table(row.bval, row.bvec, image.shape[3])
-    limits = {name: settings[name] for name in ("b0_threshold", "shell_max")}
+    bvals, bvecs, notes = read_table(row.bval, row.bvec, image.shape[3], image.affine)
+    limits = volume_limits(settings)
     with naming(row.bval):
         keep = select_of_run(row.dwi, (bvals, bvecs), limits)
     protocol = read_protocol(
@@ -94,7 +104,18 @@ def _check_one(row, settings):
     )
     paths = {"b_values": row.bval, "vectors": row.bvec}
     notes = [("decoded", row.series, f"{paths[key]}: {note}") for key, note in notes.items()]
-    return protocol, notes
+    return protocol, notes + _low_shell(row, bvals[keep], bvecs[keep], settings["b0_threshold"])
+
+
+def _low_shell(row, bvals, bvecs, b0_threshold):
+    from glymflow.dwi.series import LOW_SHELL, SHELL_WIDTH, scheme
+
+    shells = scheme(bvals, bvecs, b0_threshold=b0_threshold)["Shells"]
+    if min(shells) >= LOW_SHELL / SHELL_WIDTH:
+        return []
+    fitted = " and ".join(f"{b:g}" for b in shells)
+    reason = f"{row.bval}: b = {fitted} is fitted, {shells[0]:g} is low for a tensor (shell_low)"
+    return [("low shell", row.series, reason)]
 
 
 def _mixed_steps(row, settings):
@@ -106,6 +127,19 @@ def _mixed_steps(row, settings):
     with naming(row.sidecar):
         lines = differing(read_json(row.sidecar), settings)
     return [("mixed steps", row.series, f"{row.sidecar}: {line}") for line in lines]
+
+
+def _unknown_axes(row, frame):
+    if frame != "scanner" or not row.space:
+        return []
+    reason = f"{row.dwi}: its axes are those of {row.space}; frame: scanner has no value for it"
+    return [("no value", row.series, reason)]
+
+
+def _borrowed_table(row):
+    if not row.preprocessed or os.path.dirname(row.bval) == os.path.dirname(row.dwi):
+        return []
+    return [("borrowed", row.series, f"{row.dwi}: has the b-values of {row.bval}")]
 
 
 def _correction(row, settings):
@@ -161,7 +195,7 @@ def describe(series, config):
     return {
         "subjects": series.participant_id.nunique(),
         "sessions": len(sessions),
-        "DWI series": f"{len(series)}, of which {series.preprocessed.sum()} already preprocessed",
+        "DWI series": f"{len(series)}, of which {_prepared(series)}",
         "with a T1w": f"{series.t1w.notna().sum()} of {len(series)}",
         "ROI sets": ", ".join(sets),
         "frames": ", ".join(frames),
@@ -170,6 +204,13 @@ def describe(series, config):
         **_describe_protocols(series),
         **_describe_corrections(series),
     }
+
+
+def _prepared(series):
+    """Count the preprocessed series by the way they are written."""
+    ways = series[series.preprocessed].layout.value_counts().sort_index()
+    said = ", ".join(f"{way} {count}" for way, count in ways.items())
+    return f"{series.preprocessed.sum()} already preprocessed" + (f" ({said})" if said else "")
 
 
 def page_files(sheet, subject, config):

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from glymflow.alps import frames, index, lesion_overlap, partial_volume, qc, uncertainty
-from glymflow.alps.domain import ROLES
+from glymflow.alps.domain import COMPONENTS, ROLES, SIDES
 from glymflow.alps.grey_matter import calibrate
+from glymflow.cohort.domain import PRIMARY_MODEL
 from glymflow.cohort.qc import NORMAL_95
 from glymflow.image.pose import rotation_part
 
@@ -47,6 +48,10 @@ class Scan:
         (`glymflow.alps.partial_volume.smear`).
     placed : bool
         Whether the regions are placed on the fibres, not by registration alone.
+    space : str, optional
+        The space of a series that was resampled: the scanner's axes are not known.
+    model : str
+        What the triangle is of. Standard errors are known of the tensor only.
     """
 
     triangle: np.ndarray
@@ -61,6 +66,8 @@ class Scan:
     calibration: np.ndarray | None = None
     smear: np.ndarray | None = None
     placed: bool = False
+    space: str | None = None
+    model: str = PRIMARY_MODEL
 
     @property
     def axes(self):
@@ -97,9 +104,12 @@ def measure(scan, points, known, thresholds, *, plain=False, volumes=None, lesio
             scan, points, sampled = _without_lesion(scan, points, sampled, plain=plain)
     symmetric = scan.lesion is None
     errors = _standard_errors(scan, points, symmetric=symmetric)
+    known = known | {"model": scan.model}
     before = _uncalibrated(scan, sampled, symmetric=symmetric)
     rows = []
     for row in index.measure_set(sampled, scan.axes, symmetric=symmetric):
+        if scan.space and row["frame"] == "scanner":
+            row |= dict.fromkeys(_OF_THE_FRAME, np.nan)
         row["calibration_change"] = row["alps_mean"] - before[row["frame"], "mean"]
         error = {side: errors[row["frame"], side] for side in _VALUES}
         row |= known | _intervals(row, error, uncertainty.METHOD_SHARE if scan.placed else 0)
@@ -135,10 +145,16 @@ def _without_lesion(scan, points, sampled, *, plain):
 def unavailable(known):
     """Return the rows of a ROI set that a series does not have: no values, and why."""
     judged = dict(zip(("qc_status", "qc_reasons"), qc.unavailable(), strict=True))
+    known = {"model": PRIMARY_MODEL} | known
     return [{"frame": frame} | known | judged for frame in frames.FRAMES]
 
 
 _VALUES = ("left", "right", "mean")
+# what a frame that is not known leaves out
+_OF_THE_FRAME = (
+    *(f"alps_{value}" for value in _VALUES),
+    *(f"{component}_{side}" for side in SIDES for component in COMPONENTS),
+)
 
 
 def _uncalibrated(scan, sampled, *, symmetric):
@@ -152,6 +168,8 @@ def _uncalibrated(scan, sampled, *, symmetric):
 
 def _standard_errors(scan, points, *, symmetric):
     """Noise of the scan and placement of the ROIs together, by frame and side."""
+    if scan.model != PRIMARY_MODEL:
+        return {(frame, side): np.nan for frame in frames.FRAMES for side in _VALUES}
     placing = uncertainty.PLACED_SD_MM if scan.placed else uncertainty.PLACEMENT_SD_MM
     shifts = uncertainty.random_shifts(placing)
     moved, regions = {}, {}

@@ -7,6 +7,7 @@ import pandas as pd
 from glymflow.alps import raw_data
 from glymflow.alps.domain import ALPS as DOMAIN
 from glymflow.alps.domain import RAW_FILES
+from glymflow.cohort.domain import of_primary_model
 from glymflow.dwi.protocol import name_protocols, protocol_lines, protocol_table
 from glymflow.figures import charts, slices
 from glymflow.figures.charts import figure_bytes
@@ -72,7 +73,7 @@ def subject_parts(files, *, series, roi_set, frame, limits):
     numbered = enumerate(zip(series, raw_files, *of_series, strict=True))
     for place, (name, raw, table_path, *images) in numbered:
         faults = {}
-        table = attempt(faults, "series", lambda path=table_path: read_tsv(path))
+        table = attempt(faults, "series", lambda path=table_path: of_primary_model(read_tsv(path)))
         pictures = _draw(*images, faults) if table is not None else {}
         section = describe_series(
             name, table, roi_set=roi_set, frame=frame, reasons=DOMAIN.reasons, pictures=pictures,

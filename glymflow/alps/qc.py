@@ -9,6 +9,7 @@ from glymflow.alps.domain import CODES, ROLES
 from glymflow.alps.fibre_pose import MAX_TURN_DEG, MIN_SIMILARITY, mending_turn
 from glymflow.alps.grey_matter import suspect
 from glymflow.cohort.qc import codes_in, judge_codes
+from glymflow.dwi.series import LOW_SHELL, SHELL_WIDTH
 
 MAX_APPLIED_SHIFT_MM = 6.0  # of ROIs that were moved by it; a larger one is a lost registration
 # right tables lead by 0.012 to 0.026 on real scans, wrong ones trail by as much
@@ -66,10 +67,14 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
         "gradients_turned": _gradients_turned(row, thresholds["max_gradient_turn_deg"]),
         "steps_differ": bool(row.get("steps_differ")),
         "motion_high": row["motion_worst_mm"] > thresholds["max_motion_mm"],
+        "shell_low": row.get("lowest_b", np.nan) < LOW_SHELL / SHELL_WIDTH,
         # below it the noise floor of magnitudes lowers what is measured across the fibres
         "snr_low": row.get("snr_b0", np.nan) < thresholds["min_snr_b0"],
         **_judge_mask(row, thresholds),
-        "head_turned": row["frame"] == "scanner" and turn > thresholds["max_turn_deg"],
+        "head_turned": row["frame"] == "scanner"
+        and not row.get("space")
+        and turn > thresholds["max_turn_deg"],
+        "scanner_unknown": row["frame"] == "scanner" and bool(row.get("space")),
         "alps_uncertain": np.nanmax([*(row[f"alps_{side}_se"] for side in _SIDES), 0])
         > thresholds["max_standard_error"],
         "alps_implausible": np.nanmin([*sides, low]) < low or np.nanmax([*sides, high]) > high,
@@ -120,6 +125,7 @@ def _gradients_turned(row, limit):
 _SAYS_IT = (
     ("roi_misplaced", "roi_off_axis"),
     ("roi_in_lesion", "roi_lesion"),
+    ("scanner_unknown", "alps_undefined"),
     ("gradient_table_suspect", "gradients_turned"),
     ("gradients_turned", "head_pose_unclear"),
 )

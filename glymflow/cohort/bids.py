@@ -20,6 +20,7 @@ from glymflow.io import LOST_LINK, InputFault
 
 DATATYPES = ("dwi", "anat", "fmap")
 MASK_DATATYPES = ("anat", "dwi", "swi", "perf", "ct", "lesion")  # where masks may lie
+DERIVED_DATATYPES = (*MASK_DATATYPES, "eddy")
 SIDECARS = {"bval": ".bval", "bvec": ".bvec", "sidecar": ".json"}
 
 # BIDS: letters and digits, in newer versions + too. Names of folders become wildcards, and these
@@ -116,7 +117,7 @@ def list_cohort(bids_dir, derivatives_dir=None, participants=None, participant_l
         if derivatives_dir is not None:
             known = set(subjects)
             names = [name for name in list_subjects(derivatives_dir) if name in known]
-            derived, more = scan_files(os.fspath(derivatives_dir), names, MASK_DATATYPES)
+            derived, more = scan_files(os.fspath(derivatives_dir), names, DERIVED_DATATYPES)
             faults += more
     table = os.path.join(bids_dir, "participants.tsv") if participants is None else participants
     return Listing(bids_dir, os.fspath(table), subjects, raw, derived, faults)

@@ -10,6 +10,8 @@ import importlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
+PRIMARY_MODEL = "tensor"  # the only one of ``cohort.tsv`` and the statistics
+
 
 class Measure(NamedTuple):
     """A column of the cohort table: what it is, in words, and its type and unit."""
@@ -76,6 +78,13 @@ class Domain:
         module, _, function = getattr(self, name).partition(":")
         imported = importlib.import_module(module)
         return getattr(imported, function) if function else imported
+
+
+def of_primary_model(table):
+    """Return the rows of the diffusion tensor, of a table that may have those of other models."""
+    if "model" not in table:
+        return table
+    return table[table["model"].isna() | (table["model"] == PRIMARY_MODEL)]
 
 
 def measure_columns(domains):

@@ -45,7 +45,11 @@ def masks_by_pattern(bids_dir, table_path, subjects, patterns, *, section):
 
 
 def _fields(pattern):
-    return [name for _, name, _, _ in Formatter().parse(pattern) if name is not None]
+    try:
+        return [name for _, name, _, _ in Formatter().parse(pattern) if name is not None]
+    except ValueError:
+        reason = "a brace without its partner; a field is written {participant_id}"
+        raise InputFault(f"{pattern}: {reason}") from None
 
 
 def _slots(key, fields, table, subjects, bids_dir, table_path):

@@ -7,7 +7,7 @@ from glymflow.domains import DOMAINS
 from glymflow.io import InputFault
 from glymflow.study.plan import load_plan, plan_faults
 from glymflow.workflow.config import config_faults, load_config
-from glymflow.workflow.intake import index_cohort, intake_settings
+from glymflow.workflow.intake import index_cohort, intake_settings, unused_derivatives
 
 
 def add_arguments(parser):
@@ -41,6 +41,8 @@ def run(args):
     plan = plan_of(config)
     cohort = cohort_of(config, rows) if plan else None
     facts |= session_facts(plan, cohort)
+    unused = unused_derivatives(config, rows)
+    broken += [("not used", "derivatives_dir", unused)] if unused else []
     print_plan(facts | {"study plan": config["study"] or "none: measures only, no statistics"})
     print_excluded(excluded, broken)
     print_protocols(protocol_warnings(series, plan, cohort))

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, stats
 
+from glymflow.cohort.domain import of_primary_model
 from glymflow.commands.repeatability_page import remarks, render_page, report_text
 from glymflow.io import InputFault, naming, read_tsv, write_tsv
 from glymflow.stats.agreement import agreement
@@ -50,6 +51,8 @@ def load_alps(path, by=()):
     for name in NAMES:
         if table[name].isna().any():
             raise InputFault(f"{path}: rows without {name}")
+    if "model" not in by:
+        table = of_primary_model(table)
     for name in VALUES:
         numbers = pd.to_numeric(table[name], errors="coerce")
         wrong = table.loc[~np.isfinite(numbers) & table[name].notna(), name]

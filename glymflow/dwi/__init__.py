@@ -15,6 +15,7 @@ Modules
 -------
 - `intake`: the DWI series of a cohort, by their names; preprocessed ones replace their raw series.
 - `acquisitions`: which series would count an acquisition twice; runs with parts of one table.
+- `layouts`: names of preprocessed series of other pipelines: image, table, brain mask, space.
 - `raw`: a series with all that the steps have to know of it, from its files.
 - `preprocess`: the steps from a raw series to one that a tensor can be fitted to, in their order.
 - `volume_check`: whether each volume is what the table says, by its signal.
@@ -38,7 +39,9 @@ Modules
 - `quality`: SNR, CNR, displacement, outliers and residuals of a scan, as tables.
 - `mask`: the brain in a b0 image, by median Otsu, filled up by the head network where signal is
   lost; concavity, holes, and what differs from the template's brain.
+- `given_mask`: whether the mask that comes with a preprocessed series is sound.
 - `tensor`: closed-form least squares, weighted or ordinary; FA, MD and principal direction.
+- `free_water`: the tensor of tissue beside free water, of several shells.
 - `resolution`: the blur that brings a series to the resolution of a study.
 - `gradient_check`: compares the table with the 23 that swapped or flipped axes give, by how well
   fibres continue from voxel to voxel. Nothing is corrected.

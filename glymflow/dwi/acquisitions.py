@@ -92,7 +92,8 @@ def split_lines(series):
 
 
 def _directions(row):
-    bvals, bvecs = read_gradients(row.bval, row.bvec, load_image(row.dwi).shape[3])
+    image = load_image(row.dwi)
+    bvals, bvecs = read_gradients(row.bval, row.bvec, image.shape[3], image.affine)
     return bvecs[(np.linalg.norm(bvecs, axis=1) > 0.5) & (bvals > bvals.min() + _WEIGHTED)]
 
 

@@ -1,4 +1,4 @@
-"""The DWI series of a cohort, found by their names; no file is opened."""
+"""The DWI series of a cohort, found by their names; no image is read."""
 
 import os
 import re
@@ -16,6 +16,7 @@ from glymflow.cohort.bids import (
     parse_entities,
     printable,
 )
+from glymflow.dwi import layouts
 from glymflow.dwi.acquisitions import left_out
 from glymflow.dwi.correction_intake import find_candidates
 
@@ -30,6 +31,9 @@ SERIES_COLUMNS = [
     "sidecar",
     "t1w",
     "preprocessed",
+    "layout",
+    "space",
+    "mask",
     "corrections",
 ]
 _IMAGE = re.compile(r"(.+)_(dwi|T1w)\.nii(?:\.gz)?$")
@@ -39,37 +43,51 @@ _DESC = (None, "preproc")  # any other desc- is a by-product of some pipeline
 _STEM = re.compile(rf"sub-{LABEL}(_[A-Za-z0-9]+-{LABEL})*")
 
 
-def find_series(listing, preferred=()):
+def find_series(listing, preferred=(), pattern=None):
     """List the DWI series of a cohort.
 
-    A preprocessed series of the folder of derivatives (``desc-preproc``) replaces the raw series
-    with the same entities; one made of several raw series (AP and PA merged) replaces them all.
-    Of several reconstructions of one acquisition one is left
-    (`glymflow.dwi.acquisitions.left_out`).
+    A preprocessed series of the folder of derivatives (`glymflow.dwi.layouts`) replaces the raw
+    series with the same entities; one made of several raw series (AP and PA merged) replaces them
+    all. Raw series of its session that it does not replace are left out. Of several
+    reconstructions of one acquisition one is left (`glymflow.dwi.acquisitions.left_out`).
 
     Parameters
     ----------
     listing : glymflow.cohort.bids.Listing
     preferred : sequence of str
         Labels of ``rec-``, the best first.
+    pattern : str, optional
+        The config's `dwi.preprocessed`.
 
     Returns
     -------
     Found
         `rows`: one row per series, sorted, `SERIES_COLUMNS`. `session_id`, `sidecar` and `t1w` are
         None where there is none; `t1w` is of the session, else of any session of the subject;
+        `layout` says how a preprocessed series is written, `space` in which space it is if not in
+        the scanner's, `mask` is the brain mask that comes with it;
         `corrections` are the files that may correct its distortion
         (`glymflow.dwi.correction_intake.read_candidates`).
         `folders` have a DWI, also one that cannot be used.
     """
     images, files = _images(listing.raw), listing.raw
+    raw = images[(images.suffix == "dwi") & images.desc.isna()]
     if listing.derived is not None and listing.derived is not listing.raw:
         derived = _images(listing.derived)
         images = pd.concat([images, derived[derived.desc == "preproc"]], ignore_index=True)
         files = pd.concat([files, listing.derived], ignore_index=True)
-    series, faults = _select_series(images, files, preferred=preferred)
+    foreign, faults = layouts.find_by_pattern(pattern, listing, raw)
+    if listing.derived is not None:
+        foreign = layouts.find_foreign(listing.derived, raw) + foreign
+    if foreign:
+        known = {"suffix": "dwi", "desc": "preproc", "in_template": False}
+        more = pd.DataFrame([record | known for record in foreign], dtype=object)
+        same = images.path.isin(more.path)
+        images = pd.concat([images[~same], more], ignore_index=True)
+        images["in_template"] = images.in_template.astype(bool)
+    series, more = _select_series(images, files, preferred=preferred)
     dwi = images[(images.suffix == "dwi") & images.desc.isin(_DESC)]
-    return Found(series, faults, set(dwi.folder))
+    return Found(series, faults + more, set(dwi.folder))
 
 
 def missing_series(listing, found, faults, measured_otherwise):
@@ -124,9 +142,16 @@ def _select_series(images, files, preferred=()):
     """Turn DWI images into series; return them and the faults of those that cannot be used."""
     dwi = images[(images.suffix == "dwi") & images.desc.isin(_DESC)].copy()
     dwi["preprocessed"] = dwi.desc == "preproc"
+    layout = dwi["layout"] if "layout" in dwi else pd.Series(None, dwi.index, dtype=object)
+    dwi["layout"] = layout.where(layout.notna(), np.where(dwi.preprocessed, *_LAYOUT))
     dwi["claim"] = [
         frozenset((k, v) for k, v in e.items() if k not in _DERIVED_ENTITIES) for e in dwi.entities
     ]
+    for column in SIDECARS:
+        dwi[column] = _find_sidecars(dwi, files, column, "dwi", "dwi")
+    unusable = _complete_preprocessed(dwi, files)
+    faults = [_fault_row(row, row.stem, fault) for row, fault in unusable]
+    dwi = dwi.drop([row.Index for row, _ in unusable])
     dwi = dwi[np.logical_not(_replaced(dwi))]
     dwi["fault"] = [_name_fault(*row) for row in zip(*(dwi[c] for c in _NAME_COLUMNS), strict=True)]
     dwi["series"] = dwi.stem.str.replace("_desc-preproc", "", regex=False)
@@ -137,8 +162,6 @@ def _select_series(images, files, preferred=()):
         for row in twins.itertuples():
             others = " and ".join(sorted(twins.path.drop(row.Index)))
             dwi.loc[row.Index, "fault"] = f"has the same series name as {others}"
-    for column in SIDECARS:
-        dwi[column] = _find_sidecars(dwi, files, column, "dwi", "dwi")
     for column in ("bval", "bvec"):
         missing = dwi.fault.isna() & dwi[column].isna()
         for index, path in dwi.path[missing].items():
@@ -150,23 +173,68 @@ def _select_series(images, files, preferred=()):
             dwi.loc[index, "fault"] = said
     for index, reason in left_out(dwi[dwi.fault.isna()], preferred).items():
         dwi.loc[index, "fault"] = reason
+    _leave_raw_out(dwi)
 
     bad = dwi[dwi.fault.notna()]
-    faults = [
-        (
-            row.participant_id,
-            row.session_id,
-            printable(row.series),
-            "intake",
-            f"{printable(row.path)}: {row.fault}",
-        )
-        for row in bad.itertuples()
-    ]
+    faults += [_fault_row(row, row.series, row.fault) for row in bad.itertuples()]
     good = dwi[dwi.fault.isna()].rename(columns={"path": "dwi"})
     good["t1w"] = _find_t1w(good, images)
     good["corrections"] = _find_corrections(good, images, files)
     series = good.sort_values(["folder", "series"], ignore_index=True)[SERIES_COLUMNS]
     return none_for_missing(series).astype({"preprocessed": bool}), faults
+
+
+_LAYOUT = (layouts.BIDS, layouts.RAW)
+
+
+def _fault_row(row, name, fault):
+    reason = f"{printable(row.path)}: {fault}"
+    return (row.participant_id, row.session_id, printable(name), "intake", reason)
+
+
+def _complete_preprocessed(dwi, files):
+    """Fill in table, mask and space of preprocessed series, in place.
+
+    Returns
+    -------
+    list of (row, str)
+        The series that cannot be used while a raw series can, with the fault.
+    """
+    dwi["mask"] = dwi["space"] = None
+    ready = dwi[dwi.preprocessed]
+    raw = layouts.in_folders(dwi[~dwi.preprocessed & dwi.bval.notna() & dwi.bvec.notna()])
+    folders = layouts.neighbours(ready.path, files)
+    unusable, found = [], []
+    for row in ready.itertuples():
+        beside = folders[os.path.dirname(row.path)]
+        bval, bvec = layouts.own_table(row.path, beside, row.layout)
+        if row.layout == layouts.BIDS:
+            bval, bvec = row.bval or bval, row.bvec or bvec
+        own = [one for one in raw.get(row.folder, []) if row.claim <= one.claim]
+        fault = None
+        if not bvec:
+            fault = layouts.no_directions(row.layout)
+        elif not bval:
+            bval, fault = layouts.inherit_bvals(row.path, sorted({one.bval for one in own}))
+        if fault and own and not row.broken:
+            instead = " and ".join(sorted(one.stem for one in own))
+            unusable.append((row, f"{fault}; the raw series {instead} is measured instead"))
+        mask = layouts.own_mask(row.path, row.entities, beside, row.layout)
+        found.append((bval, bvec, mask, layouts.space_of(row.entities, row.path)))
+    columns = ["bval", "bvec", "mask", "space"]
+    dwi.loc[ready.index, columns] = pd.DataFrame(found, ready.index, columns, dtype=object)
+    return unusable
+
+
+def _leave_raw_out(dwi):
+    """Mark the raw series of sessions that have a preprocessed one: they are never averaged."""
+    good = dwi[dwi.fault.isna()]
+    ready = good[good.preprocessed].groupby("folder").series.agg(lambda names: " and ".join(names))
+    for row in good[~good.preprocessed & good.folder.isin(ready.index)].itertuples():
+        dwi.loc[row.Index, "fault"] = (
+            f"a raw series beside a preprocessed one of its session ({ready[row.folder]}) is left "
+            "out, since both are not averaged; preprocess it too"
+        )
 
 
 _NAME_COLUMNS = ["participant_id", "session_id", "stem", "entities", "broken", "in_template"]

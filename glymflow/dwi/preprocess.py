@@ -16,7 +16,7 @@ import numpy as np
 from glymflow.dwi import resolution, volume_check
 from glymflow.dwi.denoise import denoise
 from glymflow.dwi.mask import concavity, holes_ml, mask_brain
-from glymflow.dwi.series import fsl_gradients, select_volumes, world_gradients
+from glymflow.dwi.series import fsl_gradients, select_volumes, volume_limits, world_gradients
 from glymflow.dwi.unring import unring
 from glymflow.image.grid import voxel_volume
 from glymflow.io import InputFault, naming
@@ -60,6 +60,8 @@ class Scan:
         Image axis of the phase encoding and of the slices, if known.
     choice : glymflow.dwi.correction.Choice, optional
         What corrects the distortion.
+    given : (X, Y, Z) bool array or str, optional
+        The brain mask that comes with a preprocessed series, or why it cannot be read.
     mask : (X, Y, Z) bool array, optional
         The brain, from the step that finds it.
     numbers : (N,) int array, optional
@@ -92,6 +94,7 @@ class Scan:
     phase_axis: int | None = None
     slice_axis: int | None = None
     choice: object = None
+    given: object = None
     mask: np.ndarray | None = None
     noise: float | None = None
     numbers: np.ndarray | None = None
@@ -196,8 +199,7 @@ def check_volumes(scan, settings):
     words = {number: what for number, (_, what) in odd.items()}
     if odd:
         with naming(f"without {'; '.join(f'volume {n} ({what})' for n, what in words.items())}"):
-            limit = settings["b0_threshold"]
-            select_volumes(scan.bvals[keep], scan.bvecs[keep], b0_threshold=limit)
+            select_volumes(scan.bvals[keep], scan.bvecs[keep], **volume_limits(settings))
     return scan.after(keep=keep, facts={"VolumesOdd": words, "VolumeCodes": sorted(codes)})
 
 
@@ -223,9 +225,15 @@ def choose_volumes(scan, settings):
 
 
 def find_brain(scan, settings):
-    """Find the brain in the mean of the volumes up to `b0_threshold`."""
-    b0 = mean_b0(scan, settings)
-    mask, facts = mask_brain(b0, scan.affine)
+    """Find the brain in the mean of the volumes up to `b0_threshold`, or take the given mask."""
+    b0, mask, facts = mean_b0(scan, settings), None, {"MaskSource": "b0"}
+    if scan.given is not None:
+        from glymflow.dwi.given_mask import use_mask
+
+        mask, facts = use_mask(scan.given, b0, scan.affine)
+    if mask is None:
+        mask, found = mask_brain(b0, scan.affine)
+        facts = found | facts
     volume = float(mask.sum() * voxel_volume(scan.affine) / 1000)
     weighted = scan.bvals > settings["b0_threshold"]
     means = {"raw_b0": b0, "b0": b0, "weighted": scan.data[..., weighted].mean(axis=3)}
@@ -357,7 +365,7 @@ def turn_gradients(scan, settings):
     good = ~scan.lost.left_out
     facts = {"VolumesLeftOut": scan.numbers[~good]}
     try:
-        select_volumes(scan.bvals[good], bvecs[good], b0_threshold=settings["b0_threshold"])
+        select_volumes(scan.bvals[good], bvecs[good], **volume_limits(settings))
     except InputFault as fault:  # all are better than none
         good, facts = np.ones_like(good), {"VolumesLeftOut": [], "VolumesNotLeftOut": str(fault)}
     return scan.after(

@@ -20,7 +20,6 @@ Power J. D. et al. NeuroImage 59, 2142-2154 (2012): framewise displacement.
 import re
 
 import numpy as np
-import pandas as pd
 from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
@@ -233,6 +232,8 @@ def quality_row(facts, mask, affine, *, field=None, phase_axis=None):
 
 def quality_table(rows):
     """Return rows of `quality_row`, each with its `ENTITIES`, as a table; CNR after the SNR."""
+    import pandas as pd
+
     table = pd.DataFrame(rows)
     shells = [name for name in table if re.fullmatch(r"cnr_b\d+", name)]
     shells.sort(key=lambda name: int(name.removeprefix("cnr_b")))
@@ -266,6 +267,8 @@ def volume_table(numbers, bvals, moved=None, found=None, *, left_out=(), displac
     DataFrame
         One row per volume. Rotations are rotation vectors: their length is the angle.
     """
+    import pandas as pd
+
     numbers = np.asarray(numbers)
     table = pd.DataFrame(index=range(len(numbers)), columns=list(VOLUMES), dtype=float)
     if moved is not None:
@@ -306,6 +309,8 @@ def slice_table(numbers, found=None):
         `volume`, and slice_0, slice_1, ... along the slice axis of the image; four decimals,
         negative where there is more signal than predicted, NaN where nothing was judged.
     """
+    import pandas as pd
+
     lost = np.empty((len(numbers), 0)) if found is None else np.round(found.lost, 4)
     columns = {f"slice_{number}": column for number, column in enumerate(lost.T)}
     return pd.DataFrame({"volume": np.asarray(numbers), **columns})

@@ -14,18 +14,22 @@ from glymflow.io import InputFault, naming, require, whole
 MIN_DIRECTIONS = 6
 WORST = 95  # percentile of the volumes whose motion is judged: the largest may be one bad fit
 SHELL_WIDTH = 1.05  # scanners store 1505 where 1500 was asked for
+LOW_SHELL = 500  # s/mm^2; below it noise and free water rule the tensor (docs/notes/shells.md)
 _LEAST_SHARE = 1e-3  # of a blur that lies in the mask; with less there is no value
 
 
-def read_gradients(bval, bvec, n_volumes):
-    """Read a gradient table in FSL format.
+def read_gradients(bval, bvec, n_volumes, affine=None):
+    """Read a gradient table in FSL format, or MRtrix' ``.b``.
 
     Parameters
     ----------
     bval, bvec : path-like
-        b-values (s/mm^2) and directions; bvec has three rows (or three columns).
+        b-values (s/mm^2) and directions; bvec has three rows (or three columns). Where bvec ends
+        in ``.b``, it has a row x, y, z, b for each volume, in world axes (RAS+).
     n_volumes : int
         Number of volumes of the image that the table belongs to.
+    affine : (4, 4) array, optional
+        Voxel to world (RAS+, mm) of that image; for a ``.b``.
 
     Returns
     -------
@@ -39,10 +43,10 @@ def read_gradients(bval, bvec, n_volumes):
     InputFault
         If a file is missing, is not numeric, or does not fit the number of volumes.
     """
-    return read_table(bval, bvec, n_volumes)[:2]
+    return read_table(bval, bvec, n_volumes, affine)[:2]
 
 
-def read_table(bval, bvec, n_volumes):
+def read_table(bval, bvec, n_volumes, affine=None):
     """Read a gradient table as `read_gradients`, and say what of it was decoded.
 
     Returns
@@ -53,6 +57,8 @@ def read_table(bval, bvec, n_volumes):
         "b_values" and "vectors": how they were decoded (`glymflow.dwi.table_units`); empty for a
         table in s/mm^2 with unit vectors.
     """
+    if str(bvec).endswith(".b"):
+        return *_read_mrtrix(bvec, n_volumes, affine), {}
     written = _read_bvals(bval, n_volumes)
     with naming(bval):
         bvals, units = to_mm2(written)
@@ -66,6 +72,12 @@ def read_table(bval, bvec, n_volumes):
         bvals, bvecs, lengths = split_lengths(bvals, np.nan_to_num(bvecs.T))
     notes = {"b_values": units, "vectors": lengths}
     return bvals, bvecs, {name: note for name, note in notes.items() if note}
+
+
+def _unit(vectors):
+    vectors = np.nan_to_num(vectors)
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0.1)
 
 
 def require_geometry(affine):
@@ -98,7 +110,19 @@ def read_bvals(bval, n_volumes):
 
 
 def _read_bvals(bval, n_volumes):
-    bvals = _read_numbers(bval).ravel()
+    return _sound_bvals(bval, _read_numbers(bval).ravel(), n_volumes)
+
+
+def _read_mrtrix(path, n_volumes, affine):
+    """Read a table with the columns x, y, z (world), b; as `read_gradients`."""
+    rows = _read_numbers(path)
+    if rows.ndim != 2 or rows.shape[1] != 4:
+        raise InputFault(f"{path}: a row of a .b table has four numbers: x, y, z and b")
+    bvals = _sound_bvals(path, rows[:, 3], n_volumes)
+    return bvals, fsl_gradients(_unit(rows[:, :3]), affine)
+
+
+def _sound_bvals(bval, bvals, n_volumes):
     if bvals.size != n_volumes:
         raise InputFault(f"{bval}: {bvals.size} b-values for {n_volumes} volumes")
     if not np.all(np.isfinite(bvals)) or bvals.min() < 0:
@@ -128,7 +152,8 @@ def _read_numbers(path):
     require(path)
     try:
         with open(path, encoding="utf-8-sig") as file:
-            rows = [line.replace(",", " ").split() for line in file if line.strip()]
+            lines = [line.partition("#")[0].replace(",", " ").split() for line in file]
+        rows = [line for line in lines if line]
         return np.array([[float(item) for item in row] for row in rows])
     except ValueError:
         raise InputFault(f"{path}: not a table of numbers with rows of equal length") from None
@@ -167,22 +192,35 @@ def fsl_gradients(directions, affine):
 
 
 def scheme(bvals, bvecs, *, b0_threshold=50):
-    """Return the b-value (median of the weighted volumes) and the number of directions, as facts.
+    """Return b-value (median of the weighted volumes), shells and number of directions, as facts.
 
     Directions that differ by less than 3 degrees, or by their sign, are one.
     """
-    weighted = np.asarray(bvals) > b0_threshold
+    from glymflow.dwi.prediction import shells_of
+
+    weighted, shells = np.asarray(bvals) > b0_threshold, shells_of(bvals, b0_threshold)
+    medians = [np.median(bvals[shells == shell]) for shell in range(1, shells.max() + 1)]
     apart = np.abs(bvecs[weighted] @ bvecs[weighted].T) < np.cos(np.radians(3))
     first = [row[:number].all() for number, row in enumerate(apart)]
-    return {"BValue": float(np.median(bvals[weighted])), "Directions": int(sum(first))}
+    return {
+        "BValue": float(np.median(bvals[weighted])),
+        "Shells": [float(round(value, -1)) for value in medians],
+        "Directions": int(sum(first)),
+    }
 
 
-def select_volumes(bvals, bvecs, *, b0_threshold=50, shell_max=1500):
-    """Choose the volumes for the tensor fit: b0 and the shells up to `shell_max`.
+def volume_limits(settings):
+    """Return what of the config's `dwi` chooses the volumes of the fit, for `select_volumes`."""
+    return {name: settings[name] for name in ("b0_threshold", "shell_max", "shells")}
 
-    A shell may exceed `shell_max` by 5 %. When every shell lies above it, the lowest is used
-    (within 10 %). Weighted volumes
-    without a direction (a trace image that the scanner appended) are left out.
+
+def select_volumes(bvals, bvecs, *, b0_threshold=50, shell_max=1500, shells="auto"):
+    """Choose the volumes for the tensor fit: b0 and some shells.
+
+    ``auto`` takes the shells from `LOW_SHELL` to `shell_max` (5 % more is allowed); shells below it
+    only if there are too few directions without. When no shell lies in between, the lowest above
+    (within 10 %) and those below are used together. Weighted volumes without a direction (a trace
+    image that the scanner appended) are left out.
 
     Parameters
     ----------
@@ -190,6 +228,8 @@ def select_volumes(bvals, bvecs, *, b0_threshold=50, shell_max=1500):
         s/mm^2. Vendors store 0 < b < 1 too, so b0 means ``b <= b0_threshold``.
     bvecs : (N, 3) array
         Unit vectors, any axes.
+    shells : "auto" or sequence of float
+        Or these, within 10 %.
 
     Returns
     -------
@@ -198,7 +238,8 @@ def select_volumes(bvals, bvecs, *, b0_threshold=50, shell_max=1500):
     Raises
     ------
     InputFault
-        If there is no b0, no weighted volume, or fewer than six independent directions.
+        If there is no b0, no weighted volume, fewer than six independent directions, or a shell
+        that is asked for is missing.
     """
     bvals = np.asarray(bvals, dtype=float)
     b0 = bvals <= b0_threshold
@@ -217,19 +258,48 @@ def select_volumes(bvals, bvecs, *, b0_threshold=50, shell_max=1500):
             f"no b0 volume: the smallest b-value is {low:g}, dwi.b0_threshold is"
             f" {b0_threshold:g}{hint}"
         )
-    limit = max(SHELL_WIDTH * shell_max, 1.1 * bvals[weighted].min())
-    weighted &= bvals <= limit
-    directions = np.asarray(bvecs)[weighted]
-    dyads = np.einsum("ni,nj->nij", directions, directions).reshape(-1, 9)
-    rank = np.linalg.matrix_rank(dyads, tol=1e-2) if len(dyads) else 0
-    cosines = np.abs(directions @ directions.T)
-    n_unique = len({tuple(np.flatnonzero(row > 0.999)) for row in cosines})
-    if n_unique < MIN_DIRECTIONS or rank < MIN_DIRECTIONS:
+    if isinstance(shells, str):
+        weighted &= _shells_of_choice(bvals, np.asarray(bvecs), weighted, shell_max)
+    else:
+        weighted &= _named_shells(bvals, weighted, shells)
+    n_unique, enough = _independent(np.asarray(bvecs)[weighted])
+    if not enough:
         raise InputFault(
             f"{n_unique} different gradient directions at b <= {bvals[weighted].max():g}, "
             f"the tensor needs {MIN_DIRECTIONS} that do not lie on one cone"
         )
     return b0 | weighted
+
+
+def _shells_of_choice(bvals, bvecs, weighted, shell_max):
+    """Mark the volumes whose b-value suits a tensor best."""
+    limit, floor = SHELL_WIDTH * shell_max, min(LOW_SHELL, shell_max) / SHELL_WIDTH
+    below = bvals <= limit
+    middle = below & (bvals >= floor)
+    if (weighted & middle).any():
+        return middle if _independent(bvecs[weighted & middle])[1] else below
+    above = bvals[weighted & ~below]
+    return below | (bvals <= 1.1 * above.min()) if len(above) else below
+
+
+def _named_shells(bvals, weighted, shells):
+    chosen = np.zeros(len(bvals), dtype=bool)
+    for shell in shells:
+        near = np.abs(bvals - shell) <= 0.1 * shell
+        if not (near & weighted).any():
+            there = ", ".join(f"{b:g}" for b in np.unique(np.round(bvals[weighted], -1)))
+            raise InputFault(f"no shell of b = {shell:g} (dwi.shells); there are {there}")
+        chosen |= near
+    return chosen
+
+
+def _independent(directions):
+    """Count different directions; say whether they determine a tensor."""
+    dyads = np.einsum("ni,nj->nij", directions, directions).reshape(-1, 9)
+    rank = np.linalg.matrix_rank(dyads, tol=1e-2) if len(dyads) else 0
+    cosines = np.abs(directions @ directions.T)
+    n_unique = len({tuple(np.flatnonzero(row > 0.999)) for row in cosines})
+    return n_unique, n_unique >= MIN_DIRECTIONS and rank >= MIN_DIRECTIONS
 
 
 def estimate_motion(data, predicted, mask, affine, *, iterations=3):

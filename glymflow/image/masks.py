@@ -18,8 +18,14 @@ UNDERSHOOT = 0.3  # of the largest value: how far interpolation goes below 0 and
 MOST_ML = 700.0  # half of a brain
 
 
-def read_mask(path: FilePath) -> tuple[np.ndarray, np.ndarray, bool]:
+def read_mask(path: FilePath, *, of_brain: bool = False) -> tuple[np.ndarray, np.ndarray, bool]:
     """Read a mask of a lesion or of perivascular spaces (`binarise`, `check_extent`).
+
+    Parameters
+    ----------
+    path : path-like
+    of_brain : bool
+        It is the mask of a brain, whose extent is not checked here.
 
     Returns
     -------
@@ -37,7 +43,8 @@ def read_mask(path: FilePath) -> tuple[np.ndarray, np.ndarray, bool]:
     image = load_image(path, ndim=3)
     with naming(path):
         inside, plain = binarise(image_data(image, dtype=None))
-        check_extent(inside, image.affine)
+        if not of_brain:
+            check_extent(inside, image.affine)
     return inside, image.affine, plain
 
 

@@ -35,7 +35,10 @@ CODES = {
     "lesion_not_coregistered": ("warn", "The mask cannot be brought to the template."),
     "lesion_outside_brain": ("warn", "Much of the mask lies outside the template's brain."),
     "lesion_space_unknown": ("warn", "The DWI lies in another space; there is no way to it."),
-    "lesion_not_in_brain": ("fail", "Most of the mask lies outside the brain: another space?"),
+    "lesion_not_in_brain": (
+        "fail",
+        "Most of the mask is outside the brain, as in another space.",
+    ),
     "side_disagrees": ("warn", "The side in participants.tsv is not the measured one."),
     "location_disagrees": ("warn", "The location in participants.tsv is not the measured one."),
 }

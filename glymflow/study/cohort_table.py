@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pandas as pd
 
-from glymflow.cohort.domain import measure_columns
+from glymflow.cohort.domain import measure_columns, of_primary_model
 from glymflow.cohort.participants import KEYS
 from glymflow.cohort.qc import NORMAL_95
 from glymflow.domains import DOMAINS
@@ -49,6 +49,7 @@ def merge_cohort(measures, participants, *, roi_set, frame, combine):
     merged = pd.DataFrame(columns=KEYS, dtype=object)
     for name, table in measures.items():
         if name == "alps":
+            table = of_primary_model(table)
             chosen = table[(table.roi_set == roi_set) & (table.frame == frame)]
             merged = _combine_series(chosen, combine)
             continue

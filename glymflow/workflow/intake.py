@@ -6,14 +6,16 @@ it can measure.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 
 import pandas as pd
 
-from glymflow.cohort.bids import list_cohort, none_for_missing, select_sessions
+from glymflow.cohort.bids import list_cohort, none_for_missing, same_folder, select_sessions
 from glymflow.cohort.participants import EXCLUDED_COLUMNS, read_participants
 from glymflow.domains import DOMAINS
 from glymflow.dwi.intake import missing_series
+from glymflow.dwi.layouts import LOOKED_FOR
 
 ORDER = ["participant_id", "session_id", "series", "stage", "reason"]
 
@@ -155,3 +157,37 @@ def leave_out_crashed(
         rows[name] = table[~gone].reset_index(drop=True)
     added = pd.DataFrame(lost, columns=EXCLUDED_COLUMNS, dtype=object)
     return rows, pd.concat([excluded, added], ignore_index=True)
+
+
+def unused_derivatives(config: dict, rows: dict) -> str | None:
+    """Say that nothing in the folder of derivatives is used, and what was looked for.
+
+    Parameters
+    ----------
+    config : dict
+    rows : dict of str to DataFrame
+        From `index_cohort`.
+
+    Returns
+    -------
+    str or None
+        None if something is used, or there is no such folder.
+    """
+    folder, bids_dir = config["derivatives_dir"], config["bids_dir"]
+    if folder is None or same_folder(folder, bids_dir):
+        return None
+    start = os.path.join(folder, "")
+    for table in rows.values():
+        for column in table:
+            if any(isinstance(cell, str) and cell.startswith(start) for cell in table[column]):
+                return None
+    names = [name for name in sorted(os.listdir(folder)) if name.startswith("sub-")]
+    shared = sum(os.path.isdir(os.path.join(bids_dir, name)) for name in names)
+    whose = f"in its {shared} folders of subjects of bids_dir"
+    if not shared:
+        whose = "but no sub-<label> folder in it has the name of one in bids_dir"
+    return (
+        f"{folder}: nothing in it is used. Looked for DWI ({LOOKED_FOR}) and masks of lesions and "
+        f"EPVS (*_label-lesion_mask.nii.gz, *_label-EPVS_mask.nii.gz), {whose}. dwi.preprocessed "
+        "names DWI with other names (docs/inputs.md)"
+    )

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from glymflow.dwi import quality as dwi_quality
-from glymflow.dwi.series import read_gradients, world_gradients
+from glymflow.dwi.series import read_gradients, world_gradients, write_gradients
 from glymflow.dwi.tensor import fit_tensor, full_tensors, lower_triangles, scalars
 from glymflow.io import (
     InputFault,
@@ -160,6 +160,32 @@ def test_images_for_the_report_show_all_round_the_brain(walk, maps, phantom_scan
     residual = image_data(load_image(walk.path["residual"]))
     assert not residual[maps["mask"] == 0].any()
     assert 0.5 * 1000 / 30 < np.median(residual[maps["mask"] > 0]) < 1.5 * 1000 / 30
+
+
+@pytest.mark.slow
+def test_shells_for_free_water_are_kept_and_not_fitted(walk, rerun, maps, phantom_scan, tmp_path):
+    data, bvals = phantom_scan["dwi"], phantom_scan["bvals"]
+    b0 = data[..., bvals == 0].mean(axis=3, keepdims=True)
+    weighted = bvals > 0
+    high = np.divide(data**2, b0, out=np.zeros_like(data), where=b0 > 0)[..., weighted] + 1
+    save_image(np.concatenate([data, high], axis=3), phantom_scan["affine"], tmp_path / "x.nii.gz")
+    table = (
+        np.r_[bvals, 2 * bvals[weighted]],
+        np.vstack([phantom_scan["bvecs"], phantom_scan["bvecs"][weighted]]),
+    )
+    write_gradients(*table, tmp_path / "x.bval", tmp_path / "x.bvec")
+    raw = {"dwi": tmp_path / "x.nii.gz", "bval": tmp_path / "x.bval", "bvec": tmp_path / "x.bvec"}
+    written = rerun("fit_tensor", free_water=True, **raw)
+    facts = read_json(written.tensor_sidecar)
+    assert facts["TensorVolumes"] == list(range(len(bvals)))
+    assert facts["Shells"] == [1000]
+    assert read_json(written.preproc_sidecar)["BValues"] == [0, 1000, 2000]
+    assert load_image(written.preproc).shape[3] == len(table[0])
+    inside = (image_data(load_image(written.mask)) > 0) & (maps["mask"] > 0)
+    found = image_data(load_image(written.tensor))[inside]
+    np.testing.assert_allclose(found, maps["tensor"][inside], atol=1e-8)
+    plain = read_json(walk.path["fit"])
+    assert plain["TensorVolumes"] == list(range(len(bvals)))
 
 
 def test_ols_gives_another_result(walk, rerun, maps):

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 from glymflow.alps import bundles, index
 from glymflow.alps.index import COLUMNS
 from glymflow.alps.rois import ROLES, ellipsoid_points, mask_points
+from glymflow.dwi.series import read_gradients, write_gradients
 from glymflow.image.registration import map_points
 from glymflow.io import (
     InputFault,
@@ -89,6 +90,38 @@ def test_values_of_the_series_are_in_every_row(table, walk):
         "directions": 15,
     }.items():
         np.testing.assert_allclose(table[name], value)
+
+
+@pytest.mark.slow
+def test_tissue_beside_free_water_has_rows_of_its_own(walk, rerun, table, tmp_path):
+    """Where a second shell is there; what the tensor says stays as it is."""
+    image = load_image(walk.path["preproc"])
+    signal = image_data(image)
+    n = signal.shape[3]
+    bvals, bvecs = read_gradients(walk.path["sel.bval"], walk.path["sel.bvec"], n)
+    # 15 % of free water: at twice the b-value tissue has its square, water that of its own
+    b0, share = signal[..., bvals < 50].mean(axis=3, keepdims=True), 0.15
+    tissue = np.divide(signal, b0, out=np.zeros_like(signal), where=b0 > 0)
+    shells = [
+        b0 * ((1 - share) * tissue**factor + share * np.exp(-factor * bvals * 3e-3))
+        for factor in (1, 2)
+    ]
+    path = {name: str(tmp_path / name) for name in ("two.nii.gz", "two.bval", "two.bvec")}
+    save_image(np.concatenate(shells, axis=3).astype(np.float32), image.affine, path["two.nii.gz"])
+    write_gradients(
+        np.r_[bvals, 2 * bvals], np.vstack([bvecs] * 2), path["two.bval"], path["two.bvec"]
+    )
+    written = rerun(
+        "measure_alps", free_water=True, dwi=path["two.nii.gz"], bval=path["two.bval"],
+        bvec=path["two.bvec"],
+    )  # fmt: skip
+    both = read_tsv(written.alps)
+    assert both.model.value_counts().to_dict() == {"tensor": 12, "fwdti": 12}
+    values = ["roi_set", "frame", "alps_left", "alps_right"]
+    plain, wet = (both[both.model == name].reset_index(drop=True) for name in ("tensor", "fwdti"))
+    pd.testing.assert_frame_equal(plain[values], table[values])
+    np.testing.assert_allclose(wet.alps_mean, table.alps_mean, rtol=0.08)
+    assert wet.alps_mean_se.isna().all()
 
 
 @pytest.mark.parametrize("roi_set", ["barisano2025", "ad2025", "sheet", "longsheet"])

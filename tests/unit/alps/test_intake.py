@@ -13,7 +13,7 @@ from glymflow.dwi.preprocess import OFF
 from glymflow.io import write_json
 
 CONFIG = {
-    "dwi": {"b0_threshold": 50, "shell_max": 1500} | OFF,
+    "dwi": {"b0_threshold": 50, "shell_max": 1500, "shells": "auto"} | OFF,
     "roi_set": "one",
     "roi_sets": {"one": {}, "two": {}},
     "frame": "fibre",
@@ -66,6 +66,48 @@ def test_a_preprocessed_series_made_with_other_steps_is_named(tmp_path):
     assert faults == [("mixed steps", "sub-1", words)]
     same = CONFIG | {"dwi": CONFIG["dwi"] | {"denoise": "mppca"}}
     assert check(rows, same)[1] == []
+
+
+def test_a_scanner_frame_that_a_resampled_series_has_not_is_named(tmp_path):
+    write_series(tmp_path / "raw", "sub-1")
+    ready = write_series(tmp_path / "ready", "sub-1").parent
+    for path in list(ready.iterdir()):
+        path.rename(ready / path.name.replace("_dwi.", "_space-ACPC_desc-preproc_dwi."))
+    rows = index(list_cohort(tmp_path / "raw", tmp_path / "ready"), settings(CONFIG, {}), {}).rows
+    usable, faults = check(rows, CONFIG | {"frame": "scanner"})
+    assert [fault[:2] for fault in faults] == [("no value", "sub-1_space-ACPC")]
+    assert "its axes are those of ACPC" in faults[0][2]
+    assert check(rows, CONFIG)[1] == []
+    words = "1, of which 1 already preprocessed (desc-preproc 1)"
+    assert describe(usable, CONFIG)["DWI series"] == words
+
+
+def test_b_values_of_the_raw_series_are_named(tmp_path):
+    raw = write_series(tmp_path / "raw", "sub-1")
+    ready = write_series(tmp_path / "ready", "sub-1").parent
+    (ready / "sub-1_dwi.bval").unlink()
+    for path in list(ready.iterdir()):
+        path.rename(ready / path.name.replace("_dwi.", "_desc-preproc_dwi."))
+    rows = index(list_cohort(tmp_path / "raw", tmp_path / "ready"), settings(CONFIG, {}), {}).rows
+    usable, faults = check(rows, CONFIG)
+    assert usable.preprocessed.tolist() == [True]
+    assert [fault[:2] for fault in faults] == [("borrowed", "sub-1")]
+    assert faults[0][2].endswith(f"has the b-values of {raw.parent / 'sub-1_dwi.bval'}")
+
+
+def test_a_pattern_without_any_file_is_named(series):
+    pattern = "hcp/{participant_id}/data.nii.gz"
+    faults = check(series, CONFIG | {"dwi": CONFIG["dwi"] | {"preprocessed": pattern}})[1]
+    assert ("not used", "dwi.preprocessed", f"{pattern}: nobody has such a file") in faults
+
+
+def test_a_low_shell_is_named(tmp_path):
+    write_series(tmp_path, "sub-1", bvals=[0] + [200] * 6)
+    rows = index(list_cohort(tmp_path), settings(CONFIG, {}), {}).rows
+    usable, faults = check(rows, CONFIG)
+    assert len(usable) == 1
+    assert [fault[:2] for fault in faults] == [("low shell", "sub-1")]
+    assert "200 is low for a tensor (shell_low)" in faults[0][2]
 
 
 def write_told(path, **keys):

@@ -1,5 +1,6 @@
 """Rows of one ROI set: values with intervals, judged, from tensor fields that are known."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -102,6 +103,18 @@ def test_one_judged_row_per_frame_with_all_columns():
 def test_same_scan_gives_the_same_rows():
     scan = build(snr=25)
     assert rows_of(scan) == rows_of(scan)
+
+
+def test_no_value_in_the_scanners_axes_of_a_resampled_series():
+    scan = build(snr=30)
+    rows = rows_of(replace(scan, space="ACPC"))
+    gone = rows["scanner"]
+    for name in ("alps_left", "alps_mean", "alps_mean_se", "dxx_projection_left"):
+        assert np.isnan(gone[name]), name
+    assert gone["fa_projection_left"] > 0.3
+    plain = rows_of(scan)
+    for frame in ("template", "fibre"):
+        assert rows[frame]["alps_mean"] == plain[frame]["alps_mean"]
 
 
 @pytest.mark.slow

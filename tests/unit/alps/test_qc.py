@@ -110,6 +110,7 @@ def test_region_partly_outside_the_image_fails(role):
         ),
         ("gradient_table_suspect", "warn", "gradient_margin", -qc.GRADIENT_MARGIN - SMALL),
         ("motion_high", "warn", "motion_worst_mm", THRESHOLDS["max_motion_mm"] + SMALL),
+        ("shell_low", "warn", "lowest_b", 200),
         ("snr_low", "warn", "snr_b0", THRESHOLDS["min_snr_b0"] - SMALL),
         ("mask_concave", "warn", "mask_concavity", THRESHOLDS["max_mask_concavity"] + SMALL),
         ("mask_incomplete", "warn", "mask_missing", THRESHOLDS["max_mask_missing"] + SMALL),
@@ -127,6 +128,12 @@ def test_region_partly_outside_the_image_fails(role):
 )  # fmt: skip
 def test_each_value_has_its_code(code, status, name, value):
     assert judged({name: value}) == (status, code)
+
+
+def test_axes_of_the_scanner_are_not_known_in_another_space():
+    gone = {f"alps_{side}": np.nan for side in SIDES} | {"space": "ACPC"}
+    assert judged(gone | {"frame": "scanner", "yaw": 40.0}) == ("fail", "scanner_unknown")
+    assert judged({"space": "ACPC", "frame": "template"}) == ("pass", "")
 
 
 @pytest.mark.parametrize("side", SIDES)

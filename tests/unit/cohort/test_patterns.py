@@ -98,3 +98,9 @@ def test_a_session_of_the_table_that_is_no_label(find):
 def test_a_field_that_is_no_column(find, pattern):
     with pytest.raises(InputFault, match=r"lesions\.masks\.lesion: \{\w+\} is not a column of"):
         find(lesion=pattern)
+
+
+@pytest.mark.parametrize("pattern", ["{participant_id.nii", "a}.nii"])
+def test_a_brace_without_its_partner_is_named(find, pattern):
+    with pytest.raises(InputFault, match=r"\.nii: a brace without its partner"):
+        find(lesion=pattern)

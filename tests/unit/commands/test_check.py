@@ -80,6 +80,35 @@ def test_a_table_in_other_units_is_decoded_and_said(root, check):
     assert "3, of which 0 already preprocessed" in out
 
 
+def test_derivatives_that_contribute_nothing_are_said(root, check, tmp_path):
+    """One line that says what was looked for; silent as soon as something is used."""
+    made = tmp_path / "made"
+    folder = made / "sub-01" / "dwi"
+    folder.mkdir(parents=True)
+    (folder / "corrected.nii.gz").touch()
+    config = f"bids_dir: {root}\nderivatives_dir: {made}\n"
+    _, out, _ = check(config)
+    (line,) = [line for line in out.splitlines() if "derivatives_dir" in line]
+    for words in (
+        "nothing in it is used",
+        "eddy_rotated_bvecs",
+        "desc-preproc",
+        "in its 1 folders",
+    ):
+        assert words in line
+    (folder / "corrected.eddy_rotated_bvecs").write_bytes(
+        (root / "sub-01/dwi/sub-01_dwi.bvec").read_bytes()
+    )
+    (folder / "corrected.nii.gz").write_bytes((root / "sub-01/dwi/sub-01_dwi.nii.gz").read_bytes())
+    _, out, _ = check(config)
+    assert "nothing in it is used" not in out
+    assert "1, of which 1 already preprocessed (eddy 1)" in out
+    assert "has the b-values of" in out
+    (made / "sub-01").rename(made / "sub-02")
+    _, out, _ = check(config)
+    assert "no sub-<label> folder in it has the name of one in bids_dir" in out
+
+
 def test_an_image_that_is_none(root, check):
     path = write_series(root, "sub-02")
     path.write_bytes(path.read_bytes()[:40])

@@ -50,6 +50,9 @@ class TestIndex:
             "sidecar": str(folder / "sub-01_dwi.json"),
             "t1w": None,
             "preprocessed": False,
+            "layout": "raw",
+            "space": None,
+            "mask": None,
             "corrections": None,
         }
 
@@ -435,8 +438,21 @@ class TestPreprocessed:
     def test_own_gradients_are_needed(self, tmp_path, two):
         made = make_tree(tmp_path / "made", "sub-01/dwi/sub-01_desc-preproc_dwi.nii.gz")
         series, excluded = index_series(two, made)
-        assert series.series.tolist() == ["sub-02"]
-        assert excluded.reason[0].endswith("there is no .bval file for it")
+        assert series.series.tolist() == ["sub-01", "sub-02"]
+        assert not series.preprocessed.any()
+        assert excluded.reason[0].endswith(
+            "there is no .bvec file for it; the raw series sub-01 is measured instead"
+        )
+
+    def test_raw_beside_preprocessed_is_left_out_and_said(self, tmp_path):
+        raw = make_tree(tmp_path / "raw", *(f"sub-01/dwi/sub-01_run-{r}_dwi" for r in "12"))
+        make_tree(raw, "sub-02/dwi/sub-02_dwi")
+        made = make_tree(tmp_path / "made", "sub-01/dwi/sub-01_run-1_desc-preproc_dwi")
+        series, excluded = index_series(raw, made)
+        assert series.series.tolist() == ["sub-01_run-1", "sub-02"]
+        assert series.preprocessed.tolist() == [True, False]
+        assert excluded.series.tolist() == ["sub-01_run-2"]
+        assert "both are not averaged" in excluded.reason[0]
 
     def test_same_folder_for_both(self, tmp_path):
         make_tree(tmp_path, "sub-01/dwi/sub-01_desc-preproc_dwi")

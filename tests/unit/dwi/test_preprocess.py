@@ -100,6 +100,7 @@ def test_preprocessing_says_what_was_done(raw):
     assert facts.pop("BrainVolumeML") == pytest.approx(scan.mask.sum() * 4 * 4.5 * 5 / 1000)
     assert {facts.pop(name) for name in ("MaskFilledML", "MaskHolesML")} == {0.0}
     assert 0 < facts.pop("MaskConcavity") < 0.1
+    assert facts.pop("MaskSource") == "b0"
     assert facts.pop("VolumesDropped").tolist() == [len(raw.keep) - 1]
     assert len(facts.pop("OutlierSlices")) == 0
     assert facts == {

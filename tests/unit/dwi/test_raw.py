@@ -11,7 +11,7 @@ from glymflow.dwi.preprocess import OFF
 from glymflow.dwi.raw import read_scan
 from glymflow.io import InputFault
 
-SETTINGS = {"b0_threshold": 50, "shell_max": 1500} | OFF
+SETTINGS = {"b0_threshold": 50, "shell_max": 1500, "shells": "auto"} | OFF
 
 
 @pytest.fixture

@@ -88,6 +88,21 @@ def test_directions_become_unit_vectors_and_missing_ones_zero(table):
     np.testing.assert_allclose(read[1:4], BVECS[1:4], atol=1e-7)
 
 
+@pytest.mark.parametrize(("order", "signs"), [STORED[0], STORED[3], STORED[21]])
+def test_a_table_of_mrtrix_is_in_world_axes(tmp_path, order, signs):
+    affine = affine_of(order, signs, tilt=(10, -20, 5))
+    rows = np.column_stack([BVECS * 0.99, BVALS])
+    np.savetxt(tmp_path / "x.b", rows, fmt="%.9f", header="command_history: 1,2")
+    bvals, bvecs = dwi_series.read_gradients(*[tmp_path / "x.b"] * 2, 7, affine)
+    np.testing.assert_array_equal(bvals, BVALS)
+    np.testing.assert_allclose(dwi_series.world_gradients(bvecs, affine), BVECS, atol=1e-7)
+    with pytest.raises(InputFault, match=r"x\.b: 7 b-values for 8 volumes"):
+        dwi_series.read_gradients(*[tmp_path / "x.b"] * 2, 8, affine)
+    np.savetxt(tmp_path / "x.b", rows[:, :3])
+    with pytest.raises(InputFault, match=r"x\.b: a row of a \.b table has four numbers"):
+        dwi_series.read_gradients(*[tmp_path / "x.b"] * 2, 7, affine)
+
+
 @pytest.mark.parametrize(
     ("bvals", "bvecs", "words"),
     [
@@ -248,6 +263,33 @@ def test_b_at_the_threshold_is_a_b0():
     assert "no b0 volume" in reason(dwi_series.select_volumes, bvals, bvecs, b0_threshold=49)
 
 
+@pytest.mark.parametrize(
+    ("there", "taken"),
+    [
+        ([(200, 12), (1000, 12)], [1000]),
+        ([(200, 12), (1000, 4)], [200, 1000]),  # too few without
+        ([(500, 6), (1000, 15), (2000, 15), (3000, 60)], [500, 1000]),
+        ([(200, 20), (2000, 20), (3000, 20)], [200, 2000]),
+        ([(200, 20)], [200]),
+        ([(2000, 20), (3000, 20)], [2000]),
+        ([(480, 12), (1550, 12)], [480, 1550]),
+    ],
+)
+def test_shells_that_suit_a_tensor(there, taken):
+    bvals, bvecs = shells((0, 1), *there)
+    keep = dwi_series.select_volumes(bvals, bvecs)
+    assert sorted(set(bvals[keep])) == [0, *taken]
+
+
+def test_shells_by_their_b_values():
+    bvals, bvecs = shells((0, 1), (705, 12), (1195, 12), (2000, 12))
+    for wanted, taken in (([700], [705]), ([700, 2000], [705, 2000]), ([1200], [1195])):
+        keep = dwi_series.select_volumes(bvals, bvecs, shells=wanted)
+        assert sorted(set(bvals[keep])) == [0, *taken]
+    words = reason(dwi_series.select_volumes, bvals, bvecs, shells=[1000])
+    assert words == "no shell of b = 1000 (dwi.shells); there are 700, 1200, 2000"
+
+
 def test_limits_are_those_of_the_config():
     bvals, bvecs = shells((0, 1), (80, 2), (1000, 12), (2000, 12))
     keep = dwi_series.select_volumes(bvals, bvecs, b0_threshold=100, shell_max=2000)
@@ -334,7 +376,10 @@ def test_scheme_is_the_shell_and_its_directions():
     vectors = directions(12)
     bvals = np.r_[0, np.full(12, 995.0), np.full(12, 1000.0), 1005]
     vectors = np.vstack([[0, 0, 0], vectors, -vectors, vectors[:1]])
-    assert dwi_series.scheme(bvals, vectors) == {"BValue": 1000, "Directions": 12}
+    facts = {"BValue": 1000, "Shells": [1000], "Directions": 12}
+    assert dwi_series.scheme(bvals, vectors) == facts
+    bvals = np.r_[0, np.full(12, 702.0), np.full(13, 1198.0)]
+    assert dwi_series.scheme(bvals, vectors)["Shells"] == [700, 1200]
 
 
 # ---------------------------------------------------------------- motion

@@ -210,6 +210,15 @@ class TestPhaseEncodings:
         assert row.alps_mean == pytest.approx(1.3, abs=0.05)
         assert row.n_series == 3
 
+    def test_only_the_tensor_enters(self):
+        wet = self.rows.assign(model="fwdti", alps_mean=9.0)
+        rows = pd.concat([wet, self.rows.assign(model="tensor")], ignore_index=True)
+        one, other = (
+            merge_cohort({"alps": table}, NOBODY, **PRIMARY, combine="mean")
+            for table in (rows, self.rows.assign(model="tensor"))
+        )
+        pd.testing.assert_frame_equal(one, other)
+
     def test_of_two_kinds_as_common_the_first_is_taken(self):
         rows = self.rows[1:].assign(b_value=[2000.0, 1000.0], directions=30)
         row = merge_cohort({"alps": rows}, NOBODY, **PRIMARY, combine="weighted").iloc[0]

@@ -90,7 +90,7 @@ class TestLoad:
         assert config["bids_dir"] == "données"
         assert config["roi_sets"]["barisano2025"]["radius_mm"] == 5
         assert config["roi_sets"]["barisano2025"]["projection_left"] == [-26, -16, 27]
-        assert config["tensor"] == {"fit": "WLS"}
+        assert config["tensor"] == {"fit": "WLS", "free_water": False}
 
     @pytest.mark.parametrize(
         ("text", "words"),
@@ -123,7 +123,7 @@ class TestLoad:
         ("fit", "OLS", "fit: unknown key; did you mean tensor.fit?"),
         ("dwi.b0_treshold", 9, "dwi.b0_treshold: unknown key; did you mean b0_threshold?"),
         ("dwi.study", "a", "dwi.study: unknown key; did you mean study, not indented?"),
-        ("tensor.zzz", 1, "tensor.zzz: unknown key; allowed: fit"),
+        ("tensor.zzz", 1, "tensor.zzz: unknown key; allowed: free_water, fit"),
         (
             "frame",
             "Fiber",
