@@ -95,6 +95,9 @@ def mosaic_bytes(pixels, *, quality=60):
     return buffer.getvalue()
 
 
+_STILL = 0.5  # mm and degrees: the axes show at least so much, so that a still head looks still
+
+
 def plot_motion(volumes, slices, *, max_motion_mm):
     """Plot the motion of each volume, and which slices lost their signal.
 
@@ -122,6 +125,9 @@ def plot_motion(volumes, slices, *, max_motion_mm):
             about = [f"about {axis}" for axis in "xyz"]
             _lines(axes[1], volumes, [f"rot_{axis}_degrees" for axis in "xyz"], about)
             axes[1].set_ylabel("rotation\n(degrees)")
+            for ax in axes[:2]:
+                low, high = ax.get_ylim()
+                ax.set_ylim(min(low, -_STILL), max(high, _STILL))
         ax = axes[shown - 1]
         moves = ["displacement_absolute_mm", "displacement_relative_mm"]
         _lines(ax, volumes, moves[: 2 if shown == 3 else 1], ("from median", "from last"))

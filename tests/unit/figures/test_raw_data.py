@@ -80,6 +80,8 @@ def test_motion_with_limit_left_out_volumes_and_lost_slices():
     table = volumes(left_out=left, volume=np.arange(2, 10))
     figure = raw_data.plot_motion(table, slices, max_motion_mm=2.0)
     assert len(figure.axes) == 4
+    for ax in figure.axes[:2]:  # a still head looks still
+        assert ax.get_ylim()[0] <= -0.5 < 0.5 <= ax.get_ylim()[1]
     limit = next(line for line in figure.axes[2].lines if line.get_gid() == "limit")
     assert set(limit.get_ydata()) == {2.0}
     assert figure.axes[2].get_ylim()[1] > 2  # the limit is seen
