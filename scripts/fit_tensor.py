@@ -73,15 +73,15 @@ def main(
         participant_id, session_id and source, the first columns of the table of quality.
     """
     raw = {"sidecar": sidecar, "preprocessed": preprocessed, "candidates": candidates}
-    raw |= {"mask": brain_mask, "layout": layout, "space": space}
-    raw["free_water"] = free_water
+    raw |= {"mask": brain_mask, "layout": layout, "space": space, "free_water": free_water}
     target = _target(settings["match_resolution"], found)
     scan = preprocess(read_scan(dwi, bval, bvec, settings, **raw, target=target), settings)
     save_image(scan.data, scan.affine, preproc)
     save_image(scan.mask, scan.affine, mask)
     dwi_series.write_gradients(scan.bvals, scan.bvecs, bvals, bvecs)
-    read = filter(None, (dwi, bval, bvec, brain_mask))
-    sources = {str(path): checksum(path) for path in read}
+    for name, path in means.items():
+        save_image(scan.means[name].astype(np.float32, copy=False), scan.affine, path)
+    sources = {str(p): checksum(p) for p in filter(None, (dwi, bval, bvec, brain_mask))}
     write_json({"Sources": [*sources], "SourcesSHA256": sources, **scan.facts}, preproc_sidecar)
     total = scan.facts["VolumesKept"] + len(scan.facts["VolumesDropped"])
     print(f"{len(scan.bvals)} of {total} volumes, brain {scan.facts['BrainVolumeML']:.0f} mL")
@@ -89,33 +89,43 @@ def main(
     # table and affine as the files hold them, rounded: a fit of the files gives the same maps
     table = dwi_series.read_gradients(bvals, bvecs, scan.data.shape[3])
     affine = load_image(preproc).affine
-    limits = dwi_series.volume_limits(settings)
+    maps = {"tensor": tensor, "fa": fa, "md": md, "colorfa": colorfa, "residual": residual}
     with _fault_of(bvec):
-        # all of them, unless there are shells for free water
-        used = dwi_series.select_volumes(*table, **limits) if free_water else slice(None)
-        data, table = scan.data[..., used], [values[used] for values in table]
-        maps = {"tensor": tensor, "fa": fa, "md": md, "colorfa": colorfa}
+        used = np.arange(len(scan.bvals))
+        if free_water:  # the tensor is not fitted to the shells that are kept for it
+            used = np.flatnonzero(
+                dwi_series.select_volumes(*table, **dwi_series.volume_limits(settings))
+            )
+        table = [values[used] for values in table]
+        data = scan.data if len(used) == len(scan.bvals) else scan.data[..., used]
         quality = scan.facts.get("Quality")
-        maps |= {"residual": residual}
         facts, seen = _fit(data, scan.mask, affine, *table, quality, method=method, **maps)
-    displacement = seen if seen is None else np.full(len(scan.bvals), np.nan)
-    if seen is not None:
-        displacement[used] = seen
-    for name, path in means.items():
-        save_image(scan.means[name].astype(np.float32, copy=False), scan.affine, path)
-    row = _write_quality(scan, facts, entities, tables, displacement)
-    facts |= {name: row[name] for name in MASK}
-    facts |= {name: scan.facts[name] for name in ("ResolutionMM", "BlurSDMM", *_INPUT)}
-    facts["TensorVolumes"] = np.arange(len(scan.bvals))[used]
-    facts["StepsDiffer"] = scan.facts.get("StepsDiffer", [])
-    facts["VolumeCodes"] = scan.facts.get("VolumeCodes", [])
+    row = _write_quality(scan, facts, entities, tables, _of_all(seen, used, len(scan.bvals)))
+    facts |= _carried(scan.facts, row) | {"TensorVolumes": used}
     if facts["outlier_slices"] is None and "OutlierSlices" in scan.facts:
         facts["outlier_slices"] = len(scan.facts["OutlierSlices"])
-    facts |= dwi_series.scheme(*table, b0_threshold=settings["b0_threshold"])
-    told = raw_sidecar(sidecar)
-    b0_threshold = settings["b0_threshold"]
-    facts["Protocol"] = read_protocol(affine, *table, told, b0_threshold=b0_threshold)
+    known = {"b0_threshold": settings["b0_threshold"]}
+    facts |= dwi_series.scheme(*table, **known)
+    facts["Protocol"] = read_protocol(affine, *table, raw_sidecar(sidecar), **known)
     write_json({"Sources": [str(preproc)], **facts}, tensor_sidecar)
+
+
+def _carried(facts, row):
+    """Return what of the preprocessing ALPS is judged by, for the sidecar of the tensor."""
+    return {
+        **{name: row[name] for name in MASK},
+        **{name: facts[name] for name in ("ResolutionMM", "BlurSDMM", *_INPUT)},
+        **{name: facts.get(name, []) for name in ("StepsDiffer", "VolumeCodes")},
+    }
+
+
+def _of_all(seen, used, count):
+    """Return a value for each volume, NaN for those that the tensor was not fitted to."""
+    if seen is None:
+        return None
+    values = np.full(count, np.nan)
+    values[used] = seen
+    return values
 
 
 def _write_quality(scan, fitted, entities, tables, displacement):
