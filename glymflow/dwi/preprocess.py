@@ -32,6 +32,8 @@ OFF = {
 LOST_SHARE = 0.25  # of a slice's signal, where motion is not corrected
 MANY_LOST = 5.0  # percent of the slices; a value that rests on so many predictions is marked
 
+SAME_PLACE_MM = 0.5  # a brain mask holds where the b0 moved by less: a fraction of a voxel
+
 
 @dataclass(frozen=True)
 class Scan:
@@ -320,13 +322,18 @@ def find_distortion(scan, settings):
 
 
 def resample_once(scan, settings):
-    """Undo motion, eddy currents and distortion in one interpolation; find the brain anew."""
+    """Undo motion, eddy currents and distortion in one interpolation.
+
+    The brain is found anew where its image changed: by a field, or a b0 that was moved.
+    """
     if scan.moved is None and scan.field is None:
         return scan
     from glymflow.dwi.resample import resample_series
 
     b0 = _moved_b0(scan, settings["b0_threshold"])
-    mask, facts = mask_brain(b0, scan.affine)
+    mask, facts = scan.mask.copy(), {}
+    if scan.field is not None or _b0_moved(scan, settings["b0_threshold"]):
+        mask, facts = mask_brain(b0, scan.affine)
     way = {"pe_axis": scan.phase_axis, "field": scan.field}
     out = resample_series(scan.data, scan.affine, _transforms(scan), mask, **way)
     mask &= out.seen
@@ -426,6 +433,11 @@ def _transforms(scan):
     if scan.moved is None:
         return np.tile(np.eye(4), (len(scan.bvals), 1, 1))
     return scan.moved.transforms
+
+
+def _b0_moved(scan, b0_threshold):
+    """Say whether a b0 lies more than `SAME_PLACE_MM` from the place of the corrected series."""
+    return bool(np.any(scan.moved.displacement[scan.bvals <= b0_threshold] > SAME_PLACE_MM))
 
 
 def _moved_b0(scan, b0_threshold):

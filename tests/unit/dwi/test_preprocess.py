@@ -399,3 +399,25 @@ def test_a_series_without_a_brain_is_a_fault(raw):
     raw.data[:] = 0
     raw.data[5:8, 5:8, 5:8] = cube
     assert reason(None, raw).startswith("no brain found in the b0 image")
+
+
+@pytest.mark.parametrize(("shift", "sought"), [(0.2, 0), (0.8, 1)])
+def test_the_brain_is_found_anew_where_the_b0_was_moved(known_brain, monkeypatch, shift, sought):
+    scan = scan_of(small_scan(12, move=0.0))
+    scan = steps.choose_volumes(scan, SETTINGS)
+    moved = motion.still(len(scan.bvals), known_brain.mask, scan.affine)
+    poses = moved.poses.copy()
+    poses[scan.bvals < 50, 0, 3] = shift
+    asked = []
+
+    def look(b0, affine):
+        asked.append(1)
+        return known_brain.mask.copy(), {"MaskSource": "anew"}
+
+    monkeypatch.setattr(steps, "mask_brain", look)
+    means = {"weighted": scan.data[..., -1], "raw_b0": scan.data[..., 0]}
+    scan = replace(scan, mask=known_brain.mask, moved=replace(moved, poses=poses), means=means)
+    done = steps.resample_once(scan, SETTINGS)
+    assert len(asked) == sought
+    assert ("MaskSource" in done.facts) == bool(sought)
+    assert done.mask.sum() > 0.9 * known_brain.mask.sum()
