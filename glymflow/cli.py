@@ -12,6 +12,7 @@ from glymflow.io import InputFault, MachineFault
 COMMANDS = {
     "run": ("glymflow.commands.run", "measure a cohort, or make its statistics and report"),
     "check": ("glymflow.commands.check", "validate a config and its inputs; say what will run"),
+    "verify": ("glymflow.commands.verify", "compare a run's files and inputs with their checksums"),
     "simulate": (
         "glymflow.commands.simulate",
         "make a cohort with known ALPS (BIDS) and write its truth",
@@ -20,7 +21,6 @@ COMMANDS = {
         "glymflow.commands.repeatability",
         "test-retest study from a cohort's alps.tsv",
     ),
-    "verify": ("glymflow.commands.verify", "compare a run's files and inputs with their checksums"),
     "validate-epvs": ("glymflow.commands.validate_epvs", "compare EPVS masks with those of raters"),
     "audit": ("glymflow.commands.audit", "recompute the p values of a published table"),
     "reconstruct": (

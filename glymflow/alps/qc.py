@@ -16,7 +16,7 @@ MAX_APPLIED_SHIFT_MM = 6.0  # of ROIs that were moved by it; a larger one is a l
 GRADIENT_MARGIN = 0.005
 WHOLE_BRAIN = 0.9  # of the brain in the image: only then the mask may be too small
 HALF_BRAIN = 0.5  # with less, the registration cannot tell where the brain ends
-SURE = 1.5  # standard errors of a turn of the table; what noise turned has 1.3 at most
+SURE = 3.0  # standard errors of a turn of the table; sound simulated heads reach 2.9
 
 
 def judge(row, inside_image, thresholds, *, max_overlap=None):

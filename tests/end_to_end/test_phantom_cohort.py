@@ -145,9 +145,9 @@ def test_nothing_is_written_outside_results(phantom_run):
 
 
 def test_every_job_has_its_log_and_benchmark(phantom_run):
-    for kind in ("logs", "benchmarks"):
-        files = [path for path in (phantom_run.results / kind).rglob("*") if path.is_file()]
-        assert len(files) == 6 * 4 + 6 + 5, kind
+    for ending in ("logs/**/*.log", "logs/**/*.sha256.tsv", "benchmarks/**/*.tsv"):
+        files = list(phantom_run.results.glob(ending))
+        assert len(files) == 6 * 4 + 6 + 5, ending
 
 
 def test_input_folder_is_read_only_and_unchanged(phantom_run):
