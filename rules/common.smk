@@ -10,9 +10,8 @@ os.environ.update(GLYMFLOW_JOB="1")
 
 from glymflow.workflow.kernels import pin
 
-pin(
-    os.environ
-)  # one thread, the same kernels on every node: a rerun gives the same bytes
+# one thread, the same kernels on every node: a rerun gives the same bytes
+pin(os.environ)
 
 from snakemake import __version__ as snakemake_version
 from snakemake.exceptions import WorkflowError

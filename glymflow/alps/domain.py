@@ -215,4 +215,6 @@ ALPS = Domain(
     intake="glymflow.alps.intake",
     page="glymflow.alps.page",
     methods="glymflow.alps.methods",
+    unit="series",
+    jobs=("fit_tensor", "register_template", "measure_alps"),
 )

@@ -165,9 +165,6 @@ def _subject_folders(bids_dir):
         with os.scandir(bids_dir) as entries:
             found = [(e.name, e.is_dir(), e.is_symlink() and not os.path.exists(e.path))
                      for e in entries if e.name.startswith("sub-")]  # fmt: skip
-        return sorted(n for n, there, _ in found if there), sorted(
-            n for n, _, lost in found if lost
-        )
     except OSError as error:
         raise InputFault(f"{bids_dir}: {os_reason(error)}") from None
     folders = sorted(name for name, there, _ in found if there)

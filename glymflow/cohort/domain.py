@@ -51,6 +51,11 @@ class Domain:
         columns of `measures`; without it the table is taken as it is.
     picture : str, optional
         A picture of the whole cohort for its page, a path with Snakemake's pathvars.
+    unit : str, optional
+        Column of the intake's rows that names what a job measures: ``series``. What a job fails
+        for is left out by it, so that the others get their tables (the config's `crashed`).
+    jobs : tuple of str, optional
+        The rules that measure one such unit, or a batch of them.
     caveat : str, optional
         A sentence for the methods of each study that uses a column ``<name>_...``.
     """
@@ -66,6 +71,8 @@ class Domain:
     methods: str = ""
     to_cohort: str = ""
     picture: str = ""
+    unit: str = ""
+    jobs: tuple = ()
     caveat: str = ""
 
     @property

@@ -17,13 +17,14 @@ from pathlib import Path
 import yaml
 
 from glymflow.commands.check import is_measured, plan_of, refusals
-from glymflow.commands.crashed import crashed_jobs
+from glymflow.commands.crashed import crashed_jobs, list_outputs
 from glymflow.commands.run_end import SHOWN, left_out, tell_end
 from glymflow.commands.verify import spoilt_outputs
 from glymflow.io import InputFault, MachineFault, whole
 from glymflow.schemas import ROOT
 from glymflow.workflow.config import read_config, with_defaults
 from glymflow.workflow.intake import index_cohort, intake_settings
+from glymflow.workflow.sheet import Sheet
 
 # exit statuses
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
@@ -94,7 +95,7 @@ def run(args):
     try:
         keys = config_of_run(args)
         with _made(out):
-            rows = check_input(keys, out, args.config)
+            sheet = check_input(keys, out, args.config)
             write_config(keys, out / CONFIG)
     except (InputFault, MachineFault) as fault:
         print(f"glymflow run: refused, nothing was run\n{fault}", file=sys.stderr)
@@ -109,7 +110,7 @@ def run(args):
     print(shlex.join(command), flush=True)
     status = run_command(command)
     if status == FAILED and not args.dry_run:
-        finish_without_crashed(command, rows, out)
+        status = finish_without_crashed(command, sheet, out)
     if status in (DONE, FAILED) and not args.dry_run:
         return tell_end(status, out / "results", args.level, strict=args.strict)
     return status
@@ -160,8 +161,8 @@ def check_input(keys, out, name=None):
 
     Returns
     -------
-    dict of str to DataFrame
-        What is found in the cohort, by domain.
+    glymflow.workflow.sheet.Sheet
+        What is found in the cohort.
     """
     config = with_defaults(keys)
     with contextlib.chdir(out):
@@ -174,7 +175,7 @@ def check_input(keys, out, name=None):
     if not any(is_measured(table) for table in rows.values()):
         nothing = f"{config['bids_dir']}: there is nothing that can be measured"
         raise InputFault("\n".join([nothing, *left_out(excluded)]))
-    return rows
+    return Sheet(rows, excluded)
 
 
 def write_config(keys, path):
@@ -237,9 +238,7 @@ def with_repairs(command, spoilt):
         From `glymflow.commands.verify.spoilt_outputs`. Those that the run would not write (of a
         subject who left the study) are left alone: Snakemake would refuse them.
     """
-    listing = [word for word in command if word != "--dry-run"] + ["--summary"]
-    listed = subprocess.run(listing, capture_output=True, text=True, check=False)
-    planned = {line.partition("\t")[0] for line in listed.stdout.splitlines()}
+    planned = {output.path for output in list_outputs(command)}
     again = [path for path in spoilt if path in planned]
     for path in again[:SHOWN]:
         print(f"damaged or deleted, made again: {path}")
@@ -248,25 +247,31 @@ def with_repairs(command, spoilt):
     return [*command, "--forcerun", *again] if again else command
 
 
-def finish_without_crashed(command, rows, out):
+def finish_without_crashed(command, sheet, out):
     """Make the cohort's tables and pages of what is there, after jobs failed.
 
     Parameters
     ----------
     command : list of str
         That of the run.
-    rows : dict of str to DataFrame
+    sheet : glymflow.workflow.sheet.Sheet
         From `check_input`.
     out : Path
         The run directory.
+
+    Returns
+    -------
+    int
+        `FAILED`, for the jobs that failed before, or `INTERRUPTED`.
     """
-    crashed = crashed_jobs(command, rows, out)
+    crashed = crashed_jobs(command, sheet, out)
     if not crashed:
-        return
+        return FAILED
     write_config({"crashed": crashed}, out / CRASHED)
     place = command.index(str(out / CONFIG)) + 1
     print("\nJobs failed: the tables and pages are made of the others.", flush=True)
-    run_command([*command[:place], str(out / CRASHED), *command[place:]])
+    status = run_command([*command[:place], str(out / CRASHED), *command[place:]])
+    return INTERRUPTED if status == INTERRUPTED else FAILED
 
 
 def run_command(command):

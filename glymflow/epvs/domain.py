@@ -88,6 +88,8 @@ EPVS = Domain(
     intake="glymflow.epvs.intake",
     page="glymflow.epvs.page",
     methods="glymflow.epvs.methods",
+    unit="session",
+    jobs=("preprocess_anat", "register_anat", "segment_epvs"),
     to_cohort="glymflow.epvs.objects:cohort_columns",
     caveat="The network that segments perivascular spaces (engine vbnet of glymflow) was trained on"
     " synthetic data: its accuracy on these scans is not known until it is compared with raters.",

@@ -89,5 +89,7 @@ LESIONS = Domain(
     intake="glymflow.lesions.intake",
     page="glymflow.lesions.page",
     methods="glymflow.lesions.methods",
+    unit="folder",
+    jobs=("measure_lesions",),
     picture="<results>/figures/lesion_frequency.png",
 )

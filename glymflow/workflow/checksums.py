@@ -1,8 +1,8 @@
 """What each job wrote, beside its log: sizes and SHA-256, with which a results folder is compared.
 
 A file that is damaged after it was written (a full disk, a copy cut off, a hand) must not be taken
-for a subject's data. `record_outputs` keeps what a job wrote in ``<its log>.tsv``, paths relative
-to the run directory; `check_results` compares.
+for a subject's data. `record_outputs` keeps what a job wrote beside its log (``.sha256.tsv`` in
+place of ``.log``), paths relative to the run directory; `compare` and `damaged` look at it again.
 """
 
 from __future__ import annotations

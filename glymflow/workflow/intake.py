@@ -133,28 +133,26 @@ def leave_out_crashed(
     rows, excluded
         As `index_cohort` returns them.
     crashed : sequence of dict
-        domain, name and log (of the job): of ALPS the series, of EPVS the session, of lesions the
-        folder of the session (``sub-01/ses-1``).
+        domain, name (of its `unit`: of ALPS a series) and log (of the job).
 
     Returns
     -------
     rows, excluded
         The rest, and a row of stage "crashed" for each.
     """
-    lost = []
-    rows = dict(rows)
-    for name, column in (("alps", "series"), ("epvs", "session"), ("lesions", "folder")):
-        logs = {one["name"]: one["log"] for one in crashed if one["domain"] == name}
-        table = rows.get(name)
-        if not logs or table is None or table.empty:
+    lost, rows = [], dict(rows)
+    for domain in DOMAINS:
+        logs = {one["name"]: one["log"] for one in crashed if one["domain"] == domain.name}
+        table = rows[domain.name]
+        if not logs or table.empty:
             continue
-        gone = table[column].isin(logs)
-        for key, some in table[gone].groupby(column):
-            row = some.iloc[0]
-            series = row.series if name == "alps" else None
-            reason = f"{name}: the job failed, see {logs[key]}"
+        gone = table[domain.unit].isin(logs)
+        for row in table[gone].drop_duplicates(domain.unit).itertuples():
+            name = getattr(row, domain.unit)
+            series = name if domain.unit == "series" else None
+            reason = f"{domain.title}: the job failed, see {logs[name]}"
             lost.append((row.participant_id, row.session_id, series, "crashed", reason))
-        rows[name] = table[~gone].reset_index(drop=True)
+        rows[domain.name] = table[~gone].reset_index(drop=True)
     added = pd.DataFrame(lost, columns=EXCLUDED_COLUMNS, dtype=object)
     return rows, pd.concat([excluded, added], ignore_index=True)
 

@@ -1,8 +1,8 @@
 """The same arithmetic on every node: which kernels of the numerical libraries a run uses.
 
-OpenBLAS chooses its kernels by the processor, and their last bits differ: ALPS of one scan differed
-by up to 0.004 between Haswell and SkylakeX (docs/reliability.md). Processors of the last ten years
-share Haswell's instructions (x86-64-v3), so that a run asks for these kernels everywhere.
+OpenBLAS chooses its kernels by the processor, and their last bits differ; registration amplifies
+this (docs/cluster.md has the numbers). Processors of the last ten years share Haswell's
+instructions (x86-64-v3), so that a run asks for these kernels everywhere.
 """
 
 from __future__ import annotations

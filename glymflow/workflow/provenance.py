@@ -19,6 +19,7 @@ import pandas as pd
 from glymflow import __version__
 from glymflow.io import FilePath, InputFault, checksum, read_json
 from glymflow.schemas import ROOT
+from glymflow.workflow.kernels import blas_kernel
 
 BENCHMARK_COLUMNS = ["rule", "jobs", "s_mean", "s_max", "s_total", "cpu_s_total", "max_rss_mb"]
 
@@ -59,7 +60,11 @@ def describe_run(
             **checkout_state(),
             "code": scripts,
         },
-        "software": {"python": platform.python_version(), "packages": package_versions()},
+        "software": {
+            "python": platform.python_version(),
+            "packages": package_versions(),
+            "blas_kernel": blas_kernel(),
+        },
         "config": config,
         "plan": {"path": str(plan), "sha256": checksum(plan)} if plan else None,
         "inputs": input_checksums(sidecars, files),

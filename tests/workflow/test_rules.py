@@ -52,6 +52,13 @@ def test_all_rules_are_here(rules, working):
     assert set(working) == scripts
 
 
+def test_a_rule_of_one_series_or_session_is_a_job_of_its_domain(working):
+    """Else a crash of it would take the tables of the cohort away."""
+    jobs = {job for domain in DOMAINS for job in domain.jobs}
+    unit = re.compile(r"\{(series|session|batch),")
+    assert jobs == {name for name, rule in working.items() if unit.search(rule["log"][0])}
+
+
 def test_names_of_rules_are_verb_noun(working):
     for name in working:
         assert re.fullmatch(r"[a-z]+_[a-z_]+", name), name

@@ -5,7 +5,6 @@ import shlex
 import signal
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -14,6 +13,7 @@ import yaml
 from glymflow import cli
 from glymflow.cohort.participants import EXCLUDED_COLUMNS
 from glymflow.commands import run
+from glymflow.commands.crashed import Output
 from glymflow.io import write_tsv
 from glymflow.schemas import ROOT
 
@@ -300,16 +300,10 @@ def test_a_signal_reaches_snakemake_and_its_jobs(tmp_path, number):
 
 
 def test_damaged_files_that_the_run_writes_are_made_again(monkeypatch, capsys):
-    asked = []
-
-    def listing(command, **options):
-        asked.append(command)
-        return SimpleNamespace(stdout="output_file\tdate\nresults/a\t-\nresults/b\t-\n")
-
-    monkeypatch.setattr(run.subprocess, "run", listing)
+    written = [Output(f"results/{name}", "rule", "log", "ok") for name in "ab"]
+    monkeypatch.setattr(run, "list_outputs", lambda command: written)
     command = ["snakemake", "all", "--dry-run"]
     repaired = run.with_repairs(command, ["results/a", "results/of-nobody"])
     assert repaired == [*command, "--forcerun", "results/a"]
-    assert asked == [["snakemake", "all", "--summary"]]
     assert capsys.readouterr().out == "damaged or deleted, made again: results/a\n"
     assert run.with_repairs(command, ["results/of-nobody"]) == command

@@ -77,5 +77,5 @@ def test_what_crashed_is_left_out_and_named():
     left, added = leave_out_crashed(rows, excluded, crashed)
     assert left["alps"].series.tolist() == ["sub-1_dir-PA"]
     assert added.to_numpy().tolist() == [
-        ["sub-1", None, "sub-1_dir-AP", "crashed", "alps: the job failed, see a.log"]
+        ["sub-1", None, "sub-1_dir-AP", "crashed", "ALPS: the job failed, see a.log"]
     ]
