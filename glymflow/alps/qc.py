@@ -6,7 +6,7 @@ Thresholds come from the config (`qc`); config/README.md says what each means.
 import numpy as np
 
 from glymflow.alps.domain import CODES, ROLES
-from glymflow.alps.fibre_pose import MAX_TURN_DEG, MIN_SIMILARITY, mending_turn
+from glymflow.alps.fibre_pose import MAX_TURN_DEG, mending_turn
 from glymflow.alps.grey_matter import suspect
 from glymflow.cohort.qc import codes_in, judge_codes
 from glymflow.dwi.series import LOW_SHELL, SHELL_WIDTH
@@ -16,7 +16,9 @@ MAX_APPLIED_SHIFT_MM = 6.0  # of ROIs that were moved by it; a larger one is a l
 GRADIENT_MARGIN = 0.005
 WHOLE_BRAIN = 0.9  # of the brain in the image: only then the mask may be too small
 HALF_BRAIN = 0.5  # with less, the registration cannot tell where the brain ends
-SURE = 3.0  # standard errors of a turn of the table; sound simulated heads reach 2.9
+SURE = 3.0  # standard errors of a turn of the table; sound simulated heads reach 3.2
+# of fibres with a head's directions: real heads have 0.5 and more, simulated ones 0.35
+WITNESS_SIMILARITY = 0.25
 
 
 def judge(row, inside_image, thresholds, *, max_overlap=None):
@@ -113,7 +115,7 @@ def _gradients_turned(row, limit):
     turn, error = (row.get(name, np.nan) for name in ("gradient_turn", "gradient_turn_se"))
     if not turn > max(limit, SURE * error):
         return False
-    if not (turn <= MAX_TURN_DEG and row.get("fibre_similarity", np.nan) >= MIN_SIMILARITY):
+    if not (turn <= MAX_TURN_DEG and row.get("fibre_similarity", np.nan) >= WITNESS_SIMILARITY):
         return True
     # a turned table turns the fibres' pose against the image's by as much
     axis = np.array([row[f"gradient_turn_{name}"] for name in "xyz"])
