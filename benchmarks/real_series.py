@@ -32,13 +32,13 @@ def main(work):
 def row(path):
     """Return the numbers of one series, as text."""
     facts = read_json(path)
-    (found, now), (plain, before) = masks(facts)
+    (found, now), (plain, _), affine = masks(facts)
     dice = 2 * (found & plain).sum() / (found.sum() + plain.sum())
     link, quality = facts.get("B0ToDWI", {}), facts.get("Quality", {})
     said = "applied" if link.get("applied") else link.get("reason", "off")
     numbers = [
-        (now["MaskFilledML"], 0), (dice, 3), (before["MaskConcavity"], 3),
-        (now["MaskConcavity"], 3),
+        (now["MaskFilledML"], 0), (dice, 3),
+        *((mask.concavity(one, affine), 3) for one in (plain, found)),
     ]  # fmt: skip
     moved = [
         (link.get("shift_mm", np.nan), 2), (link.get("rotation_degrees", np.nan), 2),
@@ -49,7 +49,7 @@ def row(path):
 
 
 def masks(facts):
-    """Return brain and facts of the raw mean b0 with the head network, and both without."""
+    """Return brain and facts of the raw mean b0 with the head network, both without, and affine."""
     dwi, bval = (name for name in facts["Sources"] if not name.endswith(".bvec"))
     image = load_image(dwi, ndim=4)
     chosen = read_bvals(bval, image.shape[3]) <= 50
@@ -57,7 +57,7 @@ def masks(facts):
     refuse = InputFault("left out on purpose")
     with patch.object(mask, "_brain_of_network", side_effect=refuse):
         without = mask.mask_brain(b0, image.affine)
-    return mask.mask_brain(b0, image.affine), without
+    return mask.mask_brain(b0, image.affine), without, image.affine
 
 
 if __name__ == "__main__":

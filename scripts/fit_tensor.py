@@ -24,7 +24,6 @@ from glymflow.io import (
 
 MEANS = ("raw_b0", "b0", "weighted")
 TABLES = ("quality", "volumes", "slices")
-MASK = ("mask_volume_ml", "mask_concavity", "mask_holes_ml")  # what ALPS is judged by
 _INPUT = ("Preprocessed", "Space")
 
 
@@ -113,7 +112,7 @@ def main(
 def _carried(facts, row):
     """Return what of the preprocessing ALPS is judged by, for the sidecar of the tensor."""
     return {
-        **{name: row[name] for name in MASK},
+        **{name: row[name] for name in dwi_quality.MASK},
         **{name: facts[name] for name in ("ResolutionMM", "BlurSDMM", *_INPUT)},
         **{name: facts.get(name, []) for name in ("StepsDiffer", "VolumeCodes")},
     }

@@ -10,6 +10,7 @@ from glymflow.alps.rois import label_image, roi_points, roi_volumes
 from glymflow.dwi.free_water import volumes_for_free_water
 from glymflow.dwi.mask import compare_with_template
 from glymflow.dwi.protocol import FACTS
+from glymflow.dwi.quality import MASK
 from glymflow.dwi.series import read_gradients, world_gradients
 from glymflow.image.registration import map_points, map_points_to_template
 from glymflow.io import (
@@ -23,7 +24,6 @@ from glymflow.io import (
 )
 from glymflow.lesions.domain import UNKNOWN
 
-MASK = ("mask_volume_ml", "mask_concavity", "mask_holes_ml")
 MOTION = ("motion_mm", "motion_worst_mm", "outlier_slices", "snr_b0")
 
 

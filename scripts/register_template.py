@@ -8,21 +8,9 @@ from glymflow.io import image_data, load_image, naming, save_image, write_json
 
 
 def main(
-    *,
-    fa,
-    md,
-    mask,
-    wm,
-    brain,
-    seed,
-    affine,
-    warp,
-    inverse_warp,
-    warped_wm,
-    sidecar,
-    lesions=(),
+    *, fa, md, mask, wm, brain, seed, affine, warp, inverse_warp, warped_wm, sidecar, lesions=(),
     ways=(),
-):
+):  # fmt: skip
     """Write ANTs' transforms, the template's white matter on the subject's grid, and the pose.
 
     Parameters

@@ -104,17 +104,17 @@ def _check_one(row, settings):
     )
     paths = {"b_values": row.bval, "vectors": row.bvec}
     notes = [("decoded", row.series, f"{paths[key]}: {note}") for key, note in notes.items()]
-    return protocol, notes + _low_shell(row, bvals[keep], bvecs[keep], settings["b0_threshold"])
+    return protocol, notes + _low_shell(row, protocol)
 
 
-def _low_shell(row, bvals, bvecs, b0_threshold):
-    from glymflow.dwi.series import LOW_SHELL, SHELL_WIDTH, scheme
+def _low_shell(row, protocol):
+    from glymflow.dwi.series import LOW_SHELL, SHELL_WIDTH
 
-    shells = scheme(bvals, bvecs, b0_threshold=b0_threshold)["Shells"]
+    shells = [int(b) for b in protocol["shells"].replace("b", "").split("+")]
     if min(shells) >= LOW_SHELL / SHELL_WIDTH:
         return []
-    fitted = " and ".join(f"{b:g}" for b in shells)
-    reason = f"{row.bval}: b = {fitted} is fitted, {shells[0]:g} is low for a tensor (shell_low)"
+    fitted = " and ".join(map(str, shells))
+    reason = f"{row.bval}: b = {fitted} is fitted, {shells[0]} is low for a tensor (shell_low)"
     return [("low shell", row.series, reason)]
 
 

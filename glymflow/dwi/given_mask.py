@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from glymflow.dwi.mask import concavity
+from glymflow.dwi.mask import concavity, holes_ml
 from glymflow.image.grid import volume_ml
 from glymflow.image.masks import largest_piece
 
@@ -73,10 +73,8 @@ def use_mask(mask, b0, affine):
     if fault:
         return None, {"MaskSource": f"b0, since the mask of the derivatives is not used: {fault}"}
     piece = largest_piece(mask)
-    filled = ndimage.binary_fill_holes(piece)
-    return filled, {
+    return ndimage.binary_fill_holes(piece), {
         "MaskSource": "derivatives",
-        "MaskHolesML": float((filled.sum() - piece.sum()) * volume_ml(affine)),
+        "MaskHolesML": holes_ml(piece, affine),
         "MaskFilledML": 0.0,
-        "MaskConcavity": concavity(filled, affine),
     }

@@ -48,8 +48,7 @@ def mask_brain(b0, affine):
         One piece without holes.
     facts : dict
         For the sidecar: `MaskFilledML`, what the network added; `MaskHolesML`, holes that were
-        filled; `MaskConcavity` (`concavity`). Where the network could not help, `MaskNetwork` says
-        why.
+        filled. Where the network could not help, `MaskNetwork` says why.
 
     Raises
     ------
@@ -69,7 +68,7 @@ def mask_brain(b0, affine):
         _, found = median_otsu(b0, median_radius=2, numpass=2)
     found = largest_piece(found)
     mask = ndimage.binary_fill_holes(found)
-    facts["MaskHolesML"] = float((mask.sum() - found.sum()) * voxel_ml)
+    facts["MaskHolesML"] = holes_ml(found, affine)
     volume = mask.sum() * voxel_ml
     if not 200 <= volume <= 3000:
         raise InputFault(f"no brain found in the b0 image (the mask has {volume:.0f} mL)")
@@ -77,7 +76,7 @@ def mask_brain(b0, affine):
     if not stripped:
         mask, more = _filled(b0, affine, mask)
         facts |= more
-    return mask, facts | {"MaskConcavity": concavity(mask, affine)}
+    return mask, facts
 
 
 def brain_mask(b0, affine):

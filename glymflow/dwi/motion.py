@@ -381,8 +381,9 @@ def _together(steps, weights, moves):
     `_FALSE_STEP` are drawn to zero, (I - W + k) d = step - k move, k the ratio of the variances.
     """
     size = np.sqrt(np.mean(moves**2, axis=0))
-    shrink = (_FALSE_STEP / np.maximum(size, np.maximum(_FALSE_STEP, 1e-12))) ** 2
-    shrink[size == 0] = 0  # the first round
+    # nothing has moved yet in the first round
+    ratio = np.divide(_FALSE_STEP, size, out=np.zeros_like(size), where=size > 0)
+    shrink = np.minimum(ratio, 1) ** 2
     system = np.eye(len(weights)) - weights
     out = np.empty_like(steps)
     for term, (step, move, k) in enumerate(zip(steps.T, moves.T, shrink, strict=True)):

@@ -238,7 +238,7 @@ def find_brain(scan, settings):
         facts = found | facts
     volume = float(mask.sum() * voxel_volume(scan.affine) / 1000)
     weighted = scan.bvals > settings["b0_threshold"]
-    means = {"raw_b0": b0, "b0": b0, "weighted": scan.data[..., weighted].mean(axis=3)}
+    means = {"raw_b0": b0, "b0": b0, "weighted": scan.data.mean(axis=3, where=weighted)}
     return scan.after(mask=mask, means=means, facts={"BrainVolumeML": volume, **facts})
 
 

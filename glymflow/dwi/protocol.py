@@ -17,23 +17,7 @@ FACTS = (
 )
 TABLE_COLUMNS = ["protocol", "series", "subjects"]
 UNKNOWN = "scanner not named"
-_GAP = 1.1  # of two b-values in order: nearer ones are one shell
 LARGE_SHARE = 0.5  # of two groups that have the same protocols
-
-
-def find_shells(bvals, *, b0_threshold=50):
-    """Return the b-value of each shell (median of its volumes, to 10 s/mm^2), in order.
-
-    Examples
-    --------
-    >>> find_shells([0, 5, 995, 1000, 1005, 2990, 3010])
-    [1000, 3000]
-    """
-    weighted = np.sort(np.asarray(bvals, dtype=float)[np.asarray(bvals) > b0_threshold])
-    if not len(weighted):
-        return []
-    parts = np.split(weighted, np.flatnonzero(weighted[1:] > _GAP * weighted[:-1]) + 1)
-    return [int(round(float(np.median(part)), -1)) for part in parts]
 
 
 def read_protocol(affine, bvals, bvecs, told=None, *, b0_threshold=50):
@@ -63,9 +47,10 @@ def read_protocol(affine, bvals, bvecs, told=None, *, b0_threshold=50):
         strength = math.nan
     # some sidecars have it in gauss
     strength = strength / 1e4 if strength > 100 else strength
+    used = scheme(bvals, bvecs, b0_threshold=b0_threshold)
     return {
-        "shells": "+".join(f"b{b}" for b in find_shells(bvals, b0_threshold=b0_threshold)),
-        "directions": scheme(bvals, bvecs, b0_threshold=b0_threshold)["Directions"],
+        "shells": "+".join(f"b{b:.0f}" for b in used["Shells"]),
+        "directions": used["Directions"],
         **{f"voxel_{axis}_mm": float(size) for axis, size in zip("xyz", sizes, strict=True)},
         "manufacturer": _word(told.get("Manufacturer")),
         "scanner_model": _word(told.get("ManufacturersModelName")),

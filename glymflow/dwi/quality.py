@@ -31,6 +31,7 @@ from glymflow.image.grid import map_points, spacing_of
 _VOXELS = 20_000  # of the brain, that SNR and CNR are taken from
 _HEAD_RADIUS_MM = 50.0  # framewise displacement takes a rotation as an arc of this radius
 ENTITIES = ("participant_id", "session_id", "source")
+MASK = ("mask_volume_ml", "mask_concavity", "mask_holes_ml")  # what ALPS is judged by as well
 # column: (description, unit or None)
 QUALITY = {
     "volumes": ("Volumes chosen for the tensor fit", None),

@@ -10,6 +10,8 @@ volume.
 import numpy as np
 from scipy import ndimage
 
+from glymflow import lean
+from glymflow.dwi.prediction import shells_of
 from glymflow.image.grid import spacing_of
 from glymflow.io import InputFault
 
@@ -135,16 +137,13 @@ def _images(means, weighted, found):
 
 def _head(image):
     """Return the blocks of the head, cavities filled, by Otsu's threshold."""
+    with lean.for_dipy():
+        from dipy.segment.threshold import otsu
+
     values = image[image > 0]
     if not values.size:
         return np.zeros(image.shape, dtype=bool)
-    counts, edges = np.histogram(values, 256)
-    centres = (edges[1:] + edges[:-1]) / 2
-    below, mass = np.cumsum(counts)[:-1], np.cumsum(counts * centres)
-    above = counts.sum() - below
-    means = mass[:-1] / np.maximum(below, 1), (mass[-1] - mass[:-1]) / np.maximum(above, 1)
-    between = below * above * (means[0] - means[1]) ** 2
-    bright = image > centres[np.argmax(between)]
+    bright = image > (otsu(values) if np.ptp(values) > 0 else 0)
     wide = np.pad(bright, 2)
     closed = ndimage.binary_closing(wide, iterations=2)[2:-2, 2:-2, 2:-2]
     return ndimage.binary_fill_holes(closed | bright)
@@ -177,9 +176,9 @@ def _judge_levels(level, b0, images, bvals, found):
 
 
 def _shells(images, bvals):
-    """Return the weighted volumes of each b-value, those within 10 % together."""
-    order = images[np.argsort(bvals[images], kind="stable")]
-    return np.split(order, 1 + np.flatnonzero(np.diff(bvals[order]) > 0.1 * bvals[order][:-1]))
+    """Return the weighted volumes of each shell."""
+    numbers = shells_of(bvals[images], 0)
+    return [images[numbers == one] for one in np.unique(numbers)]
 
 
 def _shifted(dark, bright, count):

@@ -18,6 +18,7 @@ LOST = 0.3  # share of the signal of a slice that is drawn in the strongest colo
 _LEVELS = {"axial": (0.2, 0.5, 0.8), "coronal": (0.25, 0.5, 0.75), "sagittal": (0.3, 0.5, 0.7)}
 _GAP = 5  # pixels between rows
 _MARGIN_MM = 12.0  # shown round the mask
+_STILL = 0.5  # mm and degrees: the axes show at least so much, so that a still head looks still
 _AXES = ("right", "front", "top")
 
 
@@ -93,9 +94,6 @@ def mosaic_bytes(pixels, *, quality=60):
     buffer = io.BytesIO()
     imsave(buffer, pixels, format="webp", pil_kwargs={"quality": quality, "method": 4})
     return buffer.getvalue()
-
-
-_STILL = 0.5  # mm and degrees: the axes show at least so much, so that a still head looks still
 
 
 def plot_motion(volumes, slices, *, max_motion_mm):

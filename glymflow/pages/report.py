@@ -55,18 +55,9 @@ def subject_page(participant, parts, *, headline=""):
 
 
 def cohort_page(
-    alps,
-    cohort,
-    excluded,
-    *,
-    config,
-    reasons,
-    subjects=(),
-    group_column=None,
-    parts=(),
-    protocol=None,
-    **more,
-):
+    alps, cohort, excluded, *, config, reasons, subjects=(), group_column=None, parts=(),
+    protocol=None, **more,
+):  # fmt: skip
     """Return the page of the whole cohort as HTML.
 
     Parameters

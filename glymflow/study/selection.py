@@ -298,8 +298,7 @@ def first_taken(table):
 
 
 def _meets(table, plan, criterion):
-    text = column_levels(table, plan, criterion["column"])
-    numbers = text.map(_number).astype(float)
+    text, numbers = column_numbers(table, plan, criterion["column"])
     missing = text.isna()
     met = pd.Series(True, index=table.index)
     if "values" in criterion:

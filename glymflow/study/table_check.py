@@ -35,11 +35,8 @@ def table_lines(plan, table):
     lines = _names(table)
     for name, variable in plan["variables"].items():
         needed = {variable.get("column", name)}
-        needed |= (
-            {variable["instead"][key] for key in ("column", "where")}
-            if ("instead" in variable)
-            else set()
-        )
+        if "instead" in variable:
+            needed |= {variable["instead"][key] for key in ("column", "where")}
         if not needed <= set(table):
             continue  # measured, or refused
         if variable["type"] == "categorical":
