@@ -7,17 +7,11 @@ without `glymflow.workflow.kernels`. Printed: the largest difference of each col
 """
 
 import argparse
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pandas as pd
-import yaml
+from measured import measure_alps
 
-from glymflow.io import read_tsv
-
-CHECKOUT = Path(__file__).resolve().parents[1]
 CORES = ("Haswell", "SkylakeX", "Zen", "Sandybridge")
 COLUMNS = ["alps_left", "alps_right", "alps_mean", "alps_mean_se"]
 
@@ -47,20 +41,10 @@ def main():
 
 def measure(core, args):
     """Run the workflow with the kernels of one processor; return its table."""
-    folder = args.work / core
-    folder.mkdir(parents=True, exist_ok=True)
     config = {"bids_dir": str(args.bids.resolve())}
     if args.participants:
         config["participant_label"] = args.participants
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    command = [
-        sys.executable, "-m", "snakemake", "--snakefile", CHECKOUT / "Snakefile",
-        "--directory", folder, "--cores", "1", "--configfile", folder / "config.yaml",
-        "--quiet", "all", "--", "alps",
-    ]  # fmt: skip
-    environment = os.environ | {"OPENBLAS_CORETYPE": core}
-    subprocess.run(command, check=True, stdout=sys.stderr, env=environment)
-    return read_tsv(folder / "results/cohort/alps.tsv")
+    return measure_alps(args.work / core, config, OPENBLAS_CORETYPE=core)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import yaml
+from measured import CHECKOUT, measure_alps
 
 from glymflow.commands.simulate import simulate_cohort
 from glymflow.dwi.denoise import denoise
@@ -33,7 +34,6 @@ from glymflow.dwi.unring import unring
 from glymflow.io import read_tsv, write_json
 from glymflow.phantoms.scan import simulate_subject
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 DEFAULTS = yaml.safe_load((CHECKOUT / "config/config.yaml").read_text())
 PAIRS = 3  # runs of both sides in turn
 STEPS = {
@@ -268,6 +268,11 @@ def alps_section(args):
         value = pd.DataFrame({name: template_rows(t, roi_set) for name, t in tables.items()})
         print(f"### ROI set {roi_set}, template frame: mean ALPS\n")
         print(markdown(value, "{:.3f}"))
+        if "none" in value:
+            print("### Change against no step (%), real series\n")
+            real = value.drop("phantoms", level="data", errors="ignore").astype(float)
+            change = 100 * (real.div(real["none"], axis=0) - 1).drop(columns="none")
+            print(markdown(change.agg(["mean", "std"]), "{:+.2f}"))
         print("### CV (%) of heads with several scans\n")
         heads = value.groupby(level=["data", "participant_id"])
         several = heads.filter(lambda scans: len(scans) > 1)
@@ -276,13 +281,13 @@ def alps_section(args):
         )
         print(markdown(spread, "{:.2f}"))
     if args.phantoms:
-        print("### Phantoms: mean absolute error (%)\n")
+        print("### Phantoms: mean absolute error and bias (%)\n")
         truth = read_tsv(bids["phantoms"] / "derivatives/truth/alps.tsv")
         rows = {
             roi_set: {name: phantom_error(t, truth, roi_set) for name, t in tables.items()}
             for roi_set in SETS
         }
-        print(markdown(pd.DataFrame(rows).T, "{:.2f}"))
+        print(markdown(pd.DataFrame(rows).T, "{}"))
 
 
 def phantoms(folder, count):
@@ -294,7 +299,6 @@ def phantoms(folder, count):
 
 def run_workflow(folder, bids, variant, args):
     """Run the workflow up to the ALPS table with the variant's steps; return the table."""
-    folder.mkdir(parents=True, exist_ok=True)
     config = {
         "bids_dir": str(bids),
         "dwi": OFF | VARIANTS[variant],
@@ -302,14 +306,7 @@ def run_workflow(folder, bids, variant, args):
     }
     if args.participants and bids.name != "phantoms":
         config["participant_label"] = args.participants
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    command = [
-        sys.executable, "-m", "snakemake", "--snakefile", CHECKOUT / "Snakefile",
-        "--directory", folder, "--cores", "1", "--configfile", folder / "config.yaml",
-        "--quiet", "all", "--", "alps",
-    ]  # fmt: skip
-    subprocess.run(command, check=True, stdout=sys.stderr)
-    return read_tsv(folder / "results/cohort/alps.tsv").assign(data=folder.name)
+    return measure_alps(folder, config).assign(data=folder.name)
 
 
 def template_rows(table, roi_set):
@@ -319,13 +316,13 @@ def template_rows(table, roi_set):
 
 
 def phantom_error(table, truth, roi_set):
-    """Return the mean absolute error of left and right, % of the truth."""
+    """Return the mean absolute error of left and right, and the bias, % of the truth."""
     rows = table[(table.data == "phantoms") & (table.roi_set == roi_set)]
     truth = truth[truth.roi_set == (PLAIN if roi_set == CALIBRATED else roi_set)]
     both = rows.merge(truth, on=["participant_id", "frame"], suffixes=("", "_true"))
     both = both[both.frame == "template"]
-    sides = [100 * abs(both[f"alps_{s}"] / both[f"alps_{s}_true"] - 1) for s in ("left", "right")]
-    return float(np.mean(sides))
+    sides = [100 * (both[f"alps_{s}"] / both[f"alps_{s}_true"] - 1) for s in ("left", "right")]
+    return f"{np.mean(np.abs(sides)):.2f}, {np.mean(sides):+.2f}"
 
 
 # ---------------------------------------------------------------- small things

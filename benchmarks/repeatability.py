@@ -10,8 +10,6 @@ known truth; and the checks of gradient tables and of placement, run on what the
 """
 
 import argparse
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +18,7 @@ import pandas as pd
 import yaml
 from hard_cases import FAULTS, SOUND, measure_phantoms, write_faults
 from levers import code_section, lever_section
+from measured import CHECKOUT, measure_alps
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
@@ -32,7 +31,6 @@ from glymflow.image.pose import rotation_part
 from glymflow.image.registration import map_points
 from glymflow.io import image_data, load_image, read_json, read_tsv
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 DEFAULTS = yaml.safe_load((CHECKOUT / "config/config.yaml").read_text())
 PRIMARY = (DEFAULTS["roi_set"], DEFAULTS["frame"])
 SEED = 2026
@@ -91,18 +89,8 @@ def common_masks(folder):
 
 def run_workflow(folder, bids, cores, variants=None):
     """Run the workflow up to the ALPS table; return the table."""
-    folder.mkdir(parents=True, exist_ok=True)
     config = {"bids_dir": str(Path(bids).resolve())}
-    if variants:
-        config["roi_sets"] = variants
-    (folder / "config.yaml").write_text(yaml.safe_dump(config))
-    command = [
-        sys.executable, "-m", "snakemake", "--snakefile", CHECKOUT / "Snakefile",
-        "--directory", folder, "--cores", str(cores), "--configfile", folder / "config.yaml",
-        "--quiet", "all", "--", "alps",
-    ]  # fmt: skip
-    subprocess.run(command, check=True, stdout=sys.stderr)
-    return read_tsv(folder / "results/cohort/alps.tsv")
+    return measure_alps(folder, config | ({"roi_sets": variants} if variants else {}), cores=cores)
 
 
 # ---------------------------------------------------------------- the sections
