@@ -1,4 +1,7 @@
-"""The real scans at hand: four vendors, tilts up to 36 degrees, a slab, AP and PA."""
+"""Real scans: four vendors, a tilt of 36 degrees, a slab, AP and PA, a person without DWI.
+
+One of each kind: benchmarks/repeatability.py measures all that are at hand.
+"""
 
 from pathlib import Path
 
@@ -15,14 +18,23 @@ ROLES = [f"{part}_{side}" for part in ("projection", "association") for side in 
 ALIGNMENTS = [f"alignment_{role}" for role in ROLES]
 
 
+# straight and tilted slices of one head; AP and PA with a field map; a slab
+PARTS = ("sub-elition", "sub-galan/ses-ortho", "sub-galan/ses-sag30", "sub-ms01", "sub-prisma", "sub-umr2")  # fmt: skip
+SERIES = 6
+
+
 @pytest.fixture(scope="module")
 def work(shared_data, once):
-    """The folder of a run on all of them, ALPS alone."""
+    """The folder of a run on them, ALPS alone."""
 
     def make(work):
+        for part in PARTS:
+            link = work / "bids" / part
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(shared_data / "real_bids" / part)
         config = work / "my.yaml"
         # EPVS would be measured of the sessions with T1w or T2w
-        config.write_text(f"bids_dir: {shared_data / 'real_bids'}\nepvs: {{ measure: never }}\n")
+        config.write_text("bids_dir: bids\nepvs: { measure: never }\n")
         snakemake(work, "--cores", 2, config=config)
 
     return once("real", make)
@@ -39,12 +51,14 @@ def primary(alps):
 
 
 def test_rows_for_every_series_roi_set_and_frame(alps, shared_data):
-    files = (shared_data / "real_bids").glob("sub-*/**/dwi/*_dwi.nii.gz")
+    files = [
+        path for part in PARTS for path in (shared_data / "real_bids" / part).rglob("*_dwi.nii.gz")
+    ]
     series = {path.name.removesuffix("_dwi.nii.gz") for path in files}
-    assert len(series) == 12
+    assert len(series) == SERIES
     keys = alps[["source", "roi_set", "frame"]]
     assert not keys.duplicated().any()
-    assert len(keys) == 12 * 4 * 3
+    assert len(keys) == SERIES * 4 * 3
     assert set(alps.source) == series
 
 
@@ -56,7 +70,7 @@ def test_subject_without_dwi_is_excluded_and_nobody_else(work):
 
 def test_ap_and_pa_become_one_row_of_the_cohort(work):
     cohort = pd.read_csv(work / "results" / "cohort" / "cohort.tsv", sep="\t", na_values="n/a")
-    assert len(cohort) == 11
+    assert len(cohort) == SERIES - 1
     prisma = cohort[cohort.participant_id == "sub-prisma"]
     assert prisma.n_series.item() == 2
     assert prisma.source.item() == "sub-prisma_dir-AP;sub-prisma_dir-PA"
@@ -91,9 +105,9 @@ def test_tensors_in_the_regions_are_those_of_white_matter(alps, primary):
 
 
 def test_repeated_scans_of_one_head_agree(primary):
-    """Slices tilted by up to 36 degrees: the frames of the head do not mind."""
+    """Slices straight and tilted by 36 degrees: the frames of the head do not mind."""
     galan = primary[primary.participant_id == "sub-galan"].alps_mean
-    assert len(galan) == 5
+    assert len(galan) == 2
     assert galan.std() / galan.mean() < 0.022
 
 
@@ -104,4 +118,4 @@ def test_pose_is_that_of_a_lying_head(primary):
 
 def test_a_page_per_measured_subject(work):
     pages = {path.stem for path in (work / "results" / "report").glob("sub-*.html")}
-    assert pages == {"sub-elition", "sub-galan", "sub-prisma", "sub-umr", "sub-umr2"}
+    assert pages == {"sub-elition", "sub-galan", "sub-prisma", "sub-umr2"}
