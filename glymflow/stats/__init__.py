@@ -25,8 +25,9 @@ Modules
 -------
 - `analyses`: the kinds, and `run_analysis`.
 - Kinds: `agreement`, `compare_by_factors`, `compare_groups`, `compare_paired`, `correlate`,
-  `describe`, `linear_regression`, `logistic_regression`, `mediation`, `power`, `roc`,
-  `sensitivity`.
+  `count_regression`, `describe`, `linear_regression`, `logistic_regression`, `mediation`,
+  `ordinal_regression`, `power`, `roc`, `sensitivity`.
+- `ratio_models`: what ordinal and count regressions share.
 - `ancova`, `post_hoc`, `firth`, `calibration`, `delong`: methods that the kinds use, on arrays.
 - `effects`: effect sizes with intervals. `design`: variables as columns of a regression.
 - `common`: what the kinds share. `plan_check`: what participants.tsv lets expect of a plan.

@@ -7,6 +7,8 @@ a change of either changes the paragraph.
 import importlib.metadata
 import platform
 
+from glymflow.tables import count_regression, ordinal_regression
+
 PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "matplotlib")
 KINDS = {
     "compare_groups": "Groups were compared",
@@ -16,11 +18,19 @@ KINDS = {
     "describe": "Values were described",
     "linear_regression": "Linear regressions were fitted",
     "logistic_regression": "Logistic regressions were fitted",
+    "ordinal_regression": "Ordinal logistic regressions were fitted",
+    "count_regression": "Counts were modelled",
     "mediation": "Mediation was analysed",
     "roc": "Discrimination was described by receiver operating characteristic curves",
     "agreement": "Agreement was assessed",
     "sensitivity": "The analysis was repeated under other choices",
     "power": "Power and sample size were computed",
+}
+
+# kind of analysis: what is said of it beside its tests
+NOTES = {
+    "ordinal_regression": ordinal_regression.methods_note,
+    "count_regression": count_regression.methods_note,
 }
 
 
@@ -91,6 +101,8 @@ def _analysis(plan, analysis, table):
         text += f" Values were weighted by 1 / (tau² + SE²), with {analysis['outcome_se']} as SE"
         text += " and tau² as the residual variance beyond measurement error (method of moments,"
         text += " DerSimonian and Laird); intervals and tests are those of Knapp and Hartung."
+    note = NOTES.get(analysis["kind"])
+    text += f" {note(table, analysis, labels)}" if note else ""
     normality = _used(table, "normality_test", slice(None)) if "normality_test" in table else []
     if normality and analysis.get("choice", analysis.get("method", "auto")) == "auto":
         text += f" Normality was judged by {listed(normality)}"

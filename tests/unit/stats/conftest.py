@@ -1,7 +1,9 @@
 """Published data that several tests of statistics use."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats
 
 # Heinze and Schemper's endometrial cancer data (brglm2::endometrial): NV, PI, EH, HG
 ENDOMETRIAL = """
@@ -31,3 +33,32 @@ def spector():
     import statsmodels.api as sm
 
     return sm.datasets.spector.load_pandas().data
+
+
+@pytest.fixture(scope="session")
+def cohort():
+    """The data frame `d` of kinds.R: the same numbers by the same formulas."""
+    i = np.arange(1, 121)
+    u, v, w = (((i * a) % b + 0.5) / b for a, b in ((7919, 1009), (104729, 2003), (1299709, 4001)))
+    table = pd.DataFrame({"participant_id": [f"sub-{number:03d}" for number in i]})
+    table["age"] = 50.0 + (7 * i) % 31
+    table["group"] = np.array(["HC", "aMCI", "AD"])[i % 3]
+    table["sex"] = np.where((5 * i) % 7 < 3, "F", "M")
+    table["volume"] = 1000.0 + (37 * i) % 401
+    table["alps"] = 1.7 - table["age"] / 200 - 0.08 * (table["group"] == "AD")
+    table["alps"] += 0.12 * stats.norm.ppf(u)
+    shift = -4 * table["alps"] + 0.03 * table["age"] + stats.logistic.ppf(v)
+    table["mrs"] = np.digitize(shift, [-5, -4, -3, -2], right=True)
+    rate = np.exp(0.2 + 0.03 * table["age"] - 0.4 * (table["sex"] == "F"))
+    table["count"] = stats.poisson.ppf(w, rate * np.exp(0.5 * stats.norm.ppf(v)))
+    return table
+
+
+@pytest.fixture(scope="session")
+def cohort_variables():
+    return {
+        **{name: {"type": "continuous"} for name in ("age", "alps", "volume", "count")},
+        "group": {"type": "categorical", "levels": ["HC", "aMCI", "AD"]},
+        "sex": {"type": "categorical", "levels": ["M", "F"]},
+        "mrs": {"type": "categorical", "levels": ["0", "1", "2", "3", "4"]},
+    }

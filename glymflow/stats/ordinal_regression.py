@@ -1,0 +1,308 @@
+"""Ordinal logistic regression, such as of the modified Rankin scale (`kind: ordinal_regression`)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import stats
+
+from glymflow.io import NoResult
+from glymflow.stats import firth
+from glymflow.stats.common import interval, no_result_if, note_repeated
+from glymflow.stats.ratio_models import COLUMNS, KEYS, RatioFit, ratio_model
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["COLUMNS", "brant_test", "ordinal_regression", "run"]
+METHOD = "ordinal logistic regression (proportional odds)"
+FEW_PER_LEVEL = 5
+ALPHA = 0.05
+
+
+def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
+    """Make a planned regression."""
+    options = {key: analysis[key] for key in (*KEYS, "odds_of") if key in analysis}
+    results = ordinal_regression(
+        table, variables=plan["variables"], outcome=analysis["outcome"], **options
+    )
+    return note_repeated(results, table)
+
+
+def ordinal_regression(
+    table: pd.DataFrame,
+    *,
+    variables: dict,
+    outcome: str,
+    predictors: Sequence[str],
+    odds_of: str = "higher",
+    univariable: bool = False,
+    references: dict | None = None,
+    increments: dict | None = None,
+    correction: str = "none",
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    r"""Model the level of an ordered outcome by cumulative odds ("shift analysis").
+
+    .. math:: logit P(y > j) = \beta x - \theta_j
+
+    The common odds ratio :math:`\exp(d\,\beta)` per increment d is the same at every cut-point j;
+    Brant's test asks whether that holds. Maximum likelihood by statsmodels, Wald's z and interval,
+    as in R's ``ordinal::clm`` and ``MASS::polr``.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per participant.
+    variables : dict
+        The plan's variables.
+    outcome : str
+        A categorical variable of three and more levels, in their order.
+    predictors : list of str
+    odds_of : {"higher", "lower"}
+        The odds of later levels against earlier ones, or the other way round.
+    univariable : bool
+        Print each predictor's own regression beside the model.
+    references : dict, optional
+        Reference level by variable.
+    increments : dict, optional
+        Increment by continuous variable; 1 if not given.
+    correction : {"none", "bonferroni", "holm", "fdr_bh"}
+        Adjustment of p for the number of variables.
+    confidence : float
+        Level of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        `COLUMNS`. Rows "univariable"; "summary" (count and percent of each level); "model"; "test"
+        per variable (of more than two levels followed by rows "level"); "threshold" for each
+        cut-point; "proportional_odds": Brant's test of all predictors and of each; "cut_point": the
+        odds ratio of each column at each cut-point, from a logistic regression of its own.
+
+    References
+    ----------
+    McCullagh P. J R Stat Soc B 1980;42:109-142. Brant R. Biometrics 1990;46:1171-1178. Nagelkerke
+    NJD. Biometrika 1991;78:691-692.
+    """
+    increments = increments or {}
+
+    def fit(design, levels, complete):
+        variable = variables[outcome]
+        if len(variable.get("levels", [])) < 3:
+            raise NoResult(f"the outcome '{outcome}' is not a categorical variable of 3 levels")
+        return _fit(design, levels, variable, odds_of, increments, confidence)
+
+    return ratio_model(
+        table,
+        variables=variables,
+        outcome=outcome,
+        predictors=predictors,
+        fit=fit,
+        univariable=univariable,
+        references=references,
+        increments=increments,
+        correction=correction,
+        confidence=confidence,
+    )
+
+
+def _fit(design, levels, variable, odds_of, increments, confidence):
+    order = variable["levels"] if odds_of == "higher" else variable["levels"][::-1]
+    counts = {level: int((levels == level).sum()) for level in order}
+    found = [level for level in order if counts[level]]
+    if len(found) < 3:
+        raise NoResult(f"only {len(found)} levels of the outcome occur; three are needed")
+    y = levels.map({level: i for i, level in enumerate(found)}).to_numpy(int)
+    if min(counts[level] for level in found) < 1 or len(y) <= design.x.shape[1] + len(found) - 1:
+        raise NoResult(f"{len(y)} complete rows are too few")
+    _refuse_separation(design, y, len(found))
+    mean, sd = design.x.mean(axis=0), design.x.std(axis=0)
+    z = (design.x - mean) / sd
+    model = _maximum(y, z)
+    k = design.x.shape[1]
+    beta, se = model.params[:k] / sd, model.bse[:k] / sd
+    thresholds = model.model.transform_threshold_params(model.params)[1:-1] + beta @ mean
+    null = float((np.bincount(y) * np.log(np.bincount(y) / len(y))).sum())
+
+    def without(columns):
+        rest = np.delete(z, columns, axis=1)
+        return float(_maximum(y, rest).llf) if rest.size else null
+
+    share = -np.expm1(2 * (null - model.llf) / len(y)) / -np.expm1(2 * null / len(y))
+    summary = [
+        {"row": "summary", "level": level, "count": counts[level],
+         "percent": 100 * counts[level] / len(y)}
+        for level in variable["levels"]
+    ]  # fmt: skip
+    cuts = [f"{found[j]} | {found[j + 1]}" for j in range(len(found) - 1)]
+    rows = [
+        {"row": "threshold", "level": cut, "coefficient": threshold}
+        for cut, threshold in zip(cuts, thresholds, strict=True)
+    ]
+    few = [level for level in found if counts[level] < FEW_PER_LEVEL]
+    notes = [f"fewer than {FEW_PER_LEVEL} participants at: {', '.join(few)}"] if few else []
+    missing = [level for level in order if not counts[level]]
+    notes += [f"levels nobody has: {', '.join(missing)}"] if missing else []
+    more, note = _proportional_odds(design, y, cuts, increments, confidence)
+    return RatioFit(
+        method=METHOD,
+        ratio="common odds ratio" + (" (lower levels)" if odds_of == "lower" else ""),
+        coefficients=beta,
+        se=se,
+        loglik=float(model.llf),
+        without=without,
+        before=summary,
+        after=[*rows, *more],
+        effect={"effect_name": "Nagelkerke R squared", "effect": share},
+        notes=[*notes, note],
+    )
+
+
+def _maximum(y, z):
+    from statsmodels.miscmodels.ordinal_model import OrderedModel
+
+    with warnings.catch_warnings(), no_result_if(np.linalg.LinAlgError, ValueError):
+        warnings.simplefilter("ignore")
+        fit = OrderedModel(y, z, distr="logit").fit(
+            method="bfgs", disp=0, gtol=1e-8, maxiter=1000, skip_hessian=False
+        )
+    if np.abs(fit.mle_retvals["gopt"]).max() > 1e-5 or not np.isfinite(fit.bse).all():
+        raise NoResult("the fit of the ordinal regression does not converge")
+    return fit
+
+
+def _refuse_separation(design, y, levels):
+    """Raise if there are no finite coefficients: the same columns divide the levels at all cuts."""
+    cuts = range(levels - 1)
+    near = [(y == j) | (y == j + 1) for j in cuts]
+    x = np.vstack([design.x[rows] for rows in near])
+    own = np.vstack([np.tile(np.arange(1, levels - 1) == j, (near[j].sum(), 1)) for j in cuts])
+    above = np.concatenate([y[near[j]] > j for j in cuts]).astype(float)
+    k = design.x.shape[1]
+    parts = [i for i in firth.separated(np.hstack([x, own.astype(float)]), above) if i < k]
+    if parts:
+        names = ", ".join(str(design.terms[i]) for i in parts)
+        raise NoResult(
+            f"{names} separates the levels of the outcome: the maximum likelihood estimate does not"
+            " exist"
+        )
+
+
+# --- Are the odds proportional? ------------------------------------------------------------------
+
+
+def _proportional_odds(design, y, cuts, increments, confidence):
+    """Return the rows of Brant's test and of each cut-point, and a note on the model."""
+    name = "Brant test of proportional odds"
+    try:
+        coefficients, covariance = cut_point_fits(design.x, y)
+    except NoResult as fault:
+        note = f"proportional odds were not tested: {fault}"
+        return [{"row": "proportional_odds", "test": name, "note": note}], note
+    rows, note = [], ""
+    for variable in [None, *dict.fromkeys(term.variable for term in design.terms)]:
+        columns = list(range(len(design.terms)))
+        columns = columns if variable is None else design.columns_of(variable)
+        chi2, df, p = brant_test(coefficients, covariance, columns)
+        row = {"row": "proportional_odds", "variable": variable, "test": name}
+        rows.append(row | {"statistic_name": "chi2", "statistic": chi2, "df": df, "p": p})
+        if variable is None and p < ALPHA:
+            note = (
+                f"the odds are not proportional (Brant test, p = {p:.2g}): the common odds ratio is"
+                " an average over the cut-points"
+            )
+    z = stats.norm.ppf((1 + confidence) / 2)
+    k = len(design.terms)
+    for j, cut in enumerate(cuts):
+        for column, term in enumerate(design.terms):
+            beta, se = coefficients[j, column], np.sqrt(covariance[j * k + column, j * k + column])
+            step = increments.get(term.variable, 1.0) if term.level is None else 1.0
+            with np.errstate(over="ignore"):
+                ratios = np.exp(step * (beta + np.array([0, -z, z]) * se))
+            row = {"row": "cut_point", "variable": term.variable, "reference": term.reference}
+            row |= {"level": f"{cut}: {term.level}" if term.level else cut, "increment": step}
+            rows.append(row | interval("estimate", "odds ratio", ratios))
+    return rows, note
+
+
+def cut_point_fits(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fit a logistic regression at each cut-point, with the covariance between them.
+
+    Parameters
+    ----------
+    x : (n, k) array
+        Without constant.
+    y : (n,) array of int
+        Levels 0, 1, ..., J, each of which occurs.
+
+    Returns
+    -------
+    coefficients : (J, k) array
+        Row j: log odds of a level above j; no constants.
+    covariance : (J k, J k) array
+
+    Raises
+    ------
+    NoResult
+        If a regression has no estimate.
+
+    References
+    ----------
+    Brant R. Biometrics 1990;46:1171-1178.
+    """
+    import statsmodels.api as sm
+    from statsmodels.tools.sm_exceptions import PerfectSeparationError
+
+    mean, sd = x.mean(axis=0), x.std(axis=0)
+    exog = sm.add_constant((x - mean) / sd, has_constant="add")
+    coefficients, risks, inverses = [], [], []
+    for j in range(y.max()):
+        above = (y > j).astype(float)
+        if firth.separated(x, above):
+            raise NoResult(f"a predictor separates the levels at cut-point {j + 1}")
+        with no_result_if(np.linalg.LinAlgError, PerfectSeparationError):
+            fit = sm.Logit(above, exog).fit(method="newton", maxiter=100, tol=1e-12, disp=0)
+        risk = fit.predict()
+        coefficients.append(fit.params[1:] / sd)
+        risks.append(risk)
+        inverses.append(np.linalg.inv(exog.T @ (exog * (risk * (1 - risk))[:, None])))
+    blocks = [
+        [
+            inverses[j]
+            @ (exog.T @ (exog * (risks[max(j, m)] - risks[j] * risks[m])[:, None]))
+            @ inverses[m]
+            for m in range(len(risks))
+        ]
+        for j in range(len(risks))
+    ]
+    scale = np.outer(sd, sd)
+    return np.array(coefficients), np.block([[b[1:, 1:] / scale for b in row] for row in blocks])
+
+
+def brant_test(
+    coefficients: np.ndarray, covariance: np.ndarray, columns: Sequence[int]
+) -> tuple[float, int, float]:
+    """Test whether coefficients are the same at every cut-point (Wald's chi-square).
+
+    Parameters
+    ----------
+    coefficients, covariance : array
+        From `cut_point_fits`.
+    columns : list of int
+        The coefficients that are tested together.
+
+    Returns
+    -------
+    chi2, df, p : float
+    """
+    cuts, k = coefficients.shape
+    chosen = np.eye(k)[list(columns)]
+    contrast = np.kron(np.column_stack([np.ones(cuts - 1), -np.eye(cuts - 1)]), chosen)
+    difference = contrast @ coefficients.ravel()
+    chi2 = difference @ np.linalg.solve(contrast @ covariance @ contrast.T, difference)
+    df = (cuts - 1) * len(columns)
+    return float(chi2), df, float(stats.chi2.sf(chi2, df))

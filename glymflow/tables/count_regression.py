@@ -1,0 +1,49 @@
+"""The table of a regression of counts: rate ratios, dispersion."""
+
+from glymflow.tables.cells import label_of, there
+from glymflow.tables.ratio_models import ratio_table
+from glymflow.tables.regression import p_text, significant
+from glymflow.text import number
+
+
+def planned(results, plan, analysis, table):
+    """Format a planned table."""
+    variables = plan["variables"]
+    return ratio_table(
+        results,
+        variables=variables,
+        name="rate ratio",
+        title=table.get("title", table["id"]),
+        footnote=table.get("footnote", ""),
+        notes=_notes(results, analysis, variables),
+    )
+
+
+def _notes(results, analysis, variables):
+    notes = []
+    if analysis.get("exposure"):
+        notes.append(f"Rates are per unit of {label_of(analysis['exposure'], variables)} (offset).")
+    tests = results[results["row"] == "dispersion"]
+    if len(tests) and there(tests["p"].iloc[0]):
+        row = tests.iloc[0]
+        notes.append(
+            f"Overdispersion (likelihood ratio test of Poisson against negative binomial): "
+            f"χ² = {number(row['statistic'], 2)}, {p_text(row['p'])}; Pearson's χ² per degree of "
+            f"freedom of the Poisson model {number(row['dispersion'], 2)}; α = "
+            f"{significant(row['estimate'])}."
+        )
+    return notes
+
+
+def methods_note(results, analysis, variables):
+    """Return what the methods paragraph says beside the tests."""
+    models = [text for text in dict.fromkeys(results["method"].dropna()) if text]
+    text = f"The model was a {models[0]}." if models else ""
+    tested = results[(results["row"] == "dispersion") & results["p"].notna()]
+    if len(tested):
+        text += " Overdispersion was tested by the likelihood ratio of the Poisson and the negative"
+        text += f" binomial model ({p_text(tested['p'].iloc[0])})."
+    if analysis.get("exposure"):
+        name = label_of(analysis["exposure"], variables)
+        text += f" The logarithm of {name} was the offset."
+    return text.strip()

@@ -1,0 +1,50 @@
+"""The table of an ordinal logistic regression: common odds ratios and the test of their premise."""
+
+from glymflow.tables.cells import label_of, there
+from glymflow.tables.ratio_models import ratio_table
+from glymflow.tables.regression import p_text
+from glymflow.text import level_text, number
+
+
+def planned(results, plan, analysis, table):
+    """Format a planned table."""
+    variables = plan["variables"]
+    return ratio_table(
+        results,
+        variables=variables,
+        name="common odds ratio",
+        title=table.get("title", table["id"]),
+        footnote=table.get("footnote", ""),
+        notes=_notes(results, variables, analysis.get("odds_of", "higher")),
+    )
+
+
+def _notes(results, variables, odds_of):
+    levels = results[results["row"] == "summary"]
+    if not len(levels):
+        return []
+    outcome = results["outcome"].iloc[0]
+    names = variables.get(outcome, {}).get("labels", {})
+    counts = []
+    for row in levels.to_dict("records"):
+        level = level_text(row["level"])
+        counts.append(f"{names.get(level, level)} {int(row['count'])}")
+    text = f"Odds of a {odds_of} level of {label_of(outcome, variables)}; participants by level: "
+    notes = [f"{text}{', '.join(counts)}."]
+    tests = results[(results["row"] == "proportional_odds") & results["p"].notna()]
+    each = []
+    for row in tests.to_dict("records"):
+        name = label_of(row["variable"], variables) if there(row["variable"]) else "all predictors"
+        value = f"χ²({row['df']:g}) = {number(row['statistic'], 2)}, {p_text(row['p'])}"
+        each.append(f"{name} {value}")
+    return [*notes, f"Proportional odds, Brant's test: {'; '.join(each)}."] if each else notes
+
+
+def methods_note(results, analysis, variables):
+    """Return what the methods paragraph says beside the tests."""
+    odds = analysis.get("odds_of", "higher")
+    text = f"Common odds ratios are those of a {odds} level, from the proportional-odds model."
+    tested = results[(results["row"] == "proportional_odds") & results["p"].notna()]
+    if len(tested):
+        text += f" Proportional odds were tested by Brant's test ({p_text(tested['p'].iloc[0])})."
+    return text
