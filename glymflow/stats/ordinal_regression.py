@@ -1,4 +1,4 @@
-"""Ordinal logistic regression, such as of the modified Rankin scale (`kind: ordinal_regression`)."""
+"""Ordinal logistic regression, as of the modified Rankin scale (`kind: ordinal_regression`)."""
 
 from __future__ import annotations
 
