@@ -26,7 +26,8 @@ Modules
 - `analyses`: the kinds, and `run_analysis`.
 - Kinds: `agreement`, `compare_by_factors`, `compare_groups`, `compare_paired`, `correlate`,
   `count_regression`, `describe`, `linear_regression`, `logistic_regression`, `mediation`,
-  `ordinal_regression`, `power`, `roc`, `sensitivity`.
+  `mixed_model`, `ordinal_regression`, `power`, `roc`, `sensitivity`.
+- `reml`: random intercepts and their degrees of freedom. `interactions`: products of variables.
 - `ratio_models`: what ordinal and count regressions share.
 - `ancova`, `post_hoc`, `firth`, `calibration`, `delong`: methods that the kinds use, on arrays.
 - `effects`: effect sizes with intervals. `design`: variables as columns of a regression.
@@ -36,9 +37,9 @@ To add a kind
 -------------
 - Schema: ``type: object``, ``additionalProperties: false``, ``id: true``, ``kind: true``; a
   ``description`` and a ``default`` for each key. ``#/$defs/`` has ``groups``, ``criteria``,
-  ``confidence``, ``correction``, ``variable_name`` and ``variable_names``; names of variables that
-  use the last two are checked by `glymflow.study.plan.load_plan`. ``x-needs-groups: true`` marks a
-  kind that needs groups.
+  ``confidence``, ``correction``, ``variable_name``, ``variable_names`` and ``variable_pair``;
+  names of variables that use the last three are checked by `glymflow.study.plan.load_plan`.
+  ``x-needs-groups: true`` marks a kind that needs groups.
 - ``run(table, plan, analysis)`` gets the rows that the plan and the analysis let in. Defaults
   stand in the signature of the function without a plan, equal to those of the schema (a test
   compares them). Values come from `glymflow.study.selection.variable_values`, groups from

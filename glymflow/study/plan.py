@@ -125,7 +125,7 @@ def plan_faults(plan, participants_columns):
     for place, part in places:
         named = [("groups", part["groups"])] if "groups" in part else []
         named += [(key, item) for key in ("include", "exclude") for item in part.get(key, [])]
-        used += [(f"{place}{key}", part[key]) for key in ("outcome_se",) if key in part]
+        named += [(key, {"column": part[key]}) for key in ("outcome_se", "site") if key in part]
         used += [
             (place + key, item["column"]) for key, item in named if item["column"] not in variables
         ]
@@ -325,6 +325,12 @@ def _reference_faults(plan):
                     f"{item['id']}: the kind {item['kind']} needs groups; name them in the plan"
                     " or the analysis"
                 )
+            faults += [
+                f"{item['id']}.interactions: '{name}' is not one of the predictors"
+                for pair in item.get("interactions", [])
+                for name in pair
+                if name not in [*item.get("predictors", []), *item.get("candidates", [])]
+            ]
             order = (groups_of(plan, item) or {}).get("order", [])
             faults += [
                 f"{item['id']}.within: '{member}' is not one of the groups"

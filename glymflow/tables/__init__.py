@@ -8,13 +8,14 @@ Modules
 - `planned`: `planned_table` makes a table of a plan.
 - One module per kind of analysis, each with a function ``planned``: `agreement`,
   `compare_by_factors`, `compare_groups`, `compare_paired`, `correlate`, `count_regression`,
-  `describe`, `linear_regression`, `logistic_regression`, `mediation`, `ordinal_regression`,
-  `power`, `roc`, `sensitivity`.
+  `describe`, `linear_regression`, `logistic_regression`, `mediation`, `mixed_model`,
+  `ordinal_regression`, `power`, `roc`, `sensitivity`.
 - `render`: a `render.Table` (title, columns, rows of text, footnotes) as TSV, HTML and LaTeX;
   `docx` as Word. The same table gives the same bytes.
 - `cells`: numbers, p values, signs of effect sizes, names of tests and corrections, footnote
   marks.
-- `regression`: what the tables of models share; `ratio_models`: those of ordinal and count models.
+- `regression`: what the tables of models share; `ratio_models`: those of ordinal and count models;
+  `products`: interactions.
 - `methods`: the statistical methods as a paragraph, from the plan and from the tests that were
   used.
 

@@ -7,7 +7,7 @@ a change of either changes the paragraph.
 import importlib.metadata
 import platform
 
-from glymflow.tables import count_regression, ordinal_regression
+from glymflow.tables import count_regression, mixed_model, ordinal_regression
 
 PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "matplotlib")
 KINDS = {
@@ -18,6 +18,7 @@ KINDS = {
     "describe": "Values were described",
     "linear_regression": "Linear regressions were fitted",
     "logistic_regression": "Logistic regressions were fitted",
+    "mixed_model": "Linear mixed models were fitted",
     "ordinal_regression": "Ordinal logistic regressions were fitted",
     "count_regression": "Counts were modelled",
     "mediation": "Mediation was analysed",
@@ -29,6 +30,7 @@ KINDS = {
 
 # kind of analysis: what is said of it beside its tests
 NOTES = {
+    "mixed_model": mixed_model.methods_note,
     "ordinal_regression": ordinal_regression.methods_note,
     "count_regression": count_regression.methods_note,
 }

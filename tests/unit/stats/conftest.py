@@ -37,7 +37,7 @@ def spector():
 
 @pytest.fixture(scope="session")
 def cohort():
-    """The data frame `d` of kinds.R: the same numbers by the same formulas."""
+    """The data frame `d` of r/kinds.R: the same numbers by the same formulas."""
     i = np.arange(1, 121)
     u, v, w = (((i * a) % b + 0.5) / b for a, b in ((7919, 1009), (104729, 2003), (1299709, 4001)))
     table = pd.DataFrame({"participant_id": [f"sub-{number:03d}" for number in i]})
@@ -61,4 +61,31 @@ def cohort_variables():
         "group": {"type": "categorical", "levels": ["HC", "aMCI", "AD"]},
         "sex": {"type": "categorical", "levels": ["M", "F"]},
         "mrs": {"type": "categorical", "levels": ["0", "1", "2", "3", "4"]},
+    }
+
+
+@pytest.fixture(scope="session")
+def longitudinal():
+    """The data frame `l` of r/kinds.R: three sessions of 48 participants at 6 sites."""
+    j, s = np.repeat(np.arange(1, 49), 3), np.tile([0, 1, 2], 48)
+    u, v = ((j * 7919) % 1009 + 0.5) / 1009, (((3 * j + s) * 104729) % 2003 + 0.5) / 2003
+    table = pd.DataFrame({"participant_id": [f"sub-{number:02d}" for number in j]})
+    table["session_id"] = [f"ses-{number + 1}" for number in s]
+    table["time"], table["age"] = s + 0.1 * ((j * 3 + s) % 5), 50.0 + (7 * j) % 31
+    site, case = (j - 1) // 8, j % 2 == 0
+    table["site"], table["group"] = np.array(list("abcdef"))[site], np.where(case, "AD", "HC")
+    table["grade"] = np.array(["none", "mild", "many"])[j // 2 % 3]
+    table["alps"] = 1.6 - table["age"] / 300 - 0.05 * case - 0.02 * (1 + case) * table["time"]
+    table["alps"] += 0.1 * stats.norm.ppf(u) + 0.05 * stats.norm.ppf(v)
+    table["alps"] += 0.03 * (((site + 1) * 5) % 6 - 2.5)
+    lost = ((j % 7 == 0) & (s == 2)) | ((j % 11 == 0) & (s >= 1))
+    return table[~lost].reset_index(drop=True)
+
+
+@pytest.fixture(scope="session")
+def longitudinal_variables():
+    return {
+        **{name: {"type": "continuous"} for name in ("age", "alps", "time")},
+        "group": {"type": "categorical", "levels": ["HC", "AD"]},
+        "grade": {"type": "categorical", "levels": ["none", "mild", "many"]},
     }

@@ -1,4 +1,4 @@
-"""Regressions of counts against R's glm and MASS::glm.nb; the calls are in kinds.R."""
+"""Regressions of counts against R's glm and MASS::glm.nb; the calls are in r/kinds.R."""
 
 import inspect
 

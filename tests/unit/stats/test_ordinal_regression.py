@@ -1,4 +1,4 @@
-"""Ordinal regression against R's ordinal::clm; the calls are in kinds.R."""
+"""Ordinal regression against R's ordinal::clm; the calls are in r/kinds.R."""
 
 import inspect
 

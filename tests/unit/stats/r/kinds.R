@@ -1,5 +1,5 @@
 # Reference values of the tests of ordinal_regression, count_regression and what follows them.
-# Rscript tests/unit/stats/kinds.R (R 4.2 with MASS and ordinal). `d` is the fixture `cohort`.
+# Rscript tests/unit/stats/r/kinds.R (R 4.2 with MASS, ordinal and lmerTest). `d` is the fixture `cohort`.
 library(MASS)
 options(digits = 12)
 i <- 1:120
@@ -50,3 +50,27 @@ p <- glm(count ~ age + sex + group, poisson, d, epsilon = 1e-14)
 lr <- 2 * c(logLik(m) - logLik(p))
 print(c(lr, pchisq(lr, 1, lower.tail = FALSE) / 2))
 print(sapply(list(p, m), function(m) sum(residuals(m, "pearson")^2) / m$df.residual))
+
+# --- mixed_model, change: `l` is the fixture `longitudinal`
+library(lmerTest)
+j <- rep(1:48, each = 3); s <- rep(0:2, 48)
+u <- ((j * 7919) %% 1009 + 0.5) / 1009
+v <- (((3 * j + s) * 104729) %% 2003 + 0.5) / 2003
+l <- data.frame(id = factor(j), s = s, time = s + 0.1 * ((j * 3 + s) %% 5), age = 50 + (7 * j) %% 31,
+                site = factor(letters[(j - 1) %/% 8 + 1]),
+                group = factor(ifelse(j %% 2 == 0, "AD", "HC"), c("HC", "AD")),
+                grade = factor(c("none", "mild", "many")[j %/% 2 %% 3 + 1], c("none", "mild", "many")))
+l$alps <- 1.6 - l$age / 300 - 0.05 * (l$group == "AD") - 0.02 * (1 + (l$group == "AD")) * l$time +
+  0.1 * qnorm(u) + 0.05 * qnorm(v) + 0.03 * ((as.integer(l$site) * 5) %% 6 - 2.5)
+l <- l[!(j %% 7 == 0 & s == 2) & !(j %% 11 == 0 & s >= 1), ]
+control <- lmerControl(optCtrl = list(xtol_abs = 1e-14, ftol_abs = 1e-14, maxeval = 1e5))
+m <- lmer(alps ~ time + group + age + (1 | id), l, control = control)
+print(coef(summary(m))); print(as.data.frame(VarCorr(m))); print(logLik(m))
+m <- lmer(alps ~ time * group + age + (1 | site) + (1 | id), l, control = control)
+print(coef(summary(m))); print(as.data.frame(VarCorr(m))); print(REMLcrit(m), digits = 15)
+print(contest1D(m, c(0, 1, 0, 0, 1), confint = TRUE))  # time at AD
+print(contestMD(m, rbind(c(0, 0, 1, 0, 0), c(0, 0, 0, 0, 1))))
+m <- lmer(alps ~ time + grade + (1 | id), l, control = control)
+print(as.data.frame(anova(m)), digits = 12)
+f <- var(c(model.matrix(m) %*% fixef(m))); r <- as.data.frame(VarCorr(m))$vcov
+print(c(f, f + r[1]) / (f + sum(r)))

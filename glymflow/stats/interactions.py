@@ -1,0 +1,139 @@
+"""Products of variables in a regression, and the effect of the one at values of the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from glymflow.io import NoResult
+from glymflow.stats.design import Design, Term
+
+SIGN = ":"  # between the names of the two variables
+
+
+@dataclass(frozen=True)
+class SimpleEffect:
+    """The effect of one variable at a value of another.
+
+    Attributes
+    ----------
+    variable, at : str
+        The product, and the modifier's value, as "AD" or "62.1 (mean)".
+    level, reference : str or None
+        Of the variable whose effect it is, if it has levels.
+    contrast : (k,) array
+        Over the columns of the design, without the constant.
+    """
+
+    variable: str
+    at: str
+    level: str | None
+    reference: str | None
+    contrast: np.ndarray
+
+
+def product_name(pair: Sequence[str]) -> str:
+    """Return how the product of two variables is called in the results: `group:age`."""
+    return SIGN.join(pair)
+
+
+def add_products(design: Design, pairs: Sequence[Sequence[str]]) -> Design:
+    """Return the design with the products of pairs of its variables as further columns.
+
+    Parameters
+    ----------
+    design : Design
+        Holds both variables of each pair.
+    pairs : list of (str, str)
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    NoResult
+        If a product is empty (no participant has both levels) or there are too few rows.
+    """
+    columns, terms = [design.x], list(design.terms)
+    for pair in pairs:
+        for i in design.columns_of(pair[0]):
+            for j in design.columns_of(pair[1]):
+                product = design.x[:, i] * design.x[:, j]
+                if not np.ptp(product):
+                    raise NoResult(
+                        f"nobody has both {design.terms[i]} and {design.terms[j]}: their"
+                        " interaction cannot be estimated"
+                    )
+                columns.append(product[:, None])
+                both = [term for term in (design.terms[i], design.terms[j]) if term.level]
+                level = ", ".join(str(term.level) for term in both) or None
+                reference = ", ".join(str(term.reference) for term in both) or None
+                terms.append(Term(product_name(pair), level, reference))
+    x = np.hstack(columns)
+    if len(x) <= x.shape[1] + 1:
+        raise NoResult(f"{len(x)} complete rows are too few for {x.shape[1] + 1} coefficients")
+    if (
+        np.linalg.matrix_rank(np.column_stack([np.ones(len(x)), (x - x.mean(0)) / x.std(0)]))
+        <= (x.shape[1])
+    ):
+        raise NoResult("an interaction is collinear with the other predictors")
+    return replace(design, x=x, terms=terms)
+
+
+def simple_effects(
+    design: Design, pairs: Sequence[Sequence[str]], values: pd.DataFrame, variables: dict
+) -> list[SimpleEffect]:
+    """Return the effects of the first of each pair at values of the second, the modifier.
+
+    A modifier with levels is held at each of them, a number at its mean and one SD below and above.
+
+    Parameters
+    ----------
+    design : Design
+        From `add_products`.
+    pairs : list of (str, str)
+    values : DataFrame
+        The complete rows that the design was made of.
+    variables : dict
+        The plan's variables.
+    """
+    effects = []
+    for first, second in pairs:
+        for at, held in _held(design, second, values[second], variables[second]):
+            for i in design.columns_of(first):
+                contrast = np.zeros(len(design.terms))
+                contrast[i] = 1
+                for j, value in held.items():
+                    contrast[_product_column(design, (first, second), i, j)] = value
+                term = design.terms[i]
+                name = product_name((first, second))
+                effects.append(SimpleEffect(name, at, term.level, term.reference, contrast))
+    return effects
+
+
+def _held(design, name, values, variable):
+    """Yield the label and the value of each column of the modifier."""
+    columns = design.columns_of(name)
+    if variable["type"] == "categorical":
+        reference = design.terms[columns[0]].reference
+        present = {design.terms[j].level: j for j in columns}
+        for level in variable["levels"]:
+            if level == reference:
+                yield level, {}
+            elif level in present:
+                yield level, {present[level]: 1.0}
+        return
+    mean, sd = float(values.mean()), float(values.std())
+    for words, value in (("mean - SD", mean - sd), ("mean", mean), ("mean + SD", mean + sd)):
+        yield f"{value:.4g} ({words})", {columns[0]: value}
+
+
+def _product_column(design, pair, i, j):
+    """Return the column of the product of two columns; they come in the order of `add_products`."""
+    ours, theirs = design.columns_of(pair[0]), design.columns_of(pair[1])
+    products = design.columns_of(product_name(pair))
+    return products[ours.index(i) * len(theirs) + theirs.index(j)]

@@ -1,0 +1,34 @@
+"""Labels of interactions and of simple effects."""
+
+import pandas as pd
+
+from glymflow.tables.products import simple_rows, with_products
+
+VARIABLES = {
+    "age": {"type": "continuous", "label": "Age", "unit": "years"},
+    "sex": {"type": "categorical", "levels": ["M", "F"], "labels": {"F": "Female"}},
+    "group": {"type": "categorical", "label": "Group", "levels": ["HC", "AD"]},
+}
+
+
+def test_labels_of_products():
+    made = with_products(VARIABLES, [("sex", "group"), ("age", "sex")])
+    assert made["sex:group"]["label"] == "sex × Group"
+    assert made["sex:group"]["labels"]["F, AD"] == "Female, AD"
+    assert made["age:sex"]["label"] == "Age × sex"
+    assert "sex:group" not in VARIABLES
+
+
+def test_simple_effects():
+    rows = [
+        {"variable": "sex:age", "level": "F", "reference": "M", "at": "62.1 (mean)"},
+        {"variable": "age:sex", "level": None, "reference": None, "at": "F"},
+    ]
+    results = pd.DataFrame(rows).assign(row="simple")
+    lines = [(indent, label) for indent, label, _ in simple_rows(results, VARIABLES)]
+    assert lines == [
+        (0, "sex, by Age"),
+        (1, "Female vs. M at 62.1 (mean), years"),
+        (0, "Age, by sex"),
+        (1, "Female"),
+    ]
