@@ -9,10 +9,11 @@ from scipy import special, stats
 
 from glymflow.io import NoResult
 from glymflow.stats import firth
-from glymflow.stats.common import find_root
+from glymflow.stats.common import find_root, joined
 from glymflow.stats.delong import auc_interval
 
 MOST_FAILED = 0.2  # share of resamples without a fit above which nothing is corrected
+NO_SLOPE = "no slope: the predicted risks separate events from non-events"
 
 
 def calibration_rows(
@@ -47,7 +48,7 @@ def calibration_rows(
     rows = [hosmer_lemeshow(special.expit(linear), y, options["groups"])]
     for name, value in apparent.items():
         rows.append({"row": "fit", "test": "in the same data", "estimate_name": name})
-        rows[-1]["estimate"] = value
+        rows[-1] |= {"estimate": value, "note": "" if np.isfinite(value) else NO_SLOPE}
     rows[-1] |= {"estimate_low": low, "estimate_high": high}
     return rows + _corrected(x, y, penalised, apparent, options)
 
@@ -102,8 +103,13 @@ def _measures(linear, y):
 
 
 def _recalibrated(linear, y):
-    """Intercept (slope 1) and slope of the outcome on the linear predictor."""
-    slope = firth.fit_logistic(linear[:, None], y, penalised=False).coefficients[1]
+    """Intercept (slope 1) and slope of the outcome on the linear predictor.
+
+    The slope is NaN where the linear predictor separates the outcome: it has no maximum then.
+    """
+    events, others, slope = linear[y == 1], linear[y == 0], np.nan
+    if events.min() < others.max():
+        slope = firth.fit_logistic(linear[:, None], y, penalised=False).coefficients[1]
     far = 50 + np.abs(linear).max()
     intercept = find_root(lambda a: special.expit(a + linear).sum() - y.sum(), -far, far)
     return float(intercept), float(slope)
@@ -134,14 +140,15 @@ def _corrected(x, y, penalised, apparent, options):
         note = f"no correction: {failed} of {draws} resamples could not be fitted"
         return [{"row": "fit", "test": "corrected for optimism", "note": note}]
     note = f"{failed} of {draws} resamples could not be fitted" if failed else ""
-    mean = np.mean(optimism, axis=0)
-    return [
-        {
-            "row": "fit",
-            "test": test,
-            "estimate_name": name,
-            "estimate": value - mean[i],
-            "note": note,
-        }
-        for i, (name, value) in enumerate(apparent.items())
-    ]
+    rows = []
+    for name, value, of_name in zip(
+        apparent, apparent.values(), np.transpose(optimism), strict=True
+    ):
+        known = of_name[np.isfinite(of_name)]
+        row = {"row": "fit", "test": test, "estimate_name": name, "note": note}
+        if len(known) < len(of_name):
+            row["note"] = joined(note, f"{NO_SLOPE} in {len(of_name) - len(known)} resamples")
+        if np.isfinite(value) and len(known) >= (1 - MOST_FAILED) * draws:
+            row["estimate"] = value - known.mean()
+        rows.append(row)
+    return rows

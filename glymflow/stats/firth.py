@@ -1,7 +1,8 @@
 """Logistic regression by maximum likelihood and by Firth's penalised likelihood, on arrays.
 
-Own implementation of Heinze and Schemper's procedure, as in the R package logistf. No maintained
-Python library has it with profile likelihood intervals.
+`firthmodels` fits, looks for separation and finds the limits of the profiles. Own code is what it
+has not: the likelihood ratio of several coefficients together, and limits where its search fails or
+stops at a stationary point that is not the maximum of the profile.
 
 References
 ----------
@@ -12,6 +13,7 @@ Heinze G, Schemper M. A solution to the problem of separation in logistic regres
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -21,9 +23,9 @@ from scipy import optimize, special, stats
 from glymflow.io import NoResult
 from glymflow.stats.common import find_root, no_result_if
 
-MAX_ITERATIONS = 200
-MAX_STEP = 5.0  # of a standardised coefficient, as in logistf
-FARTHEST = 200.0  # a limit beyond this many standardised units is none
+# of the score and of a step, tried in turn: the library stops where rounding hides a gain
+TOLERANCES = ((1e-7, 1e-8), (1e-6, 1e-7), (1e-5, 1e-6))
+FARTHEST = 200.0  # a coefficient or limit beyond this many standardised units is none
 
 
 @dataclass
@@ -38,22 +40,20 @@ class LogisticFit:
         At the maximum; penalised for Firth's fit.
     linear : (n,) array
         Linear predictor of each row.
-    covariance : (k + 1, k + 1) array
     """
 
     coefficients: np.ndarray
     se: np.ndarray
     loglik: float
     linear: np.ndarray
-    covariance: np.ndarray
 
 
 def separated(x: np.ndarray, y: np.ndarray) -> list[int]:
     """Find the predictors that separate events from non-events, completely or nearly so.
 
-    A linear programme looks for coefficients under which no event has a lower linear predictor
-    than 0, no other row a higher one, and at least one is not 0. If there are any, the maximum
-    likelihood estimate does not exist.
+    Under separation the maximum likelihood estimate does not exist. Complete separation by one
+    predictor makes the estimates of all others infinite too: the predictors that separate alone are
+    named, and only if there is none, a set of which each is needed.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def separated(x: np.ndarray, y: np.ndarray) -> list[int]:
     Returns
     -------
     list of int
-        Columns with a part in the separation; empty if the estimate exists.
+        Columns that separate; empty if the estimate exists.
 
     References
     ----------
@@ -73,15 +73,24 @@ def separated(x: np.ndarray, y: np.ndarray) -> list[int]:
     regression models. DPhil thesis, Oxford 2007. Albert A, Anderson JA. Biometrika 1984;71:1-10.
     """
     z = _scaled(x)[0]
-    signed = np.column_stack([np.ones(len(z)), z]) * (2 * y - 1)[:, None]
-    result = optimize.linprog(
-        -signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(z)), bounds=(-1, 1), method="highs"
-    )
-    if result.status != 0:
-        raise NoResult(f"the search for separation failed: {result.message}")
-    if -result.fun < 1e-7:
-        return []
-    return [int(i) for i in np.flatnonzero(np.abs(result.x[1:]) > 1e-7)]
+    needed = _infinite(z, y)
+    alone = [i for i in needed if len(needed) > 1 and _infinite(z[:, [i]], y)]
+    if alone:
+        return alone
+    for i in list(needed):
+        rest = [j for j in needed if j != i]
+        if rest and _infinite(z[:, rest], y):
+            needed = rest
+    return needed
+
+
+def _infinite(z, y):
+    """Columns whose maximum likelihood estimate is infinite."""
+    from firthmodels import detect_separation
+
+    with no_result_if(RuntimeError, np.linalg.LinAlgError):
+        found = detect_separation(z, y)
+    return [int(i) for i in np.flatnonzero(~found.is_finite[: z.shape[1]])]
 
 
 def fit_logistic(x: np.ndarray, y: np.ndarray, *, penalised: bool) -> LogisticFit:
@@ -108,15 +117,18 @@ def fit_logistic(x: np.ndarray, y: np.ndarray, *, penalised: bool) -> LogisticFi
         separation).
     """
     z, mean, scale = _scaled(x)
-    design = np.column_stack([np.ones(len(z)), z])
-    beta, loglik = _maximise(design, y, penalised)
-    back = np.eye(len(beta))
-    back[0, 1:] = -mean / scale
-    back[range(1, len(beta)), range(1, len(beta))] = 1 / scale
-    covariance = back @ _inverse(_information(design, beta)[0]) @ back.T
-    if penalised:
-        loglik += np.log(scale).sum()  # half log |X'WX| of the columns as they came
-    return LogisticFit(back @ beta, np.sqrt(np.diag(covariance)), loglik, design @ beta, covariance)
+    model = _estimated(z, y, penalised)
+    slopes, linear = model.coef_ / scale, model.decision_function(z)
+    coefficients = np.append(model.intercept_ - mean @ slopes, slopes)
+    weight = special.expit(linear) * special.expit(-linear)
+    design = np.column_stack([np.ones(len(y)), z])
+    with no_result_if(np.linalg.LinAlgError):
+        covariance = np.linalg.inv(design.T @ (design * weight[:, None]))
+    # the constant of the columns as they came: a combination of those of the standardised ones
+    back = np.append(1.0, -mean / scale)
+    se = np.append(np.sqrt(back @ covariance @ back), np.sqrt(np.diag(covariance)[1:]) / scale)
+    loglik = model.loglik_ + (np.log(scale).sum() if penalised else 0.0)
+    return LogisticFit(coefficients, se, float(loglik), linear)
 
 
 def penalised_tests(
@@ -124,7 +136,7 @@ def penalised_tests(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Profile intervals and likelihood ratio tests of Firth's fit, for constant and columns.
 
-    The penalty is that of the whole design in the restricted fits too, as in logistf.
+    The penalty is that of the whole design in the restricted fits too, as in R's logistf.
 
     Parameters
     ----------
@@ -140,28 +152,29 @@ def penalised_tests(
         2 (l* - l*_0) with one degree of freedom.
     """
     z, _, scale = _scaled(x)
-    width = stats.chi2.ppf(confidence, 1)
-    limits, chi2 = np.full((x.shape[1] + 1, 2), np.nan), np.zeros(x.shape[1] + 1)
-    for j in range(x.shape[1] + 1):
-        # the constant is the log odds where the others are 0: only there is it a coefficient
-        columns = x / scale if j == 0 else z
-        design = np.column_stack([np.ones(len(z)), columns])
-        beta, best = _maximise(design, y, True)
-        chi2[j] = 2 * (best - _profile(design, y, beta, j, 0.0))
-        for side, sign in enumerate((-1, 1)):
-            limits[j, side] = _limit(design, y, beta, best, j, sign, width)
-        if j:
-            limits[j] /= scale[j - 1]
-    return limits, np.maximum(chi2, 0)
+    k = x.shape[1]
+    limits, chi2 = np.full((k + 1, 2), np.nan), np.zeros(k + 1)
+    apart = bool(separated(x, y))
+    # the constant is the log odds where the others are 0: only there is it a coefficient
+    for columns, wanted in ((x / scale, [k]), (z, range(k))):
+        model = _estimated(columns, y, True)
+        design = np.column_stack([columns, np.ones(len(y))])
+        beta = np.append(model.coef_, model.intercept_)
+        tested = (beta / _quietly(model.lrt, list(wanted)).lrt_bse_) ** 2
+        for j in wanted:
+            place = (j + 1) % (k + 1)
+            chi2[place] = tested[j] if np.isfinite(tested[j]) else _ratio(design, y, beta, [j])
+            limits[place] = _limits(design, y, model, beta, j, confidence, apart)
+    limits[1:] /= scale[:, None]
+    return limits, chi2
 
 
 def penalised_ratio(x: np.ndarray, y: np.ndarray, columns: Sequence[int] | range) -> float:
     """Penalised likelihood ratio chi-square of a set of columns together."""
-    design = np.column_stack([np.ones(len(x)), _scaled(x)[0]])
-    free = np.ones(design.shape[1], dtype=bool)
-    free[np.asarray(columns) + 1] = False
-    best = _maximise(design, y, True)[1]
-    return max(2 * (best - _maximise(design, y, True, free=free)[1]), 0.0)
+    z = _scaled(x)[0]
+    model = _estimated(z, y, True)
+    design, beta = np.column_stack([z, np.ones(len(y))]), np.append(model.coef_, model.intercept_)
+    return _ratio(design, y, beta, list(columns))
 
 
 def intercept_corrected(fit: LogisticFit, y: np.ndarray) -> np.ndarray:
@@ -181,11 +194,6 @@ def intercept_corrected(fit: LogisticFit, y: np.ndarray) -> np.ndarray:
     return offset + shift
 
 
-def log_likelihood(linear: np.ndarray, y: np.ndarray) -> float:
-    """Return the log likelihood of the outcomes under a linear predictor."""
-    return float(np.sum(y * linear - np.logaddexp(0, linear)))
-
-
 def _scaled(x):
     mean, scale = x.mean(axis=0), x.std(axis=0, ddof=1)
     if not (scale > 0).all():
@@ -193,80 +201,128 @@ def _scaled(x):
     return (x - mean) / scale, mean, scale
 
 
-def _inverse(matrix):
-    with no_result_if(np.linalg.LinAlgError):
-        return np.linalg.inv(matrix)
+def _quietly(call, *arguments, **options):
+    """Call without warnings: what did not converge is told by the result."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return call(*arguments, **options)
 
 
-def _information(design, beta):
-    risk = special.expit(design @ beta)
-    weight = risk * (1 - risk)
-    return design.T @ (design * weight[:, None]), risk, weight
+def _estimated(z, y, penalised):
+    """Return the library's fit; its coefficients end with the constant."""
+    from firthmodels import FirthLogisticRegression
 
-
-def _objective(design, y, beta, penalised):
-    value = log_likelihood(design @ beta, y)
-    if penalised:
-        sign, logdet = np.linalg.slogdet(_information(design, beta)[0])
-        value = value + logdet / 2 if sign > 0 else -np.inf
-    return value
-
-
-def _maximise(design, y, penalised, *, start=None, free=None):
-    """Fisher scoring with halved steps; coefficients that are not free stay where they start."""
-    beta = np.zeros(design.shape[1]) if start is None else np.array(start, float)
-    free = np.ones(len(beta), dtype=bool) if free is None else free
-    value = _objective(design, y, beta, penalised)
-    for _ in range(MAX_ITERATIONS):
-        information, risk, weight = _information(design, beta)
-        residual = y - risk
-        if penalised:
-            leverage = weight * np.einsum("ij,ij->i", design @ _inverse(information), design)
-            residual = residual + leverage * (0.5 - risk)
-        score = (design.T @ residual)[free]
-        step = np.zeros(len(beta))
-        with no_result_if(np.linalg.LinAlgError):
-            step[free] = np.linalg.solve(information[np.ix_(free, free)], score)
-        step *= min(1.0, MAX_STEP / max(np.abs(step).max(), 1e-300))
-        for _ in range(30):
-            new = _objective(design, y, beta + step, penalised)
-            if new >= value - 1e-12 * abs(value):
-                break
-            step /= 2
-        beta, value = beta + step, new
-        if np.abs(step).max() < 1e-10 and np.abs(score).max() < 1e-6:
-            return beta, value
-        if np.abs(beta).max() > FARTHEST:
+    for score, step in TOLERANCES:
+        model = FirthLogisticRegression(
+            backend="numpy",
+            max_iter=200,
+            gtol=score,
+            xtol=step,
+            penalty_weight=0.5 if penalised else 0.0,
+        )
+        with no_result_if(np.linalg.LinAlgError, ValueError):
+            _quietly(model.fit, z, y)
+        if not np.isfinite(model.bse_).all() or np.abs(model.coef_).max() > FARTHEST:
             break
+        if model.converged_:
+            return model
     raise NoResult("the fit of the logistic regression does not converge")
 
 
-def _profile(design, y, beta, j, fixed):
-    """Maximum of the penalised log likelihood with one coefficient fixed."""
-    free = np.arange(len(beta)) != j
-    for start in (beta, np.zeros(len(beta))):
-        try:
-            return _maximise(design, y, True, start=np.where(free, start, fixed), free=free)[1]
-        except NoResult:
-            continue
-    raise NoResult("the profile of the penalised likelihood does not converge")
+# --- Profiles of the penalised likelihood --------------------------------------------------------
 
 
-def _limit(design, y, beta, best, j, sign, width):
-    """Where the penalised likelihood ratio of one coefficient reaches the quantile."""
+def _penalised(design, y, beta):
+    """Minus the penalised log likelihood, and its gradient."""
+    linear = design @ beta
+    risk = special.expit(linear)
+    weight = risk * special.expit(-linear)
+    information = design.T @ (design * weight[:, None])
+    sign, logdet = np.linalg.slogdet(information)
+    if not sign > 0:
+        return np.inf, np.zeros(len(beta))
+    inverse = np.linalg.inv(information)
+    leverage = weight * np.einsum("ij,ij->i", design @ inverse, design)
+    score = design.T @ (y - risk + leverage * (0.5 - risk))
+    return np.logaddexp(0, linear).sum() - y @ linear - logdet / 2, -score
+
+
+def _restricted(design, y, fixed, *starts):
+    """Maximum of the penalised log likelihood with some coefficients fixed, and where it is.
+
+    Parameters
+    ----------
+    fixed : dict of int to float
+    starts : (k + 1,) arrays
+        The search goes from each of them: far from its maximum the profile has several.
+    """
+    free = [i for i in range(design.shape[1]) if i not in fixed]
+    found = []
+    for start in (*starts, np.zeros(design.shape[1])):
+        beta = np.array(start, float)
+        beta[list(fixed)] = list(fixed.values())
+
+        def minus(part, beta=beta):
+            beta[free] = part
+            value, slope = _penalised(design, y, beta)
+            return value, slope[free]
+
+        options = {"jac": True, "method": "BFGS", "options": {"gtol": 1e-7}}
+        with no_result_if(np.linalg.LinAlgError):
+            done = _quietly(optimize.minimize, minus, beta[free], **options)
+        if np.isfinite(done.fun):
+            beta[free] = done.x
+            found.append((-float(done.fun), beta))
+    if not found:
+        raise NoResult("the profile of the penalised likelihood does not converge")
+    return max(found, key=lambda pair: pair[0])
+
+
+def _ratio(design, y, beta, columns):
+    best = -_penalised(design, y, beta)[0]
+    return max(2 * (best - _restricted(design, y, dict.fromkeys(columns, 0.0), beta)[0]), 0.0)
+
+
+def _limits(design, y, model, beta, j, confidence, apart):
+    """Where twice the loss of penalised likelihood reaches the quantile of chi-square.
+
+    Under separation (`apart`) the profile is flat and its search may end at another stationary
+    point: only then the library's limits are looked at again.
+    """
+    options = {"method": "pl", "features": [j], "max_iter": 200, "tol": 1e-9}
+    found = _quietly(model.conf_int, 1 - confidence, **options)
+    if np.isfinite(found[j]).all() and not apart:
+        return found[j]
+    width = stats.chi2.ppf(confidence, 1)
+    return [
+        _checked(design, y, beta, j, sign, width, found[j, side])
+        for side, sign in enumerate((-1, 1))
+    ]
+
+
+def _checked(design, y, beta, j, sign, width, limit):
+    """Return the library's limit if the profile is at its border there, else search for it."""
+    best, last = -_penalised(design, y, beta)[0], beta
 
     def excess(value):
-        return 2 * (best - _profile(design, y, beta, j, value)) - width
+        nonlocal last
+        top, last = _restricted(design, y, {j: value}, last, beta)
+        return 2 * (best - top) - width
 
-    error = np.sqrt(_inverse(_information(design, beta)[0])[j, j])
-    near, step = beta[j], error
-    far = near + sign * 2 * step
     try:
+        near = beta[j]
+        if np.isfinite(limit) and (limit - near) * sign > 0:
+            inside = excess(limit)
+            if inside > -1e-6:  # not below the border
+                return limit
+            near = limit
+        step = sign * max(abs(near - beta[j]) / 4, 0.5)
+        far = near + step
         while excess(far) < 0:
             near, step = far, step * 1.6
-            far = near + sign * step
+            far = near + step
             if abs(far - beta[j]) > FARTHEST:
                 return np.nan
-        return find_root(excess, near, far, xtol=1e-12, rtol=1e-13)
+        return find_root(excess, near, far, xtol=1e-10, rtol=1e-12)
     except NoResult:
         return np.nan

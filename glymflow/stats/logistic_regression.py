@@ -324,9 +324,7 @@ def _ml(design, y, confidence):
         rest = sm.add_constant(rest, has_constant="add") if rest.size else np.ones((len(y), 1))
         return 2 * (fit.llf - _newton(y, rest).llf)
 
-    mapped = firth.LogisticFit(
-        fit.params, fit.bse, fit.llf, fit.model.exog @ fit.params, fit.cov_params()
-    )
+    mapped = firth.LogisticFit(fit.params, fit.bse, fit.llf, fit.model.exog @ fit.params)
     return {"fit": mapped, "overall": overall, "terms": terms, "joint": joint}
 
 

@@ -107,7 +107,7 @@ ANALYSES = {
         "glymflow.stats.firth.separated"
     ),
     "{kind: logistic_regression, outcome: sex, predictors: [age], n_bootstrap: 2}": (
-        "glymflow.stats.firth._profile"
+        "glymflow.stats.firth._estimated"
     ),
     "{kind: mediation, predictor: age, mediators: [alps_left], outcome: alps_right}": (
         "glymflow.stats.mediation.indirect_effects"

@@ -75,6 +75,65 @@ class TestFit:
             firth.fit_logistic(*endometrial, penalised=False)
 
 
+def complete():
+    """30 people: a marker parts events from the others, age and sex do not."""
+    i = np.arange(30)
+    marker, age, sex = (7 * i) % 30, (11 * i + 3) % 30 / 10, (i // 2) % 2
+    return np.c_[marker / 10, age, sex], (marker > 13).astype(float)
+
+
+def nearly():
+    """30 people: nobody of the third site has the event."""
+    i = np.arange(30)
+    site = i // 10
+    y = np.where(site == 2, 0.0, (13 * i) % 30 > 12)
+    return np.c_[site == 1, site == 2, (11 * i + 3) % 30 / 10].astype(float), y
+
+
+class TestProfilesUnderSeparation:
+    # Rscript tests/unit/stats/r/firth.R: coefficient, profile limits, likelihood ratio of each
+    @pytest.mark.parametrize(
+        ("data", "expected"),
+        [
+            (
+                complete,
+                [
+                    [5.128364420271, 2.031659891049, 20.46562738355, 25.459731744351],
+                    [0.946890738915, -0.873409212326, 5.13429133964, 0.955352529131],
+                    [-1.003144234090, -13.077159129507, 4.92406965536, 0.171198938916],
+                ],
+            ),
+            (
+                nearly,
+                [
+                    [-0.440706638710, -2.213440199038, 1.245088774912, 0.261820459880],
+                    [-3.434017502373, -8.393860017475, -0.987546220784, 8.663057158065],
+                    [0.390769080732, -0.537789305383, 1.419174328449, 0.671750583298],
+                ],
+            ),
+        ],
+    )
+    def test_r(self, data, expected):
+        fit = firth.fit_logistic(*data(), penalised=True)
+        limits, chi2 = firth.penalised_tests(*data())
+        assert np.c_[fit.coefficients, limits, chi2][1:] == pytest.approx(np.array(expected), R)
+
+    def test_another_stationary_point_is_no_limit(self):
+        """firthmodels ends at -18.8 and 35.4, where the profile is not yet down."""
+        rng = np.random.default_rng(3)
+        x = rng.normal(size=(40, 2))
+        x, y = np.c_[x, x[:, 0] > 0.5], (x[:, 0] > 0).astype(float)
+        limits = firth.penalised_tests(x, y)[0]
+        # firth() of r/firth.R with these numbers
+        assert limits[1] == pytest.approx([4.148830423, 37.7386068602], rel=R)
+        assert limits[3] == pytest.approx([-24.10434655042, 1.37531201025], rel=R)
+
+    def test_two_by_two_apart(self):
+        x = np.repeat([0.0, 1.0], 12)
+        fit = firth.fit_logistic(x[:, None], x, penalised=True)
+        assert fit.coefficients[1] == pytest.approx(np.log(625), rel=1e-8)  # 12.5^2 / 0.5^2
+
+
 class TestSeparation:
     @pytest.mark.parametrize(
         ("x", "parts"),
@@ -88,6 +147,12 @@ class TestSeparation:
     def test_found(self, x, parts):
         y = np.array([0, 0, 0, 1, 1, 1.0])
         assert firth.separated(np.array(x, float)[:, None], y) == parts
+
+    def test_only_what_separates_is_named(self):
+        x, y = complete()
+        assert firth.separated(x, y) == [0]
+        assert firth.separated(x[:, [1, 2, 0]], y) == [2]
+        assert firth.separated(*nearly()) == [1]
 
     def test_by_two_together(self):
         rng = np.random.default_rng(1)

@@ -155,6 +155,34 @@ class TestSeparation:
         row = one(results, "alternative", "NV", FIRTH)
         assert np.log(row["estimate"]) == pytest.approx(2.92927335, rel=R)
 
+    @pytest.mark.parametrize("n_bootstrap", [0, 10])
+    def test_firth_under_complete_separation(self, n_bootstrap):
+        """One of three predictors parts everybody: the model stands, and only it is named."""
+        i = np.arange(30)
+        table = pd.DataFrame({"marker": (7 * i) % 30 / 10, "age": (11 * i + 3) % 30 / 10})
+        table["sex"] = ((i // 2) % 2).astype(str)
+        table["event"] = (table["marker"] > 1.35).astype(int).astype(str)
+        variables = {"marker": CONTINUOUS, "age": CONTINUOUS, "sex": BINARY, "event": BINARY}
+        names = ["marker", "age", "sex"]
+        results = model(table, names, "event", variables, n_bootstrap=n_bootstrap)
+        notes = results.loc[results["method"] == ML, "note"]
+        assert notes.str.contains("no model: marker separates '1' from '0'").all()
+        assert one(results, "model", method=FIRTH)["note"].endswith(
+            "; marker separates the outcome"
+        )
+        row = one(results, "alternative", "marker", FIRTH)
+        # tests/unit/stats/r/firth.R
+        numbers = [row["coefficient"], *np.log([row["estimate_low"], row["estimate_high"]])]
+        assert numbers == pytest.approx([5.128364420271, 2.031659891049, 20.46562738355], rel=R)
+        fits = results[results["row"] == "fit"].set_index(["test", "estimate_name"])
+        slope = fits.loc[("in the same data", "calibration slope")]
+        assert np.isnan(slope["estimate"])
+        assert slope["note"] == "no slope: the predicted risks separate events from non-events"
+        assert fits.loc[("in the same data", "area under the curve"), "estimate"] == 1
+        if n_bootstrap:
+            corrected = fits.xs("area under the curve", level=1)["estimate"]
+            assert 0.9 < corrected.iloc[1] < 1
+
     def test_separating_candidate_is_not_lost(self, endometrial):
         x, y = endometrial
         table = pd.DataFrame(np.c_[x, y], columns=["NV", "PI", "EH", "HG"])
