@@ -15,7 +15,8 @@ Modules
 - `validate_epvs`, `validate_epvs_masks`, `validate_epvs_page`: EPVS masks against one or two
   raters.
 - `audit`, `audit_rows`, `audit_tests`: p values of a printed table recomputed from its other
-  numbers.
+  numbers; `audit_cells` reads its cells, `audit_intervals` judges ratios and coefficients,
+  `audit_scales` means of whole numbers, `audit_judgement` says what was found.
 - `reconstruct`, `reconstruct_facts`: a cohort invented from a paper's printed statistics.
 
 In and out

@@ -10,22 +10,67 @@ from pathlib import Path
 
 import pandas as pd
 
-from glymflow.commands.audit_rows import CONSISTENT, IMPOSSIBLE, UNCHECKED, judge_row
+from glymflow.commands.audit_judgement import (
+    CONSISTENT,
+    FLAGGED,
+    IMPOSSIBLE,
+    SUSPECT,
+    UNCHECKED,
+    UNREADABLE,
+)
+from glymflow.commands.audit_rows import judge_row
 from glymflow.commands.audit_tests import load_printed
-from glymflow.io import InputFault, write_tsv
+from glymflow.io import write_tsv
 
 COLUMNS = ["table", "row", "kind", "status", "fault", "printed", "possible", "tests", "finding"]
+
+MEANINGS = {
+    IMPOSSIBLE: "impossible (FLAG): no values that round to the printed ones give it",
+    SUSPECT: "suspect (?): possible, but another reading of the row is likelier",
+    UNREADABLE: "unreadable (READ): correct the row of the file",
+}
 
 
 def load_audit(path):
     """Read the tables of a paper; every number stays text, as printed.
 
+    What stands in a row and is no number, size or cell as it should be is kept for the row's
+    finding, in its key "unreadable".
+
     Raises
     ------
     InputFault
-        One line with the file and every fault found.
+        One line with the file and every fault of the file itself: no YAML, an unknown key or kind.
     """
-    return load_printed(path, "audit")
+    return load_printed(path, "audit", spared=_spared)
+
+
+def _spared(document, error):
+    """Put a fault of a row's values into the row; return whether it is one."""
+    path = list(error.path)
+    if len(path) < 3 or path[0] != "tables" or path[2] not in ("rows", "n"):
+        return False
+    if error.validator in ("additionalProperties", "enum") or (path[2] == "rows" and len(path) < 4):
+        return False
+    table = document["tables"][path[1]]
+    rows = [table["rows"][path[3]]] if path[2] == "rows" else table.get("rows", [])
+    if not all(isinstance(row, dict) and {"label", "kind"} <= set(row) for row in rows):
+        return False
+    for row in rows:
+        if path[2] == "rows" or ("n" not in row and row["kind"] in ("means", "counts")):
+            row.setdefault("unreadable", _in_words(error, path[4:] if path[2] == "rows" else ["n"]))
+    return True
+
+
+def _in_words(error, path):
+    """Return what is wrong with a value of a row."""
+    if error.validator == "anyOf" and not path:
+        names = [part["required"][0] for part in error.validator_value if "required" in part]
+        return f"needs {' or '.join(names)}"
+    if error.validator == "required":
+        missing = [name for name in error.validator_value if name not in error.instance]
+        return f"needs {', '.join(missing)}"
+    return f"{'.'.join(map(str, path))}: cannot read {error.instance!r}"
 
 
 def audit(document):
@@ -40,22 +85,14 @@ def audit(document):
     -------
     DataFrame
         `COLUMNS`, one row per row of the tables and one per contrast. `status` is "consistent",
-        "impossible" (flagged) or "not checkable"; `fault` a short name of what is wrong.
-
-    Raises
-    ------
-    InputFault
-        If a row contradicts itself, such as three groups with two sizes.
+        "not checkable", or flagged: "impossible", "suspect" or "unreadable"; `fault` a short name
+        of what is wrong.
     """
     rows = []
     for table in document["tables"]:
         for row in table["rows"]:
             entry = {**{key: table[key] for key in ("n", "groups") if key in table}, **row}
-            try:
-                found = judge_row(entry)
-            except InputFault as fault:
-                raise InputFault(f"{table['id']}, {row['label']}: {fault}") from None
-            for result in found:
+            for result in judge_row(entry):
                 names = {"table": table["id"], "row": row["label"], "kind": row["kind"]}
                 rows.append(names | result)
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -85,7 +122,7 @@ def run(args):
 
 def report_text(document, results, *, everything=False):
     """Return the findings as text for a terminal."""
-    marks = {CONSISTENT: "ok", IMPOSSIBLE: "FLAG", UNCHECKED: "-"}
+    marks = {CONSISTENT: "ok", IMPOSSIBLE: "FLAG", SUSPECT: "?", UNREADABLE: "READ", UNCHECKED: "-"}
     lines = [document["title"], *([document["source"]] if "source" in document else [])]
     for table, rows in results.groupby("table", sort=False):
         lines += ["", table]
@@ -96,11 +133,11 @@ def report_text(document, results, *, everything=False):
             text = row["finding"] or (row["possible"] if everything else "")
             if everything and row["status"] == CONSISTENT and row["tests"]:
                 text += f" ({row['tests']})"
-            if text and (everything or row["status"] == IMPOSSIBLE):
+            if text and (everything or row["status"] in FLAGGED):
                 lines += textwrap.wrap(text, 92, initial_indent=" " * 8, subsequent_indent=" " * 8)
     counts = results["status"].value_counts()
-    parts = [f"{counts.get(status, 0)} {status}" for status in (CONSISTENT, IMPOSSIBLE, UNCHECKED)]
+    shown = [CONSISTENT, IMPOSSIBLE, *(s for s in (SUSPECT, UNREADABLE) if s in counts), UNCHECKED]
+    parts = [f"{counts.get(status, 0)} {status}" for status in shown]
     lines += ["", f"{len(results)} rows: {', '.join(parts)}"]
-    if counts.get(IMPOSSIBLE):
-        lines.append("impossible: no values that round to the printed ones give it")
+    lines += [text for status, text in MEANINGS.items() if counts.get(status)]
     return "\n".join(lines)

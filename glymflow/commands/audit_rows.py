@@ -6,42 +6,35 @@
 
 import itertools
 import math
-import re
-from dataclasses import dataclass
 
 from glymflow.commands import audit_tests
+from glymflow.commands.audit_cells import count_cell, is_median, mean_cell, median_order
+from glymflow.commands.audit_intervals import audit_coefficient, audit_ratio
+from glymflow.commands.audit_judgement import (
+    CONSISTENT,
+    IMPOSSIBLE,
+    NAMES,
+    RANK_TESTS,
+    SPREADS,
+    SUSPECT,
+    UNCHECKED,
+    UNREADABLE,
+    Contradiction,
+    Scenario,
+    allowed_tests,
+    joined,
+    judge,
+    names_of,
+    span,
+    verdict,
+    with_p_checked,
+)
+from glymflow.commands.audit_scales import scale_fault
 from glymflow.io import InputFault
 
-CONSISTENT, IMPOSSIBLE, UNCHECKED = "consistent", "impossible", "not checkable"
 MOST_SCENARIOS = 50_000
-# tests that no mean, SD or count can show
-RANK_TESTS = {"mann_whitney": "Mann-Whitney", "kruskal": "Kruskal-Wallis", "dunn": "Dunn"}
-NAMES = {
-    **{"student": "Student t", "welch": "Welch t", "paired": "paired t", "anova": "ANOVA"},
-    **{"ancova": "ANCOVA", "fisher": "Fisher exact", "chi2": "chi-square"},
-    **{"chi2_corrected": "chi-square, Yates", "likelihood_ratio": "likelihood ratio chi-square"},
-    **{"pearson": "correlation", "partial": "partial correlation", "wald": "Wald"},
-}
-SPREADS = {"sd": "SD", "se": "SE"}
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """One way in which the printed numbers may have come about.
-
-    Attributes
-    ----------
-    test : str
-        What the test is called.
-    statistic : (float, float)
-        What the statistic can be.
-    p_of : callable
-        Interval of the statistic to interval of p.
-    """
-
-    test: str
-    statistic: tuple
-    p_of: object
+# SD or SE: a difference of so many SDs is hardly ever seen; the same numbers as SE are usual
+FEW_SDS = 4.0
 
 
 def judge_row(entry):
@@ -58,13 +51,24 @@ def judge_row(entry):
         "status", "fault", "printed", "possible", "tests", "finding"; the first is the row's own,
         the others (with a "row" of their own) are its contrasts'.
 
-    Raises
-    ------
-    InputFault
-        If the row contradicts itself, or a number that it needs is not given.
+    A row that contradicts itself is impossible; one that cannot be read, or lacks a number that
+    it needs, is unreadable: both are findings, no errors.
     """
-    found = _KINDS[entry["kind"]](entry)
-    return found if isinstance(found, list) else [found]
+    found = _guarded(_KINDS[entry["kind"]], entry)
+    found = found if isinstance(found, list) else [found]
+    return [with_p_checked(entry, found[0]), *found[1:]]
+
+
+def _guarded(judged, entry, *more):
+    """Return what `judged` says of a row; a fault of its numbers or its text as a finding."""
+    try:
+        if "unreadable" in entry:
+            raise InputFault(entry["unreadable"])
+        return judged(entry, *more)
+    except Contradiction as fault:
+        return verdict(entry, IMPOSSIBLE, "contradiction", finding=str(fault))
+    except InputFault as fault:
+        return verdict(entry, UNREADABLE, "unreadable", finding=str(fault))
 
 
 def _listed(entry, key):
@@ -95,6 +99,9 @@ def _whole_number(text):
 
 def _audit_means(entry):
     """Judge a row of means: its p and statistic, and its contrasts, as SD or else as SE."""
+    medians = [is_median(text) for text in entry["values"]]
+    if any(medians):
+        return _judged_medians(entry, medians)
     declared = entry.get("spread", "sd")
     other = "se" if declared == "sd" else "sd"
     main = _judged_means(entry, declared)
@@ -111,13 +118,74 @@ def _audit_means(entry):
             )
         elif "possible" in second:
             main["finding"] += f"; nor read as {SPREADS[other]} ({second['possible']})"
-    return [main, *(_judged_contrast(entry, item, spread) for item in entry.get("contrasts", []))]
+    elif declared == "sd" and main["status"] == CONSISTENT:
+        main = _suspected(entry, main)
+    for fault, text in _scale_faults(entry, spread):
+        main = joined(main, fault, text)
+    return [main, *(_contrast(entry, item, spread) for item in entry.get("contrasts", []))]
+
+
+def _judged_medians(entry, medians):
+    """Judge the order of medians and their limits: no p can be got from them."""
+    if not all(medians):
+        raise InputFault("some cells are medians, others are means")
+    wrong = [text for cell in entry["values"] if (text := median_order(cell))]
+    if wrong:
+        return verdict(entry, IMPOSSIBLE, "order", finding="; ".join(wrong))
+    return verdict(entry, UNCHECKED, finding="a test of medians needs the raw data")
+
+
+def _suspected(entry, main):
+    """Suspect SEs printed as SDs where p is right for both, and the SDs would be far too small.
+
+    With p < 0.001 for SEs, the groups lie at least 4.7 SEs apart, so an SD can be told from an SE:
+    groups that many SDs apart hardly overlap. Where the SD of the same numbers read as SE would
+    be half of a mean or more, the numbers are left alone.
+    """
+    if "p" not in entry or "statistic" in entry or audit_tests.printed_p(entry["p"])[1] > 0.00101:
+        return main  # the statistic or p itself tells one from the other
+    cells = [mean_cell(text) for text in entry["values"]]
+    middles = [(sum(mean) / 2, sd[1]) for mean, sd in cells]
+    sizes = [max(audit_tests.whole_range(text)) for text in _listed(entry, "n")]
+    distance = max(mean for mean, _ in middles) - min(mean for mean, _ in middles)
+    pooled = math.sqrt(sum(sd**2 for _, sd in middles) / len(middles))
+    likely = all(
+        abs(mean) >= 2 * sd * math.sqrt(n) for (mean, sd), n in zip(middles, sizes, strict=True)
+    )
+    if distance < FEW_SDS * pooled or not likely:
+        return main
+    second = _judged_means(entry, "se")
+    if second["status"] != CONSISTENT or list(_scale_faults(entry, "se")):
+        return main
+    text = (
+        f"SE printed as SD? As SD the groups are {distance / pooled:.1f} SDs apart; read as SE"
+        f" the numbers agree too ({second['possible']})"
+    )
+    return main | {"status": SUSPECT, "fault": "SE printed as SD", "finding": text}
+
+
+def _scale_faults(entry, spread):
+    """Yield why a mean and its SD cannot be those of whole numbers, or of numbers on the scale."""
+    if not {"integers", "scale"} & set(entry):
+        return
+    scale = tuple(map(float, entry["scale"])) if "scale" in entry else None
+    options = {
+        "integers": entry.get("integers", "false") == "true",
+        "items": int(entry.get("items", "1")),
+        "scale": scale,
+    }
+    for text, size in zip(entry["values"], _listed(entry, "n"), strict=True):
+        sizes, (mean, sd) = audit_tests.whole_range(size), mean_cell(text)
+        parts = [(n, audit_tests.as_deviation(sd, n, spread)) for n in sizes]
+        found = [scale_fault(text, mean, part, [n], **options) for n, part in parts]
+        if found and all(found):
+            yield found[0]
 
 
 def _judged_means(entry, spread):
     scenarios = _mean_scenarios(entry, spread)
     name = entry.get("statistic", {}).get("name", "t" if len(entry["values"]) == 2 else "F")
-    return _judge(entry, scenarios, name, _allowed(entry, _mean_tests(entry)))
+    return judge(entry, scenarios, name, allowed_tests(entry, _mean_tests(entry)))
 
 
 def _mean_tests(entry):
@@ -125,7 +193,7 @@ def _mean_tests(entry):
 
 
 def _mean_scenarios(entry, spread):
-    cells = [_mean_cell(text) for text in entry["values"]]
+    cells = [mean_cell(text) for text in entry["values"]]
     means = [mean for mean, _ in cells]
     found, tests = [], entry.get("tests", _mean_tests(entry))
     if len(cells) != 2 and {"student", "welch", "paired"} & set(tests):
@@ -147,9 +215,16 @@ def _mean_scenarios(entry, spread):
     return found
 
 
+def _contrast(entry, contrast, spread):
+    """Return the result of a contrast under its name."""
+    found = _guarded(lambda item: _judged_contrast(entry, item, spread), contrast)
+    name = f"{entry['label']}: {' vs '.join(contrast['pair'])}"
+    return with_p_checked(contrast, found) | {"row": name}
+
+
 def _judged_contrast(entry, contrast, spread):
     """Judge the p of two of several groups, adjusted for as many comparisons as may be."""
-    cells = [_mean_cell(text) for text in entry["values"]]
+    cells = [mean_cell(text) for text in entry["values"]]
     pair = _places(entry, contrast["pair"])
     allowed = contrast.get("tests", ["anova"])
     scenarios = []
@@ -165,10 +240,10 @@ def _judged_contrast(entry, contrast, spread):
                     name = f"{NAMES[test]} contrast" + (f", Bonferroni {many}" if many > 1 else "")
                     adjusted = _adjusting(p_of, many)
                     scenarios.append(Scenario(name, t, adjusted))
-    result = _judge(contrast, scenarios, "t", _names(allowed))
+    result = judge(contrast, scenarios, "t", names_of(allowed))
     if spread != entry.get("spread", "sd"):
         result["possible"] += f" (read as {SPREADS[spread]})"
-    return result | {"row": f"{entry['label']}: {' vs '.join(contrast['pair'])}"}
+    return result
 
 
 def _adjusting(p_of, many):
@@ -183,26 +258,17 @@ def _covariate_options(entry, test):
     return [{"covariates": count, "r_squared": share} for count in counts]
 
 
-def _mean_cell(text):
-    """Return (mean, SD) of ``58 ± 7`` or ``58 (7)`` as intervals."""
-    parts = re.fullmatch(r"\s*(\S+)\s*(?:±|\+/-)\s*(\S+)\s*|\s*(\S+)\s*\(([^)]+)\)\s*", text)
-    if not parts:
-        raise InputFault(f"'{text}' is not 'mean ± SD' or 'mean (SD)'")
-    mean, spread = [part for part in parts.groups() if part is not None]
-    return audit_tests.printed(mean), audit_tests.printed(spread)
-
-
 def _sizes(entry, groups):
     """Return all tuples of group sizes that the entry allows."""
     ranges = [audit_tests.whole_range(text) for text in _listed(entry, "n")]
     if len(ranges) != groups:
-        raise InputFault(f"{groups} groups but {len(ranges)} sizes")
+        raise Contradiction(f"{groups} groups but {len(ranges)} sizes")
     if math.prod(map(len, ranges)) > MOST_SCENARIOS:
         raise InputFault("the ranges of n allow too many combinations")
     totals = audit_tests.whole_range(entry["total"]) if "total" in entry else None
     found = [s for s in itertools.product(*ranges) if totals is None or sum(s) in totals]
     if not found or min(map(min, found)) < 2:
-        raise InputFault("no sizes of at least 2 fit n and total")
+        raise Contradiction("no sizes of at least 2 fit n and total")
     return found
 
 
@@ -211,26 +277,14 @@ def _sizes(entry, groups):
 
 def _audit_counts(entry):
     """Judge a row of counts: its p, its statistic, its percentages, and whether levels add up."""
-    levels = list(entry["levels"].values()) if "levels" in entry else [entry["values"]]
-    if len(set(map(len, levels))) > 1:
-        raise InputFault("the levels have different numbers of cells")
-    cells = [[_count_cell(text) for text in cells] for cells in levels]
-    counts = [[count for count, _ in row] for row in cells]
-    sizes = [_whole_number(text) for text in _listed(entry, "n")] if "n" in entry else None
+    cells, sizes = _count_cells(entry)
+    counts = [[cell.number for cell in row] for row in cells]
     sums = [sum(column) for column in zip(*counts, strict=True)]
-    if sizes is None:
-        sizes = sums
-    elif len(sizes) != len(sums):
-        raise InputFault(f"{len(sums)} groups but {len(sizes)} sizes")
-    if not all(sizes):
-        raise InputFault("a group has nobody in it")
     if "levels" not in entry:
-        if any(count > n for count, n in zip(sums, sizes, strict=True)):
-            raise InputFault("a count is larger than its group")
         counts.append([n - count for count, n in zip(sums, sizes, strict=True)])
     elif sums != sizes:
         text = f"the levels add up to {sums}, not to {sizes}"
-        return _result(entry, IMPOSSIBLE, "counts", finding=text)
+        return verdict(entry, IMPOSSIBLE, "counts", finding=text)
     allowed = entry.get("tests", ["fisher", "chi2", "chi2_corrected"])
     square = len(counts) == len(sums) == 2
     allowed = [test for test in allowed if square or test != "chi2_corrected"]
@@ -244,28 +298,48 @@ def _audit_counts(entry):
             )
         elif "statistic" not in entry:
             scenarios.append(Scenario(NAMES[test], value, lambda i, p=p: (p, p)))
-    result = _judge(entry, scenarios, "chi2", _names(allowed))
+    result = judge(entry, scenarios, "chi2", names_of(allowed))
     wrong = _wrong_percents(cells, sizes)
-    if wrong:
-        text = f"{result['finding']}; {wrong}" if result["finding"] else wrong
-        result |= {"status": IMPOSSIBLE, "fault": result["fault"] or "percent", "finding": text}
-    return result
+    return joined(result, "percent", wrong) if wrong else result
 
 
-def _count_cell(text):
-    parts = re.fullmatch(r"\s*(\d+)\s*(?:\(([^)]+)\))?\s*", text)
-    if not parts:
-        raise InputFault(f"'{text}' is not 'count' or 'count (percent)'")
-    return int(parts[1]), parts[2]
+def _count_cells(entry):
+    """Return the cells of each level as `Count`, and of how many each group's counts are."""
+    levels = list(entry["levels"].values()) if "levels" in entry else [entry["values"]]
+    if len(set(map(len, levels))) > 1:
+        raise Contradiction("the levels have different numbers of cells")
+    cells = [[count_cell(text) for text in row] for row in levels]
+    columns = list(zip(*cells, strict=True))
+    sizes = [_whole_number(text) for text in _listed(entry, "n")] if "n" in entry else None
+    if sizes is not None and len(sizes) != len(columns):
+        raise Contradiction(f"{len(columns)} groups but {len(sizes)} sizes")
+    found = []
+    for place, column in enumerate(columns):
+        printed = {cell.of for cell in column if cell.of is not None}
+        most = sizes[place] if sizes else math.inf
+        if len(printed) > 1 or max(printed, default=0) > most:
+            of = " and ".join(map(str, sorted(printed)))
+            raise Contradiction(f"counts of {of} people in a group of {most}")
+        total = sum(cell.number for cell in column)
+        if not printed and sizes is None and "levels" not in entry:
+            raise InputFault("no 'n'")
+        found.append(printed.pop() if printed else most if sizes else total)
+        if "levels" not in entry and total > found[-1]:
+            raise Contradiction(f"a count is larger than its group: {total} of {found[-1]}")
+    if not all(found):
+        raise Contradiction("a group has nobody in it")
+    return cells, found
 
 
 def _wrong_percents(cells, sizes):
     wrong = []
     for row in cells:
-        for (count, percent), n in zip(row, sizes, strict=True):
-            share = 100 * count / n
-            if percent and not audit_tests.meet((share, share), audit_tests.printed(percent)):
-                wrong.append(f"{count} of {n} is {share:.4g}%, not {percent}")
+        for cell, n in zip(row, sizes, strict=True):
+            share = 100 * cell.number / n
+            if cell.percent and not audit_tests.meet(
+                (share, share), audit_tests.printed(cell.percent)
+            ):
+                wrong.append(f"{cell.number} of {n} is {share:.4g}%, not {cell.percent}%")
     return "; ".join(wrong)
 
 
@@ -277,6 +351,8 @@ def _audit_correlation(entry):
     interval = audit_tests.printed(entry["r"] if "r" in entry else entry["r2"])
     if "r2" in entry:
         interval = tuple(math.sqrt(max(value, 0.0)) for value in interval)
+    if interval[0] > 1 or interval[1] < -1:
+        raise Contradiction("a correlation lies between -1 and 1")
     sizes, counts = (
         audit_tests.whole_range(_listed(entry, "n")[0]),
         audit_tests.whole_range(entry.get("covariates", "0")),
@@ -289,7 +365,7 @@ def _audit_correlation(entry):
         for n in sizes
         for count in counts
     ]
-    result = _judge(entry, scenarios, "t", name, show_statistic=False)
+    result = judge(entry, scenarios, "t", name, show_statistic=False)
     if result["status"] == IMPOSSIBLE:
         p = audit_tests.printed_p(entry["p"])
         fitting = [
@@ -335,47 +411,7 @@ def _audit_statistic(entry):
             Scenario(f"{name}({', '.join(map(str, df))})", value, lambda i, df=df: function(i, *df))
             for df in itertools.product(*ranges)
         ]
-    return _judge(entry, scenarios, name, name, show_statistic=False)
-
-
-def _audit_ratio(entry):
-    """Judge an odds, hazard or risk ratio: its interval symmetric on the log scale, p from it."""
-    numbers = [audit_tests.printed(text) for text in (entry["estimate"], *entry["interval"])]
-    confidence = float(entry.get("confidence", "0.95"))
-    middle, z = audit_tests.ratio_with_interval(*numbers, confidence=confidence)
-    return _judged_interval(entry, numbers[0], middle, z, audit_tests.p_of_z, "log scale")
-
-
-def _audit_coefficient(entry):
-    """Judge a regression coefficient with its SE or its interval against p."""
-    estimate = audit_tests.printed(entry["estimate"])
-    dfs = list(audit_tests.whole_range(_listed(entry, "df")[0])) if "df" in entry else [None]
-    results = []
-    for df in dfs:
-        p_of = (lambda i, df=df: audit_tests.p_of_t(i, df)) if df else audit_tests.p_of_z
-        if "se" in entry:
-            error = audit_tests.printed(entry["se"])
-            t = audit_tests.ratio(audit_tests.absolute(estimate), error)
-            results.append(_judge(entry, [Scenario("Wald", t, p_of)], "t", "Wald"))
-        else:
-            limits = [audit_tests.printed(text) for text in entry["interval"]]
-            confidence = float(entry.get("confidence", "0.95"))
-            middle, t = audit_tests.difference_with_interval(
-                estimate, *limits, df, confidence=confidence
-            )
-            results.append(_judged_interval(entry, estimate, middle, t, p_of, "linear scale"))
-    return next((r for r in results if r["status"] == CONSISTENT), results[0])
-
-
-def _judged_interval(entry, estimate, middle, statistic, p_of, scale):
-    if audit_tests.meet(estimate, middle) is None:
-        low, high = map(_short, middle)
-        text = (
-            f"the estimate {entry['estimate']} is not the middle of its interval on the {scale}:"
-            f" that is {low} to {high}"
-        )
-        return _result(entry, IMPOSSIBLE, "interval", possible=f"{low} to {high}", finding=text)
-    return _judge(entry, [Scenario("Wald", statistic, p_of)], "z", "Wald", show_statistic=False)
+    return judge(entry, scenarios, name, name, show_statistic=False)
 
 
 def _audit_same(entry):
@@ -386,8 +422,8 @@ def _audit_same(entry):
         if common is None:
             places = f" ({entry['places']})" if "places" in entry else ""
             text = f"printed as {' and as '.join(entry['values'])}{places}: no value rounds to both"
-            return _result(entry, IMPOSSIBLE, "differs", finding=text)
-    return _result(entry, CONSISTENT, possible=_span(common))
+            return verdict(entry, IMPOSSIBLE, "differs", finding=text)
+    return verdict(entry, CONSISTENT, possible=span(common))
 
 
 _KINDS = {
@@ -395,71 +431,7 @@ _KINDS = {
     "counts": _audit_counts,
     "correlation": _audit_correlation,
     "statistic": _audit_statistic,
-    "ratio": _audit_ratio,
-    "coefficient": _audit_coefficient,
+    "ratio": audit_ratio,
+    "coefficient": audit_coefficient,
     "same": _audit_same,
 }
-
-
-# --- The judgement -------------------------------------------------------------------------------
-
-
-def _judge(entry, scenarios, name, allowed, *, show_statistic=True):
-    """Say whether any scenario gives the printed statistic and, from it, the printed p."""
-    if not scenarios:
-        return _result(entry, UNCHECKED, tests=allowed, finding=f"{allowed}: needs the raw data")
-    p = audit_tests.printed_p(entry["p"]) if "p" in entry else (0.0, 1.0)
-    statistic = audit_tests.EVERYTHING
-    if show_statistic and "statistic" in entry:
-        statistic = audit_tests.absolute(audit_tests.printed(entry["statistic"]["value"]))
-    narrowed = [(s, audit_tests.meet(s.statistic, statistic)) for s in scenarios]
-    fitting = [(s, part) for s, part in narrowed if part is not None]
-    agreeing = [s for s, part in fitting if audit_tests.meet(s.p_of(part), p) is not None]
-    reachable = [interval for s in scenarios if (interval := s.statistic) != audit_tests.EVERYTHING]
-    possible = f"p {_span_p(audit_tests.hull(s.p_of(s.statistic) for s in agreeing or scenarios))}"
-    if show_statistic and "statistic" in entry and reachable:
-        possible = f"{name} {_span(audit_tests.hull(reachable))}, {possible}"
-    if agreeing:
-        used = ", ".join(dict.fromkeys(s.test for s in agreeing))
-        return _result(entry, CONSISTENT, possible=possible, tests=used)
-    used = ", ".join(dict.fromkeys(s.test for s in scenarios))
-    if not fitting:
-        text = f"{name} {entry['statistic']['value']} cannot be: {possible} ({used})"
-        return _result(entry, IMPOSSIBLE, "statistic", possible=possible, tests=used, finding=text)
-    text = f"p {entry['p']} cannot be: {possible} ({used})"
-    return _result(entry, IMPOSSIBLE, "p", possible=possible, tests=used, finding=text)
-
-
-def _result(entry, status, fault="", **columns):
-    """Make one row of the result; `printed` shows what was judged."""
-    shown = [*entry.get("values", [])]
-    shown += [f"{name} {' | '.join(cells)}" for name, cells in entry.get("levels", {}).items()]
-    shown += [f"{key} {entry[key]}" for key in ("r", "r2", "estimate", "se") if key in entry]
-    shown += [f"[{', '.join(entry['interval'])}]"] if "interval" in entry else []
-    if "statistic" in entry:
-        shown.append(f"{entry['statistic']['name']} {entry['statistic']['value']}")
-    shown += [f"p {entry['p']}"] if "p" in entry else []
-    empty = dict.fromkeys(("possible", "tests", "finding"), "")
-    return {**empty, "status": status, "fault": fault, "printed": "; ".join(shown), **columns}
-
-
-def _allowed(entry, default):
-    return _names(entry.get("tests", default))
-
-
-def _names(names):
-    return ", ".join({**NAMES, **RANK_TESTS}[name] for name in names)
-
-
-def _short(value):
-    return f"{value:.4g}"
-
-
-def _span(interval):
-    low, high = map(_short, interval)
-    return low if low == high else f"{low} to {high}"
-
-
-def _span_p(interval):
-    low, high = (f"{v:.3f}" if v >= 0.0995 else f"{v:.2g}" for v in interval)
-    return low if low == high else f"{low} to {high}"

@@ -89,56 +89,6 @@ def test_command_writes_the_findings(tmp_path, capsys):
         ("title: a\ntitle: b\ntables: []", "is used twice"),
         ("title: a\ntables: [{id: T, rows: [{label: x, kind: meens}]}]", "'meens' is not allowed"),
         ("title: a\ntables: [{id: T, rows: [{label: x, kind: same, valus: [1]}]}]", "values"),
-        (
-            "title: a\ntables: [{id: T, rows: [{label: x, kind: means, values: [1 ± 2, 3 ± 4]}]}]",
-            "T, x: no 'n'",
-        ),
-        (
-            "title: a\ntables: [{id: T, n: [3], rows:"
-            " [{label: x, kind: means, values: [1 ± 2, a]}]}]",
-            "'a' is not 'mean ± SD'",
-        ),
-        (
-            "title: a\ntables: [{id: T, n: [3, 1], rows:"
-            " [{label: x, kind: counts, values: [9, 1]}]}]",
-            "a count is larger than its group",
-        ),
-        (
-            "title: a\ntables: [{id: T, n: [14-12, 5], rows:"
-            " [{label: x, kind: means, values: [1 ± 2, 3 ± 4]}]}]",
-            "'14-12' is no whole number or range of them",
-        ),
-        (
-            "title: a\ntables: [{id: T, n: [9, 9, 9], rows: [{label: x, kind: means,"
-            " values: [1 ± 2, 3 ± 4, 5 ± 6], tests: [student]}]}]",
-            "a t test compares two groups, not 3",
-        ),
-        (
-            "title: a\ntables: [{id: T, n: [2, 2, 2], rows: [{label: x, kind: means,"
-            " values: [1 ± 2, 3 ± 4, 5 ± 6], tests: [ancova], covariates: '3'}]}]",
-            "6 people are too few for 3 covariates",
-        ),
-        (
-            "title: a\ntables: [{id: T, n: [9, 9, 9], groups: [a, b, c], rows: [{label: x,"
-            " kind: means, values: [1 ± 2, 3 ± 4, 5 ± 6],"
-            " contrasts: [{pair: [a, d], p: '0.1'}]}]}]",
-            "'d' is none of the groups with values",
-        ),
-        (
-            "title: a\ntables: [{id: T, n: [0, 9], rows:"
-            " [{label: x, kind: counts, values: [0, 1]}]}]",
-            "a group has nobody in it",
-        ),
-        (
-            "title: a\ntables: [{id: T, n: [3-9, 9], rows:"
-            " [{label: x, kind: counts, values: [0, 1]}]}]",
-            "needs sizes, not a range of them",
-        ),
-        (
-            "title: a\ntables: [{id: T, rows: [{label: x, kind: counts,"
-            " levels: {a: [1, 2], b: [1, 2, 3]}}]}]",
-            "the levels have different numbers of cells",
-        ),
     ],
 )
 def test_command_refuses_in_one_line(tmp_path, capsys, content, text):
@@ -149,6 +99,106 @@ def test_command_refuses_in_one_line(tmp_path, capsys, content, text):
     error = capsys.readouterr().err
     assert text in error
     assert error.count("\n") == 1
+
+
+MEANS = {"label": "x", "kind": "means", "values": ["1 ± 2", "3 ± 4"]}
+COUNTS = {"label": "x", "kind": "counts"}
+
+
+@pytest.mark.parametrize(
+    ("table", "row", "status", "text"),
+    [
+        ({}, MEANS, "unreadable", "no 'n'"),
+        ({"n": ["3", "5"]}, {**MEANS, "values": ["1 ± 2", "a"]}, "unreadable", "'a' is not 'mean"),
+        ({"n": ["3"]}, MEANS, "impossible", "2 groups but 1 sizes"),
+        ({"n": ["14-12", "5"]}, MEANS, "unreadable", "'14-12' is no whole number"),
+        ({"n": ["14", "5*"]}, MEANS, "unreadable", "n: cannot read"),
+        ({"n": ["9", "9"]}, {**MEANS, "p": "n.s."}, "unreadable", "p: cannot read 'n.s.'"),
+        ({"n": ["9", "9"]}, {**MEANS, "values": "1 ± 2"}, "unreadable", "values: cannot read"),
+        (
+            {"n": ["9", "9", "9"]},
+            {**MEANS, "values": ["1 ± 2", "3 ± 4", "5 ± 6"], "tests": ["student"]},
+            "unreadable",
+            "a t test compares two groups, not 3",
+        ),
+        (
+            {"n": ["2", "2"]},
+            {**MEANS, "tests": ["ancova"], "covariates": "3"},
+            "unreadable",
+            "4 people are too few for 3 covariates",
+        ),
+        (
+            {"n": ["3", "1"]},
+            {**COUNTS, "values": ["9", "1"]},
+            "impossible",
+            "larger than its group",
+        ),
+        ({"n": ["0", "9"]}, {**COUNTS, "values": ["0", "1"]}, "impossible", "has nobody in it"),
+        ({"n": ["9", "9"]}, {**COUNTS, "values": ["1", "2", "3"]}, "impossible", "3 groups but 2"),
+        ({"n": ["3-9", "9"]}, {**COUNTS, "values": ["0", "1"]}, "unreadable", "needs sizes, not a"),
+        (
+            {"n": ["44", "50"]},
+            {**COUNTS, "values": ["15/46", "9/50"]},
+            "impossible",
+            "of 46 people",
+        ),
+        ({}, {**COUNTS, "values": ["47/46", "9/50"]}, "impossible", "more than there are"),
+        (
+            {},
+            {**COUNTS, "levels": {"a": ["1", "2"], "b": ["1", "2", "3"]}},
+            "impossible",
+            "the levels have different numbers of cells",
+        ),
+        (
+            {"n": ["9", "9"]},
+            {**MEANS, "values": ["12 [15, 9]", "11 [8, 14]"]},
+            "impossible",
+            "in 12 [15, 9] the lower limit is above the upper",
+        ),
+        (
+            {},
+            {
+                **{"label": "x", "kind": "statistic", "p": "0.05", "df": "96"},
+                "statistic": {"name": "F", "value": "3.1"},
+            },
+            "unreadable",
+            "F does not have 1 degrees of freedom",
+        ),
+        ({}, {"label": "x", "kind": "correlation", "r": "0.3"}, "unreadable", "needs p"),
+        (
+            {},
+            {"label": "x", "kind": "correlation", "r": "1.3", "n": "20", "p": "0.1"},
+            "impossible",
+            "between -1 and 1",
+        ),
+        (
+            {},
+            {"label": "x", "kind": "ratio", "estimate": "3.1", "interval": ["1.1", "2.9"]},
+            "impossible",
+            "the estimate is outside its interval",
+        ),
+    ],
+)
+def test_a_bad_row_is_a_finding_and_the_others_are_judged(
+    tmp_path, capsys, table, row, status, text
+):
+    good = {"label": "good", "kind": "statistic", "statistic": {"name": "t", "value": "2.00"}}
+    rows = [row, {**good, "df": "96", "p": "0.048"}]
+    path = tmp_path / "audit.yaml"
+    path.write_text(yaml.safe_dump({"title": "a", "tables": [{"id": "T", **table, "rows": rows}]}))
+    assert main(["audit", str(path), "--out", str(tmp_path / "found.tsv")]) == 0
+    capsys.readouterr()
+    found = read_tsv(tmp_path / "found.tsv")
+    assert text in found["finding"].iloc[0]
+    assert found["status"].tolist() == [status, "consistent"]
+
+
+def test_a_bad_contrast_leaves_its_row():
+    row = {**MEANS, "values": ["1 ± 2", "3 ± 4", "5 ± 6"], "n": ["9", "9", "9"]}
+    row |= {"groups": ["a", "b", "c"], "contrasts": [{"pair": ["a", "d"], "p": "0.1"}]}
+    found = audit({"tables": [{"id": "T", "rows": [row]}]})
+    assert found["status"].tolist() == ["consistent", "unreadable"]
+    assert "'d' is none of the groups" in found["finding"].iloc[1]
 
 
 def test_every_number_of_the_shipped_files_is_text():
