@@ -38,7 +38,7 @@ demo: env
 
 # The three papers' statistics, tables and figures, from cohorts invented from their tables
 paper: env
-	$(BIN)/python benchmarks/paper_results.py --out paper
+	$(BIN)/python benchmarks/paper_results.py --out paper --cores $(CORES)
 
 test: env
 	$(BIN)/python -m pytest -n $(CORES) --dist worksteal $(PYTEST_OPTIONS)
@@ -51,6 +51,7 @@ lint: env
 	$(BIN)/ruff format --check .
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint --configfile tests/workflow/lint.yaml
+	$(BIN)/snakemake --lint --configfile tests/workflow/lint_table.yaml
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 

@@ -18,7 +18,7 @@ pathvars:
 
 
 include: "rules/common.smk"
-include: "rules/cohort.smk"
+include: "rules/table.smk" if TABLE else "rules/cohort.smk"
 include: "rules/dwi.smk"
 include: "rules/registration.smk"
 

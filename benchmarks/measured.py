@@ -1,4 +1,4 @@
-"""The workflow up to the ALPS table, for benchmarks that measure the same scans in several ways."""
+"""The workflow, run by benchmarks that measure the same scans in several ways or make studies."""
 
 import os
 import subprocess
@@ -12,8 +12,8 @@ from glymflow.io import read_tsv
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
-def measure_alps(folder, config, *, cores=1, **environment):
-    """Run the target ``alps`` in a folder; what is there already is not done again.
+def run_workflow(folder, config, target="all", *, cores=1, **environment):
+    """Run a target of the workflow in a folder; what is there already is not done again.
 
     Parameters
     ----------
@@ -21,21 +21,22 @@ def measure_alps(folder, config, *, cores=1, **environment):
         Made if need be; holds ``config.yaml`` and ``results``.
     config : dict
         The keys that differ from the defaults.
+    target : str
     cores : int
     **environment : str
         Variables of the environment.
-
-    Returns
-    -------
-    DataFrame
-        ``alps.tsv``.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
     command = [
         sys.executable, "-m", "snakemake", "--snakefile", CHECKOUT / "Snakefile",
         "--directory", folder, "--cores", str(cores), "--configfile", folder / "config.yaml",
-        "--quiet", "all", "--", "alps",
+        "--quiet", "all", "--", target,
     ]  # fmt: skip
     subprocess.run(command, check=True, stdout=sys.stderr, env=os.environ | environment)
+
+
+def measure_alps(folder, config, *, cores=1, **environment):
+    """Run the target ``alps`` (`run_workflow`) and return ``alps.tsv``."""
+    run_workflow(folder, config, "alps", cores=cores, **environment)
     return read_tsv(folder / "results/cohort/alps.tsv")

@@ -38,7 +38,8 @@ def error_text(error, part=""):
 
 def suggestion(word, known, *, all_known=False):
     """Return `` (did you mean 'x'?)``, else with `all_known` what is allowed, else nothing."""
-    near = difflib.get_close_matches(str(word), [str(item) for item in known], n=1, cutoff=0.6)
+    names = {str(item).lower(): str(item) for item in reversed(list(known))}
+    near = difflib.get_close_matches(str(word).lower(), names, n=1, cutoff=0.6)
     if near:
-        return f" (did you mean '{near[0]}'?)"
+        return f" (did you mean '{names[near[0]]}'?)"
     return f" (allowed: {', '.join(map(str, known))})" if all_known else ""

@@ -16,15 +16,16 @@ pin(os.environ)
 from snakemake import __version__ as snakemake_version
 from snakemake.exceptions import WorkflowError
 
-from glymflow.commands.check import refusals
+from glymflow.commands.check import participants_of, refusals
 from glymflow.domains import DOMAINS
 from glymflow.dwi.correction_intake import candidate_files, read_candidates
 from glymflow.io import InputFault, MachineFault
 from glymflow.study.plan import load_plan, study_outputs
 from glymflow.study.sessions import read_times, several_sessions
+from glymflow.workflow.config import ready_table
 from glymflow.workflow.intake import intake_settings
 from glymflow.workflow.planning import collect_less_often, lift_start_limit
-from glymflow.workflow.sheet import plan_sheet
+from glymflow.workflow.sheet import empty_sheet, plan_sheet
 from glymflow.workflow.sources import code_hash, script_hashes
 
 collect_less_often()
@@ -34,11 +35,17 @@ if faults:
 
 PLAN = load_plan(config["study"]) if config["study"] else {}
 STUDY = study_outputs(PLAN)
-PARTICIPANTS = config["participants"] or os.path.join(
-    config["bids_dir"], "participants.tsv"
-)
+# a ready table takes the place of the images and of the participants table
+TABLE = ready_table(config)
+PARTICIPANTS = TABLE or participants_of(config)
 try:
-    SHEET = plan_sheet(intake_settings(config, PLAN), planning=workflow.is_main_process)
+    SHEET = (
+        empty_sheet()
+        if TABLE
+        else plan_sheet(
+            intake_settings(config, PLAN), planning=workflow.is_main_process
+        )
+    )
 except (InputFault, MachineFault) as fault:
     raise WorkflowError(str(fault)) from None
 

@@ -62,7 +62,8 @@ rule report_cohort:
                 "epvs",
                 "study",
             )
-        },
+        }
+        | ({"table": TABLE} if TABLE else {}),
         plan={key: PLAN[key] for key in ("title", "groups") if key in PLAN},
         code=code_hash("report_cohort"),
     message:

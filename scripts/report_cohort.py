@@ -25,7 +25,7 @@ def main(
     subjects : list of str
         Participants that have a page beside this one.
     config : dict
-        The run's.
+        The run's; of a ready table its path, `table`.
     page : path-like
         Written: HTML.
     plan : dict, optional
@@ -82,6 +82,14 @@ def describe_run(config, plan, measured, methods):
     """Return what the page says of the run: primary values, title, methods, choices."""
     titles = {domain.name: domain.title for domain in DOMAINS}
     groups = plan.get("groups") or {}
+    if not measured:  # a ready table
+        return {
+            "title": plan.get("title", "Study of a table"),
+            "roi_set": None,
+            "frame": None,
+            "cohort table": config["table"],
+            "study plan": config["study"],
+        }
     return {
         "roi_set": config["roi_set"],
         "frame": config["frame"],

@@ -5,8 +5,9 @@ import os
 from glymflow.cohort.participants import KEYS, read_participants
 from glymflow.domains import DOMAINS
 from glymflow.io import InputFault
-from glymflow.study.plan import load_plan, plan_faults
-from glymflow.workflow.config import config_faults, load_config
+from glymflow.study.plan import load_plan, plan_faults, study_outputs
+from glymflow.study.ready_table import read_ready_table
+from glymflow.workflow.config import config_faults, load_config, ready_table
 from glymflow.workflow.intake import index_cohort, intake_settings, unused_derivatives
 
 
@@ -29,6 +30,10 @@ def run(args):
         print(f"{args.config}: refused, nothing would run")
         print_list(faults)
         return 1
+    if ready_table(config) is not None:
+        check_table(config)
+        print(f"\nTo run it: snakemake --cores N --configfile {args.config}")
+        return 0
     rows, excluded = index_cohort(**intake_settings(config, plan_of(config)))
     facts, broken, can_run, series = {"BIDS folder": config["bids_dir"]}, [], False, None
     for domain in DOMAINS:
@@ -53,6 +58,28 @@ def run(args):
         return 1
     print(f"\nTo run it: snakemake --cores N --configfile {args.config}")
     return 0
+
+
+def check_table(config):
+    """Print what a study of a ready table will give, and what of the table it cannot use."""
+    from glymflow.stats.plan_check import plan_warnings
+    from glymflow.study.table_check import table_lines
+
+    path, plan = ready_table(config), plan_of(config)
+    table, _ = read_ready_table(path)
+    outputs = study_outputs(plan)
+    facts = {
+        "cohort table": f"{path}: {len(table)} rows, {table.participant_id.nunique()} participants",
+        "images": "none are looked for",
+        **session_facts(plan, table),
+        "study plan": config["study"],
+        "results": ", ".join(
+            f"{len(ids) - (kind == 'stats')} {'analyses' if kind == 'stats' else kind}"
+            for kind, ids in outputs.items()
+        ),
+    }
+    print_plan(facts)
+    print_warnings(table_lines(plan, table, ready=True) + plan_warnings(plan, table))
 
 
 def is_measured(table):
@@ -81,8 +108,12 @@ def study_faults(config):
     list of str
         One line per fault.
     """
+    ready = ready_table(config)
     try:
-        table, _ = read_participants(_participants(config))
+        if ready is not None:
+            table, faults = read_ready_table(ready)
+            return faults + plan_faults(load_plan(config["study"]), list(table.columns), ready)
+        table, _ = read_participants(participants_of(config))
         return plan_faults(load_plan(config["study"]), list(table.columns))
     except InputFault as fault:
         return [str(fault)]
@@ -107,7 +138,7 @@ def study_warnings(config, plan, cohort):
     from glymflow.stats.plan_check import plan_warnings
     from glymflow.study.table_check import table_lines
 
-    people, _ = read_participants(_participants(config), set(cohort.participant_id))
+    people, _ = read_participants(participants_of(config), set(cohort.participant_id))
     return table_lines(plan, people) + plan_warnings(plan, cohort)
 
 
@@ -152,13 +183,14 @@ def cohort_of(config, rows):
     from glymflow.study.cohort_table import expected_cohort
     from glymflow.study.sessions import order_sessions, read_times, several_sessions
 
-    people, _ = read_participants(_participants(config), required=False)
+    people, _ = read_participants(participants_of(config), required=False)
     cohort = expected_cohort(rows, people)
     several = several_sessions(cohort[KEYS].to_dict("records"))
     return order_sessions(cohort, read_times(config["bids_dir"], several))
 
 
-def _participants(config):
+def participants_of(config):
+    """Return the path of the participants table of a config with `bids_dir`."""
     return config["participants"] or os.path.join(config["bids_dir"], "participants.tsv")
 
 

@@ -22,9 +22,9 @@ from glymflow.commands.run_end import SHOWN, left_out, tell_end
 from glymflow.commands.verify import spoilt_outputs
 from glymflow.io import InputFault, MachineFault, whole
 from glymflow.schemas import ROOT
-from glymflow.workflow.config import read_config, with_defaults
+from glymflow.workflow.config import read_config, ready_table, with_defaults
 from glymflow.workflow.intake import index_cohort, intake_settings
-from glymflow.workflow.sheet import Sheet
+from glymflow.workflow.sheet import Sheet, empty_sheet
 
 # exit statuses
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
@@ -63,7 +63,8 @@ def add_arguments(parser):
         "glymflow run [options] BIDS_DIR OUT_DIR {participant,group} [-- SNAKEMAKE_OPTIONS]"
     )
     add = parser.add_argument
-    add("bids_dir", metavar="BIDS_DIR", help="folder of the BIDS data set; it is only read")
+    text = "folder of the BIDS data set, or a ready table (TSV, CSV, XLSX); it is only read"
+    add("bids_dir", metavar="BIDS_DIR", help=text)
     add("out_dir", metavar="OUT_DIR", help="folder for the results; made if need be")
     add("level", choices=list(TARGETS), help="level of analysis, see below")
     for what, prefix in (("participant", "sub-"), ("session", "ses-")):
@@ -95,7 +96,7 @@ def run(args):
     try:
         keys = config_of_run(args)
         with _made(out):
-            sheet = check_input(keys, out, args.config)
+            sheet = check_input(keys, out, args.config, args.level)
             write_config(keys, out / CONFIG)
     except (InputFault, MachineFault) as fault:
         print(f"glymflow run: refused, nothing was run\n{fault}", file=sys.stderr)
@@ -134,7 +135,7 @@ def config_of_run(args):
         raise InputFault(f"{where}, which is only read; give a folder outside it")
     keys = read_config(args.config) if args.config else {}
     given = {
-        "bids_dir": bids_dir,
+        "cohort" if os.path.isfile(bids_dir) else "bids_dir": bids_dir,
         "study": args.study and os.path.abspath(args.study),
         "participant_label": args.participant_label,
         "session_label": args.session_label,
@@ -142,7 +143,7 @@ def config_of_run(args):
     return keys | {key: value for key, value in given.items() if value is not None}
 
 
-def check_input(keys, out, name=None):
+def check_input(keys, out, name=None, level="group"):
     """Refuse a config with which Snakemake would not start, or that leaves nothing to measure.
 
     Parameters
@@ -153,6 +154,8 @@ def check_input(keys, out, name=None):
         The folder to which paths in the config are relative; it exists.
     name : str, optional
         The config file, for the messages.
+    level : str
+        A key of `TARGETS`.
 
     Raises
     ------
@@ -171,6 +174,10 @@ def check_input(keys, out, name=None):
             if any(f" in {os.getcwd()}" in fault for fault in faults):
                 faults.append(f"(paths in {name} are relative to OUT_DIR)")
             raise InputFault("\n".join(faults))
+        if ready_table(config) is not None:
+            if level == "participant":
+                raise InputFault("participant: of a ready table nothing is measured; give group")
+            return empty_sheet()
         rows, excluded = index_cohort(**intake_settings(config, plan_of(config)))
     if not any(is_measured(table) for table in rows.values()):
         nothing = f"{config['bids_dir']}: there is nothing that can be measured"

@@ -62,7 +62,8 @@ def measured(results):
     for domain in DOMAINS:
         # the first domain's columns have no prefix (`glymflow.cohort.domain.measure_columns`)
         column = "qc_status" if domain is DOMAINS[0] else f"{domain.name}_qc_status"
-        if column not in table or table[column].isna().all():
+        made = (results / "cohort" / f"{domain.name}.tsv").is_file()  # not in a ready table
+        if not made or column not in table or table[column].isna().all():
             continue
         subjects = table.participant_id[table[column].notna()].nunique()
         counts = table[column].value_counts()

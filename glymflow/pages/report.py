@@ -69,7 +69,8 @@ def cohort_page(
     excluded : pandas.DataFrame
         Who was left out of what, and why.
     config : dict
-        `roi_set` and `frame`, the primary ones; optionally `title`, `methods` (text or list of
+        `roi_set` and `frame`, the primary ones (None: nothing was measured, the values are those of
+        a ready table); optionally `title`, `methods` (text or list of
         paragraphs), `versions` (dict), `group_labels` (dict); every other entry is listed.
     reasons : dict
         QC reason code to sentence.
@@ -85,6 +86,7 @@ def cohort_page(
         `charts`, `tables`, `figures`: lists of dicts from `embed_chart`, `embed_table` and
         `embed_figure`.
     """
+    ready = config["roi_set"] is None
     primary = select_primary(alps, config["roi_set"], config["frame"])
     groups = _groups(cohort, group_column, config.get("group_labels") or {})
     others = [row for part in parts for row in part.rows]
@@ -93,14 +95,17 @@ def cohort_page(
     has_series = any(row["source"] not in (row["participant"], "–") for row in rows)
     counts = {s: sum(row["status"] == s for row in rows) for s in ("pass", "warn", "fail", "none")}
     methods = config.get("methods") or []
-    has_alps = not (primary.empty and others)
+    has_alps = not (ready or (primary.empty and others))
     return template("cohort.html.j2").render(
         title=config.get("title") or "ALPS cohort report",
         roi_set=config["roi_set"],
         frame=config["frame"],
         flow=_flow(rows, counts, excluded, parts, has_alps),
         has_alps=has_alps,
-        measured=" and ".join(part.name for part in parts if part.rows),
+        measured="the values of a table; no image was measured"
+        if ready
+        else " and ".join(part.name for part in parts if part.rows),
+        ready=ready,
         parts=parts,
         protocol=protocol,
         share=[{"status": status, "count": count} for status, count in counts.items()],
@@ -236,7 +241,8 @@ def _excluded(excluded):
 
 def _facts(config):
     apart = ("title", "methods", "versions", "group_labels", "group_order")
-    facts = {key: value for key, value in config.items() if key not in apart}
+    known = {key: value for key, value in config.items() if key not in apart}
+    facts = {key: value for key, value in known.items() if value is not None or key == "study plan"}
     facts |= config.get("versions") or {}
     return [{"name": name.replace("_", " "), "text": _plain(v)} for name, v in facts.items()]
 

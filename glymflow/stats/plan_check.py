@@ -42,7 +42,8 @@ def plan_warnings(plan: dict, participants: pd.DataFrame) -> list[str]:
     rows = participants
     if "session_id" not in rows:  # the images' sessions are not looked at
         rows, whole["session"] = rows.assign(session_id=None), "all"
-    unknown += ["qc_status"] if whole.pop("qc", None) else []
+    if "qc_status" not in participants and whole.pop("qc", None):
+        unknown.append("qc_status")
     try:
         rows, _ = select_participants(rows, whole)
     except InputFault as fault:

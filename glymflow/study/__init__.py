@@ -11,6 +11,7 @@ Modules
   schemas of config/schemas and the known columns, and lists the results that it will give.
 - `cohort_table`: joins participants and measures; several series of a session become one row
   (``mean``, ``best`` or ``first``).
+- `ready_table`: a table that takes the place of images, read and checked.
 - `sessions`: orders the sessions of a subject, by acquisition time or by label.
 - `table_check`: says which values of participants.tsv the plan cannot use, before a run.
 - `selection`: sessions, groups, quality control, ``include`` and ``exclude``; each step is counted

@@ -142,7 +142,8 @@ def read_cohort(path):
     with open(require(path), encoding="utf-8-sig", newline="") as file:
         names = next(csv.reader(file, delimiter="\t"), [])
     numbers = {name for name, one in measure_columns(DOMAINS).items() if one.kind != "text"}
-    return read_tsv(path, text=[name for name in names if name not in numbers])
+    table = read_tsv(path, text=[name for name in names if name not in numbers])
+    return table if "session_id" in table else table.assign(session_id=None)
 
 
 def describe_columns(cohort):

@@ -95,7 +95,7 @@ def paths_by_id(paths):
     return {Path(path).stem: Path(path) for path in paths}
 
 
-def plan_faults(plan, participants_columns):
+def plan_faults(plan, participants_columns, ready=None):
     """Name the columns of a plan that neither participants.tsv nor the measures have.
 
     Parameters
@@ -103,14 +103,16 @@ def plan_faults(plan, participants_columns):
     plan : dict
         From `load_plan`.
     participants_columns : iterable of str
-        Header of participants.tsv.
+        Header of participants.tsv, or of the ready table.
+    ready : path-like, optional
+        The ready table that takes the place of measures.
 
     Returns
     -------
     list of str
         One line per fault; empty if there is none.
     """
-    known = [*participants_columns, *KEYS, *measure_columns(DOMAINS)]
+    known = [*participants_columns, *KEYS, *([] if ready else measure_columns(DOMAINS))]
     variables = plan["variables"]
     used = [
         (f"variables.{name}", variable.get("column", name)) for name, variable in variables.items()
@@ -129,9 +131,11 @@ def plan_faults(plan, participants_columns):
         used += [
             (place + key, item["column"]) for key, item in named if item["column"] not in variables
         ]
+    if ready and "qc" in plan:
+        used.append(("qc", "qc_status"))
+    where = f"in {ready}" if ready else "in participants.tsv or among the measures"
     return [
-        f"{place}: no column '{column}' in participants.tsv or among the measures"
-        + suggestion(column, known)
+        f"{place}: no column '{column}' {where}" + suggestion(column, known)
         for place, column in used
         if column not in known
     ]

@@ -17,7 +17,7 @@ MOST = 6  # values or lines that one message lists
 _MISSING = {"na", "nan", "none", "null", "missing", "unknown", "-", ".", "?", "nd", "unbekannt"}
 
 
-def table_lines(plan, table):
+def table_lines(plan, table, *, ready=False):
     """Say which values of participants.tsv the plan cannot use, with counts or lines.
 
     Parameters
@@ -26,13 +26,15 @@ def table_lines(plan, table):
         From `glymflow.study.plan.load_plan`.
     table : DataFrame
         From `glymflow.cohort.participants.read_participants`: text; the index is the line.
+    ready : bool
+        Whether it is a ready table, whose columns may be called like measures.
 
     Returns
     -------
     list of str
         One line per finding; empty if there is none.
     """
-    lines = _names(table)
+    lines = [] if ready else _names(table)
     for name, variable in plan["variables"].items():
         needed = {variable.get("column", name)}
         if "instead" in variable:

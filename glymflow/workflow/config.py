@@ -27,6 +27,10 @@ _TYPES = {
     "boolean": "true or false",
     "null": "null",
 }
+UNSET = (
+    "bids_dir: not set; it is the folder of your BIDS data set (a study of a table alone:"
+    " cohort and study)"
+)
 # fields that may stand in the path of a native mask
 _MASK_FIELDS = ("participant_id", "session_id", "series")
 
@@ -66,12 +70,27 @@ def config_faults(config: dict) -> list[str]:
     except ConfigFault as fault:
         return [str(fault)]
     if config.get("bids_dir") is None:
-        unset = "bids_dir: not set; it is the folder of your BIDS data set"
-        return [unset, *_schema_faults({**config, "bids_dir": "."})]
-    faults = _schema_faults(config)
-    # the other checks rely on keys and types being right
+        checked = _schema_faults({**config, "bids_dir": "."})
+        if config.get("cohort") is None and config.get("participants") is None:
+            return [UNSET, *checked]
+    else:
+        checked = _schema_faults(config)
+    if checked:  # the other checks rely on keys and types being right
+        return checked
+    if ready_table(config) is not None:
+        return _table_faults(config)
     checks = (_path_faults, _qc_faults, _epvs_faults, _roi_faults)
-    return faults or [fault for check in checks for fault in check(config)]
+    return [fault for check in checks for fault in check(config)]
+
+
+def ready_table(config: dict) -> str | None:
+    """Return the path of the ready table of a config; None where images are measured.
+
+    It is `cohort`, or, in a config without `bids_dir`, `participants`.
+    """
+    if config.get("cohort") is not None or config["bids_dir"] is not None:
+        return config.get("cohort")
+    return config["participants"]
 
 
 def read_config(path: FilePath) -> dict:
@@ -225,6 +244,23 @@ def _not_finite(value, path=()):
         bad = isinstance(value, float) and not math.isfinite(value)
         return [f"{_dotted(path)}: {_show(value)} is not a number that can be used"] if bad else []
     return [line for key, item in items for line in _not_finite(item, (*path, key))]
+
+
+def _table_faults(config):
+    """Check the keys of a study of a ready table."""
+    key = "participants" if config.get("cohort") is None else "cohort"
+    faults = _unreadable(key, ready_table(config))
+    if config.get("study") is None:
+        faults.append(f"study: not set; of a ready table ({key}) only a study plan can be made")
+    else:
+        faults += _unreadable("study", config["study"])
+    if key == "cohort" and config.get("participants") is not None:
+        faults.append("participants: cohort is read in its place; leave one of them out")
+    return faults + [
+        f"{label}: is for images; choose rows of a ready table by `include` in the study plan"
+        for label in ("participant_label", "session_label")
+        if config.get(label) is not None
+    ]
 
 
 def _path_faults(config):

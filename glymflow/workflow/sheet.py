@@ -14,6 +14,9 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
+from glymflow.cohort.participants import EXCLUDED_COLUMNS
 from glymflow.domains import DOMAINS
 from glymflow.io import FilePath
 from glymflow.lesions.domain import SAME, UNKNOWN
@@ -44,7 +47,7 @@ class Sheet:
         The same as plain rows.
     measured : list of str
         The domains that are measured. With nothing to measure, ALPS: its rules report the empty
-        cohort.
+        cohort. None for a ready table (`empty_sheet`).
     pictures : dict of str to str
         By domain, a picture for the cohort's page.
     subjects : dict of str to list of str
@@ -160,6 +163,14 @@ class Sheet:
             domain.name: domain.part("intake").page_files(self, subject, config)
             for domain in DOMAINS
         }
+
+
+def empty_sheet() -> Sheet:
+    """Return the sheet of a study of a ready table: no image, and no domain is measured."""
+    rows = {domain.name: pd.DataFrame(columns=[]) for domain in DOMAINS}
+    sheet = Sheet(rows, pd.DataFrame(columns=EXCLUDED_COLUMNS))
+    sheet.measured, sheet.pictures = [], {}
+    return sheet
 
 
 def _grouped(rows, key):

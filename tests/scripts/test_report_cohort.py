@@ -150,3 +150,21 @@ def test_protocols_are_counted_and_those_of_one_group_named(files, tmp_path):
 def test_one_protocol_is_no_section(files, tmp_path):
     make_page(files, tmp_path / "page.html")
     assert 'id="protocols"' not in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_page_of_a_ready_table(tmp_path, files):
+    (tmp_path / "table1.html").write_text("<body><table><tr><td>27</td></tr></table></body>")
+    config = load_config(os.devnull) | {"table": "mine.csv", "study": "plan.yaml"}
+    script.main(
+        measures={}, cohort=files["cohort"], excluded=files["excluded"], subjects=[],
+        config=config, plan={"title": "A study"}, tables=[tmp_path / "table1.html"],
+        page=tmp_path / "index.html",
+    )  # fmt: skip
+    html = (tmp_path / "index.html").read_text()
+    assert_good_page(html)
+    assert "<h1>A study</h1>" in html
+    assert "no image was measured" in html
+    assert "mine.csv" in html
+    assert "<td>27</td>" in html
+    assert "DTI-ALPS" not in html
+    assert "<script>" not in html

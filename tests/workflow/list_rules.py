@@ -37,7 +37,7 @@ if __name__ == "__main__":
     with SnakemakeApi(OutputSettings()) as api:
         workflow = api.workflow(
             ResourceSettings(cores=1),
-            config_settings=ConfigSettings(configfiles=[Path("tests/workflow/lint.yaml")]),
+            config_settings=ConfigSettings(configfiles=[Path(sys.argv[2])]),
             snakefile=Path("Snakefile"),
         )
         rules = [describe(rule) for rule in workflow._workflow.rules]

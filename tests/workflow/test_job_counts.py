@@ -210,3 +210,16 @@ def test_linter_has_no_finding():
     lint = CHECKOUT / "tests" / "workflow" / "lint.yaml"
     text = snakemake(CHECKOUT, "--lint", config=lint)
     assert "Congratulations" in text, text
+
+
+@pytest.mark.parametrize("keys", [{"cohort": "table.tsv"}, {"participants": "table.tsv"}])
+def test_a_study_of_a_table_alone(tmp_path, keys):
+    """No folder, no image: the table is the cohort."""
+    names = ("alps_mean", "alps_left", "alps_right", "qc_status")
+    rows = ["\t".join([PARTICIPANTS[0], *names])]
+    rows += [f"{line}\t1.4\t1.4\t1.4\tpass" for line in PARTICIPANTS[1:]]
+    (tmp_path / "table.tsv").write_text("\n".join(rows) + "\n")
+    jobs = {"take_cohort": 1, "report_cohort": 1, "record_provenance": 1} | STUDY
+    assert dry_run(tmp_path, config=keys | {"study": str(DEMO_PLAN)}) == jobs
+    tables = dry_run(tmp_path, "tables", config=tmp_path / "config.yaml")
+    assert tables == {"take_cohort": 1} | STUDY

@@ -34,6 +34,7 @@ def refused(work, config, *words):
         ({"qc": {"min_fa": "low"}}, ("qc.min_fa", "low", "number")),
         ({"bids_dir": "nowhere"}, ("bids_dir", "there is no folder nowhere")),
         ({"bids_dir": None}, ("bids_dir", "not set")),
+        ({"cohort": "table.csv"}, ("cohort", "there is no file table.csv")),
         ({"participants": "people.tsv"}, ("participants", "there is no file people.tsv")),
         ({"study": "plan.yaml"}, ("study", "there is no file plan.yaml")),
     ],

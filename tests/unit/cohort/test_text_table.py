@@ -1,5 +1,7 @@
 """Tables that people write: encodings, headers, cells that stay text."""
 
+from datetime import datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -68,3 +70,51 @@ CELL = st.text(
 def test_every_cell_comes_back_as_it_was(tmp_path_factory, cells):
     path = write(tmp_path_factory.mktemp("table"), "id\n" + "\n".join(cells) + "\n")
     assert read_text_table(path).id.tolist() == cells
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'id,note,age\n01,"a, ""b""\nc",60\n02,,61\n',
+        'id;note;age\r\n01;"a, ""b""\nc";60\r\n02;;61\r\n',
+    ],
+)
+def test_csv(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8-sig", newline="")
+    table = read_text_table(tmp_path / "t.csv")
+    assert table.id.tolist() == ["01", "02"]
+    assert table.note.tolist()[0] == 'a, "b"\nc'
+    assert table.age.tolist() == ["60", "61"]
+    assert table.index.tolist() == [2, 4]
+
+
+@pytest.fixture
+def workbook(tmp_path):
+    """Write the rows of a sheet; return the path."""
+    from openpyxl import Workbook
+
+    def write(*rows):
+        book = Workbook()
+        for row in rows:
+            book.active.append(row)
+        book.save(tmp_path / "t.xlsx")
+        return tmp_path / "t.xlsx"
+
+    return write
+
+
+def test_xlsx(workbook):
+    day = datetime(2024, 5, 1)
+    path = workbook(["id", "age", "ok", "day"], ["01", 60.0, True, day], [], ["02", 1.5, None, "x"])
+    table = read_text_table(path)
+    assert table.id.tolist() == ["01", "02"]
+    assert table.age.tolist() == ["60", "1.5"]
+    assert table.ok.tolist()[0] == "True"
+    assert table.day.tolist() == ["2024-05-01", "x"]
+    assert table.index.tolist() == [2, 4]
+
+
+def test_a_file_that_is_no_workbook(tmp_path):
+    (tmp_path / "t.xlsx").write_text("id\tage\n")
+    with pytest.raises(InputFault, match="not a spreadsheet in the format"):
+        read_text_table(tmp_path / "t.xlsx")

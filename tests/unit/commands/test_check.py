@@ -292,3 +292,51 @@ def test_protocols_groups_and_sessions(root, check, tmp_path):
     lines = out.split("Protocols (2 warnings)\n")[1].splitlines()
     assert lines[0].startswith("  - PROTOCOL AND GROUP COINCIDE: 'a' and 'b'")
     assert lines[1].startswith("  - 2 protocols in one cohort")
+
+
+PLAN = """title: t
+groups: { column: group, order: [AD, HC] }
+variables: { alps_mean: { type: continuous }, age: { type: continuous } }
+analyses: [{ id: one, kind: compare_groups, variables: [alps_mean, age] }]
+tables: [{ id: table1, analysis: one }]
+"""
+
+
+@pytest.fixture
+def ready(tmp_path, check):
+    """Check a study of a ready table, given as the lines of a CSV."""
+
+    def run(*lines):
+        (tmp_path / "plan.yaml").write_text(PLAN)
+        (tmp_path / "table.csv").write_text("\n".join(lines) + "\n")
+        return check(f"cohort: {tmp_path / 'table.csv'}\nstudy: {tmp_path / 'plan.yaml'}\n")
+
+    return run
+
+
+def test_a_ready_table(tmp_path, ready):
+    rows = ("1,AD,1.4,60", "2,AD,1.3,61", "3,hc,1.5,62", '4,HC,1.5,"60,5"', "5,HC,NA,64")
+    status, out, err = ready("participant_id,group,alps_mean,age", *rows)
+    assert (status, err) == (0, "")
+    assert f"cohort table  {tmp_path / 'table.csv'}: 5 rows, 5 participants" in out
+    assert "images        none are looked for" in out
+    assert "results       1 analyses, 1 tables, 0 figures" in out
+    assert "'hc' (1, is 'HC' meant?)" in out
+    assert "'60,5' (line 5); the variable cannot be used; write a decimal point: 60.5" in out
+    assert "'NA' (line 6)" in out
+    assert "not known yet" not in out
+    assert "called like a measure" not in out
+
+
+def test_each_fault_of_a_ready_table_is_one_line(ready):
+    rows = ("1,AD,1.4", "1,AD,1.3", ",HC,1.5", "3,HC,1.5")
+    status, out, _ = ready("participant_id,group,ALPS mean", *rows)
+    assert status == 1
+    first, *faults = out.splitlines()
+    assert first.endswith("refused, nothing would run")
+    assert len(faults) == 4
+    assert "no participant_id in line 4" in faults[0]
+    assert "lines 2 and 3 give different data for sub-1" in faults[1]
+    assert "variables.alps_mean: no column 'alps_mean'" in faults[2]
+    assert faults[2].endswith("(did you mean 'ALPS mean'?)")
+    assert "variables.age: no column 'age'" in faults[3]

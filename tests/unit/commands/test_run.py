@@ -307,3 +307,22 @@ def test_damaged_files_that_the_run_writes_are_made_again(monkeypatch, capsys):
     assert repaired == [*command, "--forcerun", "results/a"]
     assert capsys.readouterr().out == "damaged or deleted, made again: results/a\n"
     assert run.with_repairs(command, ["results/of-nobody"]) == command
+
+
+def test_a_ready_table_in_place_of_a_folder(here, snakemake, capsys):
+    (here / "plan.yaml").write_text(
+        "title: t\nvariables: { age: { type: continuous } }\n"
+        "analyses: [{ id: one, kind: describe, variables: [age] }]\n"
+    )
+    (here / "table.csv").write_text("participant_id,age\n01,60\n")
+    words = ["run", "table.csv", "out"]
+    assert cli.main([*words, "group", "--study", "plan.yaml"]) == run.DONE
+    keys = yaml.safe_load((here / "out" / run.CONFIG).read_text())
+    assert keys == {"cohort": str(here / "table.csv"), "study": str(here / "plan.yaml")}
+    assert len(snakemake.commands) == 1
+    assert cli.main([*words, "participant", "--study", "plan.yaml"]) == run.REFUSED
+    assert cli.main([*words, "group"]) == run.REFUSED
+    said = capsys.readouterr().err
+    assert "of a ready table nothing is measured; give group" in said
+    assert "study: not set" in said
+    assert len(snakemake.commands) == 1

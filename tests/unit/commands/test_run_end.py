@@ -18,6 +18,8 @@ def results(tmp_path):
     ]
     columns = ["participant_id", "session_id", "qc_status", "lesions_qc_status"]
     write_tsv(pd.DataFrame(rows, columns=columns), tmp_path / "cohort" / "cohort.tsv")
+    for name in ("alps", "lesions"):
+        (tmp_path / "cohort" / f"{name}.tsv").touch()
     return tmp_path
 
 
@@ -26,6 +28,9 @@ def test_subjects_and_verdicts_are_counted_by_domain(results):
     assert alps.endswith(": 2 subjects (2 pass, 1 warn)")
     assert lesions.endswith(": 1 subject (1 fail)")
     assert run_end.measured(results / "none") == []
+    for name in ("alps", "lesions"):  # the values came in a ready table
+        (results / "cohort" / f"{name}.tsv").unlink()
+    assert run_end.measured(results) == []
 
 
 @pytest.mark.parametrize("status", [0, 1])

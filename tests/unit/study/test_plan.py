@@ -251,6 +251,16 @@ class TestPlanFaults:
         assert len(measure_columns(DOMAINS)) > 150
         assert plan_faults(load_plan(write(change)), ["group", "age", "sex"]) == []
 
+    def test_a_ready_table_has_its_own_columns_only(self, write):
+        alps = {"type": "continuous", "column": "alps_mean"}
+        plan = load_plan(write(lambda p: p.update(qc=["pass"]) or p["variables"].update(x=alps)))
+        columns = ["group", "age", "sex", "ALPS_mean"]
+        assert plan_faults(plan, [*columns, "alps_mean", "qc_status"], "my.csv") == []
+        assert plan_faults(plan, columns, "my.csv") == [
+            "variables.x: no column 'alps_mean' in my.csv (did you mean 'ALPS_mean'?)",
+            "qc: no column 'qc_status' in my.csv",
+        ]
+
     def test_group_column(self, write):
         plan = load_plan(write())
         assert plan_faults(plan, ["grp", "age", "sex"]) == [

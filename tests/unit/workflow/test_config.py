@@ -8,7 +8,7 @@ import yaml
 
 from glymflow.alps.domain import ROLES
 from glymflow.io import InputFault
-from glymflow.workflow.config import DEFAULTS, SCHEMA, config_faults, load_config
+from glymflow.workflow.config import DEFAULTS, SCHEMA, config_faults, load_config, ready_table
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ class TestShipped:
         assert config_faults(config) == []
 
     def test_only_the_bids_folder_must_be_set(self):
-        faults = config_faults(load_config(os.devnull))
-        assert faults == ["bids_dir: not set; it is the folder of your BIDS data set"]
+        (fault,) = config_faults(load_config(os.devnull))
+        assert fault.startswith("bids_dir: not set; it is the folder of your BIDS data set")
 
     def test_every_default_is_in_the_schema_and_the_other_way_round(self):
         def compare(values, rules, path):
@@ -308,3 +308,62 @@ class TestAtlas:
         (tmp_path / "labels.tsv").write_text("index\tlabel\n26\tSCR L\n")
         config["roi_sets"]["jhu"] = atlas
         assert config_faults(config)[0].endswith("labels.tsv has no column name")
+
+
+class TestReadyTable:
+    """A ready table in place of images needs a study plan, and no folder."""
+
+    @pytest.fixture
+    def files(self, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        for name in ("table.csv", "plan.yaml"):
+            (tmp_path / name).touch()
+
+    def faults(self, **keys):
+        return config_faults({**load_config(os.devnull), **keys})
+
+    @pytest.mark.parametrize("key", ["cohort", "participants"])
+    def test_a_table_and_a_plan_are_enough(self, files, key):
+        assert self.faults(**{key: "table.csv"}, study="plan.yaml") == []
+
+    @pytest.mark.parametrize(
+        ("keys", "words"),
+        [
+            ({"cohort": "table.csv"}, "study: not set"),
+            ({"participants": "table.csv"}, "study: not set"),
+            ({"cohort": "none.csv", "study": "plan.yaml"}, "cohort: there is no file none.csv"),
+            ({"cohort": "table.csv", "study": "no.yaml"}, "study: there is no file no.yaml"),
+            (
+                {"cohort": "table.csv", "study": "plan.yaml", "participants": "table.csv"},
+                "participants: cohort is read in its place",
+            ),
+            (
+                {"cohort": "table.csv", "study": "plan.yaml", "participant_label": ["01"]},
+                "participant_label: is for images",
+            ),
+        ],
+    )
+    def test_one_line_for_each_fault(self, files, keys, words):
+        (fault,) = self.faults(**keys)
+        assert fault.startswith(words)
+
+    @pytest.mark.parametrize(
+        ("keys", "path"),
+        [
+            ({"bids_dir": "bids"}, None),
+            ({"bids_dir": "bids", "participants": "people.tsv"}, None),
+            ({"bids_dir": None, "participants": "people.tsv"}, "people.tsv"),
+            ({"bids_dir": None, "cohort": "all.xlsx"}, "all.xlsx"),
+            ({"bids_dir": "bids", "cohort": "all.xlsx"}, "all.xlsx"),
+        ],
+    )
+    def test_which_file(self, keys, path):
+        assert ready_table({"cohort": None, "participants": None} | keys) == path
+
+    def test_the_folder_may_be_named_beside_it(self, files):
+        """`glymflow run` always names one."""
+        assert self.faults(bids_dir="none", cohort="table.csv", study="plan.yaml") == []
+
+    def test_the_example_lacks_only_its_files(self, files):
+        faults = config_faults(load_config(DEFAULTS.parent / "table.yaml"))
+        assert [fault.split(":")[0] for fault in faults] == ["cohort", "study"]

@@ -14,7 +14,7 @@ from glymflow.io import InputFault
 from glymflow.lesions.intake import MASK_COLUMNS
 from glymflow.workflow import sheet as sheets
 from glymflow.workflow.intake import index_cohort
-from glymflow.workflow.sheet import Sheet, plan_sheet, read_sheet
+from glymflow.workflow.sheet import Sheet, empty_sheet, plan_sheet, read_sheet
 
 CONFIG = {
     "bids_dir": "bids",
@@ -229,3 +229,11 @@ def test_files_of_a_page_by_domain(sheet):
     assert values["alps"] == {
         "series": [], "roi_set": "a", "frame": "b", "limits": {},
     }  # fmt: skip
+
+
+def test_the_sheet_of_a_ready_table_measures_nothing():
+    sheet = empty_sheet()
+    assert sheet.measured == []
+    assert not sheet.subjects
+    assert not sheet.pictures
+    assert sheet.lesion_files(sheet.lesions) == []
