@@ -1,4 +1,4 @@
-# make env    the environment, from requirements.lock
+# make env    the environment, from requirements.lock and requirements-dev.lock
 # make demo   simulated cohort -> whole workflow -> report
 # make test   all tests        make lint   all linters
 # make test-quick   the unit tests without the slow ones: about a minute
@@ -6,7 +6,7 @@
 SHELL := /bin/bash
 BIN := .venv/bin
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
-	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	command -v $$p >/dev/null && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
 	&& echo $$p && break; done)
 CORES ?= 2
 # one thread per job: several would only wait for each other, and change the last digits
@@ -21,10 +21,10 @@ help:
 
 env: .venv/.done
 
-.venv/.done: requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "make env: no Python >= 3.11 found; set PYTHON=/path/to/python3"; exit 1; }
+.venv/.done: requirements.lock requirements-dev.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make env: no Python 3.11 to 3.13 found; set PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock -r requirements-dev.lock
 	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -55,9 +55,14 @@ lint: env
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
+# UPGRADE= keeps all versions that still fit
+UPGRADE ?= --upgrade
+UV_COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE)
+
+# first what a run needs, then the rest of what development needs, at the same versions
 lock:
-	uv pip compile --universal --python-version 3.11 --extra dev --generate-hashes \
-	  --no-header --upgrade pyproject.toml -o requirements.lock
+	$(UV_COMPILE) --group install pyproject.toml -o requirements.lock
+	$(UV_COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
 
 clean:
 	rm -rf demo results .snakemake

@@ -24,20 +24,12 @@ _ANTS = {
 
 
 def start():
-    """Keep the parts of ANTs and pandas' pyarrow out of this process, if it is a job."""
+    """Keep the parts of ANTs out of this process, if it is a job."""
     if not IN_JOB:
         return
-    if "pandas" not in sys.modules:
-        sys.modules.setdefault("pyarrow", None)  # pandas works without; bids2table does not
     if "ants" not in sys.modules:
         for part, names in _ANTS.items():
             sys.modules[f"ants.{part}"] = _empty(f"ants.{part}", names)
-
-
-def allow(name):
-    """Make a name known again that `start` made unknown."""
-    if sys.modules.get(name, name) is None:
-        del sys.modules[name]
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ Words
 Modules
 -------
 - `domain`: `Domain`, the record that describes something that is measured (`glymflow.domains`).
-- `bids`: lists subjects and scans, parses names (bids2table), says which folders are mislabelled.
+- `bids`: lists subjects and scans, parses names, says which folders are mislabelled.
 - `text_table`: reads tables that people write; every cell stays text.
 - `participants`: reads participants.tsv, writes ids as ``sub-01``, and lists the rows and folders
   that do not fit each other.

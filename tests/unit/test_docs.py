@@ -220,15 +220,18 @@ def requirement_name(requirement):
     return re.match(r"[A-Za-z0-9._-]+", requirement)[0].lower()
 
 
-def locked_versions():
-    text = (ROOT / "requirements.lock").read_text()
+LOCKS = ("requirements.lock", "requirements-dev.lock")
+
+
+def locked_versions(lock="requirements.lock"):
+    text = (ROOT / lock).read_text()
     return dict(re.findall(r"^([a-z0-9._-]+)==([^\s;\\]+)", text, re.MULTILINE))
 
 
 def test_every_dependency_is_explained():
     project = METADATA["project"]
-    extras = project["optional-dependencies"]
-    wanted = {*project["dependencies"], *extras["dev"], *extras["training"]}
+    extras, groups = project["optional-dependencies"], METADATA["dependency-groups"]
+    wanted = {*project["dependencies"], *extras["training"], *groups["dev"], *groups["install"]}
     text = (ROOT / "docs" / "dependencies.md").read_text()
     explained = re.findall(r"^\| `([a-z0-9-]+)` \|", text, re.MULTILINE)
     assert sorted(explained) == sorted(map(requirement_name, wanted))
@@ -240,6 +243,44 @@ def test_the_conda_environment_has_the_locked_versions():
     locked = locked_versions()
     names = map(requirement_name, METADATA["project"]["dependencies"])
     assert sorted(pinned) == sorted(f"{name}=={locked.get(name, 'not locked')}" for name in names)
+
+
+def test_a_run_needs_one_lock_and_development_the_other_besides():
+    run, development = map(locked_versions, LOCKS)
+    groups = METADATA["dependency-groups"]
+    needed = map(requirement_name, [*METADATA["project"]["dependencies"], *groups["install"]])
+    assert set(needed) <= set(run)
+    assert set(map(requirement_name, groups["dev"])) <= set(development)
+    assert "pytest" not in run
+    both = set(run) & set(development)
+    assert both
+    assert {name: run[name] for name in both} == {name: development[name] for name in both}
+
+
+def test_make_installs_both_locks_and_makes_both():
+    text = (ROOT / "Makefile").read_text()
+    [install] = re.findall(r"pip install .*--require-hashes (.*)", text)
+    assert install.split() == ["-r", LOCKS[0], "-r", LOCKS[1]]
+    assert re.findall(r"^\.venv/\.done: (.*)", text, re.MULTILINE) == [
+        f"{LOCKS[0]} {LOCKS[1]} pyproject.toml"
+    ]
+    assert set(re.findall(r" -o (\S+)", text)) == set(LOCKS)
+    assert re.search(r"^step env$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+
+
+def test_the_versions_of_python_and_snakemake_agree():
+    project = METADATA["project"]
+    low, high = re.fullmatch(r">=3\.(\d+),<3\.(\d+)", project["requires-python"]).groups()
+    works = [f"3.{minor}" for minor in range(int(low), int(high))]
+    named = f"Python {', '.join(works[:-1])} or {works[-1]}"
+    for page in ("README.md", "docs/first-study.md"):
+        assert named in (ROOT / page).read_text(), page
+    assert f"(3, {low}) <= sys.version_info < (3, {high})" in (ROOT / "Makefile").read_text()
+    ci = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yaml").read_text())
+    matrix = ci["jobs"]["run"]["strategy"]["matrix"]["python"]
+    assert (matrix[0], matrix[-1]) == (works[0], works[-1])
+    asked = re.search(r'min_version\("([\d.]+)"\)', (ROOT / "Snakefile").read_text())[1]
+    assert any(one.startswith(f"snakemake>={asked},") for one in project["dependencies"])
 
 
 def test_the_citation_has_the_version_of_the_package():

@@ -238,6 +238,10 @@ class TestListing:
             {"sub": "01", "ses": "2", "dir": "AP", "run": "1"},
         ),
         ("sub-a_T1w.nii", {"sub": "a"}),
+        ("/data/sub-no_ses-1/sub-a_desc-x-y.nii.gz", {"sub": "a", "desc": "x-y"}),
+        ("sub-a_run-1b_part_dwi.json", {"sub": "a", "run": "1b"}),
+        ("participants.tsv", {}),
+        ("", {}),
     ],
 )
 def test_entities_of_a_name(name, entities):
