@@ -24,9 +24,9 @@ Columns of the results
 Modules
 -------
 - `analyses`: the kinds, and `run_analysis`.
-- Kinds: `agreement`, `compare_by_factors`, `compare_groups`, `compare_paired`, `correlate`,
-  `count_regression`, `describe`, `linear_regression`, `logistic_regression`, `mediation`,
-  `mixed_model`, `ordinal_regression`, `power`, `roc`, `sensitivity`.
+- Kinds: `agreement`, `change`, `compare_by_factors`, `compare_groups`, `compare_paired`,
+  `correlate`, `count_regression`, `describe`, `linear_regression`, `logistic_regression`,
+  `mediation`, `mixed_model`, `ordinal_regression`, `power`, `roc`, `sensitivity`.
 - `reml`: random intercepts and their degrees of freedom. `interactions`: products of variables.
 - `ratio_models`: what ordinal and count regressions share.
 - `ancova`, `post_hoc`, `firth`, `calibration`, `delong`: methods that the kinds use, on arrays.

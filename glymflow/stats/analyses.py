@@ -13,6 +13,7 @@ import pandas as pd
 from glymflow.io import InputFault
 from glymflow.stats import (
     agreement,
+    change,
     compare_by_factors,
     compare_groups,
     compare_paired,
@@ -35,6 +36,7 @@ from glymflow.study.selection import FLOW_COLUMNS, analysis_rows
 # kind of analysis: module with `run(rows, plan, analysis)` and `COLUMNS`
 KINDS = {
     "agreement": agreement,
+    "change": change,
     "compare_by_factors": compare_by_factors,
     "compare_groups": compare_groups,
     "compare_paired": compare_paired,

@@ -6,7 +6,7 @@ Nothing is computed here. Each printed number is a rounding of one in the result
 Modules
 -------
 - `planned`: `planned_table` makes a table of a plan.
-- One module per kind of analysis, each with a function ``planned``: `agreement`,
+- One module per kind of analysis, each with a function ``planned``: `agreement`, `change`,
   `compare_by_factors`, `compare_groups`, `compare_paired`, `correlate`, `count_regression`,
   `describe`, `linear_regression`, `logistic_regression`, `mediation`, `mixed_model`,
   `ordinal_regression`, `power`, `roc`, `sensitivity`.

@@ -7,7 +7,7 @@ a change of either changes the paragraph.
 import importlib.metadata
 import platform
 
-from glymflow.tables import count_regression, mixed_model, ordinal_regression
+from glymflow.tables import change, count_regression, mixed_model, ordinal_regression
 
 PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "matplotlib")
 KINDS = {
@@ -18,6 +18,7 @@ KINDS = {
     "describe": "Values were described",
     "linear_regression": "Linear regressions were fitted",
     "logistic_regression": "Logistic regressions were fitted",
+    "change": "Sessions were compared",
     "mixed_model": "Linear mixed models were fitted",
     "ordinal_regression": "Ordinal logistic regressions were fitted",
     "count_regression": "Counts were modelled",
@@ -30,6 +31,7 @@ KINDS = {
 
 # kind of analysis: what is said of it beside its tests
 NOTES = {
+    "change": change.methods_note,
     "mixed_model": mixed_model.methods_note,
     "ordinal_regression": ordinal_regression.methods_note,
     "count_regression": count_regression.methods_note,
@@ -87,7 +89,7 @@ def _participants(flow):
 
 def _analysis(plan, analysis, table):
     """Name the tests that an analysis used, its covariates, correction and normality tests."""
-    wanted = ["test", "alternative", "post_hoc"]
+    wanted = ["test", "alternative", "post_hoc", "within"]
     if "test" not in table and (table["row"] == "summary").all():
         return f"{KINDS.get(analysis['kind'], analysis['kind'])} ({analysis['id']}) without a test."
     used = _used(table, "test", table["row"].isin(wanted)) if "test" in table else []

@@ -7,6 +7,7 @@ its own with a function `planned`. How to add a kind: docs/study-plans.md.
 
 from glymflow.tables import (
     agreement,
+    change,
     compare_by_factors,
     compare_groups,
     compare_paired,
@@ -30,6 +31,7 @@ __all__ = ["KINDS", "RENDERERS", "STYLE", "Table", "planned_table", "to_html", "
 # kind of analysis: module with `planned(results, plan, analysis, table)`
 KINDS = {
     "agreement": agreement,
+    "change": change,
     "compare_by_factors": compare_by_factors,
     "compare_groups": compare_groups,
     "compare_paired": compare_paired,

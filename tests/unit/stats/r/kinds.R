@@ -74,3 +74,12 @@ m <- lmer(alps ~ time + grade + (1 | id), l, control = control)
 print(as.data.frame(anova(m)), digits = 12)
 f <- var(c(model.matrix(m) %*% fixef(m))); r <- as.data.frame(VarCorr(m))$vcov
 print(c(f, f + r[1]) / (f + sum(r)))
+
+# --- change
+wide <- merge(l[l$s == 0, ], l[l$s == 2, c("id", "alps")], by = "id", all.x = TRUE)
+wide$change <- wide$alps.y - wide$alps.x
+for (g in c("HC", "AD")) with(wide[wide$group == g, ], print(unlist(
+  t.test(alps.y, alps.x, paired = TRUE)[c("estimate", "conf.int", "statistic", "p.value")])))
+print(unlist(t.test(change ~ relevel(group, "AD"), wide, var.equal = TRUE)[
+  c("conf.int", "statistic", "p.value")]))
+print(coef(summary(lm(alps.y ~ alps.x + age + group, wide))))
