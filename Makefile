@@ -30,7 +30,8 @@ env: .venv/.done
 
 demo: env
 	test -f demo/bids/derivatives/truth/dataset_description.json || $(BIN)/glymflow simulate demo/bids --jobs $(CORES)
-	$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml --directory demo
+	$(BIN)/snakemake --cores $(CORES) --configfile config/demo.yaml --directory demo \
+	  --logger glymflow
 	@echo
 	@echo "Report:  demo/results/report/index.html"
 	@echo "Tables:  demo/results/tables/   Values: demo/results/cohort/alps.tsv"

@@ -231,6 +231,8 @@ def snakemake_command(args, out):
         command += ["--cores", args.cores or "all"]
     if args.dry_run:
         command.append("--dry-run")
+    elif not {"-n", "--dry-run", "--logger"} & {*args.snakemake}:
+        command += ["--logger", "glymflow"]
     return [*command, *args.snakemake]
 
 

@@ -14,6 +14,8 @@ Modules
 - `checksums`: what each job wrote, beside its log; damaged files are told from a subject's faults.
 - `kernels`: which kernels of the numerical libraries a run uses, the same on every node.
 - `jobs`: `subject_job` and `cohort_job` round the work of a script: log file, faults, tracebacks.
+- `progress`: what a run prints while it runs (`snakemake_logger_plugin_glymflow` hands it the
+  records of Snakemake's log).
 - `sources`: `code_hash`, the fingerprint of the modules that a script imports; an edited module
   reruns the rules that use it.
 - `provenance`: commit, versions, config, plan, checksums of the inputs; cost per rule.

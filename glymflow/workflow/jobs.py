@@ -11,6 +11,8 @@ from typing import Any
 from glymflow.io import InputFault, MachineFault, write_placeholder
 from glymflow.workflow.checksums import damaged, record_outputs
 
+NOT_MEASURED = "not measured: "  # how the log of a job says the fault of its subject's data
+
 
 @contextlib.contextmanager
 def subject_job(snakemake: Any) -> Iterator[None]:
@@ -27,7 +29,7 @@ def subject_job(snakemake: Any) -> Iterator[None]:
         except InputFault as fault:
             if spoilt := damaged(snakemake.input, snakemake.log[0]):
                 raise MachineFault(f"{spoilt}; glymflow verify names all such files") from None
-            print(f"not measured: {fault}", flush=True)
+            print(f"{NOT_MEASURED}{fault}", flush=True)
             for path in snakemake.output:
                 write_placeholder(path, fault)
         record_outputs(snakemake.output, snakemake.log[0])

@@ -19,7 +19,10 @@ ALIGNMENTS = [f"alignment_{role}" for role in ROLES]
 
 
 # straight and tilted slices of one head; AP and PA with a field map; a slab
-PARTS = ("sub-elition", "sub-galan/ses-ortho", "sub-galan/ses-sag30", "sub-ms01", "sub-prisma", "sub-umr2")  # fmt: skip
+PARTS = (
+    "sub-elition", "sub-galan/ses-ortho", "sub-galan/ses-sag30", "sub-ms01", "sub-prisma",
+    "sub-umr2",
+)  # fmt: skip
 SERIES = 6
 
 

@@ -18,8 +18,9 @@ from glymflow.schemas import ROOT
 
 pytestmark = pytest.mark.slow
 
-SOURCES = ("Snakefile", "rules", "scripts", "profiles", "config", "envs", "glymflow", "setup.py",
-           "MANIFEST.in", "pyproject.toml", "README.md", "LICENSE")  # fmt: skip
+SOURCES = ("Snakefile", "rules", "scripts", "profiles", "config", "envs", "glymflow",
+           "snakemake_logger_plugin_glymflow", "setup.py", "MANIFEST.in", "pyproject.toml",
+           "README.md", "LICENSE")  # fmt: skip
 WORKFLOW = ("Snakefile", "rules", "scripts", "profiles", "config", "envs")
 
 

@@ -17,6 +17,7 @@ from glymflow.commands.crashed import Output
 from glymflow.io import write_tsv
 from glymflow.schemas import ROOT
 
+LOGGER = {"--logger": ["glymflow"]}
 DWI = (".nii.gz", ".bval", ".bvec", ".json")
 
 
@@ -76,6 +77,7 @@ def test_the_command(here, snakemake, capsys):
         "--configfile": [str(here / "out" / "glymflow-run.yaml")],
         "--keep-going": [],
         "--cores": ["3"],
+        "--logger": ["glymflow"],
     }
     assert " ".join(command) in capsys.readouterr().out
 
@@ -90,9 +92,10 @@ def test_a_command_with_blanks_can_be_copied(here, snakemake, capsys):
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        ("", {"--cores": ["all"]}),
-        ("--profile slurm", {"--profile": [str(ROOT / "profiles" / "slurm")]}),
-        ("--profile mine --cores 2", {"--profile": ["mine"], "--cores": ["2"]}),
+        ("", {"--cores": ["all"]} | LOGGER),
+        ("--profile slurm", {"--profile": [str(ROOT / "profiles" / "slurm")]} | LOGGER),
+        ("--profile mine --cores 2", {"--profile": ["mine"], "--cores": ["2"]} | LOGGER),
+        ("-- --logger mine", {"--cores": ["all"], "--logger": ["mine"]}),
         ("--dry-run", {"--cores": ["all"], "--dry-run": []}),
         ("-- --retries 2 --dry-run", {"--cores": ["all"], "--retries": ["2"], "--dry-run": []}),
     ],
