@@ -16,6 +16,7 @@ Modules
 - `table_check`: says which values of participants.tsv the plan cannot use, before a run.
 - `selection`: sessions, groups, quality control, ``include`` and ``exclude``; each step is counted
   for ``flow.tsv``. Values of a variable after recoding, with what could not be used.
+- `transforms`: logarithm, root, square, z score and the like of a variable, and their labels.
 
 In and out
 ----------

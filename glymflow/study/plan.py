@@ -16,6 +16,7 @@ from glymflow.cohort.participants import KEYS
 from glymflow.domains import DOMAINS
 from glymflow.io import ConfigFault, check_entries
 from glymflow.schemas import SCHEMAS, error_text, suggestion
+from glymflow.study.transforms import named
 from glymflow.text import level_text
 
 KINDS = ("analyses", "tables", "figures")  # the parts of a plan that are of several kinds
@@ -283,6 +284,7 @@ def _table_faults(plan):
 def _normalise(plan):
     """Fill in the plan's own defaults; write levels, groups and criteria's values as text."""
     plan = {"seed": 1, "session": "first", **plan}
+    plan["variables"] = {name: named(name, entry) for name, entry in plan["variables"].items()}
     for variable in plan["variables"].values():
         for key in ("levels", "event"):
             if key in variable:
@@ -316,6 +318,8 @@ def _reference_faults(plan):
     for name, variable in variables.items():
         if "event" in variable and variable["event"] not in variable.get("levels", []):
             faults.append(f"variables.{name}.event: '{variable['event']}' is not one of the levels")
+        if "transform" in variable and variable["type"] != "continuous":
+            faults.append(f"variables.{name}.transform: only a continuous variable has one")
     for part in ("analyses", "figures"):
         for item in plan.get(part, []):
             faults += [

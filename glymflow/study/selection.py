@@ -13,6 +13,7 @@ from glymflow.domains import DOMAINS
 from glymflow.io import MISSING, InputFault
 from glymflow.study.plan import groups_of
 from glymflow.study.sessions import BASIS, BY_LABEL, BY_TIME, ORDER, order_sessions
+from glymflow.study.transforms import transformed
 from glymflow.text import level_text
 
 SYNTHETIC = "Synthetic data: invented from published summary statistics; nobody was measured."
@@ -29,7 +30,7 @@ def variable_values(table, name, variable):
     name : str
         Name of the variable.
     variable : dict
-        Its entry in the plan: `type`, and `column`, `levels`, `recode` if there are any.
+        Its entry in the plan: `type`, and `column`, `levels`, `recode`, `transform` if any.
 
     Returns
     -------
@@ -71,6 +72,10 @@ def variable_values(table, name, variable):
     if codes:
         shown = ", ".join(f"{code:g}" for code in codes)
         note = "; ".join(filter(None, (note, f"{shown} among the values: a code for missing?")))
+    if "transform" in variable:
+        numbers, wrong = transformed(numbers, variable["transform"])
+        if wrong:
+            return nothing, f"'{column}' {wrong}", note
     return numbers, "", note
 
 

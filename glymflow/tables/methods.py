@@ -60,6 +60,7 @@ def methods_text(plan, results, flow, caveats=()):
     parts = [_participants(flow)]
     parts += [_analysis(plan, item, results[item["id"]]) for item in plan["analyses"]]
     parts += [_family(family) for family in plan.get("families", [])]
+    parts.append(_transforms(plan))
     parts.append(_software(plan))
     parts[1:1] = caveats
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -124,6 +125,12 @@ def _used(table, column, rows):
 def _family(family):
     names = listed(family["analyses"])
     return f"The p values of {names} were adjusted together by {family['method']}."
+
+
+def _transforms(plan):
+    """Name the variables that are transformed; their labels say how."""
+    names = [entry["label"] for entry in plan["variables"].values() if entry.get("transform")]
+    return f"Transformed variables: {listed(names)}." if names else ""
 
 
 def _software(plan):

@@ -64,3 +64,10 @@ def test_an_analysis_that_failed_is_named():
     plan, results, flow = example()
     results["one"]["test"] = None
     assert "one: no test could be made." in methods_text(plan, results, flow)
+
+
+def test_transformed_variables_are_named():
+    plan, results, flow = example()
+    assert "Transformed" not in methods_text(plan, results, flow)
+    plan["variables"]["age"] = {"label": "Age (z score)", "transform": "z"}
+    assert "Transformed variables: Age (z score)." in methods_text(plan, results, flow)
