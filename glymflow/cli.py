@@ -22,6 +22,7 @@ COMMANDS = {
         "test-retest study from a cohort's alps.tsv",
     ),
     "validate-epvs": ("glymflow.commands.validate_epvs", "compare EPVS masks with those of raters"),
+    "harmonise": ("glymflow.commands.harmonise", "take the effects of sites off a table (ComBat)"),
     "audit": ("glymflow.commands.audit", "recompute the p values of a published table"),
     "reconstruct": (
         "glymflow.commands.reconstruct",
@@ -31,7 +32,7 @@ COMMANDS = {
     "train-epvs": ("glymflow.training.epvs", "train the EPVS network on synthetic phantoms"),
 }
 GROUPS = {
-    "your cohort": ("run", "check", "verify"),
+    "your cohort": ("run", "check", "harmonise", "verify"),
     "how good the values are": ("simulate", "repeatability", "validate-epvs"),
     "published papers": ("audit", "reconstruct"),
     "the networks": ("train-head", "train-epvs"),

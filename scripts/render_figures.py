@@ -5,8 +5,10 @@ from pathlib import Path
 import pandas as pd
 
 from glymflow.figures.charts import figure_bytes, plot_distribution
+from glymflow.figures.harmonisation import plot_harmonisation
 from glymflow.figures.study import plot_forest, plot_mediation, plot_roc, plot_scatter
 from glymflow.io import read_tsv, whole
+from glymflow.stats.harmonise import harmonise_plan
 from glymflow.study.cohort_table import read_cohort
 from glymflow.study.plan import LEVELS, groups_of, load_plan, paths_by_id
 from glymflow.study.selection import (
@@ -35,6 +37,9 @@ def main(*, cohort, plan, figures, stats=()):
     """
     plan, stats = load_plan(plan), paths_by_id(stats)
     table, flow = select_participants(read_cohort(cohort), plan)
+    harmonised = harmonise_plan(table, plan)
+    if harmonised is not None:
+        table, plan = harmonised.table, {**harmonised.plan, "harmonised": harmonised}
     planned = {figure["id"]: figure for figure in plan.get("figures", [])}
     for path in map(Path, figures):
         drawn = _KINDS[planned[path.stem]["kind"]](table, plan, planned[path.stem], stats)
@@ -117,6 +122,16 @@ def mediation(table, plan, figure, stats):
     return plot_mediation(_results(stats, figure), names=_names(plan))
 
 
+def harmonisation(table, plan, figure, stats):
+    """Plot the measures by site, before and after."""
+    found, groups = plan["harmonised"], plan.get("groups")
+    colors = column_levels(table, plan, groups["column"]) if groups else None
+    labels = (groups or {}).get("labels", {})
+    return plot_harmonisation(
+        found.before, found.after, found.sites, names=_names(plan), groups=colors, labels=labels
+    )
+
+
 def _analysis(plan, figure):
     return next(item for item in plan["analyses"] if item["id"] == figure["analysis"])
 
@@ -137,6 +152,7 @@ _KINDS = {
     "forest": forest,
     "roc": roc,
     "mediation": mediation,
+    "harmonisation": harmonisation,
 }
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ import pandas as pd
 
 from glymflow.io import read_tsv, write_tsv
 from glymflow.stats.analyses import adjust_families, run_analysis
+from glymflow.stats.harmonise import harmonise_plan
 from glymflow.stats.sensitivity import cohort_tables
 from glymflow.study.cohort_table import read_cohort
-from glymflow.study.plan import FLOW, load_plan, paths_by_id, variable_names
+from glymflow.study.plan import FLOW, HARMONISED, load_plan, paths_by_id, variable_names
 from glymflow.study.selection import select_participants
 
 
@@ -33,6 +34,11 @@ def main(*, cohort, plan, stats, alps=None, combine="mean"):
         specifications = cohort_tables(cohort, read_tsv(alps), combine=combine)
     table, flow = select_participants(cohort, plan)
     paths, flows, results = paths_by_id(stats), [flow], {}
+    harmonised = harmonise_plan(table, plan)
+    if harmonised is not None:
+        table, plan = harmonised.table, harmonised.plan
+        if HARMONISED in paths:
+            write_tsv(harmonised.results, paths[HARMONISED])
     for analysis in plan["analyses"]:
         names = ", ".join(variable_names(analysis)) or analysis.get("of")
         print(f"{analysis['id']}: {analysis['kind']} of {names}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from glymflow.io import InputFault
 from glymflow.stats.design import outcome_event
+from glymflow.stats.harmonise import sites_fault
 from glymflow.stats.logistic_regression import FEW_EVENTS
 from glymflow.study.plan import groups_of, plan_schema
 from glymflow.study.selection import (
@@ -49,6 +50,7 @@ def plan_warnings(plan: dict, participants: pd.DataFrame) -> list[str]:
     except InputFault as fault:
         return [f"the groups cannot be counted: {fault}"]
     lines = _group_lines("groups", rows, whole, groups_of(whole), unknown)
+    lines += _site_lines(rows, whole, unknown)
     for analysis in plan["analyses"]:
         part, more = _knowable(analysis, plan, participants)
         try:
@@ -87,6 +89,17 @@ def _analysis_lines(analysis, own, rows, plan, unknown):
     if analysis["kind"] == "logistic_regression" and not _measured(analysis["outcome"], plan, own):
         lines += _event_lines(analysis, own, plan, unknown)
     return lines
+
+
+def _site_lines(rows, plan, unknown):
+    """Say whether the sites will be refused by `harmonise`."""
+    options, groups = plan.get("harmonise"), groups_of(plan)
+    if not options or _measured(options["site"], plan, rows):
+        return []
+    sites = column_levels(rows, plan, options["site"])
+    group = column_levels(rows, plan, groups["column"]) if groups else None
+    fault = sites_fault(sites, group)
+    return [f"harmonise: {fault}{_open(unknown)}"] if fault else []
 
 
 def _group_lines(place, rows, plan, groups, unknown):

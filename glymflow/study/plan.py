@@ -24,6 +24,7 @@ KINDS = ("analyses", "tables", "figures")  # the parts of a plan that are of sev
 # columns of results that hold groups and levels: text, also where all of them look like numbers
 LEVELS = ("group", "level", "event", "against", "reference", "contrast", "note")
 FLOW = "flow"  # results/stats/flow.tsv: no analysis may be called so
+HARMONISED = "harmonisation"  # results/stats/harmonisation.tsv, of a plan with `harmonise`
 
 
 def load_plan(path):
@@ -68,13 +69,15 @@ def load_plan(path):
 def study_outputs(plan):
     """Return the ids of the results: ``{"stats": [...], "tables": [...], "figures": [...]}``.
 
-    `stats` holds one id per analysis and "flow", the counts of who was left out and why. An empty
-    plan has no results.
+    `stats` holds one id per analysis, "flow", the counts of who was left out and why, and
+    "harmonisation" where the plan has `harmonise`. An empty plan has no results.
     """
     if not plan:
         return {"stats": [], "tables": [], "figures": []}
     return {
-        "stats": [FLOW] + [analysis["id"] for analysis in plan["analyses"]],
+        "stats": [FLOW]
+        + [HARMONISED] * ("harmonise" in plan)
+        + [analysis["id"] for analysis in plan["analyses"]],
         "tables": [table["id"] for table in plan.get("tables", [])],
         "figures": [figure["id"] for figure in plan.get("figures", [])],
     }
@@ -83,11 +86,28 @@ def study_outputs(plan):
 def plan_caveats(plan):
     """Return what has to be said of the measures that a plan uses, one sentence per domain."""
     columns = [variable.get("column", name) for name, variable in plan["variables"].items()]
-    return [
+    caveats = [
         domain.caveat
         for domain in DOMAINS
         if domain.caveat and any(column.startswith(f"{domain.name}_") for column in columns)
     ]
+    return caveats + ([_harmonised_text(plan)] if "harmonise" in plan else [])
+
+
+def _harmonised_text(plan):
+    """Say how the measures were harmonised."""
+
+    def called(names):
+        texts = [plan["variables"].get(name, {}).get("label", name) for name in names]
+        return f"{', '.join(texts[:-1])} and {texts[-1]}" if len(texts) > 1 else "".join(texts)
+
+    options = plan["harmonise"]
+    groups = [plan["groups"]["column"]] if "groups" in plan else []
+    kept = [*groups, *(name for name in options.get("protect", []) if name not in groups)]
+    text = f"Before the tests, {called(options['measures'])} were harmonised over"
+    text += f" {called([options['site']])} with ComBat"
+    text += " (parametric empirical Bayes)" if options.get("pooled", True) else " (without pooling)"
+    return text + (f"; effects of {called(kept)} were protected." if kept else ".")
 
 
 def paths_by_id(paths):
@@ -124,6 +144,8 @@ def plan_faults(plan, participants_columns, ready=None):
         if "instead" in variable
         for key in ("column", "where")
     ]
+    site = plan.get("harmonise", {}).get("site")
+    used += [("harmonise.site", site)] if site and site not in variables else []
     places = [("", plan)] + [(f"analyses.{item['id']}.", item) for item in plan["analyses"]]
     for place, part in places:
         named = [("groups", part["groups"])] if "groups" in part else []
@@ -345,9 +367,16 @@ def _reference_faults(plan):
                 for member in item.get("within", [])
                 if member not in order
             ]
+    for key in ("measures", "protect"):
+        faults += [
+            f"harmonise.{key}: no variable '{name}'{suggestion(name, variables)}"
+            for name in plan.get("harmonise", {}).get(key, [])
+            if name not in variables
+        ]
     for analysis in plan["analyses"]:
-        if analysis["id"] == FLOW:
-            faults.append(f"analyses: the id '{FLOW}' is reserved for results/stats/flow.tsv")
+        if analysis["id"] in (FLOW, HARMONISED):
+            name = analysis["id"]
+            faults.append(f"analyses: the id '{name}' is reserved for results/stats/{name}.tsv")
         if "of" in analysis:
             kinds = {item["id"]: item["kind"] for item in plan["analyses"]}
             if kinds.get(analysis["of"]) in (None, analysis["kind"]):
@@ -366,6 +395,8 @@ def _figure_faults(plan):
     """Check that the analysis that a figure draws is there, and of a kind that can be drawn so."""
     kinds, faults = {item["id"]: item["kind"] for item in plan["analyses"]}, []
     for figure in plan.get("figures", []):
+        if figure["kind"] == "harmonisation" and "harmonise" not in plan:
+            faults.append(f"figures.{figure['id']}: the plan has no 'harmonise'")
         allowed = plan_schema()["$defs"]["figures"][figure["kind"]].get("x-analysis")
         if not allowed:
             continue

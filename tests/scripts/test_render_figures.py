@@ -67,3 +67,22 @@ def test_column_that_cannot_be_used_gives_an_empty_panel(files, tmp_path, capsys
     files["plan"].write_text(plan)
     script.main(**files, figures=[tmp_path / "figure1.svg"])
     assert "figure1: the cohort table has no column 'absent'" in capsys.readouterr().out
+
+
+def test_sites_are_drawn_before_and_after(files, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        script, "figure_bytes", lambda figure, *_, **__: drawn.append(figure) or b""
+    )
+    table = pd.read_csv(files["cohort"], sep="\t", na_values="n/a")
+    write_tsv(table.assign(scanner=["a", "a", "a", "b", "b", "b"] * 2), files["cohort"])
+    more = "  - {id: sites, kind: harmonisation}\nharmonise: {site: scanner, measures: [alps]}\n"
+    files["plan"].write_text(PLAN + more)
+    script.main(**files, figures=[tmp_path / "sites.png", tmp_path / "figure1.png"])
+    before, after = drawn[0].axes
+    assert (before.get_title(loc="left"), after.get_title(loc="left")) == ("before", "after")
+    means = [line.get_ydata()[0] for line in after.lines]
+    assert means != [line.get_ydata()[0] for line in before.lines]
+    points = sorted(y for part in drawn[1].axes[0].collections for _, y in part.get_offsets())
+    harmonised = sorted(y for part in after.collections for _, y in part.get_offsets())
+    assert points == pytest.approx(harmonised)  # the other figures show harmonised values

@@ -134,3 +134,23 @@ def test_a_bug_in_a_statistic_fails_the_job(cohort, monkeypatch, analysis, helpe
     monkeypatch.setattr(helper, bug)
     with pytest.raises(ValueError, match="invalid literal for int"):
         run(cohort, plan)
+
+
+def test_harmonised_measures_are_tested_and_the_sites_written(cohort):
+    table = read_tsv(cohort)
+    table["scanner"] = np.repeat(["a", "b"], 10)
+    table["alps_mean"] += 0.5 * (table["scanner"] == "b")
+    write_tsv(table, cohort)
+    plan = cohort.parent / "plan.yaml"
+    lines = "harmonise: { site: scanner, measures: [alps_mean], protect: [age] }\n"
+    plan.write_text(PLAN.read_text() + lines)
+    results = run(cohort, plan)
+    sites = results["harmonisation"]
+    assert list(sites["row"]) == ["test", "site", "site"]
+    assert sites["shift"][2] - sites["shift"][1] == pytest.approx(0.5, abs=0.15)
+    tests = results["alps_by_group"].set_index("variable")["estimate"]
+    assert tests["alps_mean"] != run(cohort)["alps_by_group"]["estimate"].iloc[-1]
+    table["scanner"] = np.where(table["group"] == "patient", "a", "b")
+    write_tsv(table, cohort)
+    with pytest.raises(InputFault, match="members of site 'a' are in group 'patient'"):
+        run(cohort, plan)
