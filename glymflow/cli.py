@@ -12,6 +12,7 @@ from glymflow.io import InputFault, MachineFault
 COMMANDS = {
     "run": ("glymflow.commands.run", "measure a cohort, or make its statistics and report"),
     "check": ("glymflow.commands.check", "validate a config and its inputs; say what will run"),
+    "harmonise": ("glymflow.commands.harmonise", "take the effects of sites off a table (ComBat)"),
     "verify": ("glymflow.commands.verify", "compare a run's files and inputs with their checksums"),
     "simulate": (
         "glymflow.commands.simulate",
@@ -22,7 +23,6 @@ COMMANDS = {
         "test-retest study from a cohort's alps.tsv",
     ),
     "validate-epvs": ("glymflow.commands.validate_epvs", "compare EPVS masks with those of raters"),
-    "harmonise": ("glymflow.commands.harmonise", "take the effects of sites off a table (ComBat)"),
     "audit": ("glymflow.commands.audit", "recompute the p values of a published table"),
     "reconstruct": (
         "glymflow.commands.reconstruct",

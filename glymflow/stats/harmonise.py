@@ -30,7 +30,7 @@ class Harmonised:
     table : DataFrame
         The rows with one more column per measure, `harmonised_<variable>`.
     plan : dict
-        The plan, its variables pointing to these columns.
+        The plan, its variables pointing to these columns; "unharmonised" holds it as it was.
     before, after : DataFrame
         The measures by variable, as they were and harmonised.
     sites : Series
@@ -86,7 +86,7 @@ def harmonise_plan(table: pd.DataFrame, plan: dict) -> Harmonised | None:
     for name in after:
         kept = {k: v for k, v in variables[name].items() if k not in ("recode", "instead", "range")}
         variables[name] = {**kept, "column": f"harmonised_{name}"}
-    changed = {**plan, "variables": variables}
+    changed = {**plan, "variables": variables, "unharmonised": plan}
     return Harmonised(table.assign(**columns), changed, before, after, sites, results)
 
 
@@ -94,7 +94,8 @@ def _numbers(table, plan, name):
     variable = plan["variables"][name]
     if variable["type"] == "categorical":
         raise InputFault(f"harmonise.measures: '{name}' is categorical")
-    values, fault, _ = variable_values(table, name, variable)
+    as_measured = {key: value for key, value in variable.items() if key != "transform"}
+    values, fault, _ = variable_values(table, name, as_measured)
     if fault:
         raise InputFault(f"harmonise.measures: {fault}")
     return values
@@ -210,8 +211,10 @@ def sites_fault(sites: pd.Series, group: pd.Series | None = None) -> str:
                 f"site '{name}' has 1 member: leave it out (exclude), or join it with another site"
                 " (recode)"
             )
-        found = [] if group is None else group[sites == name].dropna().unique()
-        if len(found) == 1 and len(group.dropna().unique()) > 1:
+        if group is None or len(group.dropna().unique()) < 2:
+            continue
+        found = group[sites == name].dropna().unique()
+        if len(found) == 1:
             return (
                 f"all {count} members of site '{name}' are in group '{found[0]}': the site's effect"
                 " cannot be told from the group's; leave the site out (exclude)"
