@@ -29,10 +29,12 @@ Modules
   `mediation`, `mixed_model`, `ordinal_regression`, `power`, `roc`, `sensitivity`.
 - `reml`: random intercepts and their degrees of freedom. `interactions`: products of variables.
 - `ratio_models`: what ordinal and count regressions share.
-- `ancova`, `post_hoc`, `firth`, `calibration`, `delong`: methods that the kinds use, on arrays.
+- `ancova`, `post_hoc`, `firth`, `calibration`, `contingency`, `delong`: methods that the kinds
+  use, on arrays.
 - `harmonise`: a plan's measures without the effects of its sites; `combat`: the method, on arrays.
 - `effects`: effect sizes with intervals. `design`: variables as columns of a regression.
-- `common`: what the kinds share. `plan_check`: what participants.tsv lets expect of a plan.
+- `libraries`: pingouin, loaded late. `common`: what the kinds share. `plan_check`: what
+  participants.tsv lets expect of a plan.
 
 To add a kind
 -------------

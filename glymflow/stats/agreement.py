@@ -11,6 +11,7 @@ from scipy import stats
 from glymflow.io import NoResult
 from glymflow.stats import effects
 from glymflow.stats.common import interval, joined, tidy
+from glymflow.stats.libraries import first_row, pingouin
 from glymflow.study.selection import variable_values
 from glymflow.text import level_text, natural_key
 
@@ -117,6 +118,9 @@ def agreement(values: pd.DataFrame, *, icc: str = "2,1", confidence: float = 0.9
     x = complete.to_numpy(float)
     if np.ptp(x) == 0:
         raise NoResult("all values are the same")
+    for column, constant in zip(complete, np.ptp(x, axis=0) == 0, strict=True):
+        if constant:
+            raise NoResult(f"all values of '{column}' are the same: no agreement to measure")
     common = {"n": len(x), "missing": len(values) - len(x), "confidence": confidence}
     rows = _intraclass(x, icc, confidence)
     for i, j in itertools.combinations(range(x.shape[1]), 2):
@@ -139,59 +143,65 @@ def _mean_squares(x):
 
 
 def _intraclass(x, primary, confidence):
-    n, k = x.shape
-    between, columns, rest, within = _mean_squares(x)
-    tail, df, df_rest, df_within = (1 + confidence) / 2, n - 1, (n - 1) * (k - 1), n * (k - 1)
-    if rest <= 1e-14 * between:
+    if _mean_squares(x)[2] <= 1e-14 * _mean_squares(x)[0]:
         return [
             {"row": "test", "test": f"ICC({primary})", "note": "no test: no error of measurement"}
         ]
-    found = {}
-    for form, error, df_error in (("1", within, df_within), ("3", rest, df_rest)):
-        f = between / error
-        low = f / stats.f.ppf(tail, df, df_error)
-        high = f * stats.f.ppf(tail, df_error, df)
-        found[f"{form},1"] = [(v - 1) / (v + k - 1) for v in (f, low, high)], f, df_error
-        found[f"{form},k"] = [1 - 1 / v for v in (f, low, high)], f, df_error
-    single = (between - rest) / (between + (k - 1) * rest + k * (columns - rest) / n)
+    table = pd.DataFrame(x).melt(ignore_index=False, var_name="rater").reset_index(names="target")
+    found = pingouin().intraclass_corr(table, "target", "rater", "value").to_dict("records")
+    limits = _limits(x, found, confidence)
+    rows = {
+        form: {
+            "row": "test" if form == primary else "icc",
+            "test": f"ICC({form})",
+            **interval("estimate", f"ICC({form})", (one["ICC"], *limits[form])),
+            "statistic_name": "F",
+            "statistic": one["F"],
+            "df": one["df1"],
+            "df_error": one["df2"],
+            "p": one["pval"],
+        }
+        for form, one in zip(FORMS, found, strict=True)
+    }
+    return [rows.pop(primary), *rows.values()]
+
+
+def _limits(x, found, confidence):
+    """Limits of each form at any level; pingouin has those of 95 % only (McGraw and Wong)."""
+    n, k = x.shape
+    between, columns, rest, _ = _mean_squares(x)
+    tail, df, limits = (1 + confidence) / 2, n - 1, {}
+    for form, place in (("1", 0), ("3", 2)):
+        f, df_error = found[place]["F"], found[place]["df2"]
+        ends = f / stats.f.ppf(tail, df, df_error), f * stats.f.ppf(tail, df_error, df)
+        limits[f"{form},1"] = [(v - 1) / (v + k - 1) for v in ends]
+        limits[f"{form},k"] = [1 - 1 / v for v in ends]
+    single = found[1]["ICC"]
     a, b = k * single / (n * (1 - single)), 1 + k * single * (n - 1) / (n * (1 - single))
-    freedom = (a * columns + b * rest) ** 2 / (
-        (a * columns) ** 2 / (k - 1) + (b * rest) ** 2 / df_rest
-    )
+    freedom = (a * columns + b * rest) ** 2
+    freedom /= (a * columns) ** 2 / (k - 1) + (b * rest) ** 2 / ((n - 1) * (k - 1))
     others = k * columns + (k * n - k - n) * rest
     lower, upper = stats.f.ppf(tail, df, freedom), stats.f.ppf(tail, freedom, df)
     low = n * (between - lower * rest) / (lower * others + n * between)
     high = n * (upper * between - rest) / (others + n * upper * between)
-    two = [single, low, high]
-    found["2,1"] = two, between / rest, df_rest
-    found["2,k"] = [k * v / (1 + (k - 1) * v) for v in two], between / rest, df_rest
-    order = [primary, *(form for form in FORMS if form != primary)]
-    return [
-        {
-            "row": "test" if form == primary else "icc",
-            "test": f"ICC({form})",
-            **interval("estimate", f"ICC({form})", found[form][0]),
-            "statistic_name": "F",
-            "statistic": found[form][1],
-            "df": df,
-            "df_error": found[form][2],
-            "p": float(stats.f.sf(found[form][1], df, found[form][2])),
-        }
-        for form in order
-    ]
+    limits["2,1"] = [low, high]
+    limits["2,k"] = [k * v / (1 + (k - 1) * v) for v in (low, high)]
+    return limits
 
 
 def _bland_altman(first, second, confidence):
     differences, n = second - first, len(first)
     bias, sd = differences.mean(), differences.std(ddof=1)
     z, t = stats.norm.ppf((1 + confidence) / 2), stats.t.ppf((1 + confidence) / 2, n - 1)
-    half, wide = t * sd / np.sqrt(n), t * sd * np.sqrt(1 / n + z**2 / (2 * (n - 1)))
+    wide = t * sd * np.sqrt(1 / n + z**2 / (2 * (n - 1)))
     row = {"row": "bias", "test": "Bland-Altman", "mean": bias, "sd": sd}
-    row |= interval("estimate", "bias", (bias, bias - half, bias + half))
     if sd <= 1e-14 * np.abs(first).max():
+        row |= interval("estimate", "bias", (bias, bias, bias))
         return [row | {"note": "all differences are the same"}]
-    row |= {"statistic_name": "t", "statistic": bias / sd * np.sqrt(n), "df": n - 1}
-    rows = [row | {"p": float(2 * stats.t.sf(abs(row["statistic"]), n - 1))}]
+    found = first_row(pingouin().ttest, differences, 0, confidence=confidence)
+    row |= interval("estimate", "bias", (bias, *found["limits"]))
+    row |= {"statistic_name": "t", "statistic": found["T"], "df": n - 1, "p": found["p_val"]}
+    rows = [row]
     for name, side in (("low", -1), ("high", 1)):
         limit = bias + side * z * sd
         limits = interval(
@@ -200,14 +210,14 @@ def _bland_altman(first, second, confidence):
         rows.append({"row": f"limit_{name}", "test": "Bland-Altman", **limits})
     means = (first + second) / 2
     if np.ptp(means) > 0:
-        result = stats.pearsonr(means, differences)
-        r = effects.fisher_z(float(result.statistic), n, confidence=confidence)
+        found = first_row(pingouin().corr, means, differences)
+        r = effects.fisher_z(found["r"], n, confidence=confidence)
         rows.append(
             {
                 "row": "trend",
                 "test": "Pearson",
                 **interval("estimate", "r of difference and mean", r),
-                "p": float(result.pvalue),
+                "p": found["p_val"],
                 "df": n - 2,
             }
         )

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from glymflow.io import NoResult
 from glymflow.stats import effects
@@ -75,125 +74,97 @@ def ancova(
     coded = build_design(covariates, variables, list(covariates))
     members = np.column_stack([(group == member).to_numpy(float) for member in order])
     x, y = np.column_stack([members, standardised(coded.x)[0]]), outcome.to_numpy(float)
-    fit = _fit(x, y, len(order))
-    test = _group_test(x, y, fit, order, confidence)
-    test["note"] = joined(_slopes_note(x, y, len(order)), *coded.notes.values())
-    contrasts = np.eye(x.shape[1])[: len(order)]  # the covariates' means are 0
-    means = [_adjusted_mean(fit, row, confidence) for row in contrasts]
+    k = len(order)
+    fit = _fit(x, y, k)
+    without = np.column_stack([np.ones(len(y)), x[:, k:]])
+    test = {"n": len(y), **_f_test(fit, without, confidence)}
+    test["note"] = joined(_slopes_note(fit, k), *coded.notes.values())
+    contrasts = np.eye(x.shape[1])[:k]  # the covariates' means are 0
+    names = ("adjusted_mean", "adjusted_se", "adjusted_low", "adjusted_high")
+    found = _estimates(fit, contrasts, confidence)
+    means = [dict(zip(names, row, strict=True)) for row in found]
     rows = []
     for name in covariates:
-        columns = [len(order) + i for i in coded.columns_of(name)]
-        result = _drop_test(x, y, fit, columns, confidence)
+        columns = [k + i for i in coded.columns_of(name)]
+        result = _f_test(fit, np.delete(x, columns, axis=1), confidence)
         rows.append({"row": "covariate", "level": name, "n": len(y), **result})
-    if len(order) == 2:
-        limits = _estimate(fit, contrasts[1] - contrasts[0], fit.t_critical(confidence))[:3]
-        test |= interval("estimate", "adjusted mean difference", limits)
+    if k == 2:
+        value, _, low, high = _estimates(fit, contrasts[1:] - contrasts[:1], confidence)[0]
+        test |= interval("estimate", "adjusted mean difference", (value, low, high))
     elif post_hoc != "none":
         rows += _pairs(fit, contrasts, group, order, post_hoc, confidence)
     return test, means, rows
 
 
-class _Fit:
-    """Least squares: coefficients, their covariance, degrees of freedom."""
+def _ols(x, y):
+    import statsmodels.api as sm
 
-    def __init__(self, x, y):
-        with no_result_if(np.linalg.LinAlgError):
-            self.coefficients = np.linalg.lstsq(x, y, rcond=None)[0]
-        self.residual = float(((y - x @ self.coefficients) ** 2).sum())
-        self.df = len(y) - x.shape[1]
-        if self.df > 0:
-            self.variance = self.residual / self.df
-            with no_result_if(np.linalg.LinAlgError):
-                self.covariance = self.variance * np.linalg.pinv(x.T @ x)
-
-    def t_critical(self, confidence: float):
-        return stats.t.ppf((1 + confidence) / 2, self.df)
+    with no_result_if(np.linalg.LinAlgError):
+        return sm.OLS(y, x).fit()
 
 
 def _fit(x, y, groups):
-    if _rank(x / np.sqrt((x**2).sum(axis=0))) < x.shape[1]:
+    if _rank(x) < x.shape[1]:
         raise NoResult(
             "the model cannot be fitted: a covariate is constant within groups or is a combination"
             " of others"
         )
-    fit = _Fit(x, y)
-    if fit.df < 1:
+    fit = _ols(x, y)
+    if fit.df_resid < 1:
         raise NoResult(f"{len(y)} complete rows are too few for {x.shape[1]} coefficients")
     within = sum(((y[column > 0] - y[column > 0].mean()) ** 2).sum() for column in x.T[:groups])
-    if fit.residual <= 1e-12 * max(within, np.finfo(float).tiny):
+    if fit.ssr <= 1e-12 * max(within, np.finfo(float).tiny):
         raise NoResult("the covariates explain the variable completely")
     return fit
 
 
 def _rank(columns):
+    scaled = columns / np.maximum(np.sqrt((columns**2).sum(axis=0)), 1e-300)
     with no_result_if(np.linalg.LinAlgError):
-        return np.linalg.matrix_rank(columns, tol=1e-8)
+        return np.linalg.matrix_rank(scaled, tol=1e-8)
 
 
-def _group_test(x, y, fit, order, confidence):
-    without = np.column_stack([np.ones(len(y)), x[:, len(order) :]])
+def _f_test(fit, reduced, confidence):
+    """Test the columns that a reduced model has not."""
+    statistic, p, df = fit.compare_f_test(_ols(reduced, fit.model.endog))
+    effect = effects.eta_squared(statistic, df, fit.df_resid, confidence=confidence)
     return {
         "test": "ANCOVA",
-        "n": len(y),
-        **_f_test(_Fit(without, y), fit, len(order) - 1, confidence),
-    }
-
-
-def _drop_test(x, y, fit, columns, confidence):
-    reduced = _Fit(np.delete(x, columns, axis=1), y)
-    return {"test": "ANCOVA", **_f_test(reduced, fit, len(columns), confidence)}
-
-
-def _f_test(reduced, fit, df, confidence):
-    statistic = (reduced.residual - fit.residual) / df / fit.variance
-    effect = effects.eta_squared(statistic, df, fit.df, confidence=confidence)
-    return {
         "statistic_name": "F",
         "statistic": statistic,
         "df": df,
-        "df_error": fit.df,
-        "p": float(stats.f.sf(statistic, df, fit.df)),
+        "df_error": fit.df_resid,
+        "p": float(p),
         **interval("effect", "partial eta squared", effect),
         "confidence": confidence,
     }
 
 
-def _slopes_note(x, y, groups):
+def _slopes_note(fit, groups):
     """Test all interactions of groups and covariates together; say what comes out."""
+    x, y = fit.model.exog, fit.model.endog
     products = [x[:, i] * x[:, j] for i in range(1, groups) for j in range(groups, x.shape[1])]
     full = np.column_stack([x, *products])
-    scaled = full / np.maximum(np.sqrt((full**2).sum(axis=0)), 1e-300)
-    if _rank(scaled) < full.shape[1] or len(y) <= full.shape[1]:
+    if _rank(full) < full.shape[1] or len(y) <= full.shape[1]:
         return "equal slopes could not be tested"
-    fit, reduced, df = _Fit(full, y), _Fit(x, y), len(products)
-    statistic = (reduced.residual - fit.residual) / df / fit.variance
-    p = stats.f.sf(statistic, df, fit.df)
+    p = _ols(full, y).compare_f_test(fit)[1]
     return f"slopes of the covariates differ between groups, p = {p:.3g}" if p < 0.05 else ""
 
 
-def _estimate(fit, contrast, critical):
-    value = float(contrast @ fit.coefficients)
-    error = float(np.sqrt(contrast @ fit.covariance @ contrast))
-    return value, value - critical * error, value + critical * error, error
-
-
-def _adjusted_mean(fit, contrast, confidence):
-    value, low, high, error = _estimate(fit, contrast, fit.t_critical(confidence))
-    return dict(
-        zip(
-            ("adjusted_mean", "adjusted_low", "adjusted_high", "adjusted_se"),
-            (value, low, high, error),
-            strict=True,
-        )
-    )
+def _estimates(fit, contrasts, confidence):
+    """Value, standard error and limits of each contrast."""
+    found = fit.t_test(contrasts)
+    return np.column_stack([found.effect, found.sd.ravel(), found.conf_int(1 - confidence)])
 
 
 def _pairs(fit, contrasts, group, order, method, confidence):
+    pairs = list(itertools.combinations(range(len(order)), 2))
+    found = fit.t_test(np.array([contrasts[j] - contrasts[i] for i, j in pairs]))
+    half = critical_t(method, len(order), fit.df_resid, confidence) * found.sd.ravel()
     rows = []
-    critical = critical_t(method, len(order), fit.df, confidence)
-    for i, j in itertools.combinations(range(len(order)), 2):
-        value, low, high, error = _estimate(fit, contrasts[j] - contrasts[i], critical)
-        t = value / error
+    for number, (i, j) in enumerate(pairs):
+        value, t = found.effect[number], np.ravel(found.tvalue)[number]
+        limits = (value, value - half[number], value + half[number])
         row = {
             "row": "post_hoc",
             "contrast": f"{order[j]} - {order[i]}",
@@ -201,13 +172,13 @@ def _pairs(fit, contrasts, group, order, method, confidence):
             "n": int(group.isin([order[i], order[j]]).sum()),
             "statistic_name": "t",
             "statistic": t,
-            "df": fit.df,
-            "p": float(2 * stats.t.sf(abs(t), fit.df)),
-            **interval("estimate", "adjusted mean difference", (value, low, high)),
+            "df": fit.df_resid,
+            "p": np.ravel(found.pvalue)[number],
+            **interval("estimate", "adjusted mean difference", limits),
             "confidence": confidence,
         }
         if method == "tukey":
-            p = studentised_range_p(t, len(order), fit.df)
+            p = studentised_range_p(t, len(order), fit.df_resid)
             row |= {"p": np.nan, "p_adjusted": p, "correction": "tukey"}
         rows.append(row)
     if method != "tukey":

@@ -17,11 +17,14 @@ from glymflow.stats.common import (
     guarded,
     interval,
     joined,
+    no_result_if,
     normality_test,
     note_repeated,
     tidy,
 )
+from glymflow.stats.contingency import RESAMPLES, fisher_exact
 from glymflow.stats.design import read_variables
+from glymflow.stats.libraries import first_row, long_table, pingouin
 from glymflow.stats.post_hoc import post_hoc_rows
 from glymflow.study.plan import groups_of
 from glymflow.study.selection import column_levels, variable_values
@@ -109,7 +112,8 @@ def compare_groups(
     equal_variances : bool
         Student and ANOVA, or Welch.
     categorical : {"auto", "fisher", "chi2", "chi2_corrected"}
-        "auto" takes Fisher's test for 2 x 2 and the chi-square for larger tables.
+        "auto" takes Fisher's test for 2 x 2 and the chi-square for larger tables; "fisher" is exact
+        for these too (`glymflow.stats.contingency`).
     covariates : dict, optional
         Entries like those of `variables`: what parametric comparisons are adjusted for.
     post_hoc : {"none", "tukey", "bonferroni", "holm"}
@@ -119,7 +123,7 @@ def compare_groups(
     confidence : float
         Level of the intervals.
     seed : int
-        Seed of the bootstrap of epsilon squared.
+        Seed of the bootstrap of epsilon squared, and of Fisher's p where it is simulated.
 
     Returns
     -------
@@ -219,36 +223,34 @@ def _untestable(samples, order, rank):
 
 def _t_test(samples, options):
     first, second = samples
-    equal = options["equal_variances"]
-    result = stats.ttest_ind(second, first, equal_var=equal)
-    limits = result.confidence_interval(options["confidence"])
-    effect = effects.hedges_g(
-        first, second, equal_variances=equal, confidence=options["confidence"]
-    )
+    equal, confidence = options["equal_variances"], options["confidence"]
+    found = first_row(pingouin().ttest, second, first, correction=not equal, confidence=confidence)
+    effect = effects.hedges_g(first, second, equal_variances=equal, confidence=confidence)
     return {
         "test": "Student t" if equal else "Welch t",
         "statistic_name": "t",
-        "statistic": result.statistic,
-        "df": result.df,
-        "p": result.pvalue,
-        **interval("estimate", "mean difference", (second.mean() - first.mean(), *limits)),
+        "statistic": found["T"],
+        "df": found["dof"],
+        "p": found["p_val"],
+        **interval("estimate", "mean difference", (second.mean() - first.mean(), *found["limits"])),
         **interval("effect", "Hedges g", effect),
     }
 
 
 def _mann_whitney(samples, options):
     first, second = samples
-    both = np.concatenate(samples)
+    both, confidence = np.concatenate(samples), options["confidence"]
     exact = max(len(first), len(second)) < EXACT_BELOW and len(np.unique(both)) == len(both)
-    result = stats.mannwhitneyu(second, first, method="exact" if exact else "asymptotic")
-    shift = effects.hodges_lehmann(first, second, confidence=options["confidence"])
-    effect = effects.rank_biserial(first, second, confidence=options["confidence"])
+    method = "exact" if exact else "asymptotic"
+    found = first_row(pingouin().mwu, second, first, method=method)
+    shift = effects.hodges_lehmann(first, second, confidence=confidence, exact=exact)
+    effect = effects.rank_biserial(first, second, confidence=confidence)
     separate = np.isnan(effect[1])
     return {
         "test": f"Mann-Whitney U ({'exact' if exact else 'normal approximation'})",
         "statistic_name": "U",
-        "statistic": result.statistic,
-        "p": result.pvalue,
+        "statistic": found["U_val"],
+        "p": found["p_val"],
         **interval("estimate", "Hodges-Lehmann shift", shift),
         **interval("effect", "rank-biserial r", effect),
         "note": "the groups do not overlap: no interval of r" if separate else "",
@@ -256,34 +258,34 @@ def _mann_whitney(samples, options):
 
 
 def _anova(samples, options):
-    from statsmodels.stats.oneway import anova_oneway
-
     equal = options["equal_variances"]
-    result = anova_oneway(samples, use_var="equal" if equal else "unequal", welch_correction=True)
-    df, df_error = map(float, result.df)
-    effect = effects.eta_squared(result.statistic, df, df_error, confidence=options["confidence"])
+    test = pingouin().anova if equal else pingouin().welch_anova
+    with no_result_if(ValueError):  # Welch's of a group without variation
+        found = first_row(test, data=long_table(samples), dv="value", between="group")
+    df, df_error = float(found["ddof1"]), float(found["ddof2"])
+    effect = effects.eta_squared(found["F"], df, df_error, confidence=options["confidence"])
     return {
         "test": "one-way ANOVA" if equal else "Welch ANOVA",
         "statistic_name": "F",
-        "statistic": float(result.statistic),
+        "statistic": found["F"],
         "df": df,
         "df_error": df_error,
-        "p": float(result.pvalue),
+        "p": found["p_unc"],
         **interval("effect", "eta squared", effect),
     }
 
 
 def _kruskal(samples, options):
-    result = stats.kruskal(*samples)
+    found = first_row(pingouin().kruskal, data=long_table(samples), dv="value", between="group")
     effect = effects.epsilon_squared(
         samples, confidence=options["confidence"], seed=options["seed"]
     )
     return {
         "test": "Kruskal-Wallis",
         "statistic_name": "H",
-        "statistic": result.statistic,
+        "statistic": found["H"],
         "df": len(samples) - 1,
-        "p": result.pvalue,
+        "p": found["p_unc"],
         **interval("effect", "epsilon squared", effect),
     }
 
@@ -399,11 +401,17 @@ def _contingency(counts, options):
     """Test groups (rows) x levels (columns); every column and row has a count."""
     two_by_two = counts.shape == (2, 2)
     wanted = options["categorical"]
-    fisher = two_by_two and wanted in ("auto", "fisher")
     corrected = two_by_two and wanted == "chi2_corrected"
     notes = []
-    if fisher:
+    if two_by_two and wanted in ("auto", "fisher"):
         result = {"test": "Fisher exact", "p": stats.fisher_exact(counts).pvalue}
+    elif wanted == "fisher":
+        p, error = fisher_exact(counts, seed=options["seed"])
+        result = {"test": "Fisher exact", "p": p}
+        if error:
+            notes.append(
+                f"Fisher's p simulated with {RESAMPLES} tables, standard error {error:.2g}"
+            )
     else:
         chi2, p, df, expected = stats.chi2_contingency(counts, correction=corrected)
         name = "chi-square, Yates corrected" if corrected else "chi-square"
@@ -413,8 +421,6 @@ def _contingency(counts, options):
             notes.append(
                 f"{low} of {expected.size} expected counts are below 5: chi-square is rough"
             )
-        if wanted == "fisher":
-            notes.append("Fisher's test is made for 2 x 2 only")
     confidence = options["confidence"]
     if two_by_two:
         difference = effects.risk_difference(counts, confidence=confidence)

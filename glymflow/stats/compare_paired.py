@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
 
 from glymflow.stats import effects
 from glymflow.stats.common import (
@@ -19,6 +18,7 @@ from glymflow.stats.common import (
     note_repeated,
     tidy,
 )
+from glymflow.stats.libraries import first_row, pingouin
 from glymflow.study.selection import variable_values
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ COLUMNS = [
     *("estimate_name", "estimate", "estimate_low", "estimate_high"),
     *("effect_name", "effect", "effect_low", "effect_high", "confidence", "note"),
 ]
+DIGITS = 10  # of differences before they are ranked
 EXACT_BELOW = 50  # Wilcoxon: exact p with fewer pairs, if no difference is 0 or occurs twice
 
 
@@ -161,40 +162,54 @@ def _test(first, second, options):
 
 
 def _t_test(differences, options):
-    result = stats.ttest_1samp(differences, 0)
-    limits = result.confidence_interval(options["confidence"])
+    found = first_row(pingouin().ttest, differences, 0, confidence=options["confidence"])
     effect = effects.cohen_dz(differences, confidence=options["confidence"])
     return {
         "test": "paired t",
         "statistic_name": "t",
-        "statistic": result.statistic,
-        "df": result.df,
-        "p": result.pvalue,
-        **interval("estimate", "mean difference", (differences.mean(), *limits)),
+        "statistic": found["T"],
+        "df": found["dof"],
+        "p": found["p_val"],
+        **interval("estimate", "mean difference", (differences.mean(), *found["limits"])),
         **interval("effect", "Cohen dz", effect),
     }
 
 
 def _wilcoxon(differences, options):
-    """Test as R does: without zeros; exact, or normal with corrections for ties and continuity."""
+    """Test as R does: without zeros; exact, or normal with corrections for ties and continuity.
+
+    Differences are rounded to 10 digits first (R's ``digits.rank = 10``): what was equal in decimal
+    numbers stays a tie.
+    """
+    differences = significant(differences, DIGITS)
     used = differences[differences != 0]
     zeros = len(differences) - len(used)
     ties = len(np.unique(np.abs(used))) < len(used)
     exact = len(used) < EXACT_BELOW and not ties and not zeros
-    method = {"method": "exact"} if exact else {"method": "asymptotic", "correction": True}
-    p = stats.wilcoxon(used, **method).pvalue
-    ranks = stats.rankdata(np.abs(used))
+    found = first_row(pingouin().wilcoxon, used, method="exact" if exact else "asymptotic")
     shift = effects.pseudomedian(used, confidence=options["confidence"], exact=exact)
     effect = effects.matched_rank_biserial(
         differences, confidence=options["confidence"], seed=options["seed"]
     )
     how = "exact" if exact else "normal approximation"
+    whole = len(used) * (len(used) + 1) / 2
     return {
         "test": f"Wilcoxon signed rank ({how})",
-        "statistic_name": "V",
-        "statistic": ranks[used > 0].sum(),
-        "p": p,
+        "statistic_name": "V",  # of the positive differences; ranks are multiples of 1/2
+        "statistic": np.round((1 + found["RBC"]) * whole) / 2,
+        "p": found["p_val"],
         **interval("estimate", "pseudomedian", shift),
         **interval("effect", "matched-pairs rank-biserial r", effect),
         "note": f"{zeros} differences of 0 left out" if zeros else "",
     }
+
+
+def significant(values: np.ndarray, digits: int) -> np.ndarray:
+    """Round to significant digits, each value by its own size.
+
+    Examples
+    --------
+    >>> significant(np.array([1.3 - 1.1, 0.0]), 10).tolist()
+    [0.2, 0.0]
+    """
+    return np.array([float(f"{value:.{digits - 1}e}") for value in values])

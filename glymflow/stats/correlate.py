@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from glymflow.io import ConfigFault, NoResult
@@ -21,12 +21,10 @@ from glymflow.stats.common import (
     note_repeated,
     tidy,
 )
-from glymflow.stats.design import build_design, read_variables
+from glymflow.stats.design import build_design, read_variables, standardised
+from glymflow.stats.libraries import first_row, pingouin
 from glymflow.study.plan import groups_of
 from glymflow.study.selection import column_levels
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 COLUMNS = [
     *("variable", "other", "group", "covariates", "row", "method", "n", "missing"),
@@ -187,13 +185,19 @@ def _partial(pair, z, method, options):
     df = len(pair) - 2 - k
     if df < 1:
         raise NoResult(f"{len(pair)} complete rows are too few")
-    z = np.column_stack([np.ones(len(pair)), (z - z.mean(axis=0)) / z.std(axis=0)])
-    with no_result_if(np.linalg.LinAlgError):
-        left = pair - z @ np.linalg.lstsq(z, pair, rcond=None)[0]
-    spread = np.sqrt((left**2).sum(axis=0))
-    if (spread <= 1e-10 * np.sqrt(((pair - pair.mean(axis=0)) ** 2).sum(axis=0))).any():
-        raise NoResult("the covariates explain a variable completely")
-    r = float(np.clip((left / spread).prod(axis=1).sum(), -1, 1))
+    columns = pd.DataFrame(standardised(np.column_stack([pair, z]))[0]).add_prefix("column")
+    names = list(columns)
+    for own in names[:2]:
+        with no_result_if(np.linalg.LinAlgError):
+            rank_of = np.linalg.matrix_rank(columns[[own, *names[2:]]].to_numpy(), tol=1e-9)
+        if rank_of < k + 1:
+            raise NoResult("the covariates explain a variable completely")
+    # on ranks Pearson's r is Spearman's
+    if k:
+        found = first_row(pingouin().partial_corr, columns, *names[:2], covar=names[2:])
+    else:
+        found = first_row(pingouin().corr, columns[names[0]], columns[names[1]])
+    r = found["r"]
     t = r * np.sqrt(df / (1 - r**2)) if abs(r) < 1 - 1e-15 else np.sign(r) * np.inf
     name = f"{'partial ' if k else ''}{'Spearman' if rank else 'Pearson'}"
     limits = effects.fisher_z(
@@ -207,7 +211,7 @@ def _partial(pair, z, method, options):
         "statistic_name": "t",
         "statistic": t,
         "df": df,
-        "p": float(2 * stats.t.sf(abs(t), df)),
+        "p": found["p_val"],
         **interval("estimate", f"{name} r", limits),
         **interval("effect", "r squared", (r**2, *squares)),
         "note": f"p of ranks is rough with {len(pair)} values" if rank and len(pair) < FEW else "",

@@ -89,11 +89,13 @@ def rank_biserial(
 
 
 def hodges_lehmann(
-    first: np.ndarray, second: np.ndarray, *, confidence: float = 0.95
+    first: np.ndarray, second: np.ndarray, *, confidence: float = 0.95, exact: bool = False
 ) -> tuple[float, float, float]:
     """Median of all differences second - first; the interval inverts the Mann-Whitney test.
 
-    The limits are the differences whose ranks the normal approximation of U gives.
+    With `exact` the limits are those of the exact distribution of U, else of its normal
+    approximation with corrections for ties and continuity: those shifts of the second group under
+    which the test that stands beside them has p above 1 - confidence, as in R's wilcox.test.
 
     References
     ----------
@@ -101,12 +103,14 @@ def hodges_lehmann(
     """
     differences = np.sort(np.subtract.outer(np.asarray(second), np.asarray(first)), axis=None)
     n1, n2 = len(first), len(second)
-    spread = np.sqrt(n1 * n2 * (n1 + n2 + 1) / 12)
-    rank = int(np.floor(n1 * n2 / 2 - stats.norm.ppf((1 + confidence) / 2) * spread))
-    estimate = float(np.median(differences))
-    if rank < 1:
-        return estimate, np.nan, np.nan
-    return estimate, float(differences[rank - 1]), float(differences[-rank])
+    if exact:
+        rank = _exact_rank(_counts_of_u(n1, n2), confidence)
+    else:
+        n = n1 + n2  # under a shift the only ties left are those within the groups
+        ties = (_ties(first) + _ties(second)) / (n * (n - 1))
+        spread = np.sqrt(n1 * n2 / 12 * (n + 1 - ties))
+        rank = _normal_rank(n1 * n2 / 2, spread, confidence)
+    return _ordered(differences, rank)
 
 
 def eta_squared(
@@ -266,7 +270,7 @@ def pseudomedian(
     """Median of the means of all pairs of differences; the interval inverts the signed-rank test.
 
     With `exact` the limits are those of the exact distribution of the signed-rank sum, else of its
-    normal approximation.
+    normal approximation with corrections for ties and continuity, as in R's wilcox.test.
 
     References
     ----------
@@ -278,15 +282,49 @@ def pseudomedian(
         counts = np.ones(1)
         for rank in range(1, n + 1):
             counts = np.pad(counts, (0, rank)) + np.pad(counts, (rank, 0))
-        cumulated = np.cumsum(counts) / counts.sum()
-        rank = max(int(np.searchsorted(cumulated, (1 - confidence) / 2)), 1)
+        rank = _exact_rank(counts, confidence)
     else:
-        spread = np.sqrt(n * (n + 1) * (2 * n + 1) / 24)
-        rank = int(np.floor(n * (n + 1) / 4 - stats.norm.ppf((1 + confidence) / 2) * spread))
-    estimate = float(np.median(walsh))
+        spread = np.sqrt(n * (n + 1) * (2 * n + 1) / 24 - _ties(values) / 48)
+        rank = _normal_rank(n * (n + 1) / 4, spread, confidence)
+    return _ordered(walsh, rank)
+
+
+def _counts_of_u(n1, n2):
+    """How many orders of n1 and n2 different values have U = 0, 1, ..., n1 n2; whole numbers.
+
+    The coefficients of prod (1 - x^(n2 + i)) / (1 - x^i), i = 1..n1.
+    """
+    counts = np.zeros(n1 * n2 + 1, dtype=object)
+    counts[0] = 1
+    for i in range(1, n1 + 1):
+        counts[n2 + i :] = counts[n2 + i :] - counts[: -(n2 + i)]
+        for start in range(i):
+            counts[start::i] = np.cumsum(counts[start::i])
+    return counts
+
+
+def _exact_rank(counts, confidence):
+    """The limit's place in order, from 1: the quantile of a rank sum that has these counts."""
+    shares = np.cumsum(counts) / sum(counts)
+    return max(int(np.searchsorted(shares.astype(float), (1 - confidence) / 2)), 1)
+
+
+def _normal_rank(centre, spread, confidence):
+    return int(np.ceil(centre - stats.norm.ppf((1 + confidence) / 2) * spread - 0.5))
+
+
+def _ties(values):
+    """Sum of t^3 - t over the values that occur t times."""
+    counts = np.unique(values, return_counts=True)[1].astype(float)
+    return (counts**3 - counts).sum()
+
+
+def _ordered(values, rank):
+    """Median of sorted values with the limits at a place from either end; NaN beyond the ends."""
+    estimate = float(np.median(values))
     if rank < 1:
         return estimate, np.nan, np.nan
-    return estimate, float(walsh[rank - 1]), float(walsh[-rank])
+    return estimate, float(values[rank - 1]), float(values[-rank])
 
 
 def fisher_z(

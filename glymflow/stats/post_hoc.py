@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,6 +12,7 @@ from scipy import stats
 from glymflow.io import NoResult
 from glymflow.stats import effects
 from glymflow.stats.common import interval
+from glymflow.stats.libraries import long_table, pingouin
 
 METHODS = ("tukey", "bonferroni", "holm")
 
@@ -92,22 +94,18 @@ def critical_t(method: str, groups: int, df: float, confidence: float) -> float:
 
 
 def _differences(samples, pairs, method, equal_variances, confidence):
-    sizes = [len(sample) for sample in samples]
-    variances = [np.var(sample, ddof=1) for sample in samples]
-    freedom = sum(sizes) - len(samples)
-    pooled = sum((n - 1) * v for n, v in zip(sizes, variances, strict=True)) / freedom
+    test = pingouin().pairwise_tukey if equal_variances else pingouin().pairwise_gameshowell
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = test(data=long_table(samples), dv="value", between="group")
     rows = []
-    for i, j in pairs:
-        parts = [(pooled if equal_variances else variances[k]) / sizes[k] for k in (i, j)]
-        df = freedom
-        if not equal_variances:
-            ends = [part**2 / (sizes[k] - 1) for part, k in zip(parts, (i, j), strict=True)]
-            df = sum(parts) ** 2 / sum(ends)
-        difference, error = samples[j].mean() - samples[i].mean(), np.sqrt(sum(parts))
-        t, half = difference / error, critical_t(method, len(samples), df, confidence) * error
+    for (i, j), pair in zip(pairs, found.to_dict("records"), strict=True):
+        df = pair.get("df", sum(map(len, samples)) - len(samples))
+        difference, t = -pair["diff"], -pair["T"]
+        half = critical_t(method, len(samples), df, confidence) * pair["se"]
         row = {
             "test": _name(method, equal_variances),
-            "n": sizes[i] + sizes[j],
+            "n": len(samples[i]) + len(samples[j]),
             "statistic_name": "t",
             "statistic": t,
             "df": df,
@@ -119,7 +117,7 @@ def _differences(samples, pairs, method, equal_variances, confidence):
             "confidence": confidence,
         }
         if method == "tukey":
-            p = studentised_range_p(t, len(samples), df)
+            p = pair["p_tukey"] if equal_variances else pair["pval"]
             row |= {"p": np.nan, "p_adjusted": p, "correction": "tukey"}
         rows.append(row)
     return rows
@@ -142,25 +140,23 @@ def _name(method, equal_variances):
 
 
 def _dunn(samples, pairs, confidence):
-    """Divide the difference of mean ranks by its SE, with the correction for ties (Dunn 1964)."""
+    """Dunn's z of the difference of mean ranks, with the correction for ties, from its p."""
+    from scikit_posthocs import posthoc_dunn
+
+    found = posthoc_dunn([*samples]).to_numpy()
     ranks = stats.rankdata(np.concatenate(samples))
-    n = len(ranks)
-    ties = np.unique(ranks, return_counts=True)[1]
-    variance = (n * (n + 1) - (ties**3 - ties).sum() / (n - 1)) / 12
-    parts = np.split(ranks, np.cumsum([len(sample) for sample in samples])[:-1])
+    means = [part.mean() for part in np.split(ranks, np.cumsum(list(map(len, samples)))[:-1])]
     rows = []
     for i, j in pairs:
-        error = np.sqrt(variance * (1 / len(parts[i]) + 1 / len(parts[j])))
-        z = (parts[j].mean() - parts[i].mean()) / error
         shift = effects.hodges_lehmann(samples[i], samples[j], confidence=confidence)
         effect = effects.rank_biserial(samples[i], samples[j], confidence=confidence)
         rows.append(
             {
                 "test": "Dunn",
-                "n": len(parts[i]) + len(parts[j]),
+                "n": len(samples[i]) + len(samples[j]),
                 "statistic_name": "z",
-                "statistic": z,
-                "p": 2 * stats.norm.sf(abs(z)),
+                "statistic": np.sign(means[j] - means[i]) * stats.norm.isf(found[i, j] / 2),
+                "p": found[i, j],
                 **interval("estimate", "Hodges-Lehmann shift", shift),
                 **interval("effect", "rank-biserial r", effect),
                 "confidence": confidence,

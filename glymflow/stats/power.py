@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from glymflow.io import InputFault, NoResult
 from glymflow.stats import effects
 from glymflow.stats.common import find_root, tidy
 from glymflow.stats.design import read_variables
+from glymflow.stats.libraries import pingouin
 from glymflow.study.plan import groups_of
 from glymflow.study.selection import column_levels
 
@@ -181,26 +183,26 @@ def power(
 
 def _solver(design, alpha, ratio):
     """Return a function of two of effect, n, power that gives the third."""
-    if design == "correlation":
-        from pingouin import power_corr
+    library = pingouin()
 
-        def solve(effect=None, n=None, power=None):
-            return float(power_corr(r=effect, n=n, power=power, alpha=alpha))
+    def solve(effect=None, n=None, power=None):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if design == "correlation":
+                return float(library.power_corr(r=effect, n=n, power=power, alpha=alpha))
+            if design == "paired":
+                wanted = {"d": effect, "n": n, "power": power, "contrast": "paired"}
+                return float(library.power_ttest(**wanted, alpha=alpha))
+            if n is not None:
+                wanted = {"d": effect, "power": power, "alpha": alpha}
+                return float(library.power_ttest2n(n, ratio * n, **wanted))
+            # pingouin does not look for the size of two groups in a ratio
 
-        return solve
-    from statsmodels.stats.power import TTestIndPower, TTestPower
+        def lacking(size):
+            reached = library.power_ttest2n(size, ratio * size, d=effect, alpha=alpha)
+            return float(reached) - power
 
-    def reached(effect, n):
-        if design == "two_groups":
-            return float(TTestIndPower().power(effect, n, alpha, ratio))
-        return float(TTestPower().power(effect, n, alpha))
-
-    def solve(effect=None, n=None, power=None):  # statsmodels' own solver stops at 1e-6
-        if power is None:
-            return reached(effect, n)
-        if n is None:
-            return _root(lambda size: reached(effect, size) - power, max(2.0, 2.0 / ratio))
-        return _root(lambda size: reached(size, n) - power, 1e-9)
+        return _root(lacking, max(2.0, 2.0 / ratio))
 
     return solve
 

@@ -147,6 +147,11 @@ def test_incomplete_rows_are_counted(bills):
     assert (results["missing"] == 1).all()
 
 
+def test_nobody_agrees_with_a_constant(bills):
+    with pytest.raises(InputFault, match="all values of 'two' are the same: no agreement"):
+        agreement(bills.assign(two=3.0))
+
+
 def test_no_error_at_all():
     results = agreement(pd.DataFrame({"a": [1.0, 2, 3], "b": [1.0, 2, 3]}))
     assert "no error of measurement" in row_of(results, "test")["note"]

@@ -108,8 +108,7 @@ class TestTwoGroups:
         # wilcox.test(x, y)
         assert row["statistic"] == 3762
         assert row["p"] == pytest.approx(1.693537858610827e-05, rel=R)
-        # median(outer(x, y, "-")); sort(outer(x, y, "-"))[k], k <- floor(n1*n2/2 -
-        # qnorm(.975) * sqrt(n1*n2*(n1+n2+1)/12))
+        # median(outer(x, y, "-")); wilcox.test(x, y, conf.int = TRUE, tol.root = 1e-10)$conf.int
         estimate = row[["estimate", "estimate_low", "estimate_high"]].to_numpy(float)
         assert estimate == pytest.approx([5, 3, 6], rel=R)
         # Brunner-Munzel from rank(): 2 * (P + c(0, -1, 1) * qt(.975, df) * se) - 1
@@ -118,11 +117,21 @@ class TestTwoGroups:
         assert effect == pytest.approx(expected, rel=R)
 
     def test_mann_whitney_exact(self):
-        # wilcox.test(c(1.1, 2.3, 3.7, 4.9, 8.2), c(0.4, 1.9, 2.6, 5.5, 0.7, 1.3))
+        # wilcox.test(c(1.1, 2.3, 3.7, 4.9, 8.2), c(0.4, 1.9, 2.6, 5.5, 0.7, 1.3), conf.int = TRUE)
         table = two_groups([0.4, 1.9, 2.6, 5.5, 0.7, 1.3], [1.1, 2.3, 3.7, 4.9, 8.2])
         row = row_of(compare(table, {"x": CONTINUOUS}, choice="rank"))
         assert row["test"] == "Mann-Whitney U (exact)"
         assert (row["statistic"], row["p"]) == (22, pytest.approx(0.2467532467532467, rel=R))
+        estimate = row[["estimate", "estimate_low", "estimate_high"]].to_numpy(float)
+        assert estimate == pytest.approx([1.85, -1.5, 6.3], rel=R)
+
+    def test_limits_under_ties_are_those_of_the_test_with_ties(self):
+        x, y = [3, 5, 5, 6, 7, 7, 9, 10, 12, 4], [1, 2, 5, 5, 6, 3, 4, 7, 8, 8, 2]
+        row = row_of(compare(two_groups(y, x), {"x": CONTINUOUS}, choice="rank"))
+        # wilcox.test(x, y, conf.int = TRUE): 0.1190343962, limits -0.99995 and 4.99995
+        assert row["p"] == pytest.approx(0.1190343962, rel=R)
+        estimate = row[["estimate", "estimate_low", "estimate_high"]].to_numpy(float)
+        assert estimate == pytest.approx([2, -1, 5], rel=R)
 
     def test_normality(self, adelie):
         results = compare(adelie, {"flipper_length_mm": CONTINUOUS}, "sex", ("female", "male"))
@@ -249,6 +258,16 @@ class TestTwoByTwo:
         row = row_of(compare(table, variables, categorical="chi2_corrected"))
         assert row["p"] == pytest.approx(0.05934137086894933, rel=R)
         assert row["statistic"] == pytest.approx(3.555697289041619, rel=R)
+
+    def test_fisher_of_larger_tables(self):
+        levels = ["u", "v", "w", "x"]
+        table = counts_table((5, 2, 1, 4), (3, 6, 2, 4), (2, 4, 9, 4), levels=levels)
+        variables = {"x": {"type": "categorical", "levels": levels}}
+        row = row_of(compare(table, variables, order="abc", categorical="fisher"))
+        # fisher.test(table)$p.value
+        assert row["p"] == pytest.approx(0.118740426875, rel=R)
+        assert row["test"] == "Fisher exact"
+        assert pd.isna(row["note"])
 
     def test_low_expected_counts_are_noted(self):
         table = counts_table((3, 2, 1), (1, 2, 4), levels=("u", "v", "w"))
