@@ -32,6 +32,7 @@ Modules
 - `ancova`, `post_hoc`, `firth`, `calibration`, `contingency`, `delong`: methods that the kinds
   use, on arrays.
 - `harmonise`: a plan's measures without the effects of its sites; `combat`: the method, on arrays.
+- `balance`: everybody together, and standardised differences of groups.
 - `effects`: effect sizes with intervals. `design`: variables as columns of a regression.
 - `libraries`: pingouin, loaded late. `common`: what the kinds share. `plan_check`: what
   participants.tsv lets expect of a plan.

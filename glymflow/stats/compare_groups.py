@@ -11,6 +11,7 @@ from scipy import stats
 from glymflow.io import NoResult
 from glymflow.stats import effects
 from glymflow.stats.ancova import ancova
+from glymflow.stats.balance import with_balance
 from glymflow.stats.common import (
     adjusted,
     description,
@@ -54,15 +55,18 @@ def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
         *("post_hoc", "correction", "confidence"),
     )
     options = {key: analysis[key] for key in keys if key in analysis}
+    variables = {name: plan["variables"][name] for name in analysis["variables"]}
+    group = column_levels(table, plan, groups["column"])
     results = compare_groups(
         table,
-        variables={name: plan["variables"][name] for name in analysis["variables"]},
-        group=column_levels(table, plan, groups["column"]),
+        variables=variables,
+        group=group,
         order=groups["order"],
         covariates={name: plan["variables"][name] for name in analysis.get("covariates", [])},
         seed=plan["seed"],
         **options,
     )
+    results = with_balance(results, table, variables, group, groups["order"])
     return note_repeated(results, table)
 
 

@@ -10,6 +10,7 @@ Modules
   `compare_by_factors`, `compare_groups`, `compare_paired`, `correlate`, `count_regression`,
   `describe`, `linear_regression`, `logistic_regression`, `mediation`, `mixed_model`,
   `ordinal_regression`, `power`, `roc`, `sensitivity`.
+- `more_columns`: everybody, n, missing values and SMD beside the groups; `apa`: APA style.
 - `render`: a `render.Table` (title, columns, rows of text, footnotes) as TSV, HTML and LaTeX;
   `docx` as Word. The same table gives the same bytes.
 - `cells`: numbers, p values, signs of effect sizes, names of tests and corrections, footnote

@@ -23,7 +23,9 @@ from glymflow.tables import (
     roc,
     sensitivity,
 )
+from glymflow.tables.apa import to_apa
 from glymflow.tables.cells import CORRECTIONS
+from glymflow.tables.more_columns import with_more
 from glymflow.tables.render import RENDERERS, STYLE, Table, to_html, to_latex, to_tsv
 
 __all__ = ["KINDS", "RENDERERS", "STYLE", "Table", "planned_table", "to_html", "to_latex", "to_tsv"]
@@ -67,6 +69,8 @@ def planned_table(results, plan, table):
     """
     analysis = next(item for item in plan["analyses"] if item["id"] == table["analysis"])
     printed = KINDS[analysis["kind"]].planned(results, plan, analysis, table)
+    if analysis["kind"] == "compare_groups":
+        printed = with_more(printed, results, plan, analysis, table)
     family = next((f for f in plan.get("families", []) if table["analysis"] in f["analyses"]), None)
     if family is not None:  # the format knows the tests of its own analysis only
         text = f"Adjusted p: {CORRECTIONS[family['method']]}, all tests of the analyses "
@@ -75,4 +79,4 @@ def planned_table(results, plan, table):
             (mark, text if note.startswith("Adjusted p:") else note)
             for mark, note in printed.footnotes
         ]
-    return printed
+    return to_apa(printed) if plan.get("table_style") == "apa" else printed
