@@ -33,6 +33,7 @@ Modules
   use, on arrays.
 - `harmonise`: a plan's measures without the effects of its sites; `combat`: the method, on arrays.
 - `balance`: everybody together, and standardised differences of groups.
+- `paired_levels`, `kappa`, `equivalence`: levels of pairs, agreement of grades, TOST.
 - `effects`: effect sizes with intervals. `design`: variables as columns of a regression.
 - `libraries`: pingouin, loaded late. `common`: what the kinds share. `plan_check`: what
   participants.tsv lets expect of a plan.

@@ -11,6 +11,7 @@ from scipy import stats
 from glymflow.io import NoResult
 from glymflow.stats import effects
 from glymflow.stats.common import interval, joined, tidy
+from glymflow.stats.kappa import kappa_rows
 from glymflow.stats.libraries import first_row, pingouin
 from glymflow.study.selection import variable_values
 from glymflow.text import level_text, natural_key
@@ -26,36 +27,45 @@ FORMS = ("1,1", "2,1", "3,1", "1,k", "2,k", "3,k")
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make the planned comparisons of measurements."""
     variables = plan["variables"]
-    options = {key: analysis[key] for key in ("icc", "confidence") if key in analysis}
+    options = {key: analysis[key] for key in ("icc", "weights", "confidence") if key in analysis}
     rows = []
     for names in analysis.get("ratings", []):
         label, occasions = {"variable": names[0]}, [str(name) for name in names]
         read: tuple = (_columns, table, names, variables)
-        rows += _measure(label, occasions, read, options)
+        rows += _measure(label, occasions, read, options, variables[names[0]])
     for name in analysis.get("variables", []):
         read = _sessions, table, name, variables[name], analysis.get("sessions")
-        rows += _measure({"variable": name}, None, read, options)
+        rows += _measure({"variable": name}, None, read, options, variables[name])
     return tidy(rows, COLUMNS)
 
 
-def _measure(label, occasions, read, options):
+def _measure(label, occasions, read, options, variable):
     """Return the rows of one measure; one with a note if its values cannot be used."""
     try:
         values, notes = read[0](*read[1:])
         label["occasions"] = ", ".join(occasions or map(str, values.columns))
-        rows = agreement(values, **options).to_dict("records")
+        if variable["type"] == "categorical":
+            known = {key: options[key] for key in ("weights", "confidence") if key in options}
+            rows = kappa_rows(values, variable["levels"], **known)
+        else:
+            known = {key: options[key] for key in ("icc", "confidence") if key in options}
+            rows = agreement(values, **known).to_dict("records")
     except NoResult as fault:
         return [{**label, "row": "test", "note": f"no test: {fault}"}]
-    rows[0]["note"] = joined(*notes, rows[0]["note"])
+    rows[0]["note"] = joined(*notes, rows[0].get("note"))
     return [{**row, **label} for row in rows]
 
 
 def _columns(table, names, variables):
-    columns, notes = {}, []
+    columns, notes, first = {}, [], variables[names[0]]
     for name in names:
         columns[name], fault, note = variable_values(table, name, variables[name])
-        if fault or variables[name]["type"] != "continuous":
-            raise NoResult(fault or f"'{name}' is not continuous")
+        if not fault and variables[name]["type"] != first["type"]:
+            fault = f"'{name}' is {variables[name]['type']}, '{names[0]}' is {first['type']}"
+        if not fault and variables[name].get("levels") != first.get("levels"):
+            fault = f"'{names[0]}' and '{name}' have different levels"
+        if fault:
+            raise NoResult(fault)
         notes.append(note)
     return pd.DataFrame(columns), notes
 

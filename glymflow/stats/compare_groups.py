@@ -24,7 +24,8 @@ from glymflow.stats.common import (
     tidy,
 )
 from glymflow.stats.contingency import RESAMPLES, fisher_exact
-from glymflow.stats.design import read_variables
+from glymflow.stats.design import check_named, read_variables
+from glymflow.stats.equivalence import equivalence_rows
 from glymflow.stats.libraries import first_row, long_table, pingouin
 from glymflow.stats.post_hoc import post_hoc_rows
 from glymflow.study.plan import groups_of
@@ -52,7 +53,7 @@ def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     groups = groups_of(plan, analysis)
     keys = (
         *("normality", "normality_alpha", "choice", "equal_variances", "categorical"),
-        *("post_hoc", "correction", "confidence"),
+        *("post_hoc", "equivalence", "correction", "confidence"),
     )
     options = {key: analysis[key] for key in keys if key in analysis}
     variables = {name: plan["variables"][name] for name in analysis["variables"]}
@@ -83,6 +84,7 @@ def compare_groups(
     categorical: str = "auto",
     covariates: dict | None = None,
     post_hoc: str = "none",
+    equivalence: dict | None = None,
     correction: str = "none",
     confidence: float = 0.95,
     seed: int = 1,
@@ -122,6 +124,9 @@ def compare_groups(
         Entries like those of `variables`: what parametric comparisons are adjusted for.
     post_hoc : {"none", "tukey", "bonferroni", "holm"}
         Comparison of all pairs of three and more groups (`glymflow.stats.post_hoc`).
+    equivalence : dict, optional
+        By continuous variable the least and the largest difference of two groups that does not
+        matter (`glymflow.stats.equivalence`); not adjusted for the covariates.
     correction : {"none", "bonferroni", "holm", "fdr_bh"}
         Adjustment of p for the number of variables.
     confidence : float
@@ -133,8 +138,8 @@ def compare_groups(
     -------
     DataFrame
         `COLUMNS`; for each variable rows "summary" (one per group, or per group and level), one
-        row "test", and rows "covariate" and "post_hoc" where there are any. Quartiles interpolate
-        linearly (Hyndman and Fan's type 7).
+        row "test", and rows "covariate", "post_hoc" and "equivalence" where there are any.
+        Quartiles interpolate linearly (Hyndman and Fan's type 7).
 
     References
     ----------
@@ -153,6 +158,8 @@ def compare_groups(
         "confidence": confidence,
         "seed": seed,
     }
+    numbers = [name for name, entry in variables.items() if entry["type"] == "continuous"]
+    check_named(equivalence, numbers, "bounds of equivalence")
     group = table[group].map(level_text) if isinstance(group, str) else group
     adjust = _Covariates(table, covariates) if covariates else None
     rows = []
@@ -166,6 +173,9 @@ def compare_groups(
             summaries, test, more = adjust(values, group, summaries, test, order, options)
         else:
             more = _post_hoc(samples, test, order, options)
+        if "p" in test:
+            welch = {"equal_variances": equal_variances, "confidence": confidence}
+            more = [*more, *equivalence_rows(equivalence, name, samples, **welch)]
         test = {"row": "test", **test, "note": joined(note, test.get("note", ""))}
         method = {"variable": name, "method": test["method"]}
         rows += [method | row for row in [*summaries, test, *more]]

@@ -18,15 +18,18 @@ from glymflow.stats.common import (
     note_repeated,
     tidy,
 )
+from glymflow.stats.design import check_named
+from glymflow.stats.equivalence import equivalence_rows
 from glymflow.stats.libraries import first_row, pingouin
+from glymflow.stats.paired_levels import paired_level_rows
 from glymflow.study.selection import variable_values
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = [
-    *("variable", "reference", "row", "method", "group", "n", "missing"),
-    *("mean", "sd", "median", "q1", "q3", "minimum", "maximum"),
+    *("variable", "reference", "row", "method", "group", "level", "n", "missing"),
+    *("mean", "sd", "median", "q1", "q3", "minimum", "maximum", "count", "percent"),
     *("normality_test", "normality_statistic", "normality_p"),
     *("test", "contrast", "statistic_name", "statistic", "df", "p", "p_adjusted", "correction"),
     *("estimate_name", "estimate", "estimate_low", "estimate_high"),
@@ -38,7 +41,7 @@ EXACT_BELOW = 50  # Wilcoxon: exact p with fewer pairs, if no difference is 0 or
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned comparison."""
-    keys = ("normality", "normality_alpha", "choice", "correction", "confidence")
+    keys = ("normality", "normality_alpha", "choice", "equivalence", "correction", "confidence")
     results = compare_paired(
         table,
         variables=plan["variables"],
@@ -57,6 +60,7 @@ def compare_paired(
     normality: str = "shapiro",
     normality_alpha: float = 0.05,
     choice: str = "auto",
+    equivalence: dict | None = None,
     correction: str = "none",
     confidence: float = 0.95,
     seed: int = 1,
@@ -64,14 +68,15 @@ def compare_paired(
     """Test whether two variables of the same rows differ: second minus first.
 
     Paired t test (mean difference; Cohen's dz), or Wilcoxon's signed-rank test (pseudomedian;
-    matched-pairs rank-biserial r). Rows that miss one of the two are left out, and counted.
+    matched-pairs rank-biserial r); two categorical variables: McNemar's test, of more than two
+    levels Bowker's (`paired_levels`). Rows that miss one of the two are left out, and counted.
 
     Parameters
     ----------
     table : DataFrame
         One row per participant.
     variables : dict
-        As in a study plan; both of a pair are continuous.
+        As in a study plan; both of a pair are continuous, or have the same levels.
     pairs : list of (str, str)
         First and second variable.
     normality : {"shapiro", "lilliefors", "none"}
@@ -80,6 +85,8 @@ def compare_paired(
         Differences with a smaller p are not normal.
     choice : {"auto", "parametric", "rank"}
         "auto" takes the t test if the differences are normal.
+    equivalence : dict, optional
+        By second variable the least and the largest mean difference that does not matter.
     correction : {"none", "bonferroni", "holm", "fdr_bh"}
         Adjustment of p for the number of pairs.
     confidence : float
@@ -90,14 +97,15 @@ def compare_paired(
     Returns
     -------
     DataFrame
-        `COLUMNS`; for each pair rows "summary" (of the two variables, named in `group`) and one row
-        "test", whose normality is that of the differences. The statistic V of Wilcoxon's test is
-        the sum of the ranks of the positive differences.
+        `COLUMNS`; for each pair rows "summary" (of the two variables, named in `group`), one row
+        "test", whose normality is that of the differences, and "equivalence" where it has bounds.
+        The statistic V of Wilcoxon's test is the sum of the ranks of the positive differences.
 
     References
     ----------
     Student, Biometrika 1908;6:1. Wilcoxon F, Biometrics Bulletin 1945;1:80-83.
     """
+    check_named(equivalence, [second for _, second in pairs], "bounds of equivalence")
     options = {
         "normality": normality,
         "normality_alpha": normality_alpha,
@@ -107,6 +115,10 @@ def compare_paired(
     }
     rows = []
     for first, second in pairs:
+        if {variables[name]["type"] for name in (first, second)} == {"categorical"}:
+            pair = (first, second)
+            rows += paired_level_rows(table, variables, pair, confidence=confidence)
+            continue
         frame, notes = {}, []
         for name in (first, second):
             frame[name], fault, note = _numbers(table, name, variables[name])
@@ -128,6 +140,8 @@ def compare_paired(
             for i, name in enumerate((first, second))
         ]
         rows.append({**common, "row": "test", **counts, **test})
+        more = equivalence_rows(equivalence, second, values, paired=True, confidence=confidence)
+        rows += [{**common, **row} for row in more if "p" in test]
     return adjusted(tidy(rows, COLUMNS), correction)
 
 

@@ -16,7 +16,8 @@ Modules
 - `cells`: numbers, p values, signs of effect sizes, names of tests and corrections, footnote
   marks.
 - `regression`: what the tables of models share; `ratio_models`: those of ordinal and count models;
-  `products`: interactions.
+  `products`: interactions; `paired_levels`, `kappa`, `equivalence`: parts of the tables of pairs,
+  agreement and groups.
 - `methods`: the statistical methods as a paragraph, from the plan and from the tests that were
   used.
 

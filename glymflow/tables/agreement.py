@@ -9,6 +9,7 @@ from glymflow.tables.cells import (
     there,
     with_interval,
 )
+from glymflow.tables.kappa import graded, kappa_note, kappa_part, kappa_table
 from glymflow.tables.render import Table
 from glymflow.text import number
 
@@ -16,17 +17,21 @@ from glymflow.text import number
 def planned(results, plan, analysis, table):
     """Format a planned table."""
     variables = plan["variables"]
+    if graded(results):
+        return kappa_table(results, variables, table)
     form = f"ICC({analysis.get('icc', '2,1')})"
     header = ["Measure", "n", interval_title(results, form), interval_title(results, "Bias")]
     header += ["Limits of agreement", "CV, %", "MDC"]
     printed = Table(table.get("title", table["id"]), header)
-    for _, rows in results.groupby((results["row"] == "test").cumsum(), sort=False):
+    numbers = results[~kappa_part(results)]
+    for _, rows in numbers.groupby((numbers["row"] == "test").cumsum(), sort=False):
         printed.rows += _measure_rows(rows, variables)
     notes = [
         f"{form}: intraclass correlation; bias and limits of agreement: Bland-Altman; CV: "
         "coefficient of variation within participants (root mean square); MDC: minimal detectable "
         "change; CI: confidence interval."
     ]
+    notes += kappa_note(results, variables)
     occasions = results.drop_duplicates("variable")
     notes += [
         f"{label_of(row['variable'], variables)}: {row['occasions']}; {row['missing']} incomplete."

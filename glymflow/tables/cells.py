@@ -30,6 +30,9 @@ TESTS = {
     "Spearman": "Spearman's rank correlation",
     "partial Pearson": "partial Pearson's correlation",
     "partial Spearman": "partial Spearman's rank correlation",
+    "McNemar (exact)": "McNemar's test (exact)",
+    "McNemar (chi-square, corrected)": "McNemar's test (chi-square with continuity correction)",
+    "Bowker": "Bowker's test of symmetry",
     "chi-square, Yates corrected": "chi-square test with Yates' correction",
 }
 # effect size or estimate: sign in the cell, meaning in the footnote

@@ -13,6 +13,7 @@ from glymflow.tables.cells import (
     label_of,
     there,
 )
+from glymflow.tables.equivalence import equivalence_notes
 from glymflow.tables.render import Table
 from glymflow.text import number
 
@@ -101,6 +102,7 @@ def group_table(
             table.rows.append((indent, label, mark if i == 0 else "", [*groups, *tail]))
     table.footnotes = marks.footnotes() + _notes(results, variables, order, names, columns, summary)
     table.footnotes += _more_notes(results, variables, order, names, columns, values, covariates)
+    table.footnotes += equivalence_notes(results, variables)
     if footnote:
         table.footnotes.append(("", footnote))
     return table

@@ -8,6 +8,8 @@ from glymflow.tables.compare_groups import (
     summary_cell,
     test_cell,
 )
+from glymflow.tables.equivalence import equivalence_notes
+from glymflow.tables.paired_levels import level_rows
 from glymflow.tables.render import Table
 
 DEFAULT_COLUMNS = ("estimate", "effect", "p")
@@ -23,6 +25,9 @@ def planned(results, plan, analysis, table):
         first, second = test["reference"], test["variable"]
         rows = results[(results["variable"] == second) & (results["reference"] == first)]
         summaries = rows[rows["row"] == "summary"].set_index("group")
+        if test["method"] == "categorical":
+            printed.rows += level_rows(test, rows, variables, columns, marks)
+            continue
         decimals = plain_decimals(variables.get(second, {}), summaries["sd"])
         rank = test["method"] == "rank"
         cells = [str(int(test["n"])) if there(test["n"]) else "n/a"]
@@ -34,7 +39,7 @@ def planned(results, plan, analysis, table):
         label = f"{label_of(first, variables)} vs. {label_of(second, variables)}"
         printed.rows.append((0, label, mark, cells))
     tests = results[results["row"] == "test"]
-    shown = {"parametric": "mean ± SD", "rank": "median [Q1, Q3]"}
+    shown = {"parametric": "mean ± SD", "rank": "median [Q1, Q3]", "categorical": "n (%)"}
     kinds = [shown[method] for method in shown if method in set(tests["method"])]
     notes = [("", f"Values are {', '.join(kinds)}; differences are second minus first.")]
     notes += signs_note(tests, columns)
@@ -45,6 +50,7 @@ def planned(results, plan, analysis, table):
         if there(row["missing"]) and row["missing"] > 0
     ]
     notes += [("", f"Rows without both values: {', '.join(missing)}.")] if missing else []
+    notes += equivalence_notes(results, variables)
     printed.footnotes = marks.footnotes() + notes + fault_notes(tests, variables)
     if table.get("footnote"):
         printed.footnotes.append(("", table["footnote"]))

@@ -14,6 +14,7 @@ import pytest
 from glymflow.io import InputFault
 from glymflow.stats.agreement import COLUMNS, FORMS, agreement
 from glymflow.stats.analyses import run_analysis
+from glymflow.stats.kappa import kappa_rows
 from glymflow.study.plan import plan_schema
 
 R = 1e-6
@@ -230,7 +231,10 @@ class TestPlanned:
 def test_columns_and_defaults_agree_with_the_schema():
     assert list(agreement(RATINGS)) == COLUMNS
     schema = plan_schema()["$defs"]["analyses"]["agreement"]["properties"]
-    parameters = inspect.signature(agreement).parameters
+    parameters = {
+        **inspect.signature(agreement).parameters,
+        **inspect.signature(kappa_rows).parameters,
+    }
     for key, value in schema.items():
         if isinstance(value, dict) and "default" in value:
             assert parameters[key].default == value["default"], key

@@ -77,5 +77,5 @@ def test_from_plan_to_values(tmp_path):
     _, fault, _ = variable_values(pd.DataFrame({"volume": [0.0, 20]}), "volume", entry)
     assert fault == "'volume' has values without a log: 0"
     path.write_text(PLAN.format("categorical"))
-    with pytest.raises(ConfigFault, match="volume.transform: only a continuous variable has one"):
+    with pytest.raises(ConfigFault, match=r"volume\.transform: only a continuous variable has one"):
         load_plan(path)

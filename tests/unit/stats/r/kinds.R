@@ -83,3 +83,28 @@ for (g in c("HC", "AD")) with(wide[wide$group == g, ], print(unlist(
 print(unlist(t.test(change ~ relevel(group, "AD"), wide, var.equal = TRUE)[
   c("conf.int", "statistic", "p.value")]))
 print(coef(summary(lm(alps.y ~ alps.x + age + group, wide))))
+
+# --- equivalence: two one-sided t tests
+hc <- d$alps[d$group == "HC"]; am <- d$alps[d$group == "aMCI"]
+tost <- function(low, high, ...) c(t.test(..., mu = low, alternative = "greater")$p.value,
+                                   t.test(..., mu = high, alternative = "less")$p.value,
+                                   t.test(..., conf.level = 0.9)$conf.int)
+print(tost(-0.1, 0.08, am, hc, var.equal = TRUE))
+print(tost(-0.1, 0.08, am, hc))
+print(tost(-0.1, 0.08, am, hc, paired = TRUE))
+
+# --- paired_levels: McNemar, Bowker, Agresti and Min's interval
+square <- matrix(c(18, 4, 13, 25), 2)  # first in rows
+print(c(binom.test(13, 17)$p.value, binom.test(13, 17)$conf.int))
+ab <- (square + 0.5)[c(3, 2)]; n <- sum(square) + 2
+diff <- (ab[1] - ab[2]) / n
+print(diff + c(-1, 1) * qnorm(0.975) * sqrt(sum(ab) - (ab[1] - ab[2])^2 / n) / n)
+print(unlist(mcnemar.test(matrix(c(18, 10, 30, 25), 2))[c("statistic", "p.value")]))
+print(unlist(mcnemar.test(matrix(c(10, 3, 1, 8, 12, 4, 2, 9, 11), 3))[c("statistic", "parameter", "p.value")]))
+
+# --- kappa
+grades <- matrix(c(10, 3, 1, 8, 12, 4, 2, 9, 11), 3)
+print(psych::cohen.kappa(grades), digits = 12)
+print(psych::cohen.kappa(grades, w = 1 - abs(outer(1:3, 1:3, "-")) / 2)$weighted.kappa)
+print(psych::cohen.kappa(grades)$var.weighted)
+print(psych::cohen.kappa(grades)$confid, digits = 12)
