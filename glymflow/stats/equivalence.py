@@ -47,7 +47,7 @@ def tost_row(
     from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
     low, high = sorted(bounds)
-    row = {"row": "equivalence", "test": TEST, "contrast": f"{low:g} to {high:g}"}
+    row: dict = {"row": "equivalence", "test": TEST, "contrast": f"{low:g} to {high:g}"}
     row["confidence"] = 2 * confidence - 1
     samples = [second - first] if paired else [first, second]
     if min(map(len, samples)) < 2 or not any(np.ptp(sample) for sample in samples):
@@ -85,7 +85,7 @@ def equivalence_rows(
     options
         Of `tost_row`.
     """
-    if name not in (bounds or {}):
+    if not bounds or name not in bounds:
         return []
     row = {"row": "equivalence", "test": TEST}
     if len(samples) != 2:

@@ -66,7 +66,7 @@ def kappa_rows(
             dropna=False,
         ).to_numpy()  # fmt: skip
         contrast = f"{pair.columns[1]} - {pair.columns[0]}"
-        row = {**common, "row": "test", "contrast": contrast, "test": NAMES[weights]}
+        row: dict = {**common, "row": "test", "contrast": contrast, "test": NAMES[weights]}
         found = None
         if ((counts.sum(axis=0) + counts.sum(axis=1)) > 0).sum() > 1:
             found = cohens_kappa(counts, wt=None if weights == "none" else weights)

@@ -52,7 +52,7 @@ def mcnemar(counts: np.ndarray, *, confidence: float = 0.95) -> dict:
         raise NoResult("no participant changes")
     exact = away + towards < EXACT_BELOW
     result = test(counts, exact=exact, correction=True)
-    row = {"test": f"McNemar ({'exact' if exact else 'chi-square, corrected'})"}
+    row: dict = {"test": f"McNemar ({'exact' if exact else 'chi-square, corrected'})"}
     row["p"] = float(min(result.pvalue, 1.0))
     if not exact:
         row |= {"statistic_name": "chi2", "statistic": float(result.statistic), "df": 1}
