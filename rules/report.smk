@@ -61,6 +61,7 @@ rule report_cohort:
                 "lesions",
                 "epvs",
                 "study",
+                "qc",
             )
         }
         | ({"table": TABLE} if TABLE else {}),

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from glymflow.cohort.participants import EXCLUDED_COLUMNS, KEYS
+from glymflow.cohort.participants import ABSENT, EXCLUDED_COLUMNS, KEYS
 from glymflow.epvs.domain import COLUMNS, ENGINES
 from glymflow.io import InputFault, read_tsv, write_tsv
 
@@ -18,8 +18,8 @@ def main(*, tables, sessions, engine, table, excluded):
     tables : list of path-like
         Of the sessions without a fault, as `segment_epvs` writes them.
     sessions : list of dict
-        `participant_id`, `session_id` and `fault` (why there is nothing to measure, or None) of
-        all sessions of the cohort.
+        `participant_id`, `session_id` and `fault` (why there is nothing to measure, or None) and
+        `absent` (there is no image, and that is no fault) of all sessions of the cohort.
     engine : str
         The primary engine.
     table, excluded : path-like
@@ -30,7 +30,11 @@ def main(*, tables, sessions, engine, table, excluded):
     InputFault
         If nothing could be measured.
     """
-    faults = [_left_out(s, "intake", s["fault"]) for s in sessions if s["fault"]]
+    faults = [
+        _left_out(session, ABSENT if session["absent"] else "intake", session["fault"])
+        for session in sessions
+        if session["fault"]
+    ]
     parts = []
     measurable = [session for session in sessions if not session["fault"]]
     for session, path in zip(measurable, tables, strict=True):

@@ -62,7 +62,7 @@ def main(
         parts.append(part)
         charts += part.charts
     html = report.cohort_page(
-        alps, cohort, excluded,
+        DOMAINS[0].part("page").with_words(alps, config.get("qc")), cohort, excluded,
         config=describe_run(config, plan, list(measured), list(filter(None, methods))),
         reasons=DOMAINS[0].reasons, subjects=subjects, group_column=groups.get("column"),
         parts=parts, charts=charts,

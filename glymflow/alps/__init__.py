@@ -33,6 +33,7 @@ Modules
 - `index`: tensors sampled in ROIs, and the index.
 - `uncertainty`: standard errors from noise, placement and pose, by random replicates.
 - `lesion_overlap`: how much of each ROI lies in a lesion.
+- `limits`: which column is held against which limit, and that in words.
 - `qc`: which reason codes a row gets, and its status.
 - `measurement`: all of it for one series and ROI set.
 - `domain`: the record by which the workflow, the study and the report find this domain: columns

@@ -7,6 +7,7 @@ import pandas as pd
 from glymflow.alps import raw_data
 from glymflow.alps.domain import ALPS as DOMAIN
 from glymflow.alps.domain import RAW_FILES
+from glymflow.alps.limits import distinct, evidence
 from glymflow.cohort.domain import of_primary_model
 from glymflow.dwi.protocol import name_protocols, protocol_lines, protocol_table
 from glymflow.figures import charts, slices
@@ -38,6 +39,7 @@ COMPONENTS = (
     ("dzz_association", "Dzz association", False),
 )
 MASK = ("mask_missing", "mask_outside", "brain_in_image")
+ROI_LIMITS = {"alignment": "min_alignment_warn", "fa": "min_fa", "coverage": "min_coverage"}
 PLACEMENT = (  # label, column without side, decimals
     ("fibre border", "border", 1),
     ("local shift", "shift", 1),
@@ -77,7 +79,7 @@ def subject_parts(files, *, series, roi_set, frame, limits):
         pictures = _draw(*images, faults) if table is not None else {}
         section = describe_series(
             name, table, roi_set=roi_set, frame=frame, reasons=DOMAIN.reasons, pictures=pictures,
-            faults=faults,
+            faults=faults, limits=limits,
         )  # fmt: skip
         known = {} if table is None else table.iloc[0].reindex(MASK).to_dict()
         section["raw"] = raw_data.raw_section(raw, limits=limits, prefix=f"raw{place}", known=known)
@@ -209,7 +211,9 @@ def _draw(colorfa, rois, fa, wm, faults):
     }
 
 
-def describe_series(name, table, *, roi_set, frame, reasons, pictures=None, faults=None):
+def describe_series(
+    name, table, *, roi_set, frame, reasons, pictures=None, faults=None, limits=None
+):
     """Collect what the page shows of one DWI series.
 
     Parameters
@@ -226,6 +230,8 @@ def describe_series(name, table, *, roi_set, frame, reasons, pictures=None, faul
         "rois" and "registration": dicts of PNG bytes by name of the view.
     faults : dict, optional
         Why "series", "rois" or "registration" is missing.
+    limits : dict, optional
+        The config's `qc`: beside a reason stands what was found and what is allowed.
 
     Returns
     -------
@@ -259,10 +265,10 @@ def describe_series(name, table, *, roi_set, frame, reasons, pictures=None, faul
     names = [*ALPS[:3], *sides]
     section |= {
         "status": worst_status([row.get("qc_status")]),
-        "reasons": explain(row.get("qc_reasons"), reasons),
+        "reasons": explain_row(row, reasons, limits),
         "radius": words(row["roi_radius_mm"]) if is_known(row.get("roi_radius_mm")) else "",
         "alps": {key: with_interval(row, f"alps_{key}") for key in ALPS},
-        "rois": [_describe_roi(roi, row, shown["rois"]) for roi in ROLES_ACROSS],
+        "rois": [_describe_roi(roi, row, shown["rois"], limits or {}) for roi in ROLES_ACROSS],
         "components": _component_bars(row),
         "pose": [_angle(name, row.get(name)) for name in ("pitch", "roll", "yaw")],
         "facts": _scan_facts(row),
@@ -272,18 +278,34 @@ def describe_series(name, table, *, roi_set, frame, reasons, pictures=None, faul
     return section
 
 
+def explain_row(row, reasons, limits):
+    """Return the reasons of a row of ``alps.tsv`` as `explain`, with what the limits say."""
+    found = (lambda code: evidence(code, row, limits)) if limits else None
+    return explain(row.get("qc_reasons"), reasons, found)
+
+
+def with_words(alps, limits):
+    """Return ``alps.tsv`` with a column `qc_words`: the reasons of each row in words."""
+    rows = (explain_row(row, DOMAIN.reasons, limits) for row in alps.to_dict("records"))
+    texts = [" ".join(f"{r['words']} {r['found']}".strip() for r in reasons) for reasons in rows]
+    return alps.assign(qc_words=texts)
+
+
 def _lacks(pictures):
     return None if pictures else "the images were not given"
 
 
-def _describe_roi(roi, row, pictures):
+def _describe_roi(roi, row, pictures, limits):
     kind, side = roi.split("_")
     color = "blue" if kind == "projection" else "green"
     texts = {"name": f"{side} {kind}", "color": color, "picture": pictures.get(roi)}
     for measure in ("alignment", "fa", "coverage"):
-        value = row.get(f"{measure}_{roi}")
+        value, limit = row.get(f"{measure}_{roi}"), limits.get(ROI_LIMITS[measure])
         texts[measure] = number(value)
+        if is_known(value) and limit is not None:
+            texts[measure] = distinct(value, limit, 2)[0]
         texts[f"{measure}_percent"] = percent(value)
+        texts[f"{measure}_limit"] = None if limit is None else percent(limit)
     return texts
 
 

@@ -5,9 +5,10 @@ Thresholds come from the config (`qc`); config/README.md says what each means.
 
 import numpy as np
 
-from glymflow.alps.domain import CODES, ROLES
+from glymflow.alps.domain import CODES
 from glymflow.alps.fibre_pose import MAX_TURN_DEG, mending_turn
 from glymflow.alps.grey_matter import suspect
+from glymflow.alps.limits import LIMITS, SIDES, is_beyond
 from glymflow.cohort.qc import codes_in, judge_codes
 from glymflow.dwi.series import LOW_SHELL, SHELL_WIDTH
 
@@ -42,46 +43,28 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
     reasons : str
         Codes joined by ``;``, empty if there is none.
     """
-    roles = {name: [row[f"{name}_{role}"] for role in ROLES] for name in _PER_ROI}
-    low, high = thresholds["alps_range_warn"]
-    sides = [row[f"alps_{side}"] for side in _SIDES]
-    share = row.get("lesion_share", np.nan)
-    turn = np.nanmax([*(abs(row[name]) for name in ("pitch", "roll", "yaw")), 0])
+    beyond = {code: is_beyond(code, row, thresholds) for code in LIMITS}
     steps = str(row.get("steps", "")).split(";")
-    far = MAX_APPLIED_SHIFT_MM if "shift" in steps else thresholds["max_shift_mm"]
-    found = {
+    share, other_space = row.get("lesion_share", np.nan), bool(row.get("space"))
+    found = beyond | {
         "roi_outside_image": min(inside_image.values()) < 1,
-        "roi_outside_brain": min(roles["coverage"]) < thresholds["min_coverage"],
-        "roi_few_voxels": min(roles["voxels"]) < thresholds["min_voxels"],
-        "roi_low_fa": np.nanmin([*roles["fa"], 1]) < thresholds["min_fa"],
-        "roi_off_axis": np.nanmin([*roles["alignment"], 1]) < thresholds["min_alignment_warn"],
-        "roi_misplaced": np.nanmin([*roles["alignment"], 1]) < thresholds["min_alignment_fail"],
         "roi_lesion": share > 0,
         "roi_in_lesion": max_overlap is not None and share > max_overlap,
-        "roi_displaced": np.nanmax([*(row[f"shift_{side}_mm"] for side in _SIDES), 0]) > far,
-        "head_pose_unclear": "direction_pose" in steps
-        and row["pose_difference"] > thresholds["max_pose_difference_deg"],
+        "head_pose_unclear": "direction_pose" in steps and beyond["head_pose_unclear"],
         "gradient_calibration": any(step.startswith("calibrate") for step in steps)
         and suspect([row[f"gm_{axis}"] for axis in ("xx", "yy", "zz")], row["gm_points"]),
-        "registration_poor": row["registration_similarity"]
-        < thresholds["min_registration_similarity"],
         "gradient_table_suspect": row["gradient_margin"] < -GRADIENT_MARGIN,
-        "gradients_turned": _gradients_turned(row, thresholds["max_gradient_turn_deg"]),
+        "gradients_turned": beyond["gradients_turned"] and _is_surely_turned(row),
         "steps_differ": bool(row.get("steps_differ")),
-        "motion_high": row["motion_worst_mm"] > thresholds["max_motion_mm"],
         "shell_low": row.get("lowest_b", np.nan) < LOW_SHELL / SHELL_WIDTH,
-        # below it the noise floor of magnitudes lowers what is measured across the fibres
-        "snr_low": row.get("snr_b0", np.nan) < thresholds["min_snr_b0"],
+        "head_turned": beyond["head_turned"] and row["frame"] == "scanner" and not other_space,
+        "scanner_unknown": row["frame"] == "scanner" and other_space,
+        "alps_undefined": not all(np.isfinite(row[f"alps_{side}"]) for side in SIDES),
         **_judge_mask(row, thresholds),
-        "head_turned": row["frame"] == "scanner"
-        and not row.get("space")
-        and turn > thresholds["max_turn_deg"],
-        "scanner_unknown": row["frame"] == "scanner" and bool(row.get("space")),
-        "alps_uncertain": np.nanmax([*(row[f"alps_{side}_se"] for side in _SIDES), 0])
-        > thresholds["max_standard_error"],
-        "alps_implausible": np.nanmin([*sides, low]) < low or np.nanmax([*sides, high]) > high,
-        "alps_undefined": not np.all(np.isfinite(sides)),
     }
+    if "shift" in steps:
+        shifts = [row[f"shift_{side}_mm"] for side in SIDES]
+        found["roi_displaced"] = np.nanmax([*shifts, 0]) > MAX_APPLIED_SHIFT_MM
     codes = [code for code, there in found.items() if there]
     codes += codes_in(row.get("volume_codes"))
     for stronger, weaker in _SAYS_IT:
@@ -91,17 +74,19 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
 
 
 def _judge_mask(row, thresholds):
-    """Return which codes of the brain mask are there; what is not known gives none."""
-    value = {name: row.get(name, np.nan) for name in _OF_THE_MASK}
-    least, most = thresholds["mask_volume_ml"]
-    whole, enough = (value["brain_in_image"] >= share for share in (WHOLE_BRAIN, HALF_BRAIN))
+    """Return the codes of the mask that hold only where enough of the brain is in the image."""
+    missing, holes = LIMITS["mask_incomplete"]
+    small, large = LIMITS["mask_volume"]
+    seen = row.get("brain_in_image", np.nan)
     return {
-        "mask_concave": value["mask_concavity"] > thresholds["max_mask_concavity"],
-        "mask_incomplete": (enough and value["mask_missing"] > thresholds["max_mask_missing"])
-        or value["mask_holes_ml"] > thresholds["max_mask_holes_ml"],
-        "mask_leaks": enough and value["mask_outside"] > thresholds["max_mask_outside"],
-        "mask_volume": value["mask_volume_ml"] > most
-        or (whole and value["mask_volume_ml"] < least),
+        "mask_incomplete": bool(
+            (seen >= HALF_BRAIN and missing.broken(row, thresholds))
+            or holes.broken(row, thresholds)
+        ),
+        "mask_leaks": seen >= HALF_BRAIN and is_beyond("mask_leaks", row, thresholds),
+        "mask_volume": bool(
+            large.broken(row, thresholds) or (seen >= WHOLE_BRAIN and small.broken(row, thresholds))
+        ),
     }
 
 
@@ -110,10 +95,10 @@ def unavailable():
     return judge_codes(["roi_unavailable"], CODES)
 
 
-def _gradients_turned(row, limit):
-    """Say whether the table is turned by more than `limit` degrees, and surely so."""
+def _is_surely_turned(row):
+    """Say whether a table that seems turned is so beyond its error and the fibres' witness."""
     turn, error = (row.get(name, np.nan) for name in ("gradient_turn", "gradient_turn_se"))
-    if not turn > max(limit, SURE * error):
+    if turn <= SURE * error:
         return False
     if not (turn <= MAX_TURN_DEG and row.get("fibre_similarity", np.nan) >= WITNESS_SIMILARITY):
         return True
@@ -132,9 +117,3 @@ _SAYS_IT = (
     ("gradients_turned", "head_pose_unclear"),
 )
 _ANGLES = ("pitch", "roll", "yaw")
-_SIDES = ("left", "right")
-_OF_THE_MASK = (
-    *("mask_volume_ml", "mask_concavity", "mask_holes_ml"),
-    *("mask_missing", "mask_outside", "brain_in_image"),
-)
-_PER_ROI = ("fa", "alignment", "coverage", "voxels")

@@ -10,6 +10,7 @@ from glymflow.cohort.text_table import read_text_table
 from glymflow.io import InputFault
 
 KEYS = ["participant_id", "session_id"]
+ABSENT = "absent"  # stage: no image of this kind, of a subject of whom something else is measured
 EXCLUDED_COLUMNS = ["participant_id", "session_id", "series", "stage", "reason"]
 
 

@@ -2,7 +2,7 @@
 
 import os
 
-from glymflow.cohort.participants import KEYS, read_participants
+from glymflow.cohort.participants import ABSENT, KEYS, read_participants
 from glymflow.domains import DOMAINS
 from glymflow.io import InputFault
 from glymflow.study.plan import load_plan, plan_faults, study_outputs
@@ -216,18 +216,25 @@ def print_excluded(excluded, broken):
 
     `broken` are (what is lost, of whom, fault) of files that the intake did not open.
     """
-    rows = list(broken)
+    rows, words = list(broken), {"intake": "not measured", ABSENT: ABSENT}
     for row in excluded.itertuples():
-        what = "not measured" if row.stage == "intake" else "no statistics"
+        what = words.get(row.stage, "no statistics")
         name = row.series or "_".join(filter(None, (row.participant_id, row.session_id))) or "?"
         rows.append((what, name, row.reason))
+    absent = [row[1:] for row in rows if row[0] == ABSENT]
+    rows = [row for row in rows if row[0] != ABSENT]
     if not rows:
         print("\nNothing is missing or excluded.")
-        return
-    print(f"\nMissing or excluded ({len(rows)})")
-    width = max(len(name) for _, name, _ in rows)
-    for what, name, reason in sorted(rows):
-        print(f"  {what:<13}  {name:<{width}}  {reason}")
+    else:
+        print(f"\nMissing or excluded ({len(rows)})")
+        width = max(len(name) for _, name, _ in rows)
+        for what, name, reason in sorted(rows):
+            print(f"  {what:<13}  {name:<{width}}  {reason}")
+    if absent:
+        print(f"\nNothing to measure of one kind, no fault ({len(absent)})")
+        width = max(len(name) for name, _ in absent)
+        for name, reason in sorted(absent):
+            print(f"  {name:<{width}}  {reason}")
 
 
 def print_list(lines):

@@ -2,7 +2,7 @@
 
 import sys
 
-from glymflow.cohort.participants import EXCLUDED_COLUMNS
+from glymflow.cohort.participants import ABSENT, EXCLUDED_COLUMNS
 from glymflow.domains import DOMAINS
 from glymflow.io import read_tsv
 
@@ -23,6 +23,7 @@ def left_out(excluded):
     list of str
         Lines; none if nobody was.
     """
+    excluded = excluded[excluded.stage != ABSENT]
     if excluded.empty:
         return []
     counts = excluded.stage.value_counts(sort=False).items()
@@ -40,6 +41,26 @@ def left_out(excluded):
     if len(excluded) > SHOWN:
         lines.append(f"  and {len(excluded) - SHOWN} more")
     return lines
+
+
+def absent(excluded):
+    """Say how many subjects and sessions have no image of one kind; the list has their names.
+
+    Parameters
+    ----------
+    excluded : DataFrame
+        `glymflow.cohort.participants.EXCLUDED_COLUMNS`.
+
+    Returns
+    -------
+    list of str
+        One line, or none.
+    """
+    count = int((excluded.stage == ABSENT).sum())
+    if not count:
+        return []
+    many = "1 subject or session has" if count == 1 else f"{count} subjects or sessions have"
+    return [f"No fault: {many} no image of one kind, and another is measured (stage {ABSENT})"]
 
 
 def measured(results):
@@ -90,12 +111,14 @@ def tell_end(status, results, level, *, strict):
     int
         The exit status.
     """
-    table, lines = results / "cohort" / "excluded.tsv", []
+    table, lines, nothing = results / "cohort" / "excluded.tsv", [], []
     if table.is_file():
-        lines = left_out(read_tsv(table, text=EXCLUDED_COLUMNS))
+        excluded = read_tsv(table, text=EXCLUDED_COLUMNS)
+        lines, nothing = left_out(excluded), absent(excluded)
     print("", *(f"Measured: {line}" for line in measured(results)), sep="\n")
     if lines:
         print(*lines, f"  The whole list: {table}", sep="\n")
+    print(*nothing, sep="\n", end="\n" if nothing else "")
     for name, path in (("Report", PAGES[level]), ("Values", "cohort/cohort.tsv")):
         if (results / path).exists():
             print(f"{name}: {results / path}")

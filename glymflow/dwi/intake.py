@@ -16,6 +16,7 @@ from glymflow.cohort.bids import (
     parse_entities,
     printable,
 )
+from glymflow.cohort.participants import ABSENT
 from glymflow.dwi import layouts
 from glymflow.dwi.acquisitions import left_out
 from glymflow.dwi.correction_intake import find_candidates
@@ -101,7 +102,8 @@ def missing_series(listing, found, faults, measured_otherwise):
     faults : list of tuple
         Known ones, as `EXCLUDED_COLUMNS`: a subject with one is not said to lack DWI.
     measured_otherwise : set of str
-        Subjects of whom something else is measured. Where nobody has DWI, they do not lack it.
+        Subjects of whom something else is measured: what they lack is `absent`, no fault. Where
+        nobody has DWI, they do not lack it.
     """
     subjects = listing.subjects
     if not found.subjects:
@@ -112,13 +114,14 @@ def missing_series(listing, found, faults, measured_otherwise):
         if subject not in known:
             path = os.path.join(listing.bids_dir, subject)
             reason = f"{path}: no DWI (dwi/*_dwi.nii.gz) of this subject"
-            missing.append((subject, None, None, "intake", reason))
+            stage = ABSENT if subject in measured_otherwise else "intake"
+            missing.append((subject, None, None, stage, reason))
     sessions = listing.raw[listing.raw.session_id.notna()].drop_duplicates("folder")
     of_others = sessions.participant_id.isin(found.subjects)
     empty = sessions[of_others & ~sessions.folder.isin(found.folders)]
     for row in empty.itertuples():
         reason = f"{os.path.join(row.root, row.folder)}: no DWI in this session"
-        missing.append((row.participant_id, row.session_id, None, "intake", reason))
+        missing.append((row.participant_id, row.session_id, None, ABSENT, reason))
     return missing
 
 

@@ -9,14 +9,14 @@ import re
 import pandas as pd
 
 from glymflow.cohort.bids import LABEL, LOST_LINK, Found
-from glymflow.cohort.participants import read_participants
+from glymflow.cohort.participants import ABSENT, read_participants
 from glymflow.cohort.patterns import masks_by_pattern
 from glymflow.epvs.domain import ENGINES
 from glymflow.io import InputFault, MachineFault, load_image
 
 IMAGE_COLUMNS = [
     *("participant_id", "session_id", "folder", "session", "t1w", "t2w", "flair", "mask"),
-    *("measured", "fault", "mask_fault"),
+    *("measured", "fault", "absent", "mask_fault"),
 ]
 
 _IMAGE = re.compile(
@@ -72,8 +72,9 @@ def index(listing, settings, found):
     -------
     Found
         `rows`: `IMAGE_COLUMNS`, one row per session: `session` is the start of the names of its
-        results, `fault` says why EPVS cannot be measured, `mask_fault` why its mask cannot be used,
-        and `measured` whether a run of the target `all` measures it.
+        results, `fault` says why EPVS cannot be measured, `absent` that it has no image while
+        something else of the subject is measured, `mask_fault` why its mask cannot be used, and
+        `measured` whether a run of the target `all` measures it.
 
     Raises
     ------
@@ -84,6 +85,9 @@ def index(listing, settings, found):
     others = any(domain.folders for domain in found.values())
     wanted = _wanted(table, settings, others, bool(found["lesions"].folders))
     table["measured"] = table.fault.isna() & wanted
+    known = {subject for domain in found.values() for subject in domain.subjects}
+    known |= {*table.participant_id[table.measured]}
+    table["absent"] &= table.participant_id.isin(known)
     return Found(table, [], set(table.folder[table.measured]))
 
 
@@ -107,6 +111,7 @@ def _index_sessions(listing, pattern):
         if not (row["t1w"] or row["t2w"]):
             nothing = f"{os.path.join(bids_dir, folder)}: no T1w or T2w (anat/*_T1w.nii.gz)"
             row["fault"] = found.get("fault") or nothing
+        row["absent"] = not (row["t1w"] or row["t2w"] or found.get("fault"))
         paths = masks.get(ids, [])
         row["mask"] = paths[0] if len(paths) == 1 else None
         twice = f"several masks of EPVS: {' and '.join(paths)}. Remove all but one"
@@ -236,7 +241,7 @@ def check(images, config):
         return images, []
     faults = [
         (row.session, fault)
-        for row in images.itertuples()
+        for row in images[~images.absent.astype(bool)].itertuples()
         for fault in (row.fault, row.mask_fault)
         if fault is not None
     ]
@@ -246,7 +251,9 @@ def check(images, config):
                 load_image(path, ndim=3)
             except (InputFault, MachineFault) as fault:
                 faults.append((row.session, str(fault)))
-    return images, [("no EPVS", *fault) for fault in faults]
+    absent = images[images.absent.astype(bool)]
+    nothing = [(ABSENT, *row) for row in zip(absent.session, absent.fault, strict=True)]
+    return images, nothing + [("no EPVS", *fault) for fault in faults]
 
 
 def describe(images, config):

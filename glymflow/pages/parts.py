@@ -90,12 +90,29 @@ def embed_svg(svg, prefix):
     return Markup(text.replace(INK, "currentColor"))
 
 
-def explain(codes, reasons):
-    """Return [{"code", "words"}] for a cell of QC reason codes joined by ``;``."""
+def explain(codes, reasons, found=None):
+    """Return [{"code", "words", "found"}] for a cell of QC reason codes joined by ``;``.
+
+    Parameters
+    ----------
+    codes : str
+        Of a cell `qc_reasons`; anything else is a cell without codes.
+    reasons : dict
+        Code to sentence.
+    found : callable, optional
+        Gives for a code what was found and what is allowed; empty where nothing is to be said.
+    """
     if not isinstance(codes, str):
         return []
     listed = [code.strip() for code in codes.split(";") if code.strip()]
-    return [{"code": code, "words": reasons.get(code, code.replace("_", " "))} for code in listed]
+    return [
+        {
+            "code": code,
+            "words": reasons.get(code, code.replace("_", " ")),
+            "found": found(code) if found else "",
+        }
+        for code in listed
+    ]
 
 
 def worst_status(statuses):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 import glymflow
+from glymflow.cohort.participants import ABSENT
 from glymflow.pages.parts import (
     MISSING,
     STATUSES,
@@ -63,7 +64,8 @@ def cohort_page(
     Parameters
     ----------
     alps : pandas.DataFrame
-        One row per DWI series, ROI set and frame.
+        One row per DWI series, ROI set and frame; optionally with `qc_words`, the reasons in words
+        (`glymflow.alps.page.with_words`).
     cohort : pandas.DataFrame
         Participants and their measures.
     excluded : pandas.DataFrame
@@ -96,11 +98,12 @@ def cohort_page(
     counts = {s: sum(row["status"] == s for row in rows) for s in ("pass", "warn", "fail", "none")}
     methods = config.get("methods") or []
     has_alps = not (ready or (primary.empty and others))
+    is_absent = excluded["stage"] == ABSENT
     return template("cohort.html.j2").render(
         title=config.get("title") or "ALPS cohort report",
         roi_set=config["roi_set"],
         frame=config["frame"],
-        flow=_flow(rows, counts, excluded, parts, has_alps),
+        flow=_flow(rows, counts, excluded[~is_absent], parts, has_alps),
         has_alps=has_alps,
         measured="the values of a table; no image was measured"
         if ready
@@ -109,7 +112,8 @@ def cohort_page(
         parts=parts,
         protocol=protocol,
         share=[{"status": status, "count": count} for status, count in counts.items()],
-        excluded=_excluded(excluded),
+        excluded=_excluded(excluded[~is_absent]),
+        absent=_excluded(excluded[is_absent]),
         columns=_columns(rows, has_session, has_series, bool(groups), has_alps),
         rows=rows,
         has_session=has_session,
@@ -182,7 +186,8 @@ def _cohort_row(row, reasons, subjects, groups):
         "status": status,
         "rank": STATUSES.index(status),
         "numbers": values,
-        "reasons": " ".join(r["words"] for r in explain(row.get("qc_reasons"), reasons)),
+        "reasons": row.get("qc_words")
+        or " ".join(r["words"] for r in explain(row.get("qc_reasons"), reasons)),
     }
 
 

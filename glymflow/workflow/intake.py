@@ -82,8 +82,9 @@ def index_cohort(
     rows : dict of str to DataFrame
         Of each domain, what it found.
     excluded : DataFrame
-        `EXCLUDED_COLUMNS`, sorted. `stage` is "intake" (not measured), "crashed" (a job failed), or
-        "statistics" (measured, but left out of what needs the participants table).
+        `EXCLUDED_COLUMNS`, sorted. `stage` is "intake" (not measured), "crashed" (a job failed),
+        "absent" (no image of a kind, of a subject of whom another is measured), or "statistics"
+        (measured, but left out of what needs the participants table).
 
     Raises
     ------

@@ -12,15 +12,19 @@ PER_SESSION = [*(column for column in COLUMNS if column != "primary"), "fault"]
 
 @pytest.fixture
 def collect(load_main, tmp_path):
-    """Collect {(subject, session): {engine: count or fault}}; a text is why nothing is there."""
+    """Collect {(subject, session): {engine: count or fault}}; a text is why nothing is there.
+
+    It begins with the stage where the intake found that.
+    """
 
     def run(sessions, engine="vbnet"):
         tables, listed = [], []
         for (participant, session), found in sessions.items():
             ids = {"participant_id": participant, "session_id": session}
-            intake = isinstance(found, str) and found.startswith("intake: ")
-            listed.append(ids | {"fault": found[8:] if intake else None})
-            if intake:
+            stage, _, fault = found.partition(": ") if isinstance(found, str) else ("", "", "")
+            early = stage in ("intake", "absent")
+            listed.append(ids | {"fault": fault if early else None, "absent": stage == "absent"})
+            if early:
                 continue
             tables.append(tmp_path / f"{participant}_{session}.tsv")
             if isinstance(found, str):
@@ -68,6 +72,7 @@ def test_who_is_left_out_and_why(collect):
             ("sub-1", None): {"vbnet": 1, "frangi": 2},
             ("sub-2", None): "intake: sub-2: no T1w or T2w (anat/*_T1w.nii.gz)",
             ("sub-3", None): "x.nii.gz: no brain is found",
+            ("sub-5", None): "absent: sub-5: no T1w or T2w",
             ("sub-4", None): {"vbnet": 3, "frangi": 4, "external": "m.nii.gz: the mask is empty"},
         }
     )
@@ -75,6 +80,7 @@ def test_who_is_left_out_and_why(collect):
     assert table.engine.tolist() == ["vbnet", "frangi"] * 2
     assert list(zip(excluded.participant_id, excluded.stage, excluded.reason, strict=True)) == [
         ("sub-2", "intake", "sub-2: no T1w or T2w (anat/*_T1w.nii.gz)"),
+        ("sub-5", "absent", "sub-5: no T1w or T2w"),
         ("sub-3", "measurement", "x.nii.gz: no brain is found"),
         ("sub-4", "measurement", "m.nii.gz: the mask is empty"),
     ]

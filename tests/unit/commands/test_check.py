@@ -186,14 +186,12 @@ def test_real_scans(check, shared_data):
     status, out, _ = check(f"bids_dir: {shared_data / 'real_bids'}\n")
     assert status == 0
     assert "12, of which 0 already preprocessed" in out
-    lines = out.split("Missing or excluded (")[1].splitlines()[1:]
-    assert [line for line in lines if line.startswith("  not measured")] == [
-        line for line in lines if "no DWI" in line
-    ]
-    assert len([line for line in lines if "no DWI" in line]) == 1
+    assert "Nothing is missing or excluded." in out
+    lines = out.split("Nothing to measure of one kind, no fault (10)\n")[1].splitlines()[:10]
+    assert [line.split()[0] for line in lines if "no DWI" in line] == ["sub-ms01"]
     # there is a T2w, of one head
     assert "4 sessions (2 T1w and T2w, 2 T1w only), engine frangi" in out
-    assert sum(line.startswith("  no EPVS") for line in lines) == 9
+    assert sum("no T1w or T2w" in line for line in lines) == 9
 
 
 def test_study_plan_warnings(root, check, tmp_path):
@@ -228,10 +226,12 @@ def test_epvs_sessions_and_their_faults(root, check):
     status, out, _ = check(f"bids_dir: {root}\nepvs: {{engine: frangi}}\n")
     assert status == 0
     assert "1 sessions (1 T1w and T2w), engine frangi" in out
-    lines = [line.split(maxsplit=3) for line in out.split("excluded (2)\n")[1].splitlines()[:2]]
-    assert [line[:3] for line in lines] == [["no", "EPVS", "sub-01"], ["no", "EPVS", "sub-02"]]
-    assert "the file is empty" in lines[0][3]
-    assert "no T1w or T2w" in lines[1][3]
+    (line,) = out.split("excluded (1)\n")[1].split("\n\n")[0].splitlines()
+    assert line.split()[:3] == ["no", "EPVS", "sub-01"]
+    assert "the file is empty" in line
+    (line,) = out.split("no fault (1)\n")[1].split("\n\n")[0].splitlines()
+    assert line.startswith("  sub-02  ")
+    assert "no T1w or T2w" in line
 
 
 def test_t1w_and_t2w_without_dwi_can_run(tmp_path, check):

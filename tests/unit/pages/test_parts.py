@@ -55,9 +55,11 @@ def test_known_values_and_bars():
 def test_codes_in_words():
     reasons = {"motion_high": "The head moved much."}
     assert explain("motion_high; something_new;", reasons) == [
-        {"code": "motion_high", "words": "The head moved much."},
-        {"code": "something_new", "words": "something new"},
+        {"code": "motion_high", "words": "The head moved much.", "found": ""},
+        {"code": "something_new", "words": "something new", "found": ""},
     ]
+    (one,) = explain("motion_high", reasons, {"motion_high": "3 > 2"}.get)
+    assert one["found"] == "3 > 2"
     assert explain(float("nan"), reasons) == explain("", reasons) == []
 
 

@@ -245,7 +245,7 @@ def test_nobody_measured():
     html = report.cohort_page(
         nothing,
         pd.DataFrame({"participant_id": ["sub-01"]}),
-        pd.DataFrame(columns=["participant_id", "reason"]),
+        pd.DataFrame(columns=["participant_id", "stage", "reason"]),
         config={"roi_set": "barisano2025", "frame": "template"},
         reasons={},
         charts=[],
@@ -253,6 +253,33 @@ def test_nobody_measured():
         figures=[],
     )
     assert "– not measured" in html
+
+
+def test_what_is_absent_is_not_left_out():
+    lost = [
+        {"participant_id": "sub-1", "stage": "absent", "reason": "no T1w or T2w"},
+        {"participant_id": "sub-2", "stage": "intake", "reason": "no DWI"},
+    ]
+    text = text_of(cohort([alps_row("sub-1")], excluded=lost))
+    assert "1 left out, with reason" in text
+    assert "Left out, and why (1)" in text
+    assert "No image of one kind, something else is measured (1)" in text
+
+
+def test_reasons_of_the_cohort_name_place_value_and_limit():
+    row = alps_row(qc_status="warn", qc_reasons="roi_off_axis", alignment_association_right=0.7977)
+    table = alps_page.with_words(pd.DataFrame([row]), {"min_alignment_warn": 0.8})
+    html = cohort(table.to_dict("records"))
+    assert "right association 0.798 &lt; 0.8" in html
+
+
+def test_reasons_and_bars_of_a_subject_show_the_limit():
+    row = alps_row(qc_status="warn", qc_reasons="roi_off_axis", alignment_association_right=0.8998)
+    limits = {"min_alignment_warn": 0.9, "min_fa": 0.2, "min_coverage": 0.95}
+    _, html = subject(pd.DataFrame([row]), limits=limits)
+    assert "<b>right association 0.8998 &lt; 0.9</b>" in html
+    assert html.count('<u style="left: 90.0%">') == 4  # one bar of each ROI
+    assert "0.8998</dd>" in html
 
 
 def test_thousand_subjects_stay_small():
