@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from glymflow.figures.charts import figure_bytes, plot_distribution
+from glymflow.figures.curve import plot_curve
 from glymflow.figures.harmonisation import plot_harmonisation
 from glymflow.figures.study import plot_forest, plot_mediation, plot_roc, plot_scatter
 from glymflow.io import read_tsv, whole
@@ -132,6 +133,12 @@ def harmonisation(table, plan, figure, stats):
     )
 
 
+def specification_curve(table, plan, figure, stats):
+    """Plot the curve of a sensitivity analysis."""
+    results = _results(stats, figure)
+    return plot_curve(results, names=_names(plan), variable=figure.get("variable"))
+
+
 def _analysis(plan, figure):
     return next(item for item in plan["analyses"] if item["id"] == figure["analysis"])
 
@@ -153,6 +160,7 @@ _KINDS = {
     "roc": roc,
     "mediation": mediation,
     "harmonisation": harmonisation,
+    "specification_curve": specification_curve,
 }
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import pandas as pd
 from glymflow.io import read_tsv, write_tsv
 from glymflow.stats.analyses import adjust_families, run_analysis
 from glymflow.stats.harmonise import harmonise_plan
-from glymflow.stats.sensitivity import cohort_tables
+from glymflow.stats.sensitivity import AS_GIVEN, cohort_tables
 from glymflow.study.cohort_table import read_cohort
 from glymflow.study.plan import FLOW, HARMONISED, load_plan, paths_by_id, variable_names
 from glymflow.study.selection import select_participants
@@ -30,8 +30,10 @@ def main(*, cohort, plan, stats, alps=None, combine="mean"):
     plan = load_plan(plan)
     cohort = read_cohort(cohort)
     specifications = None
-    if alps and any(analysis["kind"] == "sensitivity" for analysis in plan["analyses"]):
-        specifications = cohort_tables(cohort, read_tsv(alps), combine=combine)
+    if any(analysis["kind"] == "sensitivity" for analysis in plan["analyses"]):
+        specifications = {AS_GIVEN: cohort}
+        if alps:
+            specifications = cohort_tables(cohort, read_tsv(alps), combine=combine)
     table, flow = select_participants(cohort, plan)
     paths, flows, results = paths_by_id(stats), [flow], {}
     harmonised = harmonise_plan(table, plan)

@@ -9,6 +9,7 @@ Modules
   charts.
 - `study`: scatter, forest, ROC curves and mediation of a study plan. Each printed number is one of
   the results of the analysis; a fitted line and its band are drawn only.
+- `curve`: the specification curve of a sensitivity analysis.
 - `harmonisation`: measures by site, before and after `harmonise`.
 - `raw_data`: mosaics of slices with the edge of the brain mask, motion, lost slices, directions.
 - `slices`: ROIs on colour FA, the template's outline on FA, lesions and their frequency.

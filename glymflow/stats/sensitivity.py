@@ -1,4 +1,4 @@
-"""One analysis under many ways of measuring: the specification curve (`kind: sensitivity`)."""
+"""One analysis under many choices: multiverse and specification curve (`kind: sensitivity`)."""
 
 from __future__ import annotations
 
@@ -11,19 +11,29 @@ from glymflow.cohort.participants import KEYS
 from glymflow.io import InputFault
 from glymflow.stats.common import joined, tidy
 from glymflow.study.cohort_table import merge_cohort
+from glymflow.study.plan import plan_schema, variable_names
 from glymflow.study.selection import select_participants
 
 COLUMNS = [
-    *("variable", "row", "specification", "roi_set", "frame", "qc", "primary", "of", "event"),
+    *("variable", "row", "specification", "roi_set", "frame", "qc", "covariates", "harmonised"),
+    *("primary", "of", "event"),
     *("n", "missing", "test", "contrast", "statistic_name", "statistic", "df", "df_error", "p"),
     *("estimate_name", "estimate", "estimate_low", "estimate_high", "effect_name", "effect"),
     *("effect_low", "effect_high", "count", "same_direction", "below_alpha", "confidence", "note"),
 ]
+AS_GIVEN = ("as given", "as given")  # ROI set and frame of a cohort table without alps.tsv
 USES_SPECIFICATIONS = True  # `run` is given the cohort tables of all ROI sets and frames
 # a ROI in a lesion has the code roi_lesion or roi_in_lesion
 NO_OVERLAP = {"column": "lesion_share", "above": 0, "reason": "a ROI lies in a lesion"}
 QC = {"pass": ["pass"], "warn": ["pass", "warn"], "all": ["pass", "warn", "fail"]}
+CHOICES = ["roi_set", "frame", "qc", "covariates", "harmonised"]  # what a specification is
 NO_EFFECT = {"odds ratio": 1.0, "area under the curve": 0.5}  # else 0
+# names of estimates that can be compared: with and without covariates
+SAME_UNIT = {
+    "adjusted mean difference": "mean difference",
+    "partial Pearson r": "Pearson r",
+    "partial Spearman r": "Spearman r",
+}
 ALPHA = 0.05
 
 
@@ -70,8 +80,9 @@ def run(
     specifications : dict of (str, str) to DataFrame
         From `cohort_tables`.
     """
-    keys = ("roi_sets", "frames", "qc", "variables")
+    keys = ("roi_sets", "frames", "qc", "variables", "covariates", "harmonise")
     options = {key: analysis[key] for key in keys if key in analysis}
+    plan = plan.get("unharmonised", plan)  # each specification is harmonised by itself
     return sensitivity(specifications or {}, plan=plan, of=analysis["of"], **options)
 
 
@@ -84,8 +95,10 @@ def sensitivity(
     frames: Sequence[str] | None = None,
     qc: Sequence[str] | None = None,
     variables: Sequence[str] | None = None,
+    covariates: Sequence[Sequence[str]] | None = None,
+    harmonise: Sequence[str] | None = None,
 ) -> pd.DataFrame:
-    """Repeat an analysis for each ROI set, frame and choice of scans, and sum up what holds.
+    """Repeat an analysis under each combination of choices, and sum up what holds (multiverse).
 
     Parameters
     ----------
@@ -102,15 +115,20 @@ def sensitivity(
         passed; and those with a warning; and those that failed. By default plan, pass and all.
     variables : list of str, optional
         Only these of the analysis' variables.
+    covariates : list of list of str, optional
+        Sets of covariates beside the plan's own: they replace `covariates` of the analysis or,
+        of a regression, its predictors other than `variables`.
+    harmonise : list of {"combat", "none"}, optional
+        With and without the plan's `harmonise`; by default as the plan says.
 
     Returns
     -------
     DataFrame
         `COLUMNS`: rows "specification" (`primary` for the plan's own; `qc` "plan+pass" where both
-        let in the same scans, which then count once), and "summary" for each
-        variable: `count` specifications with a result, the share of them in the `same_direction` as
-        the primary and `below_alpha` (p < 0.05, not corrected: the specifications are not
-        independent), and median, lowest and highest estimate.
+        let in the same scans, which then count once; `covariates` and `harmonised` in words), and
+        "summary" for each variable: `count` specifications with a result, the share of them in the
+        `same_direction` as the primary and `below_alpha` (p < 0.05, not corrected: the
+        specifications are not independent), and median, lowest and highest estimate.
 
     References
     ----------
@@ -121,20 +139,21 @@ def sensitivity(
         analysis = _planned(plan, of)
         if not specifications:
             raise InputFault("there are no measures of other ROI sets or frames")
+        sets = _covariate_sets(plan, analysis, variables, covariates)
+        own = "combat" if "harmonise" in plan else "none"
         rows = []
         for pair, rule, table in _specified(specifications, plan, roi_sets, frames, qc):
-            rows += _one(pair, rule, table, plan, analysis, variables)
+            about = {"roi_set": pair[0], "frame": pair[1], "qc": rule, "of": of}
+            planned = "plan" in rule.split("+") and pair == next(iter(specifications))
+            for how in harmonise or [own]:
+                rows += _one(table, plan, sets, how, about, variables, planned and how == own)
     except InputFault as fault:
         return tidy([{"row": "summary", "of": of, "note": f"no analysis: {fault}"}], COLUMNS)
     if not rows:
         note = "no analysis: no such specification, or none of these variables in it"
         return tidy([{"row": "summary", "of": of, "note": note}], COLUMNS)
-    primary = next(iter(specifications))
-    for row in rows:
-        as_planned = "plan" in row["qc"].split("+")
-        row["primary"] = as_planned and (row["roi_set"], row["frame"]) == primary
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    order = frame[["roi_set", "frame", "qc"]].apply(tuple, axis=1)
+    order = frame[CHOICES].apply(tuple, axis=1)
     for name, part in frame.groupby("variable"):  # a fit that failed does not say its event
         known = part["event"].dropna().unique()
         if len(known) == 1:
@@ -158,6 +177,9 @@ def _specified(specifications, plan, roi_sets, frames, qc):
     for (roi_set, frame), table in specifications.items():
         if (roi_sets and roi_set not in roi_sets) or (frames and frame not in frames):
             continue
+        if "qc_status" not in table:  # a ready table without quality control
+            yield (roi_set, frame), "plan", select_participants(table, plan)[0]
+            continue
         selected = {}
         for rule in qc or ("plan", "pass", "all"):
             allowed = QC.get(rule, own)
@@ -172,19 +194,67 @@ def _specified(specifications, plan, roi_sets, frames, qc):
             yield (roi_set, frame), "+".join(rule for rule, _ in same), same[0][1]
 
 
-def _one(pair, rule, table, plan, analysis, variables):
-    from glymflow.stats.analyses import run_analysis
+def _covariate_sets(plan, analysis, variables, covariates):
+    """Return [(text, analysis with these covariates)], the plan's own first."""
+    keys = plan_schema()["$defs"]["analyses"][analysis["kind"]]["properties"]
+    key = next((key for key in ("covariates", "predictors") if key in keys), None)
+    own = list(analysis.get(key, [])) if key else []
+    if covariates is None:
+        interest = own[:0] if key == "covariates" else list(variables or own)
+        text = [name for name in own if name not in interest]
+        return [(_words(text, plan), analysis)]
+    if key is None:
+        raise InputFault(f"the kind {analysis['kind']} has no covariates")
+    if key == "predictors" and not variables:
+        raise InputFault("covariates of a regression need `variables`: the predictors that stay")
+    stay = list(variables) if key == "predictors" else []
+    found = {tuple(name for name in own if name not in stay): analysis}
+    for names in covariates:
+        kept = tuple(name for name in names if name not in stay)
+        found.setdefault(
+            kept, {**analysis, key: [*stay, *kept]} if stay or kept else _bare(analysis)
+        )
+    return [(_words(names, plan), changed) for names, changed in found.items()]
 
-    results, _ = run_analysis(table, plan, analysis)
-    tests = results[results["row"] == "test"]
-    if variables:
-        tests = tests[tests["variable"].isin(variables)]
-    about = {"row": "specification", "roi_set": pair[0], "frame": pair[1], "qc": rule}
-    about["of"] = analysis["id"]
-    return [
-        {**{key: row[key] for key in COLUMNS if key in row}, **about}
-        for row in tests.to_dict("records")
-    ]
+
+def _bare(analysis):
+    return {key: value for key, value in analysis.items() if key != "covariates"}
+
+
+def _words(names, plan):
+    return ", ".join(plan["variables"][name].get("label", name) for name in names) or "none"
+
+
+def _one(table, plan, sets, how, about, variables, planned):
+    """Make the analysis under each set of covariates, on these rows, harmonised or not."""
+    from glymflow.stats.analyses import run_analysis
+    from glymflow.stats.harmonise import harmonise_plan
+
+    about = {**about, "row": "specification", "harmonised": "ComBat" if how == "combat" else "no"}
+    fault, rows = "", []
+    try:
+        if how == "combat":
+            found = harmonise_plan(table, plan)
+            if found is None:
+                raise InputFault("the plan has no 'harmonise'")
+            table, plan = found.table, found.plan
+    except InputFault as error:
+        fault = str(error)
+    for place, (text, analysis) in enumerate(sets):
+        own = {**about, "covariates": text, "primary": planned and place == 0}
+        if fault:
+            names = variables or variable_names(analysis)[:1]
+            rows += [{**own, "variable": name, "note": f"no test: {fault}"} for name in names]
+            continue
+        results, _ = run_analysis(table, plan, analysis)
+        tests = results[results["row"] == "test"]
+        if variables:
+            tests = tests[tests["variable"].isin(variables)]
+        rows += [
+            {**{key: row[key] for key in COLUMNS if key in row}, **own}
+            for row in tests.to_dict("records")
+        ]
+    return rows
 
 
 def _summaries(frame, of):
@@ -194,7 +264,7 @@ def _summaries(frame, of):
     for (name, event), part in frame.groupby(["variable", events], sort=False, dropna=False):
         key = "estimate" if part["estimate"].notna().any() else "effect"
         values = part[key].astype(float)
-        named = part[f"{key}_name"].dropna()
+        named = part[f"{key}_name"].dropna().replace(SAME_UNIT)
         row = {"variable": name, "event": event or None, "row": "summary", "of": of}
         row["count"] = int(values.notna().sum())
         notes = [f"{row['count']} of {len(part)} specifications have a result"]

@@ -377,6 +377,8 @@ def _reference_faults(plan):
         if analysis["id"] in (FLOW, HARMONISED):
             name = analysis["id"]
             faults.append(f"analyses: the id '{name}' is reserved for results/stats/{name}.tsv")
+        if "combat" in analysis.get("harmonise", []) and "harmonise" not in plan:
+            faults.append(f"{analysis['id']}.harmonise: combat needs the plan's 'harmonise'")
         if "of" in analysis:
             kinds = {item["id"]: item["kind"] for item in plan["analyses"]}
             if kinds.get(analysis["of"]) in (None, analysis["kind"]):

@@ -10,7 +10,9 @@ SCANS = {
     "pass": "without any flag",
     "warn": "with warnings",
     "all": "failed ones too",
+    "no_overlap": "no ROI in a lesion",
 }
+VARIED = {"covariates": "Covariates", "harmonised": "Harmonised"}  # columns where they differ
 
 
 def planned(results, plan, analysis, table):
@@ -39,7 +41,16 @@ def specification_table(results, *, variables, title="", footnote=""):
     Table
     """
     interval = percent_ci(results)
-    header = ["Specification", "Scans", "n", f"Estimate ({interval})", f"Effect size ({interval})"]
+    listed = results[results["row"] == "specification"]
+    varied = [key for key in VARIED if listed[key].nunique() > 1] if "covariates" in listed else []
+    header = [
+        "Specification",
+        "Scans",
+        *(VARIED[key] for key in varied),
+        "n",
+        f"Estimate ({interval})",
+        f"Effect size ({interval})",
+    ]
     table = Table(title, [*header, "p"])
     keys = results[["variable", "event"]].drop_duplicates().to_dict("records")
     for key in keys:
@@ -48,14 +59,22 @@ def specification_table(results, *, variables, title="", footnote=""):
             continue
         label = label_of(key["variable"], variables)
         label += f" ({level_text(key['event'])})" if there(key["event"]) else ""
-        table.rows.append((0, label, "", [""] * 5))
+        table.rows.append((0, label, "", [""] * (5 + len(varied))))
         for row in part[part["row"] == "specification"].to_dict("records"):
             mark = "*" if str(row["primary"]).lower() in ("true", "1", "1.0") else ""
             n = str(int(row["n"])) if there(row["n"]) else MISSING
             scans = " = ".join(SCANS[rule] for rule in row["qc"].split("+"))
-            cells = [scans, n, _value(row, "estimate"), _value(row, "effect")]
+            cells = [
+                scans,
+                *(row[key] for key in varied),
+                n,
+                _value(row, "estimate"),
+                _value(row, "effect"),
+            ]
             cells.append(format_p(row["p"]))
-            table.rows.append((1, f"{row['roi_set']}, {row['frame']}", mark, cells))
+            table.rows.append(
+                (1, ", ".join(dict.fromkeys([row["roi_set"], row["frame"]])), mark, cells)
+            )
     table.footnotes = [("*", "The plan's own specification.")] if len(table.rows) else []
     tests = ", ".join(dict.fromkeys(results["test"].dropna()))
     if tests:

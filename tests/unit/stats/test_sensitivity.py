@@ -10,9 +10,11 @@ import yaml
 
 from glymflow.io import InputFault, read_tsv, write_tsv
 from glymflow.stats.analyses import run_analysis
-from glymflow.stats.sensitivity import COLUMNS, cohort_tables, sensitivity
+from glymflow.stats.harmonise import harmonise_plan
+from glymflow.stats.sensitivity import AS_GIVEN, COLUMNS, cohort_tables, sensitivity
 from glymflow.study.cohort_table import merge_cohort
 from glymflow.study.plan import load_plan
+from glymflow.study.selection import select_participants
 
 ROOT = Path(__file__).parents[3]
 SHIFT = {("set1", "scanner"): 0.0, ("set1", "fibre"): 0.5, ("set2", "scanner"): -9.0}
@@ -227,3 +229,97 @@ def test_without_overlap_of_a_region_and_a_lesion(cohort, alps):
     assert counts["plan"].tolist() == [22]
     assert counts["no_overlap"].tolist() == [20]
     assert rows[rows["primary"].astype(bool)].qc.tolist() == ["plan"]
+
+
+MULTIVERSE = {
+    **PLAN,
+    "harmonise": {"site": "scanner", "measures": ["alps"]},
+    "variables": {**PLAN["variables"], "site": {"type": "categorical", "column": "scanner",
+                                                "levels": ["x", "y"], "label": "Scanner"}},
+}  # fmt: skip
+
+
+@pytest.fixture
+def sited(cohort, alps):
+    """Two scanners, the second 3 higher, both with members of both groups."""
+    scanner = np.repeat(["x", "y"], 12)
+    alps = alps.assign(alps_mean=alps["alps_mean"] + 3.0 * (np.repeat(scanner, 3) == "y"))
+    cohort = cohort.assign(scanner=scanner)
+    return cohort_tables(cohort, alps, combine="mean")
+
+
+def test_covariates_and_harmonisation_multiply(sited):
+    sets = [["age"], ["age", "site"], []]
+    found = sensitivity(
+        sited, plan=MULTIVERSE, of="main", variables=["alps"], covariates=sets,
+        harmonise=["combat", "none"], qc=["plan", "all"],
+    )  # fmt: skip
+    rows = found[found["row"] == "specification"]
+    assert len(rows) == 3 * 2 * 3 * 2
+    assert rows["specification"].is_unique
+    assert list(dict.fromkeys(rows["covariates"])) == ["none", "age", "age, Scanner"]
+    own = rows[rows["primary"].astype(bool)]
+    assert own[["roi_set", "frame", "qc", "covariates", "harmonised"]].to_numpy().tolist() == [
+        ["set1", "scanner", "plan", "none", "ComBat"]
+    ]
+    assert found.iloc[-1]["same_direction"] == (rows["estimate"] > 0).mean()
+    # each is the analysis made by itself
+    table = sited["set2", "scanner"]
+    changed = {**MULTIVERSE["analyses"][0], "covariates": ["age", "site"]}
+    single, _ = run_analysis(table, MULTIVERSE, changed)
+    test = single[(single["row"] == "test") & (single["variable"] == "alps")].iloc[0]
+    row = rows.query(
+        "roi_set == 'set2' and qc == 'all' and covariates == 'age, Scanner' and harmonised == 'no'"
+    ).iloc[0]
+    assert row["test"] == test["test"] == "ANCOVA"
+    assert row["p"] == test["p"]
+    # ComBat and the site as a covariate take the scanner off: both narrow the interval
+    widths = rows.assign(width=rows["estimate_high"] - rows["estimate_low"])
+    none = widths.query("covariates == 'none' and frame == 'fibre'").groupby("harmonised")["width"]
+    assert none.mean()["ComBat"] < 0.7 * none.mean()["no"]
+
+
+def test_predictors_of_a_regression(sited):
+    plan = {
+        **MULTIVERSE,
+        "analyses": [
+            {"id": "line", "kind": "linear_regression", "outcome": "alps",
+             "predictors": ["arm", "age"]}
+        ],
+    }  # fmt: skip
+    options = {"plan": plan, "of": "line", "qc": ["plan"], "roi_sets": ["set1"]}
+    found = sensitivity(sited, variables=["arm"], covariates=[[], ["arm", "site"]], **options)
+    rows = found[found["row"] == "specification"]
+    assert set(rows["variable"]) == {"arm"}
+    assert list(rows["covariates"]) == ["age", "none", "Scanner"] * 2
+    assert list(rows["primary"]) == [True] + [False] * 5
+    found = sensitivity(sited, covariates=[[]], **options)
+    assert "need `variables`" in found["note"].iloc[0]
+
+
+def test_what_cannot_be_harmonised_is_a_row_with_a_note(sited):
+    alone = {pair: table.assign(scanner=["z", *table["scanner"][1:]]) for pair, table in
+             sited.items()}  # fmt: skip
+    options = {"of": "main", "variables": ["alps"], "qc": ["all"], "harmonise": ["combat", "none"]}
+    found = sensitivity(alone, plan=MULTIVERSE, **options)
+    rows = found[found["row"] == "specification"]
+    assert rows["p"].notna().tolist() == [False, True] * 3
+    assert "site 'z' has 1 member" in rows["note"].iloc[0]
+
+
+def test_a_table_without_quality_control(cohort):
+    table = cohort.drop(columns=["qc_status", "roi_set", "frame"])
+    plan = {key: value for key, value in PLAN.items() if key != "qc"}
+    found = sensitivity({AS_GIVEN: table}, plan=plan, of="main", covariates=[["age"]])
+    rows = found[found["row"] == "specification"]
+    assert set(rows["qc"]) == {"plan"}
+    assert set(rows["covariates"]) == {"none", "age"}
+
+
+def test_a_harmonised_plan_is_harmonised_anew(sited):
+    table = sited["set1", "scanner"]
+    harmonised = harmonise_plan(select_participants(table, MULTIVERSE)[0], MULTIVERSE)
+    found, _ = run_analysis(harmonised.table, harmonised.plan, PLAN["analyses"][2], sited)
+    own, _ = run_analysis(harmonised.table, harmonised.plan, PLAN["analyses"][0])
+    test = own[(own["row"] == "test") & (own["variable"] == "alps")].iloc[0]
+    assert found[found["primary"].eq(True)]["p"].item() == pytest.approx(test["p"], rel=1e-12)
