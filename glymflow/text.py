@@ -42,6 +42,19 @@ def number(value, digits=2, scale=1.0, unit=""):
     return text.replace("-", "−") + unit
 
 
+def counted(count, word):
+    """Write a count with its noun, in the plural unless it is 1.
+
+    Examples
+    --------
+    >>> counted(1, "value"), counted(3, "value"), counted(2, "analysis")
+    ('1 value', '3 values', '2 analyses')
+    """
+    if count == 1:
+        return f"1 {word}"
+    return f"{count} {word.removesuffix('is') + 'es' if word.endswith('is') else word + 's'}"
+
+
 def natural_key(text):
     """Sort key under which ses-2 stands before ses-10."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]

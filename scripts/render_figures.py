@@ -102,20 +102,24 @@ def scatter(table, plan, figure, stats):
         names=_names(plan),
         colors=colors,
         covariates=analysis.get("covariates", []),
+        labels=(groups or {}).get("labels"),
     )
 
 
 def forest(table, plan, figure, stats):
     """Plot the ratios or coefficients of a regression."""
     results = _results(stats, figure)
-    return plot_forest(results[results["row"].isin(["test", "alternative"])], names=_names(plan))
+    rows = results[results["row"].isin(["test", "alternative", "level"])]
+    return plot_forest(rows, names=_names(plan), labels=_labels(plan))
 
 
 def roc(table, plan, figure, stats):
     """Plot ROC curves."""
-    models = _analysis(plan, figure).get("models", [])
+    analysis = _analysis(plan, figure)
+    models = analysis.get("models", [])
     names = {model["id"]: model.get("label", model["id"]) for model in models}
-    return plot_roc(_results(stats, figure), names={**_names(plan), **names})
+    labels = _labels(plan).get(analysis["outcome"], {})
+    return plot_roc(_results(stats, figure), names={**_names(plan), **names}, labels=labels)
 
 
 def mediation(table, plan, figure, stats):
@@ -145,6 +149,11 @@ def _analysis(plan, figure):
 
 def _results(stats, figure):
     return read_tsv(stats[figure["analysis"]], text=LEVELS)
+
+
+def _labels(plan):
+    """Return how the plan calls the levels of each variable."""
+    return {name: variable.get("labels", {}) for name, variable in plan["variables"].items()}
 
 
 def _names(plan):

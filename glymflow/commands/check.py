@@ -7,6 +7,7 @@ from glymflow.domains import DOMAINS
 from glymflow.io import InputFault
 from glymflow.study.plan import load_plan, plan_faults, study_outputs
 from glymflow.study.ready_table import read_ready_table
+from glymflow.text import counted
 from glymflow.workflow.config import config_faults, load_config, ready_table
 from glymflow.workflow.intake import index_cohort, intake_settings, unused_derivatives
 
@@ -69,13 +70,14 @@ def check_table(config):
     table, _ = read_ready_table(path)
     outputs = study_outputs(plan)
     facts = {
-        "cohort table": f"{path}: {len(table)} rows, {table.participant_id.nunique()} participants",
+        "cohort table": f"{path}: {counted(len(table), 'row')}, "
+        + counted(table.participant_id.nunique(), "participant"),
         "images": "none are looked for",
         **session_facts(plan, table),
         "study plan": config["study"],
         "results": ", ".join(
-            f"{len(ids) - (kind == 'stats')} {'analyses' if kind == 'stats' else kind}"
-            for kind, ids in outputs.items()
+            counted(len(outputs[kind]) - (kind == "stats"), word)
+            for kind, word in (("stats", "analysis"), ("tables", "table"), ("figures", "figure"))
         ),
     }
     print_plan(facts)

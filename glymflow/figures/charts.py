@@ -40,6 +40,10 @@ STYLE = {
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor"), INK),
     **dict.fromkeys(("xtick.color", "ytick.color"), INK),
 }
+# inches: a figure is not wider than the text of a page, so that nobody scales it and the type has
+# the same size however many panels there are
+PAGE = 7.0
+TALL = 34  # letters along the side of a panel
 MOST_INTERVALS = 40  # with more points than this, their intervals are a thicket
 MANY_POINTS = 500  # more points than this are drawn as pixels inside the vector figure
 
@@ -91,15 +95,17 @@ def plot_distribution(table, variables, *, column=None, order=None, labels=None,
     """
     names = {**LABELS, **(names or {})}
     members = _group_members(table, column, order, labels or {})
-    wide = min(3, len(variables))
+    width = max({1: 3.6, 2: 2.6}.get(len(variables), 2.3), 0.55 + 0.58 * len(members))
+    wide = max(min(3, len(variables), int(PAGE // width)), 1)
+    width = min(max(width, 0.7 + 0.8 * len(members)), PAGE / wide)
     rows = -(-len(variables) // wide)
-    width = max(3.6 if len(variables) == 1 else 2.6, 0.7 + 0.95 * len(members))
     with rc_context(STYLE):
         figure = Figure(figsize=(width * wide, 3.3 * rows), layout="constrained")
         axes = figure.subplots(rows, wide, squeeze=False).ravel()
         for ax, variable in zip(axes, variables, strict=False):
-            _plot_groups(ax, members, variable)
-            ax.set_ylabel(names.get(variable, variable.replace("_", " ")))
+            _plot_groups(ax, members, variable, int((width - 0.6) / len(members) / 0.068))
+            name = names.get(variable, variable.replace("_", " "))
+            ax.set_ylabel(textwrap.fill(name, TALL))
         for ax in axes[len(variables) :]:
             ax.set_axis_off()
     return figure
@@ -118,14 +124,15 @@ def _group_members(table, column, order, labels):
     return [(texts.get(g, g), table[groups == g]) for g in map(level_text, order)]
 
 
-def _plot_groups(ax, members, variable):
+def _plot_groups(ax, members, variable, letters):
     for place, (text, rows) in enumerate(members):
         rows = rows[rows[variable].notna()]
         color = GROUP_COLORS[place % len(GROUP_COLORS)] if len(members) > 1 else "#5B7083"
         _strip(ax, rows, variable, place, color)
+        text = textwrap.fill(text, min(max(letters, 5), 14), break_long_words=False)
         ax.annotate(
-            f"{textwrap.fill(text, 14)}\nn = {len(rows)}", (place, 0), xytext=(0, -6), va="top",
-            ha="center", xycoords=("data", "axes fraction"), textcoords="offset points",
+            f"{text}\nn = {len(rows)}", (place, 0), xytext=(0, -6), va="top", ha="center",
+            xycoords=("data", "axes fraction"), textcoords="offset points",
         )  # fmt: skip
     ax.set_xticks([])
     ax.set_xlim(-0.6, len(members) - 0.4)

@@ -4,16 +4,18 @@ Every number printed in a chart stands in the results of its analysis (`glymflow
 computed here, a fitted line and its band, is drawn only. Nothing here opens a file.
 """
 
+import math
 import textwrap
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from glymflow.figures.charts import GROUP_COLORS, INK, STYLE, soft_grid
+from glymflow.figures.charts import GROUP_COLORS, INK, PAGE, STYLE, TALL, soft_grid
 from glymflow.text import number
 
 WIDE = 3  # panels in a row
+STEP = 1.3  # from the direct path of a mediation to a mediator, and on to the next
 BOX = {"boxstyle": "round,pad=0.5", "facecolor": "#f3f4f6", "edgecolor": INK, "linewidth": 0.9}
 
 
@@ -28,8 +30,10 @@ def p_text(p):
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def plot_scatter(values, tests, *, names, colors=None, covariates=()):
-    """Plot pairs of variables with the fitted line, its 95 % band, and r and p of the analysis.
+def plot_scatter(values, tests, *, names, colors=None, covariates=(), labels=None):
+    """Plot pairs of variables with r and p of the analysis; Pearson's with line and 95 % band.
+
+    A rank correlation has no line: a straight one, of least squares, may contradict it.
 
     Parameters
     ----------
@@ -44,18 +48,21 @@ def plot_scatter(values, tests, *, names, colors=None, covariates=()):
     covariates : sequence of str
         Columns that were partialled out: the panels then show what is left of both variables,
         moved to their means.
+    labels : dict, optional
+        What to print for a group.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
+    labels = labels or {}
     tests, wide = _laid_out(tests)
     rows = -(-max(len(tests), 1) // wide)
     with rc_context(STYLE):
-        figure = Figure(figsize=(3.1 * wide, 3.0 * rows), layout="constrained")
+        figure = Figure(figsize=(min(3.4, PAGE / wide) * wide, 2.9 * rows), layout="constrained")
         axes = figure.subplots(rows, wide, squeeze=False).ravel()
         for ax, (_, test) in zip(axes, tests.iterrows(), strict=False):
-            _scatter_panel(ax, values, test, names, colors, list(covariates))
+            _scatter_panel(ax, values, test, names, colors, list(covariates), labels, wide)
         for ax in axes[len(tests) :]:
             ax.set_axis_off()
         members = [] if colors is None else list(colors.dropna().unique())
@@ -75,7 +82,7 @@ def _laid_out(tests):
     return tests, 2 if len(tests) == 4 else min(WIDE, max(len(tests), 1))
 
 
-def _scatter_panel(ax, values, test, names, colors, covariates):
+def _scatter_panel(ax, values, test, names, colors, covariates, labels, wide):
     horizontal, vertical = test["other"], test["variable"]
     if colors is not None and test["group"] in set(colors):
         values, colors = values[colors == test["group"]], None
@@ -88,19 +95,23 @@ def _scatter_panel(ax, values, test, names, colors, covariates):
         for place, member in enumerate(colors.dropna().unique()):
             mask = (colors.loc[rows.index] == member).to_numpy()
             color = GROUP_COLORS[place % len(GROUP_COLORS)]
-            ax.scatter(x[mask], y[mask], s=16, color=color, alpha=0.75, linewidths=0, label=member)
-    if len(x) > 2 and np.ptp(x) > 0:
+            label = labels.get(member, member)
+            ax.scatter(x[mask], y[mask], s=16, color=color, alpha=0.75, linewidths=0, label=label)
+    ranks = "Spearman" in str(test["estimate_name"])
+    if len(x) > 2 and np.ptp(x) > 0 and not ranks:
         _fit_line(ax, x, y)
     adjusted = " (adjusted)" if covariates else ""
-    ax.set_xlabel(textwrap.fill(names.get(horizontal, horizontal) + adjusted, 34))
-    ax.set_ylabel(textwrap.fill(names.get(vertical, vertical) + adjusted, 34))
+    across = {1: 40, 2: 36, 3: 26}[wide]  # letters
+    ax.set_xlabel(textwrap.fill(names.get(horizontal, horizontal) + adjusted, across))
+    ax.set_ylabel(textwrap.fill(names.get(vertical, vertical) + adjusted, TALL))
     if np.isfinite(test["p"]):
-        where = "" if test["group"] in ("all", None) else f"{test['group']}: "
-        sign = "ρ" if "Spearman" in str(test["estimate_name"]) else "r"
+        group = test["group"]
+        where = "" if group in ("all", None) else f"{labels.get(group, group)}: "
+        sign = "ρ" if ranks else "r"
         text = f"{where}{sign} = {number(test['estimate'], 3)}, {p_text(test['p'])}"
-        text += f", n = {int(test['n'])}"
+        text += f"{', ' if len(text) + 9 < across else chr(10)}n = {int(test['n'])}"
     else:
-        text = textwrap.fill(str(test["note"]), 40)
+        text = textwrap.fill(str(test["note"]), across)
     ax.set_title(text, loc="left")
     soft_grid(ax)
 
@@ -128,51 +139,88 @@ def _fit_line(ax, x, y):
     ax.plot(grid, line, color=INK, linewidth=1.2)
 
 
-def plot_forest(rows, *, names):
-    """Plot ratios, or coefficients, with their intervals, one line per predictor.
+def plot_forest(rows, *, names, labels=None):
+    """Plot ratios, or coefficients, with their intervals, one line per predictor or level of it.
 
     Parameters
     ----------
     rows : DataFrame
-        Rows "test" of a regression and, drawn hollow below them, rows "alternative"; `variable`,
-        `event`, `increment`, `estimate_name`, `estimate`, `estimate_low`, `estimate_high`, `p`.
+        Rows "test" of a regression and, drawn hollow below them, rows "alternative"; rows "level"
+        of predictors with three and more levels; `variable`, `method`, `event`, `level`,
+        `reference`, `increment`, `estimate_name`, `estimate`, `estimate_low`, `estimate_high`, `p`,
+        `note`.
     names : dict
         What to print for a variable.
+    labels : dict of str to dict, optional
+        What to print for the levels of a variable.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
+    main, notes = rows.loc[rows["row"] == "test", "method"].dropna(), _notes(rows)
+    main = main.iloc[0] if len(main) else None
     rows = rows[rows["estimate"].notna()]
+    if rows.empty:
+        return _without_model(notes)
     ratio = rows["estimate_name"].astype(str).str.contains("ratio").any()
-    keys = list(dict.fromkeys(zip(rows["variable"], rows["level"], strict=True)))
-    height = 0.9 + 0.42 * len(rows)
+    pairs = list(zip(rows["variable"], rows["level"].astype(object), strict=True))
+    keys = list(dict.fromkeys((name, one if isinstance(one, str) else "") for name, one in pairs))
+    methods = list(dict.fromkeys(rows["method"]))
     with rc_context(STYLE):
-        figure = Figure(figsize=(6.6, max(height, 1.8)), layout="constrained")
+        figure = Figure(
+            figsize=(PAGE, max(0.9 + 0.3 * len(rows) + 0.12 * len(keys), 1.6)), layout="constrained"
+        )
         ax = figure.subplots()
-        place, ticks, labels = 0.0, [], []
-        for key in keys:
-            mine = rows[[pair == key for pair in zip(rows["variable"], rows["level"], strict=True)]]
+        place, ticks, texts = 0.0, [], []
+        for name, level in keys:
+            mine = rows[[n == name and (one if isinstance(one, str) else "") == level
+                         for n, one in pairs]]  # fmt: skip
             ticks.append(place + 0.2 * (len(mine) - 1))
-            labels.append(_predictor(mine.iloc[0], names))
+            texts.append(_predictor(mine.iloc[0], names, (labels or {}).get(name, {})))
             for _, row in mine.iterrows():
-                _forest_line(ax, row, place)
+                _forest_line(ax, row, place, row["method"] == main)
                 place += 0.4
             place += 0.45
         ax.axvline(1 if ratio else 0, color=INK, linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
         if ratio:
             ax.set_xscale("log")
             _plain_log_ticks(ax, rows)
-        ax.set_yticks(ticks, labels)
+        ax.set_yticks(ticks, texts)
         ax.set_ylim(place, -0.6)
         ax.tick_params(axis="y", length=0)
-        ax.set_xlabel(f"{rows['estimate_name'].iloc[0]} (95% CI)" if len(rows) else "")
+        method = f", {methods[0]}" if methods != [main] and len(methods) == 1 else ""
+        ax.set_xlabel(f"{rows['estimate_name'].iloc[0]} ({_percent(rows)} CI){method}")
         soft_grid(ax, "x")
-        methods = list(dict.fromkeys(rows["method"]))
         if len(methods) > 1:
-            for style, method in zip(({"mfc": INK}, {"mfc": "white"}), methods, strict=False):
-                ax.plot([], [], "o", color=INK, label=method, **style)
-            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2, fontsize=8)
+            for method in methods:
+                color = GROUP_COLORS[0 if method == main else 1]
+                style = {"mfc": color if method == main else "white"}
+                ax.plot([], [], "o", color=color, label=method, **style)
+            figure.legend(loc="outside upper center", ncols=2, fontsize=8)
+    return figure
+
+
+def _percent(rows):
+    """Return the level of the intervals: 95%."""
+    known = rows["confidence"].dropna() if "confidence" in rows else []
+    return f"{100 * known.iloc[0] if len(known) else 95:g}%"
+
+
+def _notes(rows):
+    """Return why there is nothing to draw."""
+    notes = rows["note"].dropna() if "note" in rows else []
+    return list(dict.fromkeys(map(str, notes))) or ["the model could not be fitted"]
+
+
+def _without_model(notes):
+    """Say in place of a chart why there is none."""
+    text = "\n".join(textwrap.fill(note, 90) for note in notes[:3])
+    with rc_context(STYLE):
+        figure = Figure(figsize=(PAGE, 0.6 + 0.16 * text.count("\n")), layout="constrained")
+        ax = figure.subplots()
+        ax.set_axis_off()
+        ax.text(0.5, 0.5, text, ha="center", va="center", transform=ax.transAxes)
     return figure
 
 
@@ -190,30 +238,42 @@ def _plain_log_ticks(ax, rows):
     ax.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _predictor(row, names):
+def _predictor(row, names, labels):
     text = names.get(row["variable"], str(row["variable"]))
     if isinstance(row["level"], str):
-        text += f": {row['level']} vs {row['reference']}"
+        level, reference = (labels.get(row[key], row[key]) for key in ("level", "reference"))
+        text += f": {level} vs {reference}"
     elif "increment" in row and np.isfinite(row["increment"]) and row["increment"] != 1:
         text += f", per {row['increment']:g}"
     return textwrap.fill(text, 30)
 
 
-def _forest_line(ax, row, place):
-    main = row["row"] == "test"
+def _forest_line(ax, row, place, main):
     color = GROUP_COLORS[0] if main else GROUP_COLORS[1]
     low, high = row["estimate_low"], row["estimate_high"]
     ax.plot([low, high], [place, place], color=color, linewidth=1.4, solid_capstyle="butt")
     fill = color if main else "white"
     ax.plot(row["estimate"], place, "o", color=color, mfc=fill, markersize=5.5)
-    text = f"{row['estimate']:.3g} ({low:.3g}, {high:.3g})  {p_text(row['p'])}".replace("-", "−")
+    ratio = "ratio" in str(row["estimate_name"])
+    values = [
+        number(value, 2) if ratio else _short(value, low, high)
+        for value in (row["estimate"], low, high)
+    ]
+    text = f"{values[0]} ({values[1]}, {values[2]})  {p_text(row['p'])}"
     ax.annotate(
         text, (1.02, place), xycoords=("axes fraction", "data"), va="center", fontsize=8,
         annotation_clip=False,
     )  # fmt: skip
 
 
-def plot_roc(rows, *, names):
+def _short(value, low, high):
+    """Write a number of a line with the decimals that the width of its interval asks for."""
+    width = high - low
+    digits = min(max(2 - math.floor(math.log10(width)), 0), 6) if 0 < width < math.inf else 2
+    return number(value, digits)
+
+
+def plot_roc(rows, *, names, labels=None):
     """Plot ROC curves, one panel per event, with the area and its interval in the legend.
 
     Parameters
@@ -222,25 +282,36 @@ def plot_roc(rows, *, names):
         Results of an analysis `roc`: rows "curve" (drawn), "test" and "cross-validated" (printed).
     names : dict
         What to print for a marker or a model.
+    labels : dict, optional
+        What to print for a level of the outcome.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
+    labels = labels or {}
     curves = rows[rows["row"] == "curve"]
     events = list(dict.fromkeys(curves["event"]))
-    height = 4.1 + 0.45 * curves["variable"].nunique()
+    if not events:
+        return _without_model(_notes(rows))
+    wide = min(len(events), 3)
+    deep, width = -(-len(events) // wide), {1: 4.6, 2: 3.5, 3: PAGE / 3}[wide]
+    crossed = rows.loc[rows["row"] == "cross-validated", "variable"].nunique()
+    lines = (curves["variable"].nunique() + crossed) * (1 if wide == 1 else 2)
     with rc_context(STYLE):
-        figure = Figure(figsize=(3.6 * max(len(events), 1), height), layout="constrained")
-        axes = figure.subplots(1, max(len(events), 1), squeeze=False).ravel()
+        size = (width * wide, (0.9 * width + 0.95 + 0.15 * lines) * deep)
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(deep, wide, squeeze=False).ravel()
+        for ax in axes[len(events) :]:
+            ax.set_axis_off()
         for ax, event in zip(axes, events, strict=False):
             here = curves[curves["event"] == event]
             for place, marker in enumerate(dict.fromkeys(here["variable"])):
                 line = here[here["variable"] == marker]
                 color = GROUP_COLORS[place % len(GROUP_COLORS)]
                 dash = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))[place % 4]
-                title = textwrap.fill(names.get(marker, str(marker)), 40)
-                label = f"{title}\n{_area(rows, marker, event)}"
+                title = names.get(marker, str(marker))
+                label = _curve_label(title, _area(rows, marker, event), wide)
                 ax.plot(
                     1 - line["specificity"], line["sensitivity"], color=color, linestyle=dash,
                     linewidth=1.6, label=label,
@@ -248,20 +319,37 @@ def plot_roc(rows, *, names):
             ax.plot([0, 1], [0, 1], color="#9ca3af", linewidth=0.8, linestyle=(0, (4, 3)))
             ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), box_aspect=1, anchor="N")
             ax.set(xlabel="1 − specificity", ylabel="sensitivity")
-            ax.set_title(f"{event} against {line['against'].iloc[0]}", loc="left")
-            ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=7.5)
+            against = line["against"].iloc[0]
+            title = f"{labels.get(event, event)} against {labels.get(against, against)}"
+            ax.set_title(textwrap.fill(title, {1: 60, 2: 42, 3: 28}[wide]), loc="left")
+            below = {1: -0.1, 2: -0.14, 3: -0.22}[wide]
+            ax.legend(loc="upper center", bbox_to_anchor=(0.5, below), fontsize=8, handlelength=1.6)
             soft_grid(ax)
     return figure
 
 
+def _curve_label(title, areas, wide):
+    """Put a marker's name and its areas into a line, or into as many as a narrow panel needs."""
+    letters = {1: 62, 2: 42, 3: 28}[wide]
+    first = f"{title}: {areas[0]}" if areas else title
+    lines = [first] if len(first) <= letters else [*textwrap.wrap(title, letters), *areas[:1]]
+    more = [text if wide < 3 else text.replace("validated ", "validated\n") for text in areas[1:]]
+    return "\n".join([*lines, *more])
+
+
 def _area(rows, marker, event):
-    mine = rows[(rows["variable"] == marker) & (rows["event"] == event)]
-    text = []
+    """Return the areas of a marker: in the same data and, of a model, cross-validated."""
+    mine, texts = rows[(rows["variable"] == marker) & (rows["event"] == event)], []
     for kind, name in (("test", "AUC"), ("cross-validated", "cross-validated")):
         for _, row in mine[mine["row"] == kind].iterrows():
-            low, high = row["estimate_low"], row["estimate_high"]
-            text.append(f"{name} {row['estimate']:.2f} ({low:.2f}, {high:.2f})")
-    return "\n".join(text)
+            if not np.isfinite(row["estimate"]):
+                continue
+            value, *limits = (
+                number(row[key], 2) for key in ("estimate", "estimate_low", "estimate_high")
+            )
+            known = np.isfinite([row["estimate_low"], row["estimate_high"]]).all()
+            texts.append(f"{name} {value}" + (f" ({', '.join(limits)})" if known else ""))
+    return texts
 
 
 def plot_mediation(rows, *, names):
@@ -281,29 +369,36 @@ def plot_mediation(rows, *, names):
     paths = rows[(rows["row"] == "path") & rows["effect"].notna()]
     mediators = list(dict.fromkeys(paths.loc[paths["path"].isin(["a", "b"]), "variable"]))
     with rc_context(STYLE):
-        figure = Figure(figsize=(6.4, 1.9 + 1.3 * max(len(mediators), 1)), layout="constrained")
+        count = max(len(mediators), 1)
+        above, under = (count + 1) // 2, count // 2
+        top, low = STEP * above + 0.6, STEP * under + 0.65 + 0.2 * count
+        figure = Figure(figsize=(6.4, 0.9 * (top + low)), layout="constrained")
         ax = figure.subplots()
-        top = 1.1 * max(len(mediators), 1)
-        ax.set(xlim=(0, 10), ylim=(-0.85, top + 0.6))
+        ax.set(xlim=(0, 10), ylim=(-low, top))
         ax.set_axis_off()
         if not len(paths):
             ax.text(5, 0.5, "the paths could not be computed", ha="center")
             return figure
-        ends = {"from": (1.4, 0.2), "to": (8.6, 0.2)}
+        ends = {"from": (1.4, 0.1), "to": (8.6, 0.1)}
         _box(ax, ends["from"], names, paths["predictor"].iloc[0])
         _box(ax, ends["to"], names, paths["outcome"].iloc[0])
         for place, mediator in enumerate(mediators):
-            middle = (5, top - 1.1 * place)
+            # the second below the direct path, the third above the first: no arrow crosses a box
+            middle = (5, STEP * (1 + place // 2) * (-1 if place % 2 else 1) + 0.1)
             _box(ax, middle, names, mediator)
             mine = paths[paths["variable"] == mediator].set_index("path")
-            _arrow(ax, ends["from"], middle, f"a = {_path(mine.loc['a'])}", (3.0, "right"))
-            _arrow(ax, middle, ends["to"], f"b = {_path(mine.loc['b'])}", (7.0, "left"))
+            first, second = (f"{name} = {_path(mine.loc[name])}" for name in "ab")
+            share = 0.6 if place < 2 else 0.45
+            inside = count > 2 and not place  # the arrows of the third pass outside
+            share = 0.3 if inside else share
+            _arrow(ax, ends["from"], middle, first, share, inside=inside)
+            _arrow(ax, middle, ends["to"], second, 1 - share, inside=inside)
         whole = paths.set_index("path")
         _arrow(ax, ends["from"], ends["to"], "", None)
         direct, total = _path(whole.loc["c'"]), _path(whole.loc["c"])
         text = f"direct c' = {direct}\n(total c = {total})"
-        ax.text(5, 0.12, text, ha="center", va="top", fontsize=8)
-        ax.text(5, -0.85, _mediated(rows, mediators, names), ha="center", va="bottom", fontsize=8.5)
+        ax.text(5, 0.02, text, ha="center", va="top", fontsize=8)
+        ax.text(5, -low, _mediated(rows, mediators, names), ha="center", va="bottom", fontsize=8.5)
     return figure
 
 
@@ -331,11 +426,13 @@ def _box(ax, place, names, variable):
     ax.text(*place, text, ha="center", va="center", bbox=BOX, zorder=3)
 
 
-def _arrow(ax, start, end, text, label):
+def _arrow(ax, start, end, text, share, *, inside=False):
+    """Draw an arrow; its text lies beside it, on the outer side, at a share of its length."""
     style = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.1, "shrinkA": 46, "shrinkB": 46}
     ax.annotate("", xy=end, xytext=start, arrowprops=style, zorder=2)
-    if label:
-        place, side = label
-        share = (place - start[0]) / (end[0] - start[0])
-        height = start[1] + share * (end[1] - start[1])
-        ax.text(place, height + 0.14, text, ha=side, va="bottom", fontsize=8)
+    if text:
+        x, y = (a + share * (b - a) for a, b in zip(start, end, strict=True))
+        up = (1 if max(start[1], end[1], key=abs) > 0 else -1) * (-1 if inside else 1)
+        side = "right" if (x < 5) != inside else "left"
+        va = "bottom" if up > 0 else "top"
+        ax.text(x, y + 0.12 * up, text, ha=side, va=va, fontsize=8)

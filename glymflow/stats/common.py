@@ -106,7 +106,7 @@ def joined(*notes: object) -> str:
 def tidy(rows: list[dict], columns: Sequence[str]) -> pd.DataFrame:
     """Make the frame of results: counts are integers, notes are text or missing."""
     results = pd.DataFrame(rows, columns=columns)
-    counts = [name for name in ("n", "missing", "count") if name in columns]
+    counts = [name for name in ("n", "missing", "count", "adjusted_n") if name in columns]
     texts = [name for name in ("note", "correction") if name in columns]
     results = results.astype({**dict.fromkeys(counts, "Int64"), **dict.fromkeys(texts, "object")})
     if "note" in columns:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 COLUMNS = [
     *("variable", "row", "method", "group", "level", "n", "missing"),
     *("mean", "sd", "median", "q1", "q3", "minimum", "maximum", "count", "percent"),
-    *("adjusted_mean", "adjusted_se", "adjusted_low", "adjusted_high"),
+    *("adjusted_n", "adjusted_mean", "adjusted_se", "adjusted_low", "adjusted_high"),
     *("normality_test", "normality_statistic", "normality_p"),
     *("test", "contrast", "statistic_name", "statistic", "df", "df_error", "p", "p_adjusted"),
     *("correction", "estimate_name", "estimate", "estimate_low", "estimate_high"),
@@ -356,8 +356,13 @@ class _Covariates:
             )
         except NoResult as fault:
             return summaries, {**kept, "note": f"no test: {fault}"}, []
-        result["note"] = joined(*self.notes.values(), result["note"])
-        summaries = [row | mean for row, mean in zip(summaries, means, strict=True)]
+        known = {name: self.variables[name].get("label", name) for name in self.notes}
+        own = [f"covariate {known[name]}: {note}" for name, note in self.notes.items()]
+        result["note"] = joined(*own, result["note"])
+        sizes = [{"adjusted_n": int((group[complete] == member).sum())} for member in order]
+        summaries = [
+            row | size | mean for row, size, mean in zip(summaries, sizes, means, strict=True)
+        ]
         return summaries, {**kept, **result}, more
 
     def _present(self, group, order):

@@ -14,7 +14,7 @@ from glymflow.io import MISSING, InputFault
 from glymflow.study.plan import groups_of
 from glymflow.study.sessions import BASIS, BY_LABEL, BY_TIME, ORDER, order_sessions
 from glymflow.study.transforms import transformed
-from glymflow.text import level_text
+from glymflow.text import counted, level_text
 
 SYNTHETIC = "Synthetic data: invented from published summary statistics; nobody was measured."
 FLOW_COLUMNS = ["analysis", "step", "criterion", "group", "excluded", "missing", "left"]
@@ -47,7 +47,7 @@ def variable_values(table, name, variable):
     except InputFault as fault:
         return nothing, str(fault), ""
     column = variable.get("column", name)
-    note = f"{changed.sum()} values recoded" if changed.any() else ""
+    note = f"{counted(changed.sum(), 'value')} recoded" if changed.any() else ""
     if "instead" in variable:
         note = "; ".join(part for part in (note, _instead_note(variable)) if part)
     if variable["type"] == "categorical":

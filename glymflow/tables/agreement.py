@@ -34,7 +34,8 @@ def planned(results, plan, analysis, table):
     notes += kappa_note(results, variables)
     occasions = results.drop_duplicates("variable")
     notes += [
-        f"{label_of(row['variable'], variables)}: {row['occasions']}; {row['missing']} incomplete."
+        f"{label_of(row['variable'], variables)}: {_named(row['occasions'], ', ', variables)};"
+        f" {row['missing']} incomplete."
         for _, row in occasions.iterrows()
         if there(row["occasions"]) and there(row["missing"])
     ]
@@ -59,8 +60,15 @@ def _measure_rows(rows, variables):
     printed = [(0, label_of(name, variables), "", cells)]
     if len(bias) > 1:
         for (contrast, _), pair in zip(pairs, bias, strict=True):
-            printed.append((1, contrast, "", ["", "", *pair, "", ""]))
+            label = _named(contrast, " - ", variables, " − ")
+            printed.append((1, label, "", ["", "", *pair, "", ""]))
     return printed
+
+
+def _named(names, between, variables, joined=None):
+    """Write names of variables, or of sessions, as the plan calls them."""
+    texts = [label_of(name, variables) for name in str(names).split(between)]
+    return (joined or between).join(texts)
 
 
 def _pair_cells(part, decimals):

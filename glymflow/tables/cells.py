@@ -1,6 +1,7 @@
 """Cells of tables: numbers, p values, signs of effect sizes, names of tests, footnote marks."""
 
 import math
+from decimal import ROUND_HALF_UP, Decimal
 
 import pandas as pd
 
@@ -68,6 +69,33 @@ def format_p(p):
     if not there(p):
         return MISSING
     return "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def percent(value, digits=1):
+    """Write a percentage; what lies in the middle is rounded up, as SPSS does: 1 of 16 is 6.3%.
+
+    Examples
+    --------
+    >>> percent(6.25), percent(0.05), percent(100 / 3), percent(float("nan"))
+    ('6.3%', '0.1%', '33.3%', 'n/a')
+    """
+    if not there(value):
+        return MISSING
+    step = Decimal(1).scaleb(-digits)
+    return f"{Decimal(repr(float(value))).quantize(step, ROUND_HALF_UP)}%"
+
+
+def statistic_text(name, value):
+    """Write a statistic: sums of ranks as the whole or half numbers that they are, else 2 decimals.
+
+    Examples
+    --------
+    >>> statistic_text("U", 987.0), statistic_text("V", 12.5), statistic_text("t", -2.0)
+    ('987', '12.5', '−2.00')
+    """
+    if name in ("U", "V") and there(value) and float(2 * value).is_integer():
+        return number(value, 0 if float(value).is_integer() else 1)
+    return number(value, 2)
 
 
 def there(value):

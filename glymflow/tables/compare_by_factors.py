@@ -1,4 +1,4 @@
-"""The table of comparisons by factors: a block per variable, a row per factor: yes, no, p."""
+"""The table of comparisons by factors: a block per variable, rows per factor, or level of one."""
 
 from glymflow.tables.cells import TESTS, Marks, correction_note, fault_notes, label_of, there
 from glymflow.tables.compare_groups import (
@@ -16,16 +16,19 @@ DEFAULT_COLUMNS = ("p",)
 def planned(results, plan, analysis, table):
     """Format a planned table."""
     variables, columns = plan["variables"], table.get("columns", DEFAULT_COLUMNS)
-    header = ["Characteristic", "Yes", "No"] + [column_title(name, results) for name in columns]
+    # "Yes" and "No" say something of two levels only
+    two = all(len(variables[factor]["levels"]) == 2 for factor in analysis["factors"])
+    header = ["Characteristic", *(("Yes", "No") if two else ("Value",))]
+    header += [column_title(name, results) for name in columns]
     printed, marks = Table(table.get("title", table["id"]), header), Marks()
     for name in analysis["variables"]:
         variable = variables[name]
         unit = f", {variable['unit']}" if "unit" in variable else ""
-        blank = [""] * (2 + len(columns))
+        blank = [""] * (len(header) - 1)
         printed.rows.append((0, label_of(name, variables) + unit, "", blank))
         for factor in analysis["factors"]:
             rows = results[(results["variable"] == name) & (results["factor"] == factor)]
-            printed.rows += _factor_rows(rows, variables, name, factor, columns, marks)
+            printed.rows += _factor_rows(rows, variables, name, factor, columns, marks, two)
     tests = results[results["row"] == "test"]
     shown = {"parametric": "mean ± SD", "rank": "median [Q1, Q3]"}
     kinds = [shown[method] for method in shown if method in set(tests["method"])]
@@ -42,8 +45,8 @@ def planned(results, plan, analysis, table):
     return printed
 
 
-def _factor_rows(rows, variables, name, factor, columns, marks):
-    """One row of a factor of two levels (event, other); else a row for each level below it."""
+def _factor_rows(rows, variables, name, factor, columns, marks, two):
+    """One row of a factor, yes and no, if all have two levels; else a row for each level below."""
     test = rows[rows["row"] == "test"].iloc[0]
     summaries = rows[rows["row"] == "summary"]
     by_level = {str(row["group"]): row.to_dict() for _, row in summaries.iterrows()}
@@ -53,11 +56,11 @@ def _factor_rows(rows, variables, name, factor, columns, marks):
     tail = [test_cell(test, column, decimals) for column in columns]
     mark = marks.of(TESTS.get(test["test"], test["test"])) if there(test["test"]) else ""
     label, names = label_of(factor, variables), entry.get("labels", {})
-    if len(cells) == 2:
+    if two:
         event = entry.get("event", entry["levels"][-1])
         other = next(level for level in entry["levels"] if level != event)
         plain = event in ("yes", "true", "1")  # "Smoking", but "Sex: F"
         label = names.get(event, label if plain else f"{label}: {event}")
         return [(1, label, mark, [cells[event], cells[other], *tail])]
-    levels = [(2, names.get(k, k), "", [cells[k], *[""] * (1 + len(tail))]) for k in cells]
-    return [(1, label, mark, ["", "", *tail]), *levels]
+    levels = [(2, names.get(k, k), "", [cells[k], *[""] * len(tail)]) for k in cells]
+    return [(1, label, mark, ["", *tail]), *levels]

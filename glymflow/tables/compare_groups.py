@@ -11,6 +11,8 @@ from glymflow.tables.cells import (
     common_decimals,
     format_p,
     label_of,
+    percent,
+    statistic_text,
     there,
 )
 from glymflow.tables.equivalence import equivalence_notes
@@ -82,7 +84,7 @@ def group_table(
     """
     labels = labels or {}
     names = {member: labels.get(member, member) for member in order}
-    sizes = {member: _group_size(results, member) for member in order}
+    sizes = _model_sizes(results, order) or {m: _group_size(results, m) for m in order}
     header = ["Characteristic", *(f"{names[m]} (n = {sizes[m]})" for m in order)]
     table = Table(title, header + [column_title(column, results) for column in columns])
     marks = Marks()
@@ -92,6 +94,8 @@ def group_table(
         mark = marks.of(TESTS.get(test["test"], test["test"])) if there(test["test"]) else ""
         variable = variables.get(name, {})
         decimals = variable.get("decimals", common_decimals(summaries["sd"]))
+        if values == "adjusted" and summaries["adjusted_se"].notna().any():
+            decimals = adjusted_decimals(summaries["adjusted_se"], decimals)
         cells = [
             _post_hoc_cell(rows) if column == "post_hoc" else test_cell(test, column, decimals)
             for column in columns
@@ -113,6 +117,34 @@ def _group_size(results, member):
     rows = results[(results["row"] == "summary") & (results["group"].astype(str) == member)]
     sizes = (rows["n"] + rows["missing"]).dropna()
     return int(sizes.iloc[0]) if len(sizes) else MISSING
+
+
+def _model_sizes(results, order):
+    """Members of each group in the analysis of covariance, if it is one and the same of all rows.
+
+    None otherwise, and where nobody was left out of it.
+    """
+    models = _models(results)
+    tests = results[results["row"] == "test"]
+    if not len(models) or len(models) < len(tests):
+        return None
+    sizes = [{m: counts.get(m, 0) for m in order} for counts in models.values()]
+    return sizes[0] if all(one == sizes[0] for one in sizes) else None
+
+
+def _models(results):
+    """Return the members of each group in the analysis of covariance of each variable."""
+    rows = results[(results["row"] == "summary") & results["adjusted_n"].notna()]
+    models = {}
+    for row in rows.to_dict("records"):
+        models.setdefault(row["variable"], {})[str(row["group"])] = int(row["adjusted_n"])
+    return models
+
+
+def adjusted_decimals(errors, decimals):
+    """Return the decimals of adjusted mean ± SE: those of mean ± SD unless an SE would be 0."""
+    shown = [float(f"{error:.{decimals}f}") for error in errors.dropna()]
+    return decimals if all(shown) else common_decimals(errors)
 
 
 def column_title(column, results):
@@ -170,8 +202,7 @@ def summary_cell(row, rank, decimals, values="observed"):
 def _count(row):
     if row is None or not there(row["count"]):
         return MISSING
-    percent = f"{row['percent']:.1f}%" if there(row["percent"]) else MISSING
-    return f"{int(row['count'])} ({percent})"
+    return f"{int(row['count'])} ({percent(row['percent'])})"
 
 
 def test_cell(test, column, decimals):
@@ -184,17 +215,18 @@ def test_cell(test, column, decimals):
         df = [f"{test[key]:.4g}" for key in ("df", "df_error") if there(test.get(key))]
         sign = STATISTICS[test["statistic_name"]]
         freedom = f"({', '.join(df)})" if df else ""
-        return f"{sign}{freedom} = {number(test['statistic'], 2)}"
+        return f"{sign}{freedom} = {statistic_text(test['statistic_name'], test['statistic'])}"
     if not there(test[column]):
         return DASH if there(test["p"]) else MISSING
     sign = SIGNS[test[f"{column}_name"]][0]
     scale = 100 if sign == "RD" else 1
     digits = 1 if sign == "RD" else decimals if column == "estimate" else 2
-    digits += sign == "OR" and 0 < test[column] < 0.1
-    value, low, high = (
-        number(scale * test[key], digits) for key in (column, f"{column}_low", f"{column}_high")
-    )
-    return f"{sign} = {value} ({low}, {high})"
+    values = [scale * test[key] for key in (column, f"{column}_low", f"{column}_high")]
+    if sign == "OR":
+        value, low, high = (number(v, 2) if not 0 < v < 0.005 else "<0.01" for v in values)
+    else:
+        value, low, high = (number(v, digits) for v in values)
+    return f"{sign} = {value} ({low}, {high})".replace("= <", "<")
 
 
 def _post_hoc_cell(rows):
@@ -212,6 +244,7 @@ def _more_notes(results, variables, order, names, columns, values, covariates):
         notes.append(text + "sums of squares are the same).")
     if adjusted.any() and values == "adjusted":
         notes.append("Where it is made, values are adjusted mean ± SE (standard error).")
+    notes += _model_notes(results, variables, order, names)
     pairs = results[results["row"] == "post_hoc"]
     if "post_hoc" in columns and len(pairs):
         contrasts = [
@@ -224,6 +257,21 @@ def _more_notes(results, variables, order, names, columns, values, covariates):
         ]
         notes.append(f"Pairwise p: {', '.join(contrasts)} ({'; '.join(how)}).")
     return [("", note) for note in notes]
+
+
+def _model_notes(results, variables, order, names):
+    """Say who of each group is not in an analysis of covariance for a value that is missing."""
+    said = {}
+    for name, counts in _models(results).items():
+        lost = {member: _group_size(results, member) - counts.get(member, 0) for member in order}
+        if any(lost.values()):
+            text = ", ".join(f"{names[m]} {lost[m]} of {lost[m] + counts[m]}" for m in order)
+            said.setdefault(text, []).append(label_of(name, variables))
+    whole = _model_sizes(results, order) is not None
+    text = "Left out of the analysis of covariance for a missing value or covariate"
+    if whole and said:
+        return [f"{text}: {next(iter(said))}. n counts the others."]
+    return [f"{text}, {' and '.join(found)}: {counts}." for counts, found in said.items()]
 
 
 def _notes(results, variables, order, names, columns, summary):
@@ -258,9 +306,33 @@ def _meanings(tests, columns):
     used = [
         tests[f"{column}_name"].dropna() for column in ("estimate", "effect") if column in columns
     ]
-    signs = [SIGNS[name] for name in dict.fromkeys(name for part in used for name in part)]
-    meanings = [f"{sign}: {meaning}" for sign, meaning in signs]
+    known = list(dict.fromkeys(name for part in used for name in part))
+    signs = [SIGNS[name] for name in known]
+    made = set(tests["test"].dropna())
+    meanings = [f"{SIGNS[name][0]}: {SIGNS[name][1]}{_variant(name, made)}" for name in known]
     return [*meanings, "CI: confidence interval"] if signs else []
+
+
+def _variant(name, made):
+    """Name the variant of an effect size or interval where there are several.
+
+    Parameters
+    ----------
+    name : str
+        As in the results.
+    made : set of str
+        The tests of the table.
+    """
+    if name == "Hedges g" and "Welch t" in made:
+        both = " (with Student's t test: pooled SD)" if "Student t" in made else ""
+        return f" by the root of the mean of both variances after Welch's t test{both}"
+    if name in ("eta squared", "partial eta squared"):
+        return " (limits from the noncentral F distribution)"
+    if name == "rank-biserial r":
+        return " (limits of Brunner and Munzel)"
+    if name == "Hodges-Lehmann shift":
+        return " (limits by the normal approximation of U)"
+    return ""
 
 
 def signs_note(tests, columns):

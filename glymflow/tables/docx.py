@@ -5,6 +5,8 @@ import zipfile
 from datetime import datetime
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every part of the file: the same table gives the same bytes
+LETTER, PADDING = 0.19, 0.45  # cm: a letter of 10 points, and the margins of a cell
+LEAST = 3.5  # cm: the first column is not made narrower
 WIDE = 5  # columns from which the page is turned
 
 
@@ -40,7 +42,7 @@ def to_docx(table):
     caption.add_run(table.title).bold = True
     caption.paragraph_format.space_after = Pt(4)
     caption.paragraph_format.keep_with_next = True
-    _grid(document, table)
+    _grid(document, table, section.page_width.cm - 4)
     for mark, text in table.footnotes:
         note = document.add_paragraph()
         note.paragraph_format.space_before = Pt(2)
@@ -54,12 +56,46 @@ def to_docx(table):
     return _dated(buffer.getvalue())
 
 
-def _grid(document, table):
+def column_widths(table, room):
+    """Return the width of each column: what its longest cell needs, the first one above all.
+
+    Parameters
+    ----------
+    table : glymflow.tables.render.Table
+    room : float
+        Width of the page without margins, cm.
+
+    Returns
+    -------
+    list of float
+        cm; together not more than `room`.
+    """
+    cells = [[label, *texts] for _, label, _, texts in table.rows]
+    indents = [0.5 * indent for indent, *_ in table.rows]
+    needed = []
+    for place, title in enumerate(table.columns):
+        # a header may break between words, a cell of numbers should not
+        longest = max(map(len, title.split()), default=1)
+        texts = [LETTER * len(row[place]) for row in cells]
+        if not place:
+            texts = [text + indent for text, indent in zip(texts, indents, strict=True)]
+        needed.append(max([LETTER * longest, *texts]) + PADDING)
+    if sum(needed) > room:  # labels are words and may break; numbers go before them
+        first = max(room - sum(needed[1:]), min(needed[0], LEAST))
+        rest = (room - first) / sum(needed[1:]) if len(needed) > 1 else 1.0
+        needed = [first, *(width * min(rest, 1.0) for width in needed[1:])]
+    return needed
+
+
+def _grid(document, table, room):
     """Add the table: rules above and under the header and at the end; it may be sorted, copied."""
     from docx.shared import Cm
 
     grid = document.add_table(rows=1 + len(table.rows), cols=len(table.columns))
-    grid.autofit = True
+    grid.autofit = False
+    for column, width in zip(grid.columns, column_widths(table, room), strict=True):
+        for cell in column.cells:
+            cell.width = Cm(width)
     for cell, text in zip(grid.rows[0].cells, table.columns, strict=True):
         cell.paragraphs[0].add_run(text).bold = True
     for row, (indent, label, mark, cells) in zip(grid.rows[1:], table.rows, strict=True):

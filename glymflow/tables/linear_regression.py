@@ -3,12 +3,12 @@
 from glymflow.tables.cells import DASH, MISSING, format_p, label_of, there
 from glymflow.tables.regression import (
     correction_note,
+    merged_rows,
     missing_note,
     noted,
     p_text,
     percent_ci,
     significant,
-    term_rows,
     with_interval,
 )
 from glymflow.tables.render import Table
@@ -63,15 +63,9 @@ def regression_table(results, *, variables, title="", columns=COLUMNS, footnote=
         "vif": "VIF",
     }
     table = Table(title, header + [titles[column] for column in columns])
-    alone = {label: row for _, label, row in term_rows(single, variables)}
-    inside = {label: row for _, label, row in term_rows(terms, variables)}
-    lines = [*term_rows(single, variables), *term_rows(terms, variables)]
-    for indent, label in dict.fromkeys((indent, label) for indent, label, _ in lines):
-        cells = []
-        if len(single):
-            row = alone.get(label)
-            cells += [_cell(row, "estimate"), _cell(row, "p")]
-        cells += [_cell(inside.get(label), column) for column in columns]
+    for indent, label, (alone, inside) in merged_rows([single, terms], variables):
+        cells = [_cell(alone, "estimate"), _cell(alone, "p")] if len(single) else []
+        cells += [_cell(inside, column) for column in columns]
         table.rows.append((indent, label, "", cells))
     table.footnotes = _notes(results, variables, single, model, terms)
     if footnote:

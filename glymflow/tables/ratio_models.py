@@ -3,12 +3,12 @@
 from glymflow.tables.cells import DASH, MISSING, format_p, label_of, there
 from glymflow.tables.regression import (
     correction_note,
+    merged_rows,
     missing_note,
     noted,
     p_text,
     percent_ci,
     ratio,
-    term_rows,
 )
 from glymflow.tables.render import Table
 from glymflow.text import number
@@ -43,12 +43,9 @@ def ratio_table(results, *, variables, name, title="", footnote="", notes=()):
         header += [f"{prefix}{percent_ci(results)}", f"{prefix}p"]
         header += [f"{prefix}adjusted p"] if rows["p_adjusted"].notna().any() else []
     table = Table(title, header)
-    laid = [{label: (i, row) for i, label, row in term_rows(rows, variables)} for _, rows in parts]
-    order = dict.fromkeys((i, label) for lines in laid for label, (i, _) in lines.items())
-    for indent, label in order:
+    for indent, label, found in merged_rows([rows for _, rows in parts], variables):
         cells = []
-        for (_, rows), lines in zip(parts, laid, strict=True):
-            row = lines.get(label, (0, None))[1]
+        for (_, rows), row in zip(parts, found, strict=True):
             cells += _cells(row, rows["p_adjusted"].notna().any())
         table.rows.append((indent, label, "", cells))
     table.footnotes = _notes(results, variables, terms, single, notes)

@@ -47,6 +47,38 @@ def term_rows(rows, variables):
     return lines
 
 
+def merged_rows(parts, variables):
+    """Lay out the rows of several models of the same predictors beside each other.
+
+    Parameters
+    ----------
+    parts : list of DataFrame
+        Rows of each model, as for `term_rows`; one that failed may lack the levels.
+    variables : dict
+        The plan's variables.
+
+    Returns
+    -------
+    list of (int, str, list)
+        Indent, label, and of each model the row of results or None.
+    """
+    names = dict.fromkeys(name for rows in parts for name in rows["variable"].unique())
+    lines = []
+    for name in names:
+        laid = [term_rows(rows[rows["variable"] == name], variables) for rows in parts]
+        known = [sum(there(row["level"]) for *_, row in one if row is not None) for one in laid]
+        fullest = max(zip(known, map(len, laid), laid, strict=True), key=lambda one: one[:2])[2]
+        for place, (indent, label, _) in enumerate(fullest):
+            found = [
+                next(
+                    (row for _, text, row in one[bool(place) :] if text == label or not place), None
+                )
+                for one in laid
+            ]
+            lines.append((indent, label, found))
+    return lines
+
+
 def significant(value, digits=3):
     """Write a number with so many digits that its size can be told: 0.00312, 12.3, 1235.
 
@@ -63,18 +95,18 @@ def significant(value, digits=3):
 
 
 def ratio(value):
-    """Write an odds ratio: three decimals, more for those near 0, none for large ones.
+    """Write an odds ratio: three decimals, none for large ones.
 
     Examples
     --------
-    >>> [ratio(value) for value in (1.6861, 0.0251, 2577.6, 3e-7, 4e6)]
-    ['1.686', '0.0251', '2578', '<0.001', '>9999']
+    >>> [ratio(value) for value in (1.6861, 0.0251, 577.6, 2577.6, 3e-7, 4e6)]
+    ['1.686', '0.025', '577.600', '2578', '<0.001', '>9999']
     """
     if not there(value):
         return MISSING
-    if value < 0.001 or value > 9999:
+    if value < 0.0005 or value > 9999:
         return "<0.001" if value < 1 else ">9999"
-    return significant(value) if value < 0.1 else number(value, 3 if value < 100 else 0)
+    return number(value, 3 if value < 1000 else 0)
 
 
 def with_interval(row, part, form):

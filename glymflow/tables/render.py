@@ -74,8 +74,9 @@ def to_html(table, *, page=True):
         row = "".join(f"<td>{esc(cell)}</td>" for cell in cells)
         css = ' class="level"' if indent else ""
         body.append(f'<tr{css}><th scope="row">{esc(label)}{mark}</th>{row}</tr>')
-    notes = " ".join(
-        (f"<sup>{esc(m)}</sup>" if m else "") + esc(text) for m, text in table.footnotes
+    notes = "<br/>\n".join(
+        " ".join((f"<sup>{esc(m)}</sup>" if m else "") + esc(text) for m, text in line)
+        for line in note_lines(table)
     )
     inner = "\n".join([*body, "</tbody>"])
     fragment = '<div class="glymflow-table">\n<table>\n'
@@ -87,6 +88,12 @@ def to_html(table, *, page=True):
         f"<title>{esc(table.title)}</title>\n<style>{STYLE}</style>\n</head>\n"
         f"<body>\n{fragment}</body>\n</html>\n"
     )
+
+
+def note_lines(table):
+    """Return the footnotes as lines: those with a mark on one, each other on one of its own."""
+    marked = [note for note in table.footnotes if note[0]]
+    return [*([marked] if marked else []), *([note] for note in table.footnotes if not note[0])]
 
 
 def to_latex(table):
@@ -104,11 +111,13 @@ def to_latex(table):
         first += rf"\textsuperscript{{{mark}}}" if mark else ""
         lines.append(" & ".join([first, *map(_latex, cells)]) + r" \\")
     lines += [r"\bottomrule", r"\end{tabular}", "", r"\smallskip", r"\footnotesize"]
-    lines += [
-        (rf"\textsuperscript{{{mark}}}" if mark else "") + _latex(text)
-        for mark, text in table.footnotes
+    notes = [
+        " ".join(
+            (rf"\textsuperscript{{{mark}}}" if mark else "") + _latex(text) for mark, text in line
+        )
+        for line in note_lines(table)
     ]
-    return "\n".join([*lines, r"\end{table}", ""])
+    return "\n".join([*lines, "\\par\n".join(notes), r"\end{table}", ""])
 
 
 _LATEX = {

@@ -43,7 +43,13 @@ def curve_table(results, *, variables, title="", footnote=""):
     """
     interval = percent_ci(results)
     adjusted = results["p_adjusted"].notna().any()
-    header = ["Marker", f"AUC ({interval})", "p", *(["adjusted p"] if adjusted else [])]
+    header = [
+        "Marker",
+        "n (events)",
+        f"AUC ({interval})",
+        "p",
+        *(["adjusted p"] if adjusted else []),
+    ]
     header += ["Cross-validated AUC", "Cut-off", "Sensitivity, %", "Specificity, %"]
     table = Table(title, header)
     keys = results[["event", "against"]].drop_duplicates().to_dict("records")
@@ -64,7 +70,8 @@ def curve_table(results, *, variables, title="", footnote=""):
             label = " − ".join(_bracketed(label_of(name, variables)) for name in (first, second))
             cells = [_area(row), format_p(row["p"])]
             cells += [format_p(row["p_adjusted"])] if adjusted else []
-            table.rows.append((indent, label, "", [*cells, *[DASH] * 4]))
+            count = str(int(row["n"])) if there(row.get("n")) else DASH
+            table.rows.append((indent, label, "", [count, *cells, *[DASH] * 4]))
     table.footnotes = _notes(results, variables, names)
     if footnote:
         table.footnotes.append(("", footnote))
@@ -87,7 +94,9 @@ def _area(row):
 
 
 def _cells(row, own, adjusted):
-    cells = [_area(row), format_p(row["p"])]
+    known = there(row["n"]) and there(row["count"])
+    cells = [f"{int(row['n'])} ({int(row['count'])})" if known else MISSING]
+    cells += [_area(row), format_p(row["p"])]
     cells += [format_p(row["p_adjusted"])] if adjusted else []
     crossed = own[own["row"] == "cross-validated"].to_dict("records")
     cells.append(_area(crossed[0]) if crossed else DASH)
@@ -111,10 +120,9 @@ def _notes(results, variables, names):
     outcome = label_of(results["outcome"].iloc[0], variables)
     notes = []
     for key in tests.drop_duplicates("event").to_dict("records"):
-        if there(key["event"]) and there(key["n"]):
+        if there(key["event"]):
             event = level_text(key["event"])
-            text = f"{outcome}: {names.get(event, event)}"
-            notes.append(f"{text}, {int(key['count'])} of {int(key['n'])}.")
+            notes.append(f"Event: {outcome}, {names.get(event, event)}.")
     used = "; ".join(dict.fromkeys(tests["test"].dropna()))
     if used:
         notes.append(

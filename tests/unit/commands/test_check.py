@@ -320,7 +320,7 @@ def test_a_ready_table(tmp_path, ready):
     assert (status, err) == (0, "")
     assert f"cohort table  {tmp_path / 'table.csv'}: 5 rows, 5 participants" in out
     assert "images        none are looked for" in out
-    assert "results       1 analyses, 1 tables, 0 figures" in out
+    assert "results       1 analysis, 1 table, 0 figures" in out
     assert "'hc' (1, is 'HC' meant?)" in out
     assert "'60,5' (line 5); the variable cannot be used; write a decimal point: 60.5" in out
     assert "'NA' (line 6)" in out

@@ -153,3 +153,11 @@ def test_nothing_measured(table):
     for plot in (charts.plot_sides, charts.plot_frames, charts.plot_alignment):
         charts.figure_bytes(plot(empty), "svg")
     charts.figure_bytes(charts.plot_distribution(empty, ["alps_mean"]), "svg")
+
+
+@pytest.mark.parametrize(("groups", "count"), [(1, 1), (2, 3), (3, 3), (5, 4)])
+def test_figures_fit_the_page_whatever_the_number_of_panels(table, groups, count):
+    table["group"] = [f"group {place % groups}" for place in range(len(table))]
+    figure = charts.plot_distribution(table, ["alps_mean"] * count, column="group")
+    assert figure.get_figwidth() <= charts.PAGE
+    assert len([ax for ax in figure.axes if ax.axison]) == count

@@ -57,7 +57,7 @@ class TestVariableValues:
         values, fault, note = variable_values(table, "age", variable)
         assert values.iloc[0] == 0.1 + 0.2
         assert values.isna().sum() == 2
-        assert (fault, note) == ("", "1 values recoded")
+        assert (fault, note) == ("", "1 value recoded")
         table = pd.DataFrame({"age": ["70", "89+", None]})
         variable = {"type": "continuous", "recode": {"89+": 89}}
         assert list(variable_values(table, "age", variable)[0][:2]) == [70, 89]

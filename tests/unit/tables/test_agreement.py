@@ -30,6 +30,10 @@ def test_each_pair_of_three_has_a_row(table, tmp_path):
     assert [indent for indent, *_ in made.rows] == [0, 1, 1, 1]
     assert made.rows[0][3][2:4] == ["", ""]
     assert all(cells[2] for _, _, _, cells in made.rows[1:])
+    assert labels(made)[1:] == [
+        "NIHSS − Age", "ALPS index − Age", "ALPS index − NIHSS",
+    ]  # fmt: skip
+    assert "Age: Age, NIHSS, ALPS index; 1 incomplete." in notes(made)
 
 
 def test_no_values_no_numbers(table, tmp_path):

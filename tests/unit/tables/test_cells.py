@@ -12,8 +12,24 @@ from glymflow.tables.cells import (
     format_p,
     interval_title,
     number,
+    percent,
+    statistic_text,
     with_interval,
 )
+
+
+def test_percentages_round_half_up():
+    """As SPSS does: 1 of 16 is 6.3%, as printed in table 4 of the sICH paper."""
+    assert [percent(100 * k / n) for k, n in ((1, 16), (3, 16), (1, 3), (0, 7), (7, 7))] == [
+        *("6.3%", "18.8%", "33.3%", "0.0%", "100.0%")
+    ]
+    assert percent(np.nan) == "n/a"
+
+
+def test_sums_of_ranks_are_whole_or_half_numbers():
+    found = [statistic_text(*one) for one in (("U", 987.0), ("V", 12.5), ("t", 2.0), ("H", 3.456))]
+    assert found == ["987", "12.5", "2.00", "3.46"]
+    assert statistic_text("U", np.nan) == "n/a"
 
 
 def test_format_p():

@@ -118,3 +118,62 @@ def test_decimals_follow_the_spread_or_the_plan(results):
     assert re.search(
         r"0\.00113 ± 0\.000\d\d", group_table(small, variables={}, order=["a", "b"]).rows[0][3][0]
     )
+
+
+def adjusted(lost, **options):
+    """A printed analysis of covariance; of whom `lost` (rows) the covariate is missing."""
+    rng = np.random.default_rng(5)
+    table = pd.DataFrame({"group": np.repeat(ORDER, [30, 20]), "age": rng.normal(60, 8, 50)})
+    table["score"] = 27 + 2 * (table["age"] - 60) + rng.normal(0, 1, 50)
+    table["skill"] = 2 * table["score"]
+    table.loc[lost, "age"] = -9
+    continuous = {"type": "continuous"}
+    variables = {
+        "score": {**continuous, "label": "Score"},
+        "skill": {**continuous, "label": "Skill"},
+    }
+    age = {**continuous, "label": "Age", "recode": {"-9": None}}
+    found = compare_groups(
+        table, variables=variables, group="group", order=ORDER, covariates={"age": age},
+        choice="parametric",
+    )  # fmt: skip
+    return group_table(
+        found, variables={**variables, "age": age}, order=ORDER, labels=LABELS, **options
+    )
+
+
+def test_an_analysis_of_covariance_counts_who_is_in_it():
+    table = adjusted([0, 1, 2, 40])
+    assert table.columns[1:3] == ["HC (n = 27)", "sICH (n = 19)"]
+    notes = " ".join(text for _, text in table.footnotes)
+    assert "missing value or covariate: HC 3 of 30, sICH 1 of 20. n counts the others." in notes
+    assert "Score: covariate Age: 4 values recoded." in notes
+    one = " ".join(text for _, text in adjusted([7]).footnotes)
+    assert "Score: covariate Age: 1 value recoded." in one
+    whole = adjusted([])
+    assert whole.columns[1:3] == ["HC (n = 30)", "sICH (n = 20)"]
+    assert not any("Left out" in text for _, text in whole.footnotes)
+
+
+def test_adjusted_means_keep_decimals_that_show_their_error():
+    cell = cells(adjusted([], values="adjusted"), "Score")[0]
+    assert re.fullmatch(r"\d+\.\d\d ± 0\.[1-9]\d", cell), cell  # not 27 ± 0
+
+
+def test_variants_of_effect_sizes_are_named():
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame({"group": np.repeat(ORDER, [30, 20]), "x": rng.normal(size=50)})
+
+    def notes(**options):
+        found = compare_groups(
+            table, variables={"x": {"type": "continuous"}}, group="group", order=ORDER, **options
+        )
+        made = group_table(found, variables={}, order=ORDER, columns=["estimate", "effect"])
+        return " ".join(text for _, text in made.footnotes)
+
+    welch = notes(choice="parametric", equal_variances=False)
+    assert "g: Hedges' g by the root of the mean of both variances after Welch's t test" in welch
+    assert "Hedges' g by" not in notes(choice="parametric")
+    rank = notes(choice="rank")
+    assert "HL: Hodges-Lehmann shift (limits by the normal approximation of U)" in rank
+    assert "r: rank-biserial correlation (limits of Brunner and Munzel)" in rank

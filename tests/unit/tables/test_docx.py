@@ -6,7 +6,7 @@ import zipfile
 
 from docx import Document
 
-from glymflow.tables.docx import to_docx
+from glymflow.tables.docx import column_widths, to_docx
 from glymflow.tables.render import Table
 
 
@@ -53,3 +53,17 @@ def test_wide_tables_turn_the_page():
 def test_a_table_without_rows():
     document = Document(io.BytesIO(to_docx(Table("Nothing", ["a", "b"]))))
     assert len(document.tables[0].rows) == 1
+
+
+def test_widths_follow_the_longest_cell():
+    labels = ["Dizziness Handicap Inventory, points", "Age, years"]
+    table = Table("t", ["Characteristic", "Controls (n = 3)", "p"])
+    table.rows = [(0, label, "", ["58 ± 7", "0.916"]) for label in labels]
+    first, second, third = column_widths(table, 17.0)
+    assert first > second > third
+    assert first + second + third <= 17.0
+    grid = Document(io.BytesIO(to_docx(table))).tables[0]
+    assert abs(grid.rows[1].cells[0].width.cm - first) < 0.01
+    wide = example(12)
+    assert sum(column_widths(wide, 17.0)) <= 17.01
+    assert column_widths(wide, 17.0)[0] >= 2.0

@@ -1,9 +1,16 @@
 """The methods paragraph says what the results say was done."""
 
-import pandas as pd
+import re
 
+import pandas as pd
+import pytest
+from printed_tables import VARIABLES
+
+from glymflow.schemas import SCHEMAS
+from glymflow.stats.analyses import run_analysis
 from glymflow.study.plan import plan_caveats
-from glymflow.tables.methods import methods_text
+from glymflow.study.selection import select_participants
+from glymflow.tables.methods import ADJUSTED, KINDS, methods_text
 
 
 def example(**more):
@@ -27,10 +34,12 @@ def example(**more):
 
 def test_paragraph():
     text = methods_text(*example())
-    assert "Of 20 rows of the cohort table, 3 were left out (qc_status is pass); 17 went on" in text
-    assert "Groups were compared (one): ANCOVA, with Age as covariates." in text
-    assert "Normality was judged by Shapiro-Wilk at the level 0.05." in text
-    assert "adjusted by holm" in text
+    start = "Of 20 rows of the cohort table, these were left out: 3 by quality control (kept:"
+    assert f"{start} qc_status is pass). 17 went on" in text
+    assert "Groups were compared (one), with Age as covariate: analysis of covariance." in text
+    chosen = "Parametric or rank tests were chosen by the Shapiro-Wilk test at the level 0.05."
+    assert chosen in text
+    assert "adjusted by Holm's method" in text
     assert "5000 bootstrap resamples" in text
     assert "seed 42" in text
     assert "scipy " in text
@@ -71,3 +80,188 @@ def test_transformed_variables_are_named():
     assert "Transformed" not in methods_text(plan, results, flow)
     plan["variables"]["age"] = {"label": "Age (z score)", "transform": "z"}
     assert "Transformed variables: Age (z score)." in methods_text(plan, results, flow)
+
+
+GROUPS = {"column": "good", "order": ["1", "0"]}
+SITES = {"column": "site", "order": ["deep", "lobar", "infra"]}
+# analysis: its sentences, without the id
+SENTENCES = [
+    (
+        {"kind": "compare_groups", "variables": ["age", "side"], "choice": "parametric"},
+        "Groups were compared (): Student's t test and Fisher's exact test.",
+    ),
+    (
+        {"kind": "compare_groups", "variables": ["nihss"], "choice": "rank", "groups": SITES,
+         "post_hoc": "bonferroni", "correction": "fdr_bh"},
+        "Groups were compared (): Kruskal-Wallis test. Pairs of groups were compared by Dunn's"
+        " test, adjusted by Bonferroni's method. The p values were adjusted by Benjamini and"
+        " Hochberg's method (false discovery rate).",
+    ),
+    (
+        {"kind": "compare_groups", "variables": ["alps"], "choice": "parametric", "groups": SITES,
+         "post_hoc": "tukey", "equal_variances": False},
+        "Groups were compared (): Welch's analysis of variance. Pairs of groups were compared by"
+        " the Games-Howell test.",
+    ),
+    (
+        {"kind": "compare_groups", "variables": ["alps"], "choice": "parametric", "groups": SITES,
+         "post_hoc": "holm", "covariates": ["age", "nihss"], "correction": "holm"},
+        "Groups were compared (), with Age and NIHSS as covariates: analysis of covariance. Pairs"
+        " of groups were compared by t tests of the adjusted means, adjusted by Holm's method. The"
+        " p values were adjusted by Holm's method.",
+    ),
+    (
+        {"kind": "compare_by_factors", "variables": ["alps"], "factors": ["side"],
+         "choice": "parametric"},
+        "Values were compared between the levels of each factor (): Student's t test.",
+    ),
+    (
+        {"kind": "compare_paired", "choice": "rank",
+         "pairs": [{"first": "age", "second": "nihss"}]},
+        "Pairs of measurements were compared (): Wilcoxon signed-rank test"
+        " (normal approximation).",
+    ),
+    (
+        {"kind": "correlate", "x": ["age"], "y": ["alps"], "method": "spearman",
+         "covariates": ["nihss"]},
+        "Correlations were computed (), with NIHSS as covariate: partial Spearman's rank"
+        " correlation.",
+    ),
+    (
+        {"kind": "correlate", "x": ["age"], "y": ["alps"], "normality": "lilliefors"},
+        "Correlations were computed (): Pearson's correlation. Parametric or rank tests were chosen"
+        " by the Kolmogorov-Smirnov test with Lilliefors' correction at the level 0.05.",
+    ),
+    ({"kind": "describe", "variables": ["age"]}, "Values were described () without a test."),
+    (
+        {"kind": "linear_regression", "outcome": "alps", "predictors": ["age"]},
+        "Linear regressions were fitted (): t test of the coefficient, ordinary least squares."
+        " Residuals: Shapiro-Wilk test of the residuals and Breusch-Pagan test of equal variances"
+        " (Koenker).",
+    ),
+    (
+        {"kind": "logistic_regression", "outcome": "good", "predictors": ["alps", "nihss"],
+         "n_bootstrap": 20},
+        "Logistic regressions were fitted (): maximum likelihood with Wald tests and Firth's"
+        " penalised likelihood with profile likelihood ratio tests. Discrimination and calibration"
+        " were corrected for optimism by 20 resamples of participants. Calibration was tested by"
+        " the Hosmer-Lemeshow test.",
+    ),
+    (
+        {"kind": "mediation", "predictor": "age", "mediators": ["alps"], "outcome": "nihss",
+         "n_bootstrap": 100},
+        "Mediation was analysed (): a bootstrap of participants with bias-corrected and accelerated"
+        " (BCa) intervals. 100 bootstrap resamples were drawn.",
+    ),
+    (
+        {"kind": "roc", "outcome": "good", "markers": ["alps", "nihss"],
+         "models": [{"id": "both", "variables": ["alps", "nihss"]}], "repeats": 2},
+        "Discrimination was described by receiver operating characteristic curves (): areas under"
+        " the curve with DeLong's intervals, tested by the Mann-Whitney U test; areas of combined"
+        " markers tested by the likelihood ratio test of their logistic model. Cut-offs have the"
+        " largest Youden index in the same data; intervals of sensitivity and specificity are"
+        " Wilson's. Combined markers: 5-fold cross-validation, stratified, 2 repeats. Areas were"
+        " compared by DeLong's test of paired curves.",
+    ),
+    (
+        {"kind": "agreement", "ratings": [["age", "nihss"]], "icc": "3,1"},
+        "Agreement was assessed (): intraclass correlation, ICC(3,1). Bias and limits of agreement"
+        " are those of Bland and Altman; the coefficient of variation within participants is the"
+        " root mean square of SD / mean.",
+    ),
+    (
+        {"kind": "power", "design": "two_groups", "variables": ["alps"], "power": 0.9},
+        "Power and sample size were computed () for Student's t test, two-sided at the level 0.05,"
+        " aiming at a power of 0.9; the effect is the one observed in these data.",
+    ),
+    (
+        {"kind": "power", "design": "correlation", "effect": 0.3},
+        "Power and sample size were computed () for Pearson's correlation, two-sided at the level"
+        " 0.05, aiming at a power of 0.8; the effect is the one given in the plan.",
+    ),
+]  # fmt: skip
+OTHERS = {"change", "mixed_model", "ordinal_regression", "count_regression", "sensitivity"}
+
+
+@pytest.fixture(scope="module")
+def written(table):
+    """The text on all of `SENTENCES` in one plan, on a table with everybody."""
+    plan = {"seed": 1, "session": "all", "groups": GROUPS, "variables": VARIABLES}
+    plan["analyses"] = [{"id": f"one{i}", **one} for i, (one, _) in enumerate(SENTENCES)]
+    results = {one["id"]: run_analysis(table, plan, one)[0] for one in plan["analyses"]}
+    return methods_text(plan, results, select_participants(table, plan)[1])
+
+
+def test_the_sentence_of_every_kind_of_analysis(written):
+    kinds = {path.name.partition(".")[0] for path in (SCHEMAS / "analyses").glob("*.yaml")}
+    assert set(KINDS) == kinds
+    assert kinds - OTHERS == {one["kind"] for one, _ in SENTENCES}
+    # what several analyses have in common is said once, at their end
+    shared = "The p values were adjusted by Holm's method."
+    for place, (_, text) in enumerate(SENTENCES):
+        assert text.replace("()", f"(one{place})") in written, place
+    assert written.count(shared.removesuffix(".")) == 1
+
+
+def test_no_sentence_is_written_twice_and_no_code(written):
+    sentences = re.split(r"(?<=\.)\s+", written)
+    assert len(sentences) == len(set(sentences))
+    assert not [code for code in (*ADJUSTED, "ANCOVA", "Student t") if f" {code}" in written]
+
+
+def test_what_analyses_have_in_common_is_said_once(table):
+    plan = {"seed": 1, "session": "all", "groups": GROUPS, "variables": VARIABLES}
+    alike = {"kind": "compare_groups", "variables": ["alps"], "correction": "holm"}
+    paired = {
+        "kind": "compare_paired",
+        "pairs": [{"first": "age", "second": "nihss"}],
+        "correction": "holm",
+    }
+    plan["analyses"] = [{"id": "a", **alike}, {"id": "b", **alike}, {"id": "c", **paired}]
+    results = {one["id"]: run_analysis(table, plan, one)[0] for one in plan["analyses"]}
+    text = methods_text(plan, results, select_participants(table, plan)[1])
+    assert "Groups were compared (a, b): Student's t test." in text
+    assert text.count("adjusted by Holm's method") == 1
+    assert "The p values were adjusted by Holm's method (a, b, c)." in text
+
+
+@pytest.mark.parametrize(
+    ("keys", "sentence"),
+    [
+        ({}, "none was left out at first. 80 went on"),
+        (
+            {"include": [{"column": "nihss", "min": 6, "reason": "severe"}]},
+            "{} who did not meet: severe (nihss >= 6)",
+        ),
+        ({"include": [{"column": "age", "missing": False}]}, "1 who did not meet: age is not miss"),
+        (
+            {"include": [{"column": "age", "above": 0}]},
+            "1 who did not meet: age > 0, 1 of them for a missing value",
+        ),
+        ({"exclude": [{"column": "side", "values": ["left"]}]}, "{} who met: side is left"),
+        (
+            {"groups": {"column": "site", "order": ["deep"]}},
+            "{} in none of the groups (site is deep)",
+        ),
+        ({"qc": ["warn"]}, "80 by quality control (kept: qc_status is warn)"),
+        ({"session": "2"}, "80 in other sessions (session: 2)"),
+    ],
+)
+def test_the_sentence_of_every_criterion(table, keys, sentence):
+    """Whoever does not meet a criterion of `include` is out: never the reverse."""
+    plan = {"seed": 1, "session": "all", "variables": VARIABLES, "analyses": [], **keys}
+    table = table.assign(session_id="ses-1")
+    selected, flow = select_participants(table, plan)
+    text = methods_text(plan, {}, flow)
+    assert sentence.format(len(table) - len(selected)) in text
+    assert f" {len(selected)} went on to the analyses" in text
+
+
+def test_an_analysis_under_other_choices():
+    plan, results, flow = example()
+    plan["analyses"] = [{"id": "two", "kind": "sensitivity", "of": "one"}]
+    rows = [["specification", "sheet", "fibre", "pass"], ["specification", "sheet", "fibre", "all"]]
+    columns = ["row", "roi_set", "frame", "qc"]
+    results["two"] = pd.DataFrame([*rows, rows[0], ["summary", *[None] * 3]], columns=columns)
+    text = methods_text(plan, results, flow)
+    assert "(two) of ROI set, frame and scans let in: one under 2 specifications." in text

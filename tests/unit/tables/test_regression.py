@@ -8,6 +8,7 @@ from printed_tables import cells_of, make, notes
 
 from glymflow.tables.regression import (
     correction_note,
+    merged_rows,
     missing_note,
     noted,
     p_text,
@@ -57,6 +58,41 @@ def test_rows_of_terms():
         (1, "lobar"),
     ]
     assert [row is None for *_, row in lines] == [False, False, False, True, False]
+
+
+def test_levels_stay_under_their_predictor_when_a_fit_failed():
+    """ML fails by quasi-separation, Firth's does not: the rows of the review."""
+    site = {"variable": "site", "reference": "deep", "level": None, "p": None}
+    failed = pd.DataFrame([site, site | {"variable": "sex", "reference": None}])
+    made = pd.DataFrame(
+        [
+            site | {"p": 0.2},
+            site | {"level": "lobar", "p": 0.1},
+            site | {"level": "infra", "p": 0.3},
+            site | {"variable": "sex", "level": "lobar", "reference": "deep", "p": 0.4},
+        ]
+    )
+    for parts, second in (([failed, made], 1), ([made, failed], 0)):
+        lines = merged_rows(parts, {})
+        assert [(indent, label) for indent, label, _ in lines] == [
+            (0, "site"),
+            (1, "deep (reference)"),
+            (1, "lobar"),
+            (1, "infra"),
+            (0, "sex: lobar (reference: deep)"),
+        ]
+        found = [rows[second] and rows[second]["p"] for *_, rows in lines]
+        assert found == [0.2, None, 0.1, 0.3, 0.4]
+        other = [rows[1 - second] for *_, rows in lines]
+        assert [row["variable"] if row else None for row in other] == [
+            *("site", None, None, None, "sex")
+        ]
+
+
+def test_ratios_have_the_same_decimals():
+    assert [ratio(value) for value in (0.02, 0.251, 3.147, 99.9996)] == [
+        *("0.020", "0.251", "3.147", "100.000")
+    ]
 
 
 def test_intervals_and_p():

@@ -5,7 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from glymflow.tables.render import RENDERERS, Table, to_html, to_latex, to_tsv
+from glymflow.tables.render import RENDERERS, Table, note_lines, to_html, to_latex, to_tsv
 
 
 @pytest.fixture
@@ -96,3 +96,10 @@ def test_a_cell_that_a_spreadsheet_would_run_is_made_text(cell, written):
     assert header.split("\t")[1] == written
     assert first.split("\t") == [written, written]
     assert second.split("\t")[0].strip().lstrip("'").strip() == written.lstrip("'")
+
+
+def test_footnotes_are_lines():
+    table = Table("t", ["a"], [], [("a", "One."), ("b", "Two."), ("", "Three."), ("", "Four.")])
+    assert note_lines(table) == [[("a", "One."), ("b", "Two.")], [("", "Three.")], [("", "Four.")]]
+    notes = to_html(table).split('class="notes">')[1].split("</p>")[0]
+    assert notes.split("<br/>\n") == ["<sup>a</sup>One. <sup>b</sup>Two.", "Three.", "Four."]
