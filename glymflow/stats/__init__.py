@@ -27,7 +27,8 @@ Modules
 - Kinds: `agreement`, `change`, `compare_by_factors`, `compare_groups`, `compare_paired`,
   `correlate`, `count_regression`, `describe`, `linear_regression`, `logistic_regression`,
   `mediation`, `mixed_model`, `ordinal_regression`, `power`, `roc`, `sensitivity`.
-- `reml`: random intercepts and their degrees of freedom. `interactions`: products of variables.
+- `reml`: random intercepts and their degrees of freedom. `interactions`: products of variables;
+  `splines`: restricted cubic splines.
 - `ratio_models`: what ordinal and count regressions share.
 - `ancova`, `post_hoc`, `firth`, `calibration`, `contingency`, `delong`: methods that the kinds
   use, on arrays.

@@ -41,6 +41,8 @@ def count_regression(
     univariable: bool = False,
     references: dict | None = None,
     increments: dict | None = None,
+    interactions: Sequence[Sequence[str]] = (),
+    splines: dict | None = None,
     correction: str = "none",
     confidence: float = 0.95,
 ) -> pd.DataFrame:
@@ -65,7 +67,7 @@ def count_regression(
     exposure : str, optional
         A continuous variable above 0, such as a volume or a time, of which the counts are taken as
         rates: its logarithm is the offset.
-    univariable, references, increments, correction, confidence
+    univariable, references, increments, interactions, splines, correction, confidence
         As in `glymflow.stats.logistic_regression.logistic_regression`.
 
     Returns
@@ -96,6 +98,8 @@ def count_regression(
         univariable=univariable,
         references=references,
         increments=increments,
+        interactions=interactions,
+        splines=splines,
         correction=correction,
         confidence=confidence,
     )
@@ -165,7 +169,7 @@ def _fit(x, y, offset, wanted):
         method=METHODS["negative_binomial" if negative else "poisson"],
         ratio="rate ratio",
         coefficients=beta,
-        se=fit.bse[1:] / sd,
+        covariance=fit.cov_params()[1:, 1:] / np.outer(sd, sd),
         loglik=best,
         without=without,
         after=[constant, row],

@@ -40,11 +40,14 @@ class Design:
     terms : list of Term
     notes : dict of str to str
         What was done to a variable, by its name.
+    base : Design, optional
+        Without products and bends of splines (`glymflow.stats.interactions.model_design`).
     """
 
     x: np.ndarray
     terms: list
     notes: dict = field(default_factory=dict)
+    base: Design | None = None
 
     def columns_of(self, name: str) -> list[int]:
         """Return the numbers of the columns of a variable."""

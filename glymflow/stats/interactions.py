@@ -1,4 +1,8 @@
-"""Products of variables in a regression, and the effect of the one at values of the other."""
+"""Products of variables and splines in a regression, and the effect of the one at another's values.
+
+Variance inflation is that of the variables without products and bends, which are bound to go along
+with them.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,15 @@ import numpy as np
 import pandas as pd
 
 from glymflow.io import NoResult
-from glymflow.stats.design import Design, Term
+from glymflow.stats.design import (
+    Design,
+    Term,
+    build_design,
+    check_named,
+    generalised_vif,
+    variance_inflation,
+)
+from glymflow.stats.splines import add_splines, quartile_contrast
 
 SIGN = ":"  # between the names of the two variables
 
@@ -38,6 +50,73 @@ class SimpleEffect:
 def product_name(pair: Sequence[str]) -> str:
     """Return how the product of two variables is called in the results: `group:age`."""
     return SIGN.join(pair)
+
+
+def check_terms(interactions: Sequence, splines: dict | None, predictors: Sequence[str]) -> None:
+    """Refuse products and splines of variables that are no predictors.
+
+    Raises
+    ------
+    ConfigFault
+    """
+    named = dict.fromkeys(name for pair in interactions for name in pair)
+    check_named(named, predictors, "interaction")
+    check_named(splines, predictors, "spline")
+
+
+def model_design(
+    values: pd.DataFrame,
+    variables: dict,
+    names: Sequence[str],
+    references: dict | None = None,
+    interactions: Sequence[Sequence[str]] = (),
+    splines: dict | None = None,
+) -> Design:
+    """Code the predictors of a model, with splines and products.
+
+    Parameters
+    ----------
+    values, variables, names, references
+        As `glymflow.stats.design.build_design`.
+    interactions : list of (str, str)
+        Pairs of variables; those that are not both among the names are left out.
+    splines : dict, optional
+        Number of knots by continuous variable.
+
+    Returns
+    -------
+    Design
+
+    Raises
+    ------
+    NoResult
+        As `build_design`, and if a spline or a product cannot be estimated.
+    """
+    base = build_design(values, variables, names, references)
+    bent = {name: count for name, count in (splines or {}).items() if name in names}
+    pairs = [pair for pair in interactions if set(pair) <= set(names)]
+    if not bent and not pairs:
+        return base
+    for name in bent:
+        if variables[name]["type"] != "continuous":
+            raise NoResult(f"a spline is for continuous variables; '{name}' has levels")
+        if any(name in pair for pair in pairs):
+            raise NoResult(f"'{name}' has a spline: it cannot be in an interaction")
+    return replace(add_products(add_splines(base, values, bent), pairs), base=base)
+
+
+def inflation(design: Design) -> np.ndarray:
+    """Variance inflation factor of each column; missing of products and bends."""
+    base = design.base or design
+    known = dict(zip(map(str, base.terms), variance_inflation(base.x), strict=True))
+    return np.array([known.get(str(term), np.nan) for term in design.terms])
+
+
+def joint_inflation(design: Design, name: str) -> float:
+    """Generalised variance inflation factor of a variable; missing of a product."""
+    base = design.base or design
+    columns = base.columns_of(name)
+    return generalised_vif(base.x, columns) if columns else np.nan
 
 
 def add_products(design: Design, pairs: Sequence[Sequence[str]]) -> Design:
@@ -85,9 +164,13 @@ def add_products(design: Design, pairs: Sequence[Sequence[str]]) -> Design:
 
 
 def simple_effects(
-    design: Design, pairs: Sequence[Sequence[str]], values: pd.DataFrame, variables: dict
+    design: Design,
+    pairs: Sequence[Sequence[str]],
+    values: pd.DataFrame,
+    variables: dict,
+    splines: dict | None = None,
 ) -> list[SimpleEffect]:
-    """Return the effects of the first of each pair at values of the second, the modifier.
+    """Return the effects of the first of each pair at values of the second, and those of splines.
 
     A modifier with levels is held at each of them, a number at its mean and one SD below and above.
 
@@ -100,9 +183,17 @@ def simple_effects(
         The complete rows that the design was made of.
     variables : dict
         The plan's variables.
+    splines : dict, optional
+        Number of knots by variable: the effect from the first to the third quartile.
     """
     effects = []
+    for name, count in (splines or {}).items():
+        if design.columns_of(name):
+            label, contrast = quartile_contrast(design, name, values[name], count)
+            effects.append(SimpleEffect(name, label, None, None, contrast))
     for first, second in pairs:
+        if not design.columns_of(product_name((first, second))):
+            continue
         for at, held in _held(design, second, values[second], variables[second]):
             for i in design.columns_of(first):
                 contrast = np.zeros(len(design.terms))

@@ -15,16 +15,21 @@ from glymflow.stats.design import (
     VIF_HIGH,
     about,
     adjust_rows,
-    build_design,
     check_named,
-    generalised_vif,
     read_variables,
-    variance_inflation,
 )
+from glymflow.stats.interactions import (
+    check_terms,
+    inflation,
+    joint_inflation,
+    model_design,
+    simple_effects,
+)
+from glymflow.stats.splines import LINEAR
 from glymflow.study.selection import variable_values
 
 COLUMNS = [
-    *("variable", "row", "method", "outcome", "level", "reference", "n", "missing", "test"),
+    *("variable", "row", "method", "outcome", "level", "reference", "at", "n", "missing", "test"),
     *("statistic_name", "statistic", "df", "df_error", "p", "p_adjusted", "correction"),
     *("estimate_name", "estimate", "estimate_low", "estimate_high", "se", "vif", "effect_name"),
     *("effect", "effect_low", "effect_high", "r2_adjusted", "tau2", "selected", "confidence"),
@@ -35,8 +40,11 @@ SCREENED = "chosen by p < {} in the same data: intervals and p of the model do n
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned regression."""
-    keys = ("predictors", "candidates", "screening", "univariable", "references", "outcome_se")
-    options = {key: analysis[key] for key in (*keys, "correction", "confidence") if key in analysis}
+    keys = (
+        *("predictors", "candidates", "screening", "univariable", "references", "interactions"),
+        *("splines", "robust", "outcome_se", "correction", "confidence"),
+    )
+    options = {key: analysis[key] for key in keys if key in analysis}
     results = linear_regression(
         table, variables=plan["variables"], outcome=analysis["outcome"], **options
     )
@@ -53,6 +61,9 @@ def linear_regression(
     screening: float = 0.1,
     univariable: bool = False,
     references: dict | None = None,
+    interactions: Sequence[Sequence[str]] = (),
+    splines: dict | None = None,
+    robust: str = "none",
     outcome_se: str | None = None,
     correction: str = "none",
     confidence: float = 0.95,
@@ -84,6 +95,12 @@ def linear_regression(
         Print a regression of its own for every predictor, not only for the candidates.
     references : dict, optional
         Reference level by variable.
+    interactions : list of (str, str)
+        Pairs of predictors; the first's effect is given at values of the second.
+    splines : dict, optional
+        Number of knots (3 to 5) by continuous predictor (`glymflow.stats.splines`).
+    robust : {"none", "HC3"}
+        Standard errors that hold with unequal variances too.
     outcome_se : str, optional
         Column of `table` with the standard error of each value of the outcome.
     correction : {"none", "bonferroni", "holm", "fdr_bh"}
@@ -96,18 +113,23 @@ def linear_regression(
     DataFrame
         `COLUMNS`. Rows "univariable" (one per candidate); "model" (F, R squared); "test", one per
         variable: B with t, or for a variable of more levels F and partial eta squared, followed by
-        rows "level" with the B of each; "constant"; "diagnostic" (normality of the residuals,
-        equal variances). A model that cannot be fitted has a note and no numbers.
+        rows "level" with the B of each; of a spline F of all its columns, followed by "nonlinear"
+        (F of its bends) and "level"; "simple" (effects of the first of a pair at values of the
+        second, of a spline from the first to the third quartile); "constant"; "diagnostic"
+        (normality of the residuals, equal variances). A model that cannot be fitted has a note and
+        no numbers.
 
     References
     ----------
     Fox J. Applied regression analysis and generalized linear models. 3rd ed. Sage 2016.
     Breusch TS, Pagan AR. Econometrica 1979;47:1287; Koenker R. J Econom 1981;17:107.
-    Knapp G, Hartung J. Stat Med 2003;22:2693.
+    Knapp G, Hartung J. Stat Med 2003;22:2693. MacKinnon JG, White H. J Econom 1985;29:305-325.
     """
+    check_terms(interactions, splines, [*predictors, *candidates])
     check_named(references, [*predictors, *candidates], "reference")
-    settings = {"outcome": outcome, "references": references, "confidence": confidence}
-    settings["outcome_se"] = outcome_se
+    settings: dict = {"outcome": outcome, "references": references, "confidence": confidence}
+    settings |= {"outcome_se": outcome_se, "robust": robust}
+    settings |= {"interactions": interactions, "splines": splines or {}}
     predictors, candidates = list(predictors), [c for c in candidates if c not in predictors]
     alone = [*predictors, *candidates] if univariable else candidates
     single = {name: _fitted(table, variables, [name], settings, "univariable") for name in alone}
@@ -161,13 +183,17 @@ def _model(table, variables, names, settings):
     complete = values[errors.notna()].dropna()
     if len(complete) < 3:
         raise NoResult(f"{len(complete)} complete rows")
-    design = build_design(complete, variables, names, settings["references"])
+    extra = settings["interactions"], settings["splines"]
+    design = model_design(complete, variables, names, settings["references"], *extra)
     y = complete[outcome].to_numpy(float)
     if np.ptp(y) == 0:
         raise NoResult(f"the outcome '{outcome}' is constant")
     exog = sm.add_constant(design.x, has_constant="add")
+    if settings["outcome_se"] and settings["robust"] != "none":
+        raise NoResult("robust standard errors are for a regression without `outcome_se`")
+    how = {"cov_type": settings["robust"], "use_t": True} if settings["robust"] != "none" else {}
     with no_result_if(np.linalg.LinAlgError):
-        fit = sm.OLS(y, exog).fit()
+        fit = sm.OLS(y, exog).fit(**how)
     if fit.rsquared > 1 - 1e-12:
         raise NoResult("the predictors determine the outcome: nothing is left to test")
     about_weights = {}
@@ -176,11 +202,15 @@ def _model(table, variables, names, settings):
     common = {"n": len(y), "confidence": confidence}
     gaps = values.isna().sum()
     rows = [{**_model_row(fit, design, confidence), **common, "missing": len(values) - len(y)}]
-    for name in names:
+    for name in dict.fromkeys(term.variable for term in design.terms):
         note = joined(notes.get(name), design.notes.get(name))
         for row in _variable_rows(fit, design, y, name, confidence):
-            row = {**row, **common, "missing": int(gaps[name])}
+            row = {**row, **common, "missing": int(gaps[name]) if name in gaps else None}
             rows.append({**row, "note": joined(note if row["row"] == "test" else "")})
+    for effect in simple_effects(design, extra[0], complete, variables, extra[1]):
+        row = {"row": "simple", "variable": effect.variable, "at": effect.at}
+        row |= {"level": effect.level, "reference": effect.reference}
+        rows.append({**row, **common, **_contrast(fit, effect.contrast, confidence)})
     rows.append({"row": "constant", **common, **_coefficient(fit, 0, confidence)})
     rows[0]["note"] = joined(about_weights.get("note"), rows[0]["note"], *about(notes, outcome))
     rows[0]["tau2"] = about_weights.get("tau2")
@@ -253,17 +283,25 @@ def _weighted(fit, errors, column):
 
 
 def _method(fit):
-    return f"{'weighted' if type(fit.model).__name__ == 'WLS' else 'ordinary'} least squares"
+    name = "weighted" if type(fit.model).__name__ == "WLS" else "ordinary"
+    robust = "" if fit.cov_type == "nonrobust" else f" with {fit.cov_type} standard errors"
+    return f"{name} least squares{robust}"
+
+
+def _squared(fit, name, f, df, confidence):
+    """Return an effect size from F with limits; they need equal variances."""
+    if fit.cov_type != "nonrobust":
+        return {}
+    return interval("effect", name, effects.eta_squared(f, df, fit.df_resid, confidence=confidence))
 
 
 def _model_row(fit, design, confidence):
     df = len(design.terms)
     f = float(fit.fvalue)
-    effect = effects.eta_squared(f, df, fit.df_resid, confidence=confidence)
     notes = []
     high = [
         str(term)
-        for term, factor in zip(design.terms, variance_inflation(design.x), strict=True)
+        for term, factor in zip(design.terms, inflation(design), strict=True)
         if factor > VIF_HIGH
     ]
     if high:
@@ -278,7 +316,8 @@ def _model_row(fit, design, confidence):
         "df": df,
         "df_error": fit.df_resid,
         "p": float(fit.f_pvalue),
-        **interval("effect", "R squared", (fit.rsquared, *effect[1:])),
+        **_squared(fit, "R squared", f, df, confidence),
+        **{"effect_name": "R squared", "effect": fit.rsquared},
         "r2_adjusted": fit.rsquared_adj,
         "note": joined(*notes),
     }
@@ -300,7 +339,7 @@ def _coefficient(fit, column, confidence):
 def _variable_rows(fit, design, y, name, confidence):
     """One row "test"; for a variable with more than two levels rows "level" after it."""
     columns = design.columns_of(name)
-    factors = variance_inflation(design.x)
+    factors = inflation(design)
     rows = []
     for column in columns:
         term = design.terms[column]
@@ -311,26 +350,47 @@ def _variable_rows(fit, design, y, name, confidence):
         rows.append({"row": "test", "variable": name, **row, **interval("effect", "beta", beta)})
     if len(columns) == 1:
         return rows
+    what = {"variable": name, "reference": design.terms[columns[0]].reference}
+    overall = {"row": "test", **what, **_joint(fit, columns, "the variable (type III)", confidence)}
+    overall["vif"] = joint_inflation(design, name)
+    rows = [{**row, "row": "level"} for row in rows]
+    if design.terms[columns[0]].level == LINEAR:
+        bends = _joint(fit, columns[1:], "the bends of the spline", confidence)
+        rows = [{"row": "nonlinear", "variable": name, **bends}, *rows]
+    return [overall, *rows]
+
+
+def _joint(fit, columns, what, confidence):
+    """Test columns of the design together."""
     contrast = np.zeros((len(columns), len(fit.params)))
     contrast[range(len(columns)), [column + 1 for column in columns]] = 1
     with no_result_if(np.linalg.LinAlgError):
         result = fit.f_test(contrast)
     f = float(np.squeeze(result.fvalue))
-    effect = effects.eta_squared(f, len(columns), fit.df_resid, confidence=confidence)
-    overall = {
-        "row": "test",
-        "variable": name,
-        "reference": design.terms[columns[0]].reference,
-        "test": f"F test of the variable (type III), {_method(fit)}",
+    return {
+        "test": f"F test of {what}, {_method(fit)}",
         "statistic_name": "F",
         "statistic": f,
         "df": len(columns),
         "df_error": fit.df_resid,
         "p": float(result.pvalue),
-        "vif": generalised_vif(design.x, columns),
-        **interval("effect", "partial eta squared", effect),
+        **_squared(fit, "partial eta squared", f, len(columns), confidence),
     }
-    return [overall, *({**row, "row": "level"} for row in rows)]
+
+
+def _contrast(fit, contrast, confidence):
+    """Return estimate, interval and t test of a contrast of the design's columns."""
+    result = fit.t_test(np.concatenate([[0], contrast]))
+    low, high = np.squeeze(result.conf_int(1 - confidence))
+    return {
+        "test": f"t test of the effect, {_method(fit)}",
+        "statistic_name": "t",
+        "statistic": float(np.squeeze(result.tvalue)),
+        "df": fit.df_resid,
+        "p": float(np.squeeze(result.pvalue)),
+        "se": float(np.squeeze(result.sd)),
+        **interval("estimate", "B", (float(np.squeeze(result.effect)), low, high)),
+    }
 
 
 def _diagnostics(fit):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import stats
+from scipy.special import expit
 
 from glymflow.io import NoResult
 from glymflow.stats import firth
@@ -17,19 +18,20 @@ from glymflow.stats.design import (
     VIF_HIGH,
     about,
     adjust_rows,
-    build_design,
     check_named,
     outcome_event,
     read_variables,
-    variance_inflation,
+    standardised,
 )
+from glymflow.stats.interactions import check_terms, inflation, model_design, simple_effects
 from glymflow.stats.linear_regression import SCREENED
+from glymflow.stats.splines import LINEAR
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS = [
-    *("variable", "row", "method", "outcome", "event", "level", "reference", "increment"),
+    *("variable", "row", "method", "outcome", "event", "level", "reference", "at", "increment"),
     *("n", "count", "missing", "test", "statistic_name", "statistic", "df", "p", "p_adjusted"),
     *("correction", "coefficient", "se", "estimate_name", "estimate", "estimate_low"),
     *("estimate_high", "vif", "effect_name", "effect", "effect_low", "effect_high"),
@@ -43,7 +45,15 @@ def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned regression."""
     keys = (
         *("event", "predictors", "candidates", "screening", "screening_test", "univariable"),
-        *("references", "increments", "fits", "calibration_groups", "n_bootstrap"),
+        *(
+            "references",
+            "increments",
+            "interactions",
+            "splines",
+            "fits",
+            "calibration_groups",
+            "n_bootstrap",
+        ),
         *("correction", "confidence"),
     )
     options = {key: analysis[key] for key in keys if key in analysis}
@@ -70,6 +80,8 @@ def logistic_regression(
     univariable: bool = False,
     references: dict | None = None,
     increments: dict | None = None,
+    interactions: Sequence[Sequence[str]] = (),
+    splines: dict | None = None,
     fits: Sequence[str] = ("ml", "firth"),
     calibration_groups: int = 10,
     n_bootstrap: int = 200,
@@ -107,6 +119,9 @@ def logistic_regression(
         Reference level by variable.
     increments : dict, optional
         Increment by continuous variable; 1 if not given.
+    interactions, splines
+        As in `glymflow.stats.linear_regression.linear_regression`; effects of the rows "simple" are
+        tested by Wald's test in both fits.
     fits : sequence of {"ml", "firth"}
         The first is the plan's choice, the second stands beside it.
     calibration_groups, n_bootstrap : int
@@ -133,11 +148,14 @@ def logistic_regression(
     """
     check_named(references, [*predictors, *candidates], "reference")
     check_named(increments, [*predictors, *candidates], "increment")
+    check_terms(interactions, splines, [*predictors, *candidates])
     settings = {
         "outcome": outcome,
         "event": event,
         "references": references,
         "increments": increments or {},
+        "interactions": interactions,
+        "splines": splines or {},
         "confidence": confidence,
         "calibration": {"groups": calibration_groups, "n_bootstrap": n_bootstrap, "seed": seed},
     }
@@ -233,7 +251,8 @@ def _model(table, variables, names, fit, settings, separated):
     k, fewer = len(names), int(min(y.sum(), len(y) - y.sum()))
     if fewer < 2:
         raise NoResult(f"{int(y.sum())} events in {len(y)} complete rows")
-    design = build_design(complete, variables, names, settings["references"])
+    extra = settings["interactions"], settings["splines"]
+    design = model_design(complete, variables, names, settings["references"], *extra)
     k = len(design.terms)
     if fewer < k:
         what = "events" if y.sum() == fewer else "non-events"
@@ -259,12 +278,16 @@ def _model(table, variables, names, fit, settings, separated):
     head |= _advice(design, fewer, fit, culprits)
     head["note"] = joined(head["note"], *about(notes, outcome))
     rows = [head]
-    for name in names:
+    for name in dict.fromkeys(term.variable for term in design.terms):
         step = settings["increments"].get(name, 1.0)
         for row in _variable_rows(design, model, name, step):
-            row |= {"variable": name, "missing": int(gaps[name])}
+            row |= {"variable": name, "missing": int(gaps[name]) if name in gaps else None}
             note = joined(notes.get(name), design.notes.get(name), row.get("note"))
             rows.append({**row, "note": note})
+    rows += [
+        {"row": "simple", **_simple(design.x, model["fit"], effect, settings)}
+        for effect in simple_effects(design, extra[0], complete, variables, extra[1])
+    ]
     rows.append({"row": "constant", **model["terms"][0], **_odds("odds", model["terms"][0], 1.0)})
     if settings["calibration"]:
         rows += calibration_rows(design.x, y, model["fit"], fit == "firth", settings["calibration"])
@@ -281,7 +304,7 @@ def _advice(design, fewer, fit, culprits):
         notes.append(f"{text}: Firth's penalised likelihood is recommended")
     if culprits:
         notes.append(f"{culprits} separates the outcome")
-    factors = zip(design.terms, variance_inflation(design.x), strict=True)
+    factors = zip(design.terms, inflation(design), strict=True)
     high = [str(term) for term, factor in factors if factor > VIF_HIGH]
     if high:
         notes.append(f"variance inflation above {VIF_HIGH:g}: {', '.join(high)}")
@@ -380,7 +403,7 @@ def _odds(name, term, step):
 
 def _variable_rows(design, model, name, step):
     columns = design.columns_of(name)
-    factors = variance_inflation(design.x)
+    factors = inflation(design)
     rows = []
     for column in columns:
         term, result = design.terms[column], model["terms"][column + 1]
@@ -389,14 +412,45 @@ def _variable_rows(design, model, name, step):
         rows.append(row | ({"increment": step} if term.level is None else {}))
     if len(columns) == 1:
         return rows
+    name = rows[0]["test"].replace("Wald", "likelihood ratio")
+    spline = design.terms[columns[0]].level == LINEAR
+    overall = {"row": "test", "reference": design.terms[columns[0]].reference}
+    overall |= _joint(model, columns, f"{name}, {'spline' if spline else 'all levels'}")
+    rows = [{**row, "row": "level"} for row in rows]
+    if spline:
+        bends = _joint(model, columns[1:], f"{name}, bends of the spline")
+        rows = [{"row": "nonlinear", **bends}, *rows]
+    return [overall, *rows]
+
+
+def _joint(model, columns, name):
     chi2 = model["joint"](columns)
-    overall = {
-        "row": "test",
-        "reference": design.terms[columns[0]].reference,
-        "test": rows[0]["test"].replace("Wald", "likelihood ratio") + ", all levels",
-        "statistic_name": "chi2",
-        "statistic": chi2,
-        "df": len(columns),
-        "p": stats.chi2.sf(chi2, len(columns)),
+    p = stats.chi2.sf(chi2, len(columns))
+    return {"test": name, "statistic_name": "chi2", "statistic": chi2, "df": len(columns), "p": p}
+
+
+def _simple(x, fit, effect, settings):
+    """Return ratio, Wald's interval and test of the effect of a variable at values of another."""
+    z, _, scale = standardised(x)
+    exog, contrast = np.column_stack([np.ones(len(z)), z]), np.append(0, effect.contrast / scale)
+    weights = expit(fit.linear) * expit(-fit.linear)
+    with no_result_if(np.linalg.LinAlgError):
+        variance = contrast @ np.linalg.solve(exog.T @ (exog * weights[:, None]), contrast)
+    beta, se = effect.contrast @ fit.coefficients[1:], np.sqrt(variance)
+    z = stats.norm.ppf((1 + settings["confidence"]) / 2)
+    first, _, second = effect.variable.partition(":")
+    step = settings["increments"].get(first, 1.0) if second and not effect.level else 1.0
+    term = {"coefficient": beta, "limits": (beta - z * se, beta + z * se)}
+    return {
+        "variable": effect.variable,
+        "level": effect.level,
+        "reference": effect.reference,
+        "at": effect.at,
+        "test": "Wald test of the effect",
+        "statistic_name": "z",
+        "statistic": beta / se,
+        "p": float(2 * stats.norm.sf(abs(beta / se))),
+        "coefficient": beta,
+        "se": se,
+        **_odds("odds ratio", term, step),
     }
-    return [overall, *({**row, "row": "level"} for row in rows)]

@@ -11,8 +11,8 @@ from scipy import stats
 
 from glymflow.io import InputFault, NoResult
 from glymflow.stats.common import interval, joined, tidy
-from glymflow.stats.design import about, adjust_rows, build_design, check_named, read_variables
-from glymflow.stats.interactions import add_products, product_name, simple_effects
+from glymflow.stats.design import about, adjust_rows, check_named, read_variables
+from glymflow.stats.interactions import check_terms, model_design, product_name, simple_effects
 from glymflow.stats.reml import RemlFit, fit_reml
 from glymflow.study.selection import column_levels
 
@@ -95,6 +95,7 @@ def mixed_model(
     Methods Ecol Evol 2013;4:133-142.
     """
     check_named(references, predictors, "reference")
+    check_terms(interactions, None, predictors)
     names = [*predictors, *map(product_name, interactions)]
     settings = (variables, outcome, list(predictors), interactions, site, references, confidence)
     try:
@@ -121,8 +122,7 @@ def _model(table, variables, outcome, predictors, interactions, site, references
     sessions = factors["participant"].value_counts()
     if not (sessions > 1).any():
         raise NoResult("no participant has two complete rows; write `session: all` in the plan")
-    design = build_design(complete, variables, predictors, references)
-    design = add_products(design, interactions) if interactions else design
+    design = model_design(complete, variables, predictors, references, interactions)
     y = complete[outcome].to_numpy(float)
     codes = [pd.factorize(factors[name])[0] for name in factors]
     fit = fit_reml(y, np.column_stack([np.ones(len(y)), design.x]), codes)

@@ -42,6 +42,8 @@ def ordinal_regression(
     univariable: bool = False,
     references: dict | None = None,
     increments: dict | None = None,
+    interactions: Sequence[Sequence[str]] = (),
+    splines: dict | None = None,
     correction: str = "none",
     confidence: float = 0.95,
 ) -> pd.DataFrame:
@@ -70,6 +72,8 @@ def ordinal_regression(
         Reference level by variable.
     increments : dict, optional
         Increment by continuous variable; 1 if not given.
+    interactions, splines
+        As in `glymflow.stats.linear_regression.linear_regression`.
     correction : {"none", "bonferroni", "holm", "fdr_bh"}
         Adjustment of p for the number of variables.
     confidence : float
@@ -105,6 +109,8 @@ def ordinal_regression(
         univariable=univariable,
         references=references,
         increments=increments,
+        interactions=interactions,
+        splines=splines,
         correction=correction,
         confidence=confidence,
     )
@@ -124,7 +130,7 @@ def _fit(design, levels, variable, odds_of, increments, confidence):
     z = (design.x - mean) / sd
     model = _maximum(y, z)
     k = design.x.shape[1]
-    beta, se = model.params[:k] / sd, model.bse[:k] / sd
+    beta = model.params[:k] / sd
     thresholds = model.model.transform_threshold_params(model.params)[1:-1] + beta @ mean
     null = float((np.bincount(y) * np.log(np.bincount(y) / len(y))).sum())
 
@@ -152,7 +158,7 @@ def _fit(design, levels, variable, odds_of, increments, confidence):
         method=METHOD,
         ratio="common odds ratio" + (" (lower levels)" if odds_of == "lower" else ""),
         coefficients=beta,
-        se=se,
+        covariance=model.cov_params()[:k, :k] / np.outer(sd, sd),
         loglik=float(model.llf),
         without=without,
         before=summary,

@@ -16,21 +16,29 @@ from glymflow.stats.design import (
     Design,
     about,
     adjust_rows,
-    build_design,
     check_named,
-    generalised_vif,
     read_variables,
-    variance_inflation,
 )
+from glymflow.stats.interactions import (
+    check_terms,
+    inflation,
+    joint_inflation,
+    model_design,
+    simple_effects,
+)
+from glymflow.stats.splines import LINEAR
 
 COLUMNS = [
-    *("variable", "row", "method", "outcome", "level", "reference", "increment"),
+    *("variable", "row", "method", "outcome", "level", "reference", "at", "increment"),
     *("n", "count", "percent", "missing", "test", "statistic_name", "statistic", "df", "p"),
     *("p_adjusted", "correction", "coefficient", "se", "estimate_name", "estimate"),
     *("estimate_low", "estimate_high", "vif", "effect_name", "effect", "effect_low"),
     *("effect_high", "dispersion", "confidence", "note"),
 ]
-KEYS = ("predictors", "univariable", "references", "increments", "correction", "confidence")
+KEYS = (
+    *("predictors", "univariable", "references", "increments", "interactions", "splines"),
+    *("correction", "confidence"),
+)
 
 
 @dataclass
@@ -41,8 +49,9 @@ class RatioFit:
     ----------
     method, ratio : str
         What the model is, and what exp(coefficient) is called.
-    coefficients, se : (k,) array
+    coefficients : (k,) array
         Of the columns of the design, without the constant or the thresholds.
+    covariance : (k, k) array
     loglik : float
     without : callable
         Log-likelihood of the model without some columns (a list of their numbers).
@@ -57,7 +66,7 @@ class RatioFit:
     method: str
     ratio: str
     coefficients: np.ndarray
-    se: np.ndarray
+    covariance: np.ndarray
     loglik: float
     without: Callable[[list[int]], float]
     before: list = field(default_factory=list)
@@ -77,6 +86,8 @@ def ratio_model(
     univariable: bool = False,
     references: dict | None = None,
     increments: dict | None = None,
+    interactions: Sequence[Sequence[str]] = (),
+    splines: dict | None = None,
     correction: str = "none",
     confidence: float = 0.95,
 ) -> pd.DataFrame:
@@ -94,17 +105,21 @@ def ratio_model(
         From the design, the outcome and the complete rows of all variables to the model.
     more : list of str
         Further variables that `fit` needs; rows without them are left out.
-    univariable, references, increments, correction, confidence
+    univariable, references, increments, interactions, splines, correction, confidence
         As in `glymflow.stats.logistic_regression.logistic_regression`.
 
     Returns
     -------
     DataFrame
-        `COLUMNS`. Rows "univariable"; those of the model as in `logistic_regression`.
+        `COLUMNS`. Rows "univariable"; those of the model as in `logistic_regression`. A ratio in a
+        row "simple" is that of one increment, of a spline that from the first to the third
+        quartile.
     """
     check_named(references, predictors, "reference")
     check_named(increments, predictors, "increment")
-    settings = (variables, outcome, list(more), references, increments or {}, confidence, fit)
+    check_terms(interactions, splines, predictors)
+    terms = (references, increments or {}, interactions, splines or {})
+    settings = (variables, outcome, list(more), terms, confidence, fit)
     rows: list[dict] = []
     for name in predictors if univariable else ():
         single = _fitted(table, [name], settings)
@@ -125,7 +140,8 @@ def _fitted(table, names, settings):
         return rows + [{"row": "test", "variable": name, "note": note} for name in names]
 
 
-def _model(table, names, variables, outcome, more, references, increments, confidence, fit):
+def _model(table, names, variables, outcome, more, terms, confidence, fit):
+    references, increments, interactions, splines = terms
     if outcome in names:
         raise NoResult(f"'{outcome}' is used both as outcome and as predictor")
     for name in increments:
@@ -135,11 +151,11 @@ def _model(table, names, variables, outcome, more, references, increments, confi
     complete = values.dropna()
     if len(complete) < 3:
         raise NoResult(f"{len(complete)} complete rows")
-    design = build_design(complete, variables, names, references)
+    design = model_design(complete, variables, names, references, interactions, splines)
     model = fit(design, complete[outcome], complete)
     common = {"n": len(complete), "confidence": confidence, "method": model.method}
     gaps, left_out = values.isna().sum(), len(values) - len(complete)
-    factors = variance_inflation(design.x)
+    factors = inflation(design)
     head = {**_overall(model, design), "missing": left_out}
     high = [str(t) for t, f in zip(design.terms, factors, strict=True) if f > VIF_HIGH]
     head["note"] = joined(
@@ -148,10 +164,17 @@ def _model(table, names, variables, outcome, more, references, increments, confi
         *about(notes, outcome, *more),
     )
     rows = [*model.before, head]
-    for name in names:
+    for name in dict.fromkeys(term.variable for term in design.terms):
+        count = {"missing": int(gaps[name])} if name in gaps else {}
         for row in _variable_rows(model, design, name, increments.get(name, 1.0), confidence):
             note = joined(notes.get(name), design.notes.get(name)) if row["row"] == "test" else ""
-            rows.append({**row, "missing": int(gaps[name]), "note": note})
+            rows.append({**row, **count, "note": note})
+    for effect in simple_effects(design, interactions, complete, variables, splines):
+        step = 1.0 if effect.level or ":" not in effect.variable else None
+        step = step or increments.get(effect.variable.partition(":")[0], 1.0)
+        row = {"variable": effect.variable, "level": effect.level, "reference": effect.reference}
+        row |= {"row": "simple", "at": effect.at}
+        rows.append({**row, **_wald(model, effect.contrast, step, confidence)})
     return [{**common, **row} for row in [*rows, *model.after]]
 
 
@@ -170,40 +193,46 @@ def _overall(model, design):
 
 
 def _variable_rows(model, design, name, step, confidence):
-    columns, factors = design.columns_of(name), variance_inflation(design.x)
-    z = stats.norm.ppf((1 + confidence) / 2)
+    columns, factors = design.columns_of(name), inflation(design)
     rows = []
     for column in columns:
-        term, beta, se = design.terms[column], model.coefficients[column], model.se[column]
-        with np.errstate(over="ignore"):
-            ratios = np.exp(step * (beta + np.array([0, -z, z]) * se))
-        row = {
-            "row": "test",
-            "variable": name,
-            "level": term.level,
-            "reference": term.reference,
-            "test": "Wald test",
-            "statistic_name": "z",
-            "statistic": beta / se,
-            "p": float(2 * stats.norm.sf(abs(beta / se))),
-            "coefficient": beta,
-            "se": se,
-            "vif": factors[column],
-            **interval("estimate", model.ratio, ratios),
-        }
+        term, contrast = design.terms[column], np.eye(len(design.terms))[column]
+        row = {"row": "test", "variable": name, "level": term.level, "reference": term.reference}
+        own = step if term.level is None else 1.0
+        row |= {**_wald(model, contrast, own, confidence), "vif": factors[column]}
         rows.append(row | ({"increment": step} if term.level is None else {}))
     if len(columns) == 1:
         return rows
-    chi2 = 2 * (model.loglik - model.without(columns))
-    overall = {
-        "row": "test",
-        "variable": name,
-        "reference": design.terms[columns[0]].reference,
-        "test": "likelihood ratio test, all levels",
-        "statistic_name": "chi2",
-        "statistic": chi2,
-        "df": len(columns),
-        "p": float(stats.chi2.sf(chi2, len(columns))),
-        "vif": generalised_vif(design.x, columns),
+    what = {"variable": name, "reference": design.terms[columns[0]].reference}
+    overall = {"row": "test", **what, **_ratio_test(model, columns, "all levels")}
+    overall["vif"] = joint_inflation(design, name)
+    rows = [{**row, "row": "level"} for row in rows]
+    if design.terms[columns[0]].level == LINEAR:
+        overall["test"] = "likelihood ratio test, spline"
+        bends = _ratio_test(model, columns[1:], "bends of the spline")
+        rows = [{"row": "nonlinear", "variable": name, **bends}, *rows]
+    return [overall, *rows]
+
+
+def _wald(model, contrast, step, confidence):
+    """Return ratio, interval and test of a contrast of the coefficients, per step."""
+    beta, se = contrast @ model.coefficients, np.sqrt(contrast @ model.covariance @ contrast)
+    z = stats.norm.ppf((1 + confidence) / 2)
+    with np.errstate(over="ignore"):
+        ratios = np.exp(step * (beta + np.array([0, -z, z]) * se))
+    return {
+        "test": "Wald test",
+        "statistic_name": "z",
+        "statistic": beta / se,
+        "p": float(2 * stats.norm.sf(abs(beta / se))),
+        "coefficient": beta,
+        "se": se,
+        **interval("estimate", model.ratio, ratios),
     }
-    return [overall, *({**row, "row": "level"} for row in rows)]
+
+
+def _ratio_test(model, columns, what):
+    chi2 = 2 * (model.loglik - model.without(columns))
+    p = float(stats.chi2.sf(chi2, len(columns)))
+    name = {"test": f"likelihood ratio test, {what}", "statistic_name": "chi2"}
+    return {**name, "statistic": chi2, "df": len(columns), "p": p}

@@ -1,6 +1,7 @@
 """The table of a regression of counts: rate ratios, dispersion."""
 
 from glymflow.tables.cells import label_of, there
+from glymflow.tables.products import terms_note, with_products
 from glymflow.tables.ratio_models import ratio_table
 from glymflow.tables.regression import p_text, significant
 from glymflow.text import number
@@ -8,13 +9,14 @@ from glymflow.text import number
 
 def planned(results, plan, analysis, table):
     """Format a planned table."""
-    variables = plan["variables"]
+    variables = with_products(plan["variables"], analysis.get("interactions", []))
     return ratio_table(
         results,
         variables=variables,
         name="rate ratio",
         title=table.get("title", table["id"]),
         footnote=table.get("footnote", ""),
+        splines=analysis.get("splines"),
         notes=_notes(results, analysis, variables),
     )
 
@@ -46,4 +48,4 @@ def methods_note(results, analysis, variables):
     if analysis.get("exposure"):
         name = label_of(analysis["exposure"], variables)
         text += f" The logarithm of {name} was the offset."
-    return text.strip()
+    return f"{text} {terms_note(analysis, variables)}".strip()

@@ -1,6 +1,7 @@
 """The table of a linear regression: B, its error and interval, beta, t, p, inflation."""
 
 from glymflow.tables.cells import DASH, MISSING, format_p, label_of, there
+from glymflow.tables.products import product_notes, simple_rows, with_products, without_bends
 from glymflow.tables.regression import (
     correction_note,
     merged_rows,
@@ -22,14 +23,15 @@ def planned(results, plan, analysis, table):
     """Format a planned table."""
     return regression_table(
         results,
-        variables=plan["variables"],
+        variables=with_products(plan["variables"], analysis.get("interactions", [])),
+        splines=analysis.get("splines"),
         title=table.get("title", table["id"]),
         columns=table.get("columns", COLUMNS),
         footnote=table.get("footnote", ""),
     )
 
 
-def regression_table(results, *, variables, title="", columns=COLUMNS, footnote=""):
+def regression_table(results, *, variables, title="", columns=COLUMNS, footnote="", splines=None):
     """Format a linear regression.
 
     Parameters
@@ -38,6 +40,8 @@ def regression_table(results, *, variables, title="", columns=COLUMNS, footnote=
         From `glymflow.stats.linear_regression`.
     variables : dict
         The plan's variables.
+    splines : dict, optional
+        Number of knots by variable.
     title, footnote : str
     columns : sequence of {"estimate", "se", "beta", "statistic", "p", "p_adjusted", "vif"}
 
@@ -47,9 +51,9 @@ def regression_table(results, *, variables, title="", columns=COLUMNS, footnote=
     """
     if results["p_adjusted"].notna().any() and "p_adjusted" not in columns:
         columns = (*columns, "p_adjusted")
-    single = results[results["row"] == "univariable"]
+    single = without_bends(results[results["row"] == "univariable"], splines)
     model = results[(results["method"] == "multivariable")]
-    terms = model[model["row"].isin(["test", "level"])]
+    terms = without_bends(model[model["row"].isin(["test", "level"])], splines)
     header = ["Predictor"]
     if len(single):
         header += [f"Univariable B ({percent_ci(results)})", "univariable p"]
@@ -67,7 +71,11 @@ def regression_table(results, *, variables, title="", columns=COLUMNS, footnote=
         cells = [_cell(alone, "estimate"), _cell(alone, "p")] if len(single) else []
         cells += [_cell(inside, column) for column in columns]
         table.rows.append((indent, label, "", cells))
-    table.footnotes = _notes(results, variables, single, model, terms)
+    for indent, label, row in simple_rows(model, variables):
+        cells = [""] * (2 if len(single) else 0)
+        cells += [_cell(row, column) if row is not None else "" for column in columns]
+        table.rows.append((indent, label, "", cells))
+    table.footnotes = _notes(results, variables, single, model, terms, splines)
     if footnote:
         table.footnotes.append(("", footnote))
     return table
@@ -89,7 +97,7 @@ def _cell(row, column):
     return significant(row["se"]) if column == "se" else number(row["vif"], 2)
 
 
-def _notes(results, variables, single, model, terms):
+def _notes(results, variables, single, model, terms, splines=None):
     notes = []
     head = model[model["row"] == "model"].iloc[0]
     if there(head["p"]):
@@ -110,6 +118,7 @@ def _notes(results, variables, single, model, terms):
             notes.append(
                 "A variable of several levels: F test of all; generalised VIF (Fox, Monette)."
             )
+        notes += product_notes(model, variables, splines)
         for row in model[model["row"] == "diagnostic"].to_dict("records"):
             notes.append(f"{row['test']}: {p_text(row['p'])}.")
     printed = [("", note) for note in notes]

@@ -1,6 +1,7 @@
 """The table of a logistic regression: odds ratios, their intervals and p, of one fit or two."""
 
 from glymflow.tables.cells import DASH, format_p, label_of, there
+from glymflow.tables.products import product_notes, simple_rows, with_products, without_bends
 from glymflow.tables.regression import (
     correction_note,
     merged_rows,
@@ -18,14 +19,15 @@ def planned(results, plan, analysis, table):
     """Format a planned table."""
     return odds_table(
         results,
-        variables=plan["variables"],
+        variables=with_products(plan["variables"], analysis.get("interactions", [])),
+        splines=analysis.get("splines"),
         title=table.get("title", table["id"]),
         alternative=table.get("alternative", "auto"),
         footnote=table.get("footnote", ""),
     )
 
 
-def odds_table(results, *, variables, title="", alternative="auto", footnote=""):
+def odds_table(results, *, variables, title="", alternative="auto", footnote="", splines=None):
     """Format a logistic regression: odds ratio, interval and p as columns.
 
     Parameters
@@ -35,6 +37,8 @@ def odds_table(results, *, variables, title="", alternative="auto", footnote="")
     variables : dict
         The plan's variables.
     title, footnote : str
+    splines : dict, optional
+        Number of knots by variable.
     alternative : {"auto", "always", "never"}
         Whether the second fit stands beside the first; "auto": where the first is not recommended
         or could not be made.
@@ -43,7 +47,7 @@ def odds_table(results, *, variables, title="", alternative="auto", footnote="")
     -------
     Table
     """
-    single = results[results["row"] == "univariable"]
+    single = without_bends(results[results["row"] == "univariable"], splines)
     heads = results[results["row"] == "model"]
     methods = list(heads["method"].dropna())
     if alternative == "never" or (alternative == "auto" and _recommended(heads.iloc[0])):
@@ -51,7 +55,7 @@ def odds_table(results, *, variables, title="", alternative="auto", footnote="")
     parts = [("Univariable ", single)] if len(single) else []
     for method in methods:
         own = results[results["method"] == method]
-        rows = own[own["row"].isin(["test", "alternative", "level"])]
+        rows = without_bends(own[own["row"].isin(["test", "alternative", "level"])], splines)
         short = "Firth " if method.startswith("Firth") else "ML "
         parts.append((short if len(methods) > 1 else "", rows))
     interval = percent_ci(results)
@@ -66,10 +70,28 @@ def odds_table(results, *, variables, title="", alternative="auto", footnote="")
         for (_, rows), row in zip(parts, found, strict=True):
             cells += _cells(row, rows["p_adjusted"].notna().any())
         table.rows.append((indent, label, "", cells))
+    table.rows += _effects(results, variables, methods, parts, header)
     table.footnotes = _notes(results, variables, methods, heads, single)
+    notes = product_notes(results, variables, splines)
+    table.footnotes += [("", note) for note in notes]
     if footnote:
         table.footnotes.append(("", footnote))
     return table
+
+
+def _effects(results, variables, methods, parts, header):
+    """Return the printed rows of the effects that interactions and splines give."""
+    laid = [simple_rows(results[results["method"] == method], variables) for method in methods]
+    wide = [
+        bool(rows["p_adjusted"].notna().any()) for _, rows in parts[len(parts) - len(methods) :]
+    ]
+    printed = []
+    for lines in zip(*laid, strict=False):
+        cells = []
+        for (_, _, row), adjusted in zip(lines, wide, strict=True):
+            cells += _cells(row, adjusted) if row is not None else [""] * (3 + adjusted)
+        printed.append((*lines[0][:2], "", [""] * (len(header) - 1 - len(cells)) + cells))
+    return printed
 
 
 def _recommended(head):

@@ -1,7 +1,7 @@
 """The table of a linear mixed model: B, interval, t or F, degrees of freedom, p."""
 
 from glymflow.tables.cells import DASH, MISSING, format_p, label_of, there
-from glymflow.tables.products import simple_rows, with_products
+from glymflow.tables.products import product_notes, simple_rows, terms_note, with_products
 from glymflow.tables.regression import (
     correction_note,
     missing_note,
@@ -84,11 +84,7 @@ def _notes(results, variables, terms):
             "B: coefficient per unit, of a level against the reference; SE: standard error; df: "
             "Satterthwaite's degrees of freedom; CI: confidence interval."
         )
-        if (results["row"] == "simple").any():
-            notes.append(
-                "With an interaction the rows of its variables hold where the other variable is 0 "
-                "or at its reference."
-            )
+        notes += product_notes(results, variables)
     whole = f"{head['note']}." if there(head["note"]) else ""
     rest = terms[(terms["row"] == "test") & (terms["note"] != head["note"])]
     return [
@@ -106,7 +102,4 @@ def methods_note(results, analysis, variables):
     if "site" in analysis:
         text += f" and each level of {label_of(analysis['site'], variables)}"
     text += ", fitted by restricted maximum likelihood; degrees of freedom are Satterthwaite's."
-    for first, second in analysis.get("interactions", []):
-        names = label_of(first, variables), label_of(second, variables)
-        text += f" The interaction of {names[0]} and {names[1]} was included."
-    return text
+    return f"{text} {terms_note(analysis, variables)}".strip()

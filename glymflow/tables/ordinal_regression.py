@@ -1,6 +1,7 @@
 """The table of an ordinal logistic regression: common odds ratios and the test of their premise."""
 
 from glymflow.tables.cells import label_of, there
+from glymflow.tables.products import terms_note, with_products
 from glymflow.tables.ratio_models import ratio_table
 from glymflow.tables.regression import p_text
 from glymflow.text import level_text, number
@@ -8,13 +9,14 @@ from glymflow.text import level_text, number
 
 def planned(results, plan, analysis, table):
     """Format a planned table."""
-    variables = plan["variables"]
+    variables = with_products(plan["variables"], analysis.get("interactions", []))
     return ratio_table(
         results,
         variables=variables,
         name="common odds ratio",
         title=table.get("title", table["id"]),
         footnote=table.get("footnote", ""),
+        splines=analysis.get("splines"),
         notes=_notes(results, variables, analysis.get("odds_of", "higher")),
     )
 
@@ -47,4 +49,4 @@ def methods_note(results, analysis, variables):
     tested = results[(results["row"] == "proportional_odds") & results["p"].notna()]
     if len(tested):
         text += f" Proportional odds were tested by Brant's test ({p_text(tested['p'].iloc[0])})."
-    return text
+    return f"{text} {terms_note(analysis, variables)}".strip()

@@ -1,9 +1,16 @@
-"""Interactions in the tables of models: labels of products, rows of simple effects."""
+"""Interactions and splines in the tables of models: labels, rows of the effects they give."""
 
 from glymflow.tables.cells import label_of, there
 from glymflow.text import level_text
 
 SIGN = ":"
+
+
+BENDS = ("linear", "bend ")  # how levels of the columns of a spline begin
+NOTE = (
+    "With an interaction the rows of its variables hold where the other variable is 0 or at its "
+    "reference."
+)
 
 
 def with_products(variables, pairs):
@@ -29,8 +36,40 @@ def with_products(variables, pairs):
     return extended
 
 
+def without_bends(rows, splines):
+    """Return the rows of terms without those of a spline's columns, which mean nothing alone."""
+    bent = rows["variable"].isin(list(splines or {})) & (rows["row"] == "level")
+    levels = rows["level"].astype(str).str.startswith(BENDS)
+    return rows[~(bent | (levels & rows["variable"].isin(list(splines or {}))))]
+
+
+def product_notes(results, variables, splines=None):
+    """Return the footnotes that a table with interactions or splines needs."""
+    pairs = results["variable"].astype(str).str.contains(SIGN).any()
+    notes = [NOTE] if pairs else []
+    for name, count in (splines or {}).items():
+        label = label_of(name, variables)
+        notes.append(f"{label}: restricted cubic spline, {count} knots; the test is of all of it.")
+    return notes
+
+
+def terms_note(analysis, variables):
+    """Return what the methods paragraph says of interactions and splines; empty without any."""
+    said = []
+    for first, second in analysis.get("interactions", []):
+        names = label_of(first, variables), label_of(second, variables)
+        said.append(f"The interaction of {names[0]} and {names[1]} was included.")
+    for name, count in analysis.get("splines", {}).items():
+        label = label_of(name, variables)
+        said.append(f"{label} was modelled by a restricted cubic spline with {count} knots.")
+    return " ".join(said)
+
+
 def simple_rows(results, variables):
-    """Lay out the rows "simple": (indent, label, row of results or None), a heading for each pair.
+    """Lay out what interactions and splines give: (indent, label, row of results or None).
+
+    Of a spline the test of its bends and the effect from the first to the third quartile; of a pair
+    a heading and the effects of the first at values of the second.
 
     Parameters
     ----------
@@ -39,8 +78,15 @@ def simple_rows(results, variables):
         The plan's variables.
     """
     lines = []
-    rows = results[results["row"] == "simple"]
+    rows = results[results["row"].isin(["simple", "nonlinear"])]
     for name in rows["variable"].unique():
+        if SIGN not in name:
+            label, unit = label_of(name, variables), variables.get(name, {}).get("unit", "")
+            for row in rows[rows["variable"] == name].to_dict("records"):
+                text = f"{label}, {row['at']}" + (f", {unit}" if unit else "")
+                text = f"{label}, what is not linear" if row["row"] == "nonlinear" else text
+                lines.append((0, text, row))
+            continue
         first, _, second = name.partition(SIGN)
         lines.append((0, f"{label_of(first, variables)}, by {label_of(second, variables)}", None))
         own, other = variables.get(first, {}), variables.get(second, {})

@@ -1,6 +1,7 @@
 """What the tables of ordinal and count regressions share: ratios with interval and p."""
 
 from glymflow.tables.cells import DASH, MISSING, format_p, label_of, there
+from glymflow.tables.products import product_notes, simple_rows, without_bends
 from glymflow.tables.regression import (
     correction_note,
     merged_rows,
@@ -14,7 +15,7 @@ from glymflow.tables.render import Table
 from glymflow.text import number
 
 
-def ratio_table(results, *, variables, name, title="", footnote="", notes=()):
+def ratio_table(results, *, variables, name, title="", footnote="", notes=(), splines=None):
     """Format a regression whose coefficients are ratios, its univariable ones beside it if any.
 
     Parameters
@@ -26,6 +27,8 @@ def ratio_table(results, *, variables, name, title="", footnote="", notes=()):
     name : str
         Header of the column of ratios.
     title, footnote : str
+    splines : dict, optional
+        Number of knots by variable.
     notes : iterable of str
         Footnotes of the kind, after the sentence on the model.
 
@@ -33,8 +36,8 @@ def ratio_table(results, *, variables, name, title="", footnote="", notes=()):
     -------
     Table
     """
-    single = results[results["row"] == "univariable"]
-    terms = results[results["row"].isin(["test", "level"])]
+    single = without_bends(results[results["row"] == "univariable"], splines)
+    terms = without_bends(results[results["row"].isin(["test", "level"])], splines)
     parts = [("Univariable ", single)] if len(single) else []
     parts.append(("Multivariable " if len(single) else "", terms))
     header = ["Predictor"]
@@ -48,6 +51,12 @@ def ratio_table(results, *, variables, name, title="", footnote="", notes=()):
         for (_, rows), row in zip(parts, found, strict=True):
             cells += _cells(row, rows["p_adjusted"].notna().any())
         table.rows.append((indent, label, "", cells))
+    adjusted = terms["p_adjusted"].notna().any()
+    for indent, label, row in simple_rows(results, variables):
+        cells = [""] * (len(header) - 1 - (4 if adjusted else 3))
+        cells += _cells(row, adjusted) if row is not None else [""] * (4 if adjusted else 3)
+        table.rows.append((indent, label, "", cells))
+    notes = [*notes, *product_notes(results, variables, splines)]
     table.footnotes = _notes(results, variables, terms, single, notes)
     if footnote:
         table.footnotes.append(("", footnote))

@@ -132,3 +132,13 @@ def test_columns_and_defaults_agree_with_the_schema(results):
     for key, value in schema.items():
         if isinstance(value, dict) and "default" in value:
             assert parameters[key].default == value["default"], key
+
+
+def test_spline(model):
+    results = model(predictors=["age", "sex"], model="poisson", splines={"age": 4})
+    # differences of the deviances of glm(count ~ sex), glm(count ~ age + sex) and with the spline
+    row = only(results, "test", variable="age")
+    assert row["statistic"] == pytest.approx(84.2538694476, rel=R)
+    assert only(results, "nonlinear")["statistic"] == pytest.approx(2.20319603446, rel=1e-5)
+    # exp(diff(predict(m, at the quartiles of age)))
+    assert only(results, "simple")["estimate"] == pytest.approx(np.exp(0.618867462182), rel=R)

@@ -4,9 +4,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glymflow.io import NoResult
-from glymflow.stats.design import build_design
-from glymflow.stats.interactions import add_products, simple_effects
+from glymflow.io import ConfigFault, NoResult
+from glymflow.stats.design import build_design, generalised_vif, variance_inflation
+from glymflow.stats.interactions import (
+    add_products,
+    check_terms,
+    inflation,
+    joint_inflation,
+    model_design,
+    simple_effects,
+)
 
 
 def design(cohort, variables, names, pairs):
@@ -51,3 +58,28 @@ def test_a_collinear_product_is_refused(cohort_variables):
     table = pd.DataFrame({"sex": ["M"] * 10 + ["F"] * 10, "age": [*range(10), *[5.0] * 10]})
     with pytest.raises(NoResult, match="an interaction is collinear"):
         design(table.assign(mrs=0), cohort_variables, ["sex", "age"], [["sex", "age"]])
+
+
+def test_inflation_is_that_of_the_variables_without_products_and_bends(cohort, cohort_variables):
+    names = ["age", "alps", "group"]
+    base = build_design(cohort, cohort_variables, names)
+    made = model_design(cohort, cohort_variables, names, None, [["age", "group"]], {"alps": 3})
+    assert inflation(made) == pytest.approx(
+        [*variance_inflation(base.x)[:1], np.nan, np.nan, *variance_inflation(base.x)[2:]]
+        + [np.nan] * 2, nan_ok=True,
+    )  # fmt: skip
+    assert joint_inflation(made, "group") == generalised_vif(base.x, [2, 3])
+    assert np.isnan(joint_inflation(made, "age:group"))
+    alone = model_design(cohort, cohort_variables, ["alps"], None, [["age", "group"]], {"age": 3})
+    assert alone.base is None
+
+
+def test_what_cannot_be_modelled(cohort, cohort_variables):
+    with pytest.raises(NoResult, match="a spline is for continuous variables; 'sex' has levels"):
+        model_design(cohort, cohort_variables, ["sex"], None, [], {"sex": 3})
+    with pytest.raises(NoResult, match="'age' has a spline: it cannot be in an interaction"):
+        model_design(cohort, cohort_variables, ["age", "sex"], None, [["sex", "age"]], {"age": 3})
+    with pytest.raises(ConfigFault, match="interaction of 'age'"):
+        check_terms([["age", "sex"]], None, ["sex"])
+    with pytest.raises(ConfigFault, match="spline of 'age'"):
+        check_terms([], {"age": 3}, ["sex"])

@@ -394,3 +394,68 @@ def test_schema_has_the_functions_defaults():
     parameters = inspect.signature(linear_regression).parameters
     for key in ("screening", "univariable"):
         assert schema[key]["default"] == parameters[key].default
+
+
+class TestTerms:
+    """Interactions, robust standard errors and splines; the calls in R are in r/kinds.R."""
+
+    @pytest.fixture
+    def model(self, cohort, cohort_variables):
+        def model(predictors=("age", "group", "sex"), **options):
+            return linear_regression(
+                cohort, variables=cohort_variables, outcome="alps", predictors=predictors, **options
+            )
+
+        return model
+
+    def test_interaction(self, model):
+        results = model(interactions=[["age", "group"]])
+        # car::linearHypothesis(lm(alps ~ age * group + sex, d), ...)
+        row = one(results, "test", "age:group")
+        assert [row["statistic"], row["p"]] == pytest.approx([0.165078183169, 0.848031502848])
+        row = one(results, "level", "age:group", "AD")
+        assert row["estimate"] == pytest.approx(0.001356536331155)
+        assert row["se"] == pytest.approx(0.00305744148281)
+        row = results[(results["row"] == "simple") & (results["at"] == "AD")].iloc[0]
+        assert [row["estimate"], row["se"]] == pytest.approx([-0.00410206054722, 0.00215841283962])
+        assert row["p"] == pytest.approx(0.059916, rel=1e-4)
+
+    def test_robust_standard_errors(self, model):
+        results = model(interactions=[["age", "group"]], robust="HC3")
+        # lmtest::coeftest(m, sandwich::vcovHC(m, "HC3"))
+        row = one(results, "test", "age")
+        assert [row["se"], row["statistic"]] == pytest.approx(
+            [0.002224477758457, -2.45388], rel=1e-5
+        )
+        assert row["p"] == pytest.approx(0.015659, rel=1e-4)
+        assert row["test"].endswith("ordinary least squares with HC3 standard errors")
+        row = one(results, "test", "age:group")
+        assert [row["statistic"], row["p"]] == pytest.approx([0.156232550296, 0.855544695378])
+        assert np.isnan(row["effect"])
+        row = results[(results["row"] == "simple") & (results["at"] == "AD")].iloc[0]
+        assert row["se"] == pytest.approx(0.00220979742645)
+        head = one(results, "model")
+        assert head["effect"] == pytest.approx(one(model(), "model")["effect"], abs=0.01)
+        assert np.isnan(head["effect_low"])
+
+    def test_spline(self, model):
+        results = model(["age", "sex"], splines={"age": 4})
+        # anova(lm(alps ~ sex, d), m), anova(lm(alps ~ age + sex, d), m)
+        row = one(results, "test", "age")
+        assert [row["statistic"], row["p"]] == pytest.approx([5.51463602230995, 0.00141997850697])
+        row = one(results, "nonlinear")
+        assert [row["df"], row["p"]] == pytest.approx([2, 0.9572067798782])
+        # diff(predict(m, at the quartiles of age))
+        row = one(results, "simple")
+        assert (row["at"], row["estimate"]) == (
+            "57 to 73 (Q1 to Q3)",
+            pytest.approx(-0.0775373161297),
+        )
+
+    def test_faults(self, cohort, model):
+        assert (
+            "robust standard errors are for"
+            in one(model(robust="HC3", outcome_se="volume"), "model")["note"]
+        )
+        with pytest.raises(InputFault, match="interaction of 'volume'"):
+            model(interactions=[["age", "volume"]])

@@ -271,3 +271,37 @@ class TestNoFit:
         variables = {**SPECTOR, "PSI": BINARY}
         results = model(spector, ["PSI"], variables=variables, increments={"PSI": 0.1})
         assert "an increment is for continuous" in one(results, "model")["note"]
+
+
+class TestTerms:
+    """Interactions and splines; the calls in R are in r/kinds.R."""
+
+    @pytest.fixture
+    def high(self, cohort, cohort_variables):
+        variables = {**cohort_variables, "high": BINARY}
+        table = cohort.assign(high=(cohort["mrs"] > 2).astype(int))
+
+        def high(names, **options):
+            return model(table, names, "high", variables, **options)
+
+        return high
+
+    def test_interaction(self, high):
+        results = high(["age", "group"], interactions=[["age", "group"]], increments={"age": 10})
+        # anova(glm(high ~ age + group), glm(high ~ age * group), test = "LRT")
+        row = one(results, "test", "age:group")
+        assert [row["statistic"], row["df"]] == pytest.approx([1.607143946, 2], rel=R)
+        # age + age:groupAD of the second: exp(10 b), standard error
+        row = results[(results["row"] == "simple") & (results["at"] == "AD")].iloc[0]
+        assert [row["estimate"], row["se"]] == pytest.approx([2.5122520235891, 0.0437506876229])
+        firth = results[(results["row"] == "simple") & (results["method"] == FIRTH)]
+        assert list(firth["at"]) == ["HC", "aMCI", "AD"]
+
+    def test_spline(self, high):
+        results = high(["age", "sex"], splines={"age": 3})
+        bends = one(results, "nonlinear")
+        whole, straight = (
+            one(table, "model")["statistic"] for table in (results, high(["age", "sex"]))
+        )
+        assert bends["statistic"] == pytest.approx(whole - straight)
+        assert one(results, "test", "age")["test"].endswith("spline")

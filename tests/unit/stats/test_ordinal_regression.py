@@ -127,3 +127,18 @@ def test_columns_and_defaults_agree_with_the_schema(results):
     for key, value in schema.items():
         if isinstance(value, dict) and "default" in value:
             assert parameters[key].default == value["default"], key
+
+
+def test_interaction(model):
+    results = model(
+        predictors=["age", "sex"], interactions=[["age", "sex"]], increments={"age": 10}
+    )
+    # coef(summary(ordinal::clm(mrs ~ age * sex, data = d)))["age:sexF", ]
+    row = only(results, "test", variable="age:sex")
+    assert row["coefficient"] == pytest.approx(-0.0246547714997, rel=1e-5)
+    assert row["se"] == pytest.approx(0.0390980655675, rel=1e-5)
+    slopes = results[results["row"] == "simple"]
+    assert list(slopes["at"]) == ["M", "F"]
+    # per 10 years, as the increment says
+    both = only(results, "test", variable="age")["coefficient"] + row["coefficient"]
+    assert slopes["estimate"].iloc[1] == pytest.approx(np.exp(10 * both))

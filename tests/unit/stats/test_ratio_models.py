@@ -9,7 +9,7 @@ from glymflow.stats.ratio_models import RatioFit, ratio_model
 
 def fit(design, outcome, complete):
     k = design.x.shape[1]
-    return RatioFit("a model", "a ratio", np.full(k, 0.5), np.full(k, 0.2), -10.0,
+    return RatioFit("a model", "a ratio", np.full(k, 0.5), 0.04 * np.eye(k), -10.0,
                     lambda columns: -10.0 - len(columns))  # fmt: skip
 
 

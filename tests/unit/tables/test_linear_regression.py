@@ -49,3 +49,29 @@ def test_linear_screened(table, tmp_path):
     assert cells_of(made, "NIHSS")[2:] == ["–"] * 7  # not in the model
     assert cells_of(made, "Side: right (reference: left)")[:2] == ["–", "–"]
     assert "age: chosen by p < 0.1" in notes(made)
+
+
+def test_interactions_and_splines(table, tmp_path):
+    made, results = make(
+        table, tmp_path, "linear_regression", outcome="alps", predictors=["age", "side", "nihss"],
+        interactions=[["age", "side"]], splines={"nihss": 3}, univariable=True, robust="HC3",
+    )  # fmt: skip
+    assert labels(made) == [
+        "Age, years",
+        "Side: right (reference: left)",
+        "NIHSS",
+        "Age × Side: right (reference: left)",
+        "NIHSS, what is not linear",
+        labels(made)[5],
+        "Age, by Side",
+        "left",
+        "right",
+    ]
+    assert labels(made)[5].startswith("NIHSS, ")
+    assert labels(made)[5].endswith(" (Q1 to Q3)")
+    row = results[(results["row"] == "nonlinear") & (results["method"] == "multivariable")].iloc[0]
+    assert cells_of(made, "NIHSS, what is not linear")[5] == f"{row['statistic']:.2f}"
+    assert cells_of(made, "Age, by Side") == [""] * 8
+    assert "with HC3 standard errors" in notes(made)
+    assert "NIHSS: restricted cubic spline, 3 knots" in notes(made)
+    assert "With an interaction the rows of its variables hold where" in notes(made)

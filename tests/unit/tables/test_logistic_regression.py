@@ -1,6 +1,6 @@
 """The table of a logistic regression: layout, notes, Firth beside it."""
 
-from printed_tables import cells_of, make, notes
+from printed_tables import cells_of, labels, make, notes
 
 
 def test_logistic(table, tmp_path):
@@ -38,3 +38,16 @@ def test_firth_stands_beside(table, tmp_path):
     assert "Firth's penalised likelihood is recommended" in notes(made)
     enough, _ = make(table, tmp_path, "logistic_regression", outcome="good", predictors=["alps"])
     assert len(enough.columns) == 4
+
+
+def test_interactions_and_splines(table, tmp_path):
+    made, _ = make(
+        table, tmp_path, "logistic_regression", outcome="good", predictors=["age", "side", "nihss"],
+        interactions=[["age", "side"]], splines={"nihss": 3}, n_bootstrap=0,
+        printed={"alternative": "always"},
+    )  # fmt: skip
+    assert "Age × Side: right (reference: left)" in labels(made)
+    assert labels(made)[-3:] == ["Age, by Side", "left", "right"]
+    assert all(cells_of(made, "left"))
+    assert "linear" not in labels(made)
+    assert "NIHSS: restricted cubic spline, 3 knots" in notes(made)

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from glymflow.tables.products import simple_rows, with_products
+from glymflow.tables.products import simple_rows, terms_note, with_products, without_bends
 
 VARIABLES = {
     "age": {"type": "continuous", "label": "Age", "unit": "years"},
@@ -32,3 +32,19 @@ def test_simple_effects():
         (0, "Age, by sex"),
         (1, "Female"),
     ]
+
+
+def test_what_the_methods_say():
+    analysis = {"interactions": [["age", "group"]], "splines": {"age": 4}}
+    assert terms_note(analysis, VARIABLES) == (
+        "The interaction of Age and Group was included. Age was modelled by a restricted cubic "
+        "spline with 4 knots."
+    )
+    assert terms_note({}, VARIABLES) == ""
+
+
+def test_columns_of_a_spline_are_not_printed():
+    rows = pd.DataFrame({"variable": "age", "row": ["test", "level", "level", "univariable"],
+                         "level": [None, "linear", "bend 1", "bend 1"]})  # fmt: skip
+    assert list(without_bends(rows, {"age": 3})["row"]) == ["test"]
+    assert len(without_bends(rows, None)) == 4

@@ -24,3 +24,17 @@ def test_a_model_that_failed(table, tmp_path):
     made, _ = make(table, tmp_path, "count_regression", outcome="alps", predictors=["age", "site"])
     assert all(set(cells) == {"n/a"} for _, _, _, cells in made.rows)
     assert notes(made).count("No model: the outcome 'alps' has values that are not counts") == 1
+
+
+def test_interactions_and_splines(table, tmp_path):
+    made, _ = make(
+        table, tmp_path, "count_regression", outcome="nihss", predictors=["age", "side", "alps"],
+        interactions=[["age", "side"]], splines={"alps": 3}, univariable=True,
+    )  # fmt: skip
+    assert labels(made)[2:5] == [
+        "ALPS index",
+        "Age × Side: right (reference: left)",
+        "ALPS index, what is not linear",
+    ]
+    assert cells_of(made, "right")[:3] == [""] * 3
+    assert "ALPS index: restricted cubic spline, 3 knots" in notes(made)

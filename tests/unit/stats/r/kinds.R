@@ -108,3 +108,33 @@ print(psych::cohen.kappa(grades), digits = 12)
 print(psych::cohen.kappa(grades, w = 1 - abs(outer(1:3, 1:3, "-")) / 2)$weighted.kappa)
 print(psych::cohen.kappa(grades)$var.weighted)
 print(psych::cohen.kappa(grades)$confid, digits = 12)
+
+# --- linear_regression: interactions, HC3 standard errors, restricted cubic splines
+m <- lm(alps ~ age * group + sex, d)
+print(coef(summary(m)))
+b <- car::linearHypothesis(m, c("age:groupaMCI = 0", "age:groupAD = 0")); print(c(b$F, b$`Pr(>F)`), digits = 12)
+V <- sandwich::vcovHC(m, "HC3"); print(lmtest::coeftest(m, V), digits = 12)
+b <- car::linearHypothesis(m, c("age:groupaMCI = 0", "age:groupAD = 0"), vcov. = V)
+print(c(b$F, b$`Pr(>F)`), digits = 12)
+slope <- coef(m)["age"] + coef(m)["age:groupAD"]
+print(c(slope, sqrt(sum(vcov(m)[c(2, 7), c(2, 7)])), sqrt(sum(V[c(2, 7), c(2, 7)]))))
+k <- quantile(d$age, c(0.05, 0.35, 0.65, 0.95))  # a natural spline spans what rms::rcs does
+x <- splines::ns(d$age, knots = k[2:3], Boundary.knots = k[c(1, 4)])
+m <- lm(alps ~ x + sex, d)
+for (small in list(lm(alps ~ sex, d), lm(alps ~ age + sex, d)))
+  print(unlist(anova(small, m)[2, c("F", "Pr(>F)")]), digits = 12)
+ends <- predict(x, quantile(d$age, c(0.25, 0.75)))
+q <- predict(m, list(x = ends, sex = c("M", "M")))
+print(diff(q))
+
+# --- interactions and splines of logistic, ordinal and count regressions
+d$high <- as.integer(d$mrs) > 3
+m <- glm(high ~ age * group, binomial, d, epsilon = 1e-14)
+c6 <- coef(m)["age"] + coef(m)["age:groupAD"]; print(c(exp(10 * c6), sqrt(sum(vcov(m)[c(2, 6), c(2, 6)]))))
+print(anova(glm(high ~ age + group, binomial, d), m, test = "LRT")[2, c("Deviance", "Pr(>Chi)")])
+m <- ordinal::clm(mrs ~ age * sex, data = d, control = list(gradTol = 1e-12))
+print(coef(summary(m))["age:sexF", ])
+x <- splines::ns(d$age, knots = k[2:3], Boundary.knots = k[c(1, 4)])
+m <- glm(count ~ x + sex, poisson, d, epsilon = 1e-14)
+print(deviance(glm(count ~ sex, poisson, d)) - deviance(m)); print(deviance(glm(count ~ age + sex, poisson, d)) - deviance(m))
+print(diff(predict(m, list(x = ends, sex = c("M", "M")))))
