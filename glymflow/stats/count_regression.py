@@ -211,7 +211,8 @@ def _glm(model):
 
     with warnings.catch_warnings(), no_result_if(np.linalg.LinAlgError, PerfectSeparationError):
         warnings.simplefilter("ignore")
-        fit = model.fit(tol=1e-12, maxiter=200)
+        # not by the deviance: rounding of a large one hides that the fit stands still
+        fit = model.fit(tol=1e-10, maxiter=200, tol_criterion="params")
     if not fit.converged or not np.isfinite(fit.bse).all() or (fit.bse > 1e3).any():
         raise NoResult(
             "the fit of the counts does not converge; does a level have counts of 0 only?"

@@ -7,7 +7,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 UNIT = ROOT / "tests" / "unit"
 # tests of the whole package, and not of one module
-ACROSS = {"test_docs", "test_faces", "test_layout"}
+ACROSS = {"test_against_r", "test_docs", "test_faces", "test_layout"}
 # modules without a test file of their name, and where they are tested
 ELSEWHERE = {
     "domains": "a list of three records: cohort/test_domain.py looks at each",
