@@ -4,14 +4,23 @@ from pathlib import Path
 
 import pandas as pd
 
+from glymflow.figures.brackets import add_p_values
 from glymflow.figures.charts import figure_bytes, plot_distribution
 from glymflow.figures.curve import plot_curve
+from glymflow.figures.diagnostics import (
+    plot_bland_altman,
+    plot_calibration,
+    plot_nothing,
+    plot_residuals,
+)
+from glymflow.figures.flow import plot_flow
 from glymflow.figures.harmonisation import plot_harmonisation
 from glymflow.figures.study import plot_forest, plot_mediation, plot_roc, plot_scatter
-from glymflow.io import read_tsv, whole
+from glymflow.io import InputFault, read_tsv, whole
+from glymflow.stats.fitted import linear_residuals, logistic_risks, occasions_of
 from glymflow.stats.harmonise import harmonise_plan
 from glymflow.study.cohort_table import read_cohort
-from glymflow.study.plan import LEVELS, groups_of, load_plan, paths_by_id
+from glymflow.study.plan import FLOW, LEVELS, groups_of, load_plan, paths_by_id
 from glymflow.study.selection import (
     SYNTHETIC,
     analysis_rows,
@@ -67,7 +76,7 @@ def group_distribution(table, plan, figure, stats):
     if groups is None:
         return plot_distribution(values, figure["variables"], names=names)
     values["group of the plan"] = column_levels(table, plan, groups["column"])
-    return plot_distribution(
+    drawn = plot_distribution(
         values,
         figure["variables"],
         column="group of the plan",
@@ -75,6 +84,9 @@ def group_distribution(table, plan, figure, stats):
         labels=groups.get("labels"),
         names=names,
     )
+    if "analysis" in figure and groups_of(plan, _analysis(plan, figure)) == groups:
+        add_p_values(drawn.axes, figure["variables"], _results(stats, figure), groups["order"])
+    return drawn
 
 
 def scatter(table, plan, figure, stats):
@@ -143,6 +155,43 @@ def specification_curve(table, plan, figure, stats):
     return plot_curve(results, names=_names(plan), variable=figure.get("variable"))
 
 
+def flow(table, plan, figure, stats):
+    """Draw who took part."""
+    counts = read_tsv(stats[FLOW], text=("group",))
+    return plot_flow(counts, labels=(groups_of(plan) or {}).get("labels"))
+
+
+def residuals(table, plan, figure, stats):
+    """Plot the residuals of a linear regression."""
+    analysis = _analysis(plan, figure)
+    rows, _ = analysis_rows(table, plan, analysis)
+    try:
+        values = linear_residuals(rows, plan, analysis, _results(stats, figure))
+    except InputFault as fault:
+        return plot_nothing(str(fault))
+    return plot_residuals(values, name=_names(plan)[analysis["outcome"]])
+
+
+def calibration(table, plan, figure, stats):
+    """Plot the calibration of a logistic regression."""
+    analysis = _analysis(plan, figure)
+    rows, _ = analysis_rows(table, plan, analysis)
+    try:
+        values = logistic_risks(rows, plan, analysis, _results(stats, figure))
+    except InputFault as fault:
+        return plot_nothing(str(fault))
+    groups = analysis.get("calibration_groups") or 10
+    return plot_calibration(values, name=_names(plan)[analysis["outcome"]], groups=groups)
+
+
+def bland_altman(table, plan, figure, stats):
+    """Plot the differences of two measurements."""
+    analysis = _analysis(plan, figure)
+    rows, _ = analysis_rows(table, plan, analysis)
+    occasions = occasions_of(rows, plan, analysis)
+    return plot_bland_altman(occasions, _results(stats, figure), names=_names(plan))
+
+
 def _analysis(plan, figure):
     return next(item for item in plan["analyses"] if item["id"] == figure["analysis"])
 
@@ -169,6 +218,10 @@ _KINDS = {
     "roc": roc,
     "mediation": mediation,
     "harmonisation": harmonisation,
+    "flow": flow,
+    "residuals": residuals,
+    "calibration": calibration,
+    "bland_altman": bland_altman,
     "specification_curve": specification_curve,
 }
 

@@ -9,6 +9,8 @@ Modules
   charts.
 - `study`: scatter, forest, ROC curves and mediation of a study plan. Each printed number is one of
   the results of the analysis; a fitted line and its band are drawn only.
+- `flow`: who took part (STROBE). `brackets`: p values above the groups of a distribution.
+- `diagnostics`: residuals, calibration, Bland-Altman.
 - `curve`: the specification curve of a sensitivity analysis.
 - `harmonisation`: measures by site, before and after `harmonise`.
 - `raw_data`: mosaics of slices with the edge of the brain mask, motion, lost slices, directions.

@@ -33,6 +33,7 @@ Modules
 - `ancova`, `post_hoc`, `firth`, `calibration`, `contingency`, `delong`: methods that the kinds
   use, on arrays.
 - `harmonise`: a plan's measures without the effects of its sites; `combat`: the method, on arrays.
+- `fitted`: residuals and risks of each participant, for figures.
 - `balance`: everybody together, and standardised differences of groups.
 - `paired_levels`, `kappa`, `equivalence`: levels of pairs, agreement of grades, TOST.
 - `effects`: effect sizes with intervals. `design`: variables as columns of a regression.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 
 import numpy as np
@@ -254,3 +255,27 @@ def _within(x, confidence):
 
 def _scaled(name, value, factors):
     return interval("estimate", name, [value * factor for factor in factors])
+
+
+def occasions_of(table: pd.DataFrame, plan: dict, analysis: dict) -> dict[str, pd.DataFrame]:
+    """Return the measurements that a planned agreement compares, by variable of its results.
+
+    Parameters
+    ----------
+    table : DataFrame
+        The rows of the analysis.
+    plan, analysis : dict
+
+    Returns
+    -------
+    dict of str to DataFrame
+        One column per rater or session; what cannot be used is left out.
+    """
+    variables, found = plan["variables"], {}
+    for names in analysis.get("ratings", []):
+        with contextlib.suppress(NoResult):
+            found[names[0]] = _columns(table, names, variables)[0]
+    for name in analysis.get("variables", []):
+        with contextlib.suppress(NoResult):
+            found[name] = _sessions(table, name, variables[name], analysis.get("sessions"))[0]
+    return found

@@ -400,7 +400,7 @@ def _figure_faults(plan):
         if figure["kind"] == "harmonisation" and "harmonise" not in plan:
             faults.append(f"figures.{figure['id']}: the plan has no 'harmonise'")
         allowed = plan_schema()["$defs"]["figures"][figure["kind"]].get("x-analysis")
-        if not allowed:
+        if not allowed or "analysis" not in figure:
             continue
         name, place = figure["analysis"], f"figures.{figure['id']}"
         if name not in kinds:

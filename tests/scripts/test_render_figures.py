@@ -1,5 +1,6 @@
 """The figures of a plan: as many points as rows that the plan lets in, the same bytes twice."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from page_checks import load_script
@@ -86,3 +87,50 @@ def test_sites_are_drawn_before_and_after(files, tmp_path, monkeypatch):
     points = sorted(y for part in drawn[1].axes[0].collections for _, y in part.get_offsets())
     harmonised = sorted(y for part in after.collections for _, y in part.get_offsets())
     assert points == pytest.approx(harmonised)  # the other figures show harmonised values
+
+
+def test_figures_of_results(tmp_path):
+    """Each further kind is drawn from the results of its analysis; a wrong one is refused."""
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"participant_id": [f"sub-{i}" for i in range(60)], "session_id": None})
+    table["group"], table["qc_status"] = ["a", "b"] * 30, "pass"
+    for name in ("alps", "again", "age"):
+        table[name] = rng.normal(1.4, 0.1, 60)
+    write_tsv(table, tmp_path / "cohort.tsv")
+    (tmp_path / "plan.yaml").write_text(RESULTS)
+    ids = ("flow", "comp", "line", "odds", "raters")
+    stats = [tmp_path / "stats" / f"{name}.tsv" for name in ids]
+    run = load_script("run_study").main
+    run(cohort=tmp_path / "cohort.tsv", plan=tmp_path / "plan.yaml", stats=stats)
+    names = ("p", "strobe", "fit", "risk", "ba", "curve")
+    paths = [tmp_path / f"{name}.svg" for name in names]
+    stats.append(tmp_path / "stats" / "many.tsv")
+    run(cohort=tmp_path / "cohort.tsv", plan=tmp_path / "plan.yaml", stats=stats[-1:])
+    script.main(
+        cohort=tmp_path / "cohort.tsv", plan=tmp_path / "plan.yaml", stats=stats, figures=paths
+    )
+    assert all(path.read_bytes().startswith(b"<?xml") for path in paths)
+
+
+RESULTS = """
+title: Small
+groups: {column: group, order: [a, b]}
+variables:
+  alps: {type: continuous}
+  again: {type: continuous}
+  age: {type: continuous}
+  arm: {type: categorical, column: group, levels: [a, b], event: b}
+analyses:
+  - {id: comp, kind: compare_groups, variables: [alps]}
+  - {id: line, kind: linear_regression, outcome: alps, predictors: [age]}
+  - {id: odds, kind: logistic_regression, outcome: arm, predictors: [age], n_bootstrap: 0}
+  - {id: raters, kind: agreement, ratings: [[alps, again]]}
+  - {id: many, kind: sensitivity, of: comp, covariates: [[age]]}
+figures:
+  - {id: p, kind: group_distribution, variables: [alps], analysis: comp}
+  - {id: strobe, kind: flow}
+  - {id: fit, kind: residuals, analysis: line}
+  - {id: risk, kind: calibration, analysis: odds}
+  - {id: ba, kind: bland_altman, analysis: raters}
+  - {id: curve, kind: specification_curve, analysis: many}
+"""
