@@ -331,7 +331,7 @@ def _variant(name, made):
     if name == "rank-biserial r":
         return " (limits of Brunner and Munzel)"
     if name == "Hodges-Lehmann shift":
-        return " (limits by the normal approximation of U)"
+        return " (limits: the inverted Mann-Whitney test)"
     return ""
 
 

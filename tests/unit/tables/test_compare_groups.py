@@ -175,5 +175,5 @@ def test_variants_of_effect_sizes_are_named():
     assert "g: Hedges' g by the root of the mean of both variances after Welch's t test" in welch
     assert "Hedges' g by" not in notes(choice="parametric")
     rank = notes(choice="rank")
-    assert "HL: Hodges-Lehmann shift (limits by the normal approximation of U)" in rank
+    assert "HL: Hodges-Lehmann shift (limits: the inverted Mann-Whitney test)" in rank
     assert "r: rank-biserial correlation (limits of Brunner and Munzel)" in rank
