@@ -105,7 +105,8 @@ def draw_registration(fa, wm, affine, rois=None):
     Returns
     -------
     dict of matplotlib.figure.Figure
-        "axial", "coronal" and "sagittal" (through the middle of the brain).
+        "axial", "coronal" and "sagittal" (through the middle of the brain), and of the same
+        slices the template alone: "axial_template" and so on.
     """
     spacing, (fa, wm, rois) = turned(affine, fa, wm, rois)
     inside = np.argwhere((fa > 0.05) | (wm > 0.05))
@@ -125,6 +126,9 @@ def draw_registration(fa, wm, affine, rois=None):
         }
         figures[plane] = _draw_slice(
             fa, spacing, plane, index[normal], contour=wm, vmax=vmax, **view
+        )
+        figures[f"{plane}_template"] = _draw_slice(
+            wm, spacing, plane, index[normal], vmax=1.0, **view
         )
     return figures
 

@@ -132,7 +132,7 @@ def test_page(cohort, tmp_path):
     assert_good_page(html)
     assert html.count("<b>1.46</b>") == 2
     assert html.count("The head moved much between volumes.") == 2
-    assert html.count('src="data:image/png;base64,') == 2 * 9
+    assert html.count('src="data:image/png;base64,') == 2 * 12
     assert html.count('src="data:image/webp;base64,') == 2 * 4
     raw = html.index("Raw data: is the scan sound?")
     assert html.index("The head moved much") < raw < html.index("Are the ROIs where")
@@ -152,19 +152,19 @@ def test_series_that_could_not_be_measured_leaves_the_rest_standing(cohort, tmp_
     html = make_page(cohort, tmp_path / "page.html")
     assert_good_page(html)
     assert html.count("sub-01_dir-AP_dwi.bval: no such file") == 1
-    assert html.count('src="data:image/png;base64,') == 9
+    assert html.count('src="data:image/png;base64,') == 12
     assert html.count("<b>1.46</b>") == 1
 
 
 @pytest.mark.parametrize(
     ("kind", "left", "heading"),
-    [("rois", 3, "No picture."), ("colorfa", 3, "No picture."), ("wm", 6, "No picture.")],
+    [("rois", 6, "No picture."), ("colorfa", 6, "No picture."), ("wm", 6, "No picture.")],
 )
 def test_one_lost_image_costs_only_its_picture(cohort, tmp_path, kind, left, heading):
     write_placeholder(cohort[1][1][kind], "the registration failed")
     html = make_page(cohort, tmp_path / "page.html")
     assert_good_page(html)
-    assert html.count('src="data:image/png;base64,') == 9 + left
+    assert html.count('src="data:image/png;base64,') == 12 + left
     assert f"<b>{heading}</b> the registration failed" in html
     assert html.count("<b>1.46</b>") == 2
 
@@ -190,7 +190,7 @@ SLICES, PLANES = 7, 3
 def test_page_with_epvs(cohort, tmp_path):
     html = make_page(cohort, tmp_path / "page.html", [write_epvs(tmp_path)])
     assert_good_page(html)
-    assert html.count('src="data:image/png;base64,') == 2 * 9 + SLICES + PLANES
+    assert html.count('src="data:image/png;base64,') == 2 * 12 + SLICES + PLANES
     assert "<b>123</b>" in html
     assert "T2w, above alone" in html
     assert "Slices thicker than 2 mm hide small EPVS." in html

@@ -115,7 +115,8 @@ def test_lost_roi_and_empty_image(head):
     nothing = np.zeros(SHAPE, np.uint8)
     drawn = slices.draw_rois(np.zeros((*SHAPE, 3), np.uint8), nothing, AFFINE)
     assert list(drawn) == ["axial", "coronal"]
-    assert list(slices.draw_registration(nothing, nothing, AFFINE)) == list(slices.PLANES)
+    drawn = slices.draw_registration(nothing, nothing, AFFINE)
+    assert set(drawn) == {name for plane in slices.PLANES for name in (plane, f"{plane}_template")}
 
 
 def test_best_slices_prefer_all_rois_over_more_voxels():
@@ -132,6 +133,11 @@ def test_registration_contour_follows_white_matter(head):
         (contour,) = drawn[plane].axes[0].collections
         x = np.concatenate([path.vertices for path in contour.get_paths()])[:, 0]
         assert (x.min(), x.max()) == pytest.approx((3.0, 19.0))  # 2..9 in 2 mm steps, half-way out
+        # the template alone has the same view, so that pictures can be laid over each other
+        alone = drawn[f"{plane}_template"]
+        assert not alone.axes[0].collections
+        assert alone.axes[0].axis() == drawn[plane].axes[0].axis()
+        assert (alone.get_size_inches() == drawn[plane].get_size_inches()).all()
 
 
 def test_outline_segments_of_a_ring():
