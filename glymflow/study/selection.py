@@ -43,11 +43,17 @@ def variable_values(table, name, variable):
     """
     nothing = pd.Series(np.nan, index=table.index)
     try:
-        text, changed = _recoded(table, name, variable)
+        text, changed, blank = _recoded(table, name, variable)
     except InputFault as fault:
         return nothing, str(fault), ""
     column = variable.get("column", name)
     note = f"{counted(changed.sum(), 'value')} recoded" if changed.any() else ""
+    if blank.any():
+        words = ", ".join(
+            dict.fromkeys(str(word) for word in _source(table, variable, column)[blank])
+        )
+        said = f"{counted(blank.sum(), 'value')} read as missing ({words})"
+        note = "; ".join(part for part in (note, said) if part)
     if "instead" in variable:
         note = "; ".join(part for part in (note, _instead_note(variable)) if part)
     if variable["type"] == "categorical":
@@ -60,11 +66,11 @@ def variable_values(table, name, variable):
     source = _source(table, variable, column)
     if pd.api.types.is_float_dtype(source):
         numbers = numbers.where(changed, source)  # the very bits
-    wrong = _listed(text[text.notna() & ~np.isfinite(numbers)])
+    wrong = _of_whom(table, text[text.notna() & ~np.isfinite(numbers)])
     if wrong:
         return nothing, f"'{column}' has values that are not numbers: {wrong}", note
     low, high = variable.get("range", (-np.inf, np.inf))
-    wrong = _listed(text[(numbers < low) | (numbers > high)])
+    wrong = _of_whom(table, text[(numbers < low) | (numbers > high)])
     if wrong:
         fault = f"'{column}' has values outside the plan's range {low:g} to {high:g}: {wrong}"
         return nothing, fault, note
@@ -115,15 +121,32 @@ def suspect_codes(numbers):
     )
 
 
+# words of other programs for "missing"; one that the plan names as a value is that value
+BLANKS = ("na", "n/a", "nan", "#n/a", "null", ".", "-")
+
+
 def column_levels(table, plan, name):
     """Return a variable (recoded) or else a column of the table as text, None for missing.
+
+    `BLANKS`, in capitals or not, are missing too, unless they are among the levels, groups or
+    values of criteria that the plan names.
 
     Raises
     ------
     InputFault
         If the table has no such column.
     """
-    return _recoded(table, name, plan["variables"].get(name, {}))[0]
+    return _recoded(table, name, plan["variables"].get(name, {}), _values_named(plan))[0]
+
+
+def _values_named(plan):
+    """Return the groups, and the values of criteria, of a plan and its analyses."""
+    named = set()
+    for part in (plan, *plan.get("analyses", [])):
+        named |= set((part.get("groups") or {}).get("order", []))
+        for criterion in (*part.get("include", []), *part.get("exclude", [])):
+            named |= set(criterion.get("values", []))
+    return named
 
 
 def column_numbers(table, plan, name):
@@ -155,8 +178,8 @@ def _instead_note(variable):
     return f"{other['column']} where {other['where']} is {' or '.join(other['values'])}"
 
 
-def _recoded(table, name, variable):
-    """Return the column as text (`level_text`), and in which rows it was recoded."""
+def _recoded(table, name, variable, named=()):
+    """Return the column as text (`level_text`), where it was recoded, where it has `BLANKS`."""
     column = variable.get("column", name)
     if column not in table:
         raise InputFault(f"the cohort table has no column '{column}'")
@@ -164,8 +187,14 @@ def _recoded(table, name, variable):
     recode = {level_text(key) or key: level_text(value) for key, value in recode.items()}
     text = [level_text(value) for value in _source(table, variable, column)]
     changed = pd.Series([value in recode for value in text], index=table.index, dtype=bool)
-    text = [recode.get(value, value) for value in text]
-    return pd.Series(text, index=table.index, dtype=object), changed
+    known = {*recode, *variable.get("levels", []), *named}
+    blank = [value is not None and value.lower() in BLANKS and value not in known for value in text]
+    text = [
+        None if missing else recode.get(value, value)
+        for value, missing in zip(text, blank, strict=True)
+    ]
+    text = pd.Series(text, index=table.index, dtype=object)
+    return text, changed, pd.Series(blank, index=table.index, dtype=bool)
 
 
 def select_participants(table, plan):
@@ -361,6 +390,16 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?", re.ASCII)
 
 def _number(text):
     return float(text) if text is not None and _NUMBER.fullmatch(text) else np.nan
+
+
+def _of_whom(table, texts, most=6):
+    """List values with the participants whose they are."""
+    whose = table["participant_id"] if "participant_id" in table else pd.Series(dtype=object)
+    seen = [
+        f"'{text}'" + (f" ({whose[row]})" if row in whose.index else "")
+        for row, text in texts.items()
+    ]
+    return ", ".join(seen[:most]) + (f" and {len(seen) - most} more" if len(seen) > most else "")
 
 
 def _listed(texts, most=3):

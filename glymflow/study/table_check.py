@@ -10,11 +10,18 @@ from glymflow.cohort.domain import measure_columns
 from glymflow.cohort.participants import KEYS
 from glymflow.domains import DOMAINS
 from glymflow.study.plan import groups_of
-from glymflow.study.selection import column_levels, column_numbers, suspect_codes
+from glymflow.study.selection import BLANKS, column_levels, column_numbers, suspect_codes
 from glymflow.text import level_text
 
 MOST = 6  # values or lines that one message lists
-_MISSING = {"na", "nan", "none", "null", "missing", "unknown", "-", ".", "?", "nd", "unbekannt"}
+_MISSING = {"none", "missing", "unknown", "?", "nd", "unbekannt"}  # not among `BLANKS`
+# start of a column's name: lowest and highest value that is plausible, and what others may be
+_PLAUSIBLE = {
+    "alps_": (0.3, 4.0, "an ALPS index is near 1 to 2"),
+    "age": (-np.inf, 120.0, "years are meant"),
+    "volume_": (0.0, np.inf, "a volume is not negative"),
+    "epvs_": (0.0, np.inf, "a count, volume or share is not negative"),
+}
 
 
 def table_lines(plan, table, *, ready=False):
@@ -79,7 +86,7 @@ def _levels(place, plan, table, name, levels, *, all_):
     text = column_levels(table, plan, name)
     counts = text.dropna().value_counts()
     other = [value for value in counts.index if value not in levels]
-    lines, column = [], _column(plan, name)
+    lines, column = _blanks(place, plan, table, name), _column(plan, name)
     meant = {value: near for value in other if (near := nearest(value, levels))}
     if other and (all_ or meant):
         shown = other if all_ else list(meant)
@@ -138,12 +145,13 @@ def _numbers(name, plan, table, variable):
     """List the values of a continuous column that are no numbers, or not plausible ones."""
     text, numbers = column_numbers(table, plan, name)
     place, column = f"variables.{name}", _column(plan, name)
-    lines = []
+    lines = _blanks(place, plan, table, name)
     wrong = text[text.notna() & ~np.isfinite(numbers)]
     if len(wrong):
         hints = "; ".join(dict.fromkeys(filter(None, map(_hint, wrong))))
         lines.append(
-            f"{place}: column '{column}' has values that are not numbers: {_with_lines(wrong)};"
+            f"{place}: column '{column}' has values that are not numbers:"
+            f" {_with_lines(wrong, table)};"
             f" the variable cannot be used{'; ' + hints if hints else ''}"
         )
     if "range" in variable:
@@ -153,17 +161,41 @@ def _numbers(name, plan, table, variable):
             codes = ", ".join(f'"{value}": null' for value in list(far.unique())[:MOST])
             lines.append(
                 f"{place}: column '{column}' has values outside {low:g} to {high:g}:"
-                f" {_with_lines(far)}; the variable cannot be used. Correct them, or, where they"
-                f" stand for missing, give it recode: {{{codes}}}"
+                f" {_with_lines(far, table)}; the variable cannot be used. Correct them, or, where"
+                f" they stand for missing, give it recode: {{{codes}}}"
             )
     elif codes := suspect_codes(numbers):
         rows = text[numbers.isin(codes)]
         recode = ", ".join(f'"{value}": null' for value in rows.unique())
         lines.append(
-            f"{place}: column '{column}': {_with_lines(rows)} may stand for missing; then give the"
-            f" variable recode: {{{recode}}}, or a range"
+            f"{place}: column '{column}': {_with_lines(rows, table)} may stand for missing; then"
+            f" give the variable recode: {{{recode}}}, or a range"
         )
+    elif odd := next((key for key in _PLAUSIBLE if _starts(column, key)), None):
+        low, high, what = _PLAUSIBLE[odd]
+        far = text[(numbers < low) | (numbers > high)]
+        if len(far):
+            lines.append(
+                f"{place}: column '{column}': {_with_lines(far, table)}: {what}; correct the unit"
+                " or the values, or give the variable a range"
+            )
     return lines
+
+
+def _starts(column, key):
+    return column.startswith(key) if key.endswith("_") else column == key
+
+
+def _blanks(place, plan, table, name):
+    """Say which words are read as missing."""
+    column = _column(plan, name)
+    if column not in table:
+        return []
+    read = column_levels(table, plan, name)
+    raw = table[column].where(read.isna()).dropna()
+    counts = raw[raw.str.strip().str.lower().isin(BLANKS)].value_counts()
+    words = _listed(f"'{word}' ({count})" for word, count in counts.items())
+    return [f"{place}: column '{column}': {words} read as missing"] if words else []
 
 
 def _hint(value):
@@ -178,8 +210,10 @@ def _hint(value):
     return ""
 
 
-def _with_lines(values):
-    return _listed(f"'{value}' (line {line})" for line, value in values.items())
+def _with_lines(values, table):
+    """List values with whose they are and where they stand."""
+    whose = table["participant_id"]
+    return _listed(f"'{value}' ({whose[line]}, line {line})" for line, value in values.items())
 
 
 def _listed(texts):

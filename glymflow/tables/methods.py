@@ -305,8 +305,12 @@ def _sensitivity(done, analysis, table):
     made = table[table["row"] == "specification"]
     if made.empty:
         return f"{done}: no specification could be made.", []
-    several = made[["roi_set", "frame", "qc"]].drop_duplicates()
-    text = f"{done} of ROI set, frame and scans let in: {analysis['of']} under"
+    known = {"roi_set": "ROI set", "frame": "frame", "qc": "scans let in"}
+    known |= {"covariates": "covariates", "harmonised": "harmonisation"}
+    used = [name for name in known if name in made and made[name].notna().any()]
+    several = made[used].drop_duplicates()
+    varied = [known[name] for name in used if len(several[name].unique()) > 1] or ["scans let in"]
+    text = f"{done} of {listed(varied)}: {analysis['of']} under"
     return f"{text} {counted(len(several), 'specification')}.", []
 
 

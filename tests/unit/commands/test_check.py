@@ -322,8 +322,8 @@ def test_a_ready_table(tmp_path, ready):
     assert "images        none are looked for" in out
     assert "results       1 analysis, 1 table, 0 figures" in out
     assert "'hc' (1, is 'HC' meant?)" in out
-    assert "'60,5' (line 5); the variable cannot be used; write a decimal point: 60.5" in out
-    assert "'NA' (line 6)" in out
+    assert "'60,5' (sub-4, line 5); the variable cannot be used; write a decimal point: 60.5" in out
+    assert "column 'alps_mean': 'NA' (1) read as missing" in out
     assert "not known yet" not in out
     assert "called like a measure" not in out
 

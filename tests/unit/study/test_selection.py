@@ -9,7 +9,12 @@ import yaml
 
 from glymflow.io import InputFault
 from glymflow.study.plan import load_plan
-from glymflow.study.selection import analysis_rows, select_participants, variable_values
+from glymflow.study.selection import (
+    analysis_rows,
+    column_levels,
+    select_participants,
+    variable_values,
+)
 
 PLAN = {
     "title": "T",
@@ -175,3 +180,31 @@ class TestSelectParticipants:
         assert "".join(rows["participant_id"]) == "a"
         assert set(flow["analysis"]) == {"one"}
         assert flow["excluded"].iloc[0] == 3
+
+
+@pytest.mark.parametrize("word", ["NA", "na", "NaN", "N/A", ".", "-", "#N/A", "null"])
+def test_words_for_missing(word):
+    """One rule: they are missing, and said to be, unless the plan names them as a value."""
+    table = pd.DataFrame({"participant_id": ["sub-1", "sub-2"], "age": ["60", word]})
+    values, fault, note = variable_values(table, "age", {"type": "continuous"})
+    assert (values.isna().tolist(), fault) == ([False, True], "")
+    assert note == f"1 value read as missing ({word})"
+    levels = {"type": "categorical", "levels": ["60", word]}
+    assert variable_values(table, "age", levels)[0].tolist() == ["60", word]
+    recoded = {"type": "continuous", "recode": {word: 3}}
+    assert variable_values(table, "age", recoded)[0].tolist() == [60, 3]
+
+
+def test_values_beyond_the_range_are_listed_by_participant():
+    table = pd.DataFrame({"participant_id": ["sub-1", "sub-2", "sub-3"], "age": ["60", "8", "150"]})
+    _, fault, _ = variable_values(table, "age", {"type": "continuous", "range": [18, 110]})
+    assert (
+        fault == "'age' has values outside the plan's range 18 to 110: '8' (sub-2), '150' (sub-3)"
+    )
+
+
+def test_a_group_called_na():
+    table = pd.DataFrame({"participant_id": ["sub-1", "sub-2"], "arm": ["NA", "EU"]})
+    plan = {"variables": {}, "groups": {"column": "arm", "order": ["NA", "EU"]}}
+    assert column_levels(table, plan, "arm").tolist() == ["NA", "EU"]
+    assert column_levels(table, {"variables": {}}, "arm").tolist() == [None, "EU"]

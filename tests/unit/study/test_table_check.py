@@ -56,7 +56,7 @@ def test_two_spellings_of_one_value():
     [
         ("60,5", "write a decimal point: 60.5"),
         ("#REF!", "#REF! is an error of a spreadsheet"),
-        ("NA", "missing is n/a"),
+        ("unknown", "missing is n/a"),
         ("45%", "write the number without %"),
         ("1_0", "cannot be used"),
         ("inf", "cannot be used"),
@@ -64,13 +64,13 @@ def test_two_spellings_of_one_value():
 )
 def test_what_is_no_number(cell, hint):
     (line,) = lines({"age": ["60", "61", cell]})
-    assert f"'{cell}' (line 4)" in line
+    assert f"'{cell}' (sub-02, line 4)" in line
     assert hint in line
 
 
 def test_codes_among_ages():
     (line,) = lines({"age": ["60", "999", "61", "-9", "77", "88"]})
-    assert "'999' (line 3), '-9' (line 5) may stand for missing" in line
+    assert "'999' (sub-01, line 3), '-9' (sub-03, line 5) may stand for missing" in line
     assert 'recode: {"999": null, "-9": null}' in line
     recoded = VARIABLES | {"age": {"type": "continuous", "recode": {"999": None, "-9": None}}}
     assert lines({"age": ["60", "999", "61", "-9"]}, variables=recoded) == []
@@ -79,7 +79,7 @@ def test_codes_among_ages():
 def test_the_range_of_the_plan():
     variables = VARIABLES | {"age": {"type": "continuous", "range": [18, 110]}}
     (line,) = lines({"age": ["60", "12", "61", "-9"]}, variables=variables)
-    assert "outside 18 to 110: '12' (line 3), '-9' (line 5)" in line
+    assert "outside 18 to 110: '12' (sub-01, line 3), '-9' (sub-03, line 5)" in line
 
 
 def test_negative_values_are_no_codes():
@@ -106,3 +106,36 @@ def test_only_near_values_are_meant():
     assert nearest("stroke", ["ICH", "control"]) is None
     assert nearest("contrl", ["ICH", "control"]) == "control"
     assert nearest("B", ["A", "C"]) is None
+
+
+def test_words_for_missing_are_read_as_such_and_said():
+    (line,) = lines({"age": ["60", "NA", "61", ".", "na", "n/a"]})
+    assert (
+        line
+        == "variables.age: column 'age': 'NA' (1), '.' (1), 'na' (1), 'n/a' (1) read as missing"
+    )
+    (line,) = lines({"sex": ["F", "M", "NaN"]})
+    assert line == "variables.sex: column 'sex': 'NaN' (1) read as missing"
+    assert lines({"arm": ["NA", "EU"]}, groups={"column": "arm", "order": ["NA", "EU"]}) == []
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "odd"),
+    [
+        (
+            "alps_mean",
+            ["1450", "1520"],
+            "'1450' (sub-00, line 2), '1520' (sub-01, line 3): an ALPS",
+        ),
+        ("age", ["720", "60"], "'720' (sub-00, line 2): years are meant"),
+        ("volume_lesion_ml", ["-3", "12"], "'-3' (sub-00, line 2): a volume is not negative"),
+    ],
+)
+def test_units_that_cannot_be(column, cells, odd):
+    variables = {"x": {"type": "continuous", "column": column}}
+    table = pd.DataFrame({"participant_id": ["sub-00", "sub-01"], column: cells}, index=[2, 3])
+    plan = {"variables": variables, "analyses": []}
+    (line,) = table_lines(plan, table, ready=True)
+    assert odd in line
+    plan["variables"]["x"]["range"] = [-5, 2000]
+    assert table_lines(plan, table, ready=True) == []

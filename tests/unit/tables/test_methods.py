@@ -264,4 +264,4 @@ def test_an_analysis_under_other_choices():
     columns = ["row", "roi_set", "frame", "qc"]
     results["two"] = pd.DataFrame([*rows, rows[0], ["summary", *[None] * 3]], columns=columns)
     text = methods_text(plan, results, flow)
-    assert "(two) of ROI set, frame and scans let in: one under 2 specifications." in text
+    assert "(two) of scans let in: one under 2 specifications." in text
