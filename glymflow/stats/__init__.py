@@ -25,8 +25,9 @@ Modules
 -------
 - `analyses`: the kinds, and `run_analysis`.
 - Kinds: `agreement`, `change`, `compare_by_factors`, `compare_groups`, `compare_paired`,
-  `correlate`, `count_regression`, `describe`, `linear_regression`, `logistic_regression`,
-  `mediation`, `mixed_model`, `ordinal_regression`, `power`, `roc`, `sensitivity`.
+  `compare_repeated`, `correlate`, `count_regression`, `describe`, `factorial_anova`,
+  `linear_regression`, `logistic_regression`, `mediation`, `mixed_model`, `ordinal_regression`,
+  `power`, `roc`, `sensitivity`.
 - `reml`: random intercepts and their degrees of freedom. `interactions`: products of variables;
   `splines`: restricted cubic splines.
 - `ratio_models`: what ordinal and count regressions share.

@@ -7,9 +7,9 @@ Modules
 -------
 - `planned`: `planned_table` makes a table of a plan.
 - One module per kind of analysis, each with a function ``planned``: `agreement`, `change`,
-  `compare_by_factors`, `compare_groups`, `compare_paired`, `correlate`, `count_regression`,
-  `describe`, `linear_regression`, `logistic_regression`, `mediation`, `mixed_model`,
-  `ordinal_regression`, `power`, `roc`, `sensitivity`.
+  `compare_by_factors`, `compare_groups`, `compare_paired`, `compare_repeated`, `correlate`,
+  `count_regression`, `describe`, `factorial_anova`, `linear_regression`, `logistic_regression`,
+  `mediation`, `mixed_model`, `ordinal_regression`, `power`, `roc`, `sensitivity`.
 - `more_columns`: everybody, n, missing values and SMD beside the groups; `apa`: APA style.
 - `render`: a `render.Table` (title, columns, rows of text, footnotes) as TSV, HTML and LaTeX;
   `docx` as Word. The same table gives the same bytes.

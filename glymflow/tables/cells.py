@@ -33,6 +33,11 @@ TESTS = {
     "partial Spearman": "partial Spearman's rank correlation",
     "McNemar (exact)": "McNemar's test (exact)",
     "McNemar (chi-square, corrected)": "McNemar's test (chi-square with continuity correction)",
+    "Friedman": "Friedman's test",
+    "Cochran Q": "Cochran's Q test",
+    "repeated-measures ANOVA (Greenhouse-Geisser)": (
+        "analysis of variance with repeated measurements (Greenhouse-Geisser correction)"
+    ),
     "Bowker": "Bowker's test of symmetry",
     "chi-square, Yates corrected": "chi-square test with Yates' correction",
 }

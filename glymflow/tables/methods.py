@@ -7,8 +7,15 @@ a change of either changes the paragraph.
 import importlib.metadata
 import platform
 
-from glymflow.tables import change, count_regression, mixed_model, ordinal_regression
+from glymflow.tables import (
+    change,
+    count_regression,
+    factorial_anova,
+    mixed_model,
+    ordinal_regression,
+)
 from glymflow.tables.cells import TESTS, label_of
+from glymflow.tables.products import terms_note
 from glymflow.text import counted
 
 PACKAGES = ("numpy", "scipy", "pandas", "statsmodels", "matplotlib")
@@ -20,6 +27,8 @@ KINDS = {
     "describe": "Values were described",
     "linear_regression": "Linear regressions were fitted",
     "logistic_regression": "Logistic regressions were fitted",
+    "compare_repeated": "Repeated measurements were compared",
+    "factorial_anova": "Factors were tested by analysis of variance",
     "change": "Sessions were compared",
     "mixed_model": "Linear mixed models were fitted",
     "ordinal_regression": "Ordinal logistic regressions were fitted",
@@ -80,9 +89,17 @@ ADJUSTED = {
     "fdr_bh": "Benjamini and Hochberg's method (false discovery rate)",
 }
 
+
+def _terms(results, analysis, variables):
+    return terms_note(analysis, variables)
+
+
 # kind of analysis: what is said of it beside its tests
 NOTES = {
     "change": change.methods_note,
+    "factorial_anova": factorial_anova.methods_note,
+    "linear_regression": _terms,
+    "logistic_regression": _terms,
     "mixed_model": mixed_model.methods_note,
     "ordinal_regression": ordinal_regression.methods_note,
     "count_regression": count_regression.methods_note,
@@ -196,8 +213,13 @@ def _analysis(plan, analysis, table):
             " DerSimonian and Laird); intervals and tests are those of Knapp and Hartung."
         )
     note = NOTES.get(kind)
-    rest += [note(table, analysis, variables)] if note else []
-    rest += _normality(analysis, table) + _pairs(table) + MORE.get(kind, _nothing)(analysis, table)
+    said = note(table, analysis, variables) if note else ""
+    rest += [said] if said else []
+    rest += (
+        _normality(analysis, table)
+        + _pairs(analysis, table)
+        + MORE.get(kind, _nothing)(analysis, table)
+    )
     if analysis.get("correction", "none") != "none":
         rest.append(f"The p values were adjusted by {ADJUSTED[analysis['correction']]}.")
     return text, rest
@@ -219,7 +241,7 @@ def _normality(analysis, table):
     return [f"Parametric or rank tests were chosen by {names} at the level {level:g}."]
 
 
-def _pairs(table):
+def _pairs(analysis, table):
     """Name the tests of pairs of groups, and how their p values were adjusted."""
     if "correction" not in table:
         return []
@@ -230,7 +252,8 @@ def _pairs(table):
         _method(test) + (f", adjusted by {ADJUSTED[how]}" if how in ADJUSTED else "")
         for test, how in made.itertuples(index=False)
     ]
-    return [f"Pairs of groups were compared by {listed(names)}."] if names else []
+    what = "measurements" if "sets" in analysis else "groups"
+    return [f"Pairs of {what} were compared by {listed(names)}."] if names else []
 
 
 def _nothing(analysis, table):

@@ -179,8 +179,30 @@ SENTENCES = [
         "Power and sample size were computed () for Pearson's correlation, two-sided at the level"
         " 0.05, aiming at a power of 0.8; the effect is the one given in the plan.",
     ),
+    (
+        {"kind": "factorial_anova", "variables": ["alps"], "factors": ["site", "side"]},
+        "Factors were tested by analysis of variance (): F test, type III sums of squares. Factors"
+        " were Location and Side, with their interactions.",
+    ),
+    (
+        {"kind": "compare_repeated", "sets": [["age", "alps", "nihss"]], "choice": "rank"},
+        "Repeated measurements were compared (): Friedman's test. Pairs of measurements were"
+        " compared by Wilcoxon signed-rank test (normal approximation), adjusted by Holm's method.",
+    ),
+    (
+        {"kind": "count_regression", "outcome": "nihss", "predictors": ["side"],
+         "model": "poisson"},
+        "Counts were modelled (): Wald test. The model was a Poisson regression. Overdispersion was"
+        " tested by the likelihood ratio of the Poisson and the negative binomial model (p",
+    ),
+    (
+        {"kind": "ordinal_regression", "outcome": "site", "predictors": ["side"]},
+        "Ordinal logistic regressions were fitted (): Wald test. Common odds ratios are those of a"
+        " higher level, from the proportional-odds model. Proportional odds were tested by Brant's"
+        " test (p",
+    ),
 ]  # fmt: skip
-OTHERS = {"change", "mixed_model", "ordinal_regression", "count_regression", "sensitivity"}
+OTHERS = {"change", "mixed_model", "sensitivity"}  # repeated sessions; another analysis
 
 
 @pytest.fixture(scope="module")
@@ -265,3 +287,15 @@ def test_an_analysis_under_other_choices():
     results["two"] = pd.DataFrame([*rows, rows[0], ["summary", *[None] * 3]], columns=columns)
     text = methods_text(plan, results, flow)
     assert "(two) of scans let in: one under 2 specifications." in text
+
+
+def test_terms_and_errors_of_a_regression_are_named(table):
+    one = {"kind": "linear_regression", "outcome": "alps", "predictors": ["age", "side", "nihss"],
+           "interactions": [["age", "side"]], "splines": {"nihss": 3}, "robust": "HC3"}  # fmt: skip
+    plan = {"seed": 1, "session": "all", "variables": VARIABLES, "analyses": [{"id": "a", **one}]}
+    results = {"a": run_analysis(table, plan, plan["analyses"][0])[0]}
+    text = methods_text(plan, results, select_participants(table, plan)[1])
+    assert "ordinary least squares with HC3 standard errors" in text
+    assert (
+        "The interaction of Age and Side was included. NIHSS was modelled by a restricted" in text
+    )

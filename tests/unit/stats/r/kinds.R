@@ -138,3 +138,20 @@ x <- splines::ns(d$age, knots = k[2:3], Boundary.knots = k[c(1, 4)])
 m <- glm(count ~ x + sex, poisson, d, epsilon = 1e-14)
 print(deviance(glm(count ~ sex, poisson, d)) - deviance(m)); print(deviance(glm(count ~ age + sex, poisson, d)) - deviance(m))
 print(diff(predict(m, list(x = ends, sex = c("M", "M")))))
+
+# --- factorial_anova (type III with contr.sum, type II)
+options(contrasts = c("contr.sum", "contr.poly"))
+m <- lm(alps ~ group * sex + age, d)
+print(as.data.frame(car::Anova(m, type = 3)), digits = 12)
+print(as.data.frame(car::Anova(m, type = 2)), digits = 12)
+
+# --- compare_repeated: 40 participants, three measurements
+y <- matrix(d$alps, 40) + rep(c(0, 0.03, -0.02), each = 40)
+long <- data.frame(y = c(y), m = factor(rep(1:3, each = 40)), id = factor(rep(1:40, 3)))
+print(summary(aov(y ~ m + Error(id / m), long)), digits = 12)
+w <- summary(car::Anova(lm(y ~ 1), idata = data.frame(m = factor(1:3)), idesign = ~m, type = 3))
+print(w$univariate.tests["m", ], digits = 12); print(w$pval.adjustments, digits = 12)
+print(unlist(friedman.test(y)[c("statistic", "p.value")]))
+high <- (y > 1.4) * 1
+q <- 2 * (3 * sum(colSums(high)^2) - sum(high)^2) / (3 * sum(high) - sum(rowSums(high)^2))
+print(c(q, pchisq(q, 2, lower.tail = FALSE)))  # Cochran (1950)
