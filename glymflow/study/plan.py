@@ -104,7 +104,8 @@ def _harmonised_text(plan):
     options = plan["harmonise"]
     groups = [plan["groups"]["column"]] if "groups" in plan else []
     kept = [*groups, *(name for name in options.get("protect", []) if name not in groups)]
-    text = f"Before the tests, {called(options['measures'])} were harmonised over"
+    verb = "was" if len(options["measures"]) == 1 else "were"
+    text = f"Before the tests, {called(options['measures'])} {verb} harmonised over"
     text += f" {called([options['site']])} with ComBat"
     text += " (parametric empirical Bayes)" if options.get("pooled", True) else " (without pooling)"
     return text + (f"; effects of {called(kept)} were protected." if kept else ".")
