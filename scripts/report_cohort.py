@@ -68,6 +68,9 @@ def main(
         parts=parts, charts=charts,
         tables=[report.embed_table(p.stem, p.read_text("utf-8")) for p in map(Path, tables)],
         figures=report.embed_figures(figures),
+        counted=DOMAINS[0].part("page").count_reasons(
+            report.select_primary(alps, config["roi_set"], config["frame"]), config.get("qc")
+        ),
         protocol=DOMAINS[0].part("page").cohort_protocols(
             alps, cohort, config=config, grouped=grouped
         ),

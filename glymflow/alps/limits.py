@@ -143,6 +143,20 @@ def evidence(code, row, thresholds):
     return ", ".join(found)
 
 
+def places(code, row, thresholds):
+    """Return the ROIs or sides of a row that are beyond a limit of a code, as words.
+
+    Examples
+    --------
+    >>> places("roi_low_fa", {"fa_projection_left": 0.1}, {"min_fa": 0.2})
+    ['left projection']
+    >>> places("motion_high", {"motion_worst_mm": 3.0}, {"max_motion_mm": 2.0})
+    []
+    """
+    several = (limit for limit in LIMITS.get(code, ()) if len(limit.columns) > 1)
+    return [name for limit in several for name, _ in limit.broken(row, thresholds)]
+
+
 def distinct(value, bound, digits):
     """Print two numbers with as many decimals as tell them apart, the bound with no fewer.
 

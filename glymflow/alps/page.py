@@ -1,5 +1,6 @@
 """ALPS on a subject's page: values, ROIs on colour FA, registration, for each DWI series."""
 
+from collections import Counter
 from pathlib import Path
 
 import pandas as pd
@@ -7,8 +8,9 @@ import pandas as pd
 from glymflow.alps import raw_data
 from glymflow.alps.domain import ALPS as DOMAIN
 from glymflow.alps.domain import RAW_FILES
-from glymflow.alps.limits import distinct, evidence
+from glymflow.alps.limits import distinct, evidence, places
 from glymflow.cohort.domain import of_primary_model
+from glymflow.cohort.qc import codes_in
 from glymflow.dwi.protocol import name_protocols, protocol_lines, protocol_table
 from glymflow.figures import charts, slices
 from glymflow.figures.charts import figure_bytes
@@ -287,8 +289,43 @@ def explain_row(row, reasons, limits):
 def with_words(alps, limits):
     """Return ``alps.tsv`` with a column `qc_words`: the reasons of each row in words."""
     rows = (explain_row(row, DOMAIN.reasons, limits) for row in alps.to_dict("records"))
-    texts = [" ".join(f"{r['words']} {r['found']}".strip() for r in reasons) for reasons in rows]
+    texts = [" ".join(_sentence(r["words"], r["found"]) for r in reasons) for reasons in rows]
     return alps.assign(qc_words=texts)
+
+
+def _sentence(words, found):
+    return f"{words.rstrip('.')}: {found}." if found else words
+
+
+def count_reasons(alps, limits):
+    """Count the reasons of the cohort's scans, the commonest first.
+
+    Parameters
+    ----------
+    alps : DataFrame
+        Rows of ``alps.tsv`` of the primary ROI set and frame.
+    limits : dict
+        The config's `qc`.
+
+    Returns
+    -------
+    list of dict
+        code, words (of the reason), count (of rows), places (the ROIs or sides, with their counts).
+    """
+    counts, where = Counter(), {}
+    for row in alps.to_dict("records"):
+        for code in sorted(codes_in(row.get("qc_reasons"))):
+            counts[code] += 1
+            where.setdefault(code, Counter()).update(places(code, row, limits))
+    return [
+        {
+            "code": code,
+            "count": count,
+            "words": DOMAIN.reasons[code],
+            "places": ", ".join(f"{name} {n}" for name, n in where[code].most_common()),
+        }
+        for code, count in counts.most_common()
+    ]
 
 
 def _lacks(pictures):

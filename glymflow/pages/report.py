@@ -11,6 +11,7 @@ import pandas as pd
 
 import glymflow
 from glymflow.cohort.participants import ABSENT
+from glymflow.cohort.qc import codes_in
 from glymflow.pages.parts import (
     MISSING,
     STATUSES,
@@ -57,7 +58,7 @@ def subject_page(participant, parts, *, headline=""):
 
 def cohort_page(
     alps, cohort, excluded, *, config, reasons, subjects=(), group_column=None, parts=(),
-    protocol=None, **more,
+    protocol=None, counted=(), **more,
 ):  # fmt: skip
     """Return the page of the whole cohort as HTML.
 
@@ -84,6 +85,8 @@ def cohort_page(
         What is measured beside ALPS.
     protocol : dict, optional
         From `glymflow.alps.page.cohort_protocols`.
+    counted : list of dict
+        From `glymflow.alps.page.count_reasons`.
     **more
         `charts`, `tables`, `figures`: lists of dicts from `embed_chart`, `embed_table` and
         `embed_figure`.
@@ -111,6 +114,7 @@ def cohort_page(
         ready=ready,
         parts=parts,
         protocol=protocol,
+        reasons=counted,
         share=[{"status": status, "count": count} for status, count in counts.items()],
         excluded=_excluded(excluded[~is_absent]),
         absent=_excluded(excluded[is_absent]),
@@ -185,6 +189,7 @@ def _cohort_row(row, reasons, subjects, groups):
         "group": groups.get(participant, MISSING),
         "status": status,
         "rank": STATUSES.index(status),
+        "codes": " ".join(sorted(codes_in(row.get("qc_reasons")))),
         "numbers": values,
         "reasons": row.get("qc_words")
         or " ".join(r["words"] for r in explain(row.get("qc_reasons"), reasons)),
