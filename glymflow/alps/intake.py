@@ -86,7 +86,8 @@ def _check_one(row, settings):
     from glymflow.dwi.acquisitions import select_of_run
     from glymflow.dwi.protocol import read_protocol
     from glymflow.dwi.raw import raw_sidecar
-    from glymflow.dwi.series import read_table, require_geometry, volume_limits
+    from glymflow.dwi.series import read_table, volume_limits
+    from glymflow.image.grid import require_geometry
 
     image = load_image(row.dwi, ndim=4)
     with naming(row.dwi):

@@ -183,11 +183,26 @@ def _select_series(images, files, preferred=()):
     good = dwi[dwi.fault.isna()].rename(columns={"path": "dwi"})
     good["t1w"] = _find_t1w(good, images)
     good["corrections"] = _find_corrections(good, images, files)
+    faults += [_without_sidecar(row, lost) for row, lost in _lost_sidecars(good, files)]
     series = good.sort_values(["folder", "series"], ignore_index=True)[SERIES_COLUMNS]
     return none_for_missing(series).astype({"preprocessed": bool}), faults
 
 
 _LAYOUT = (layouts.BIDS, layouts.RAW)
+
+
+def _lost_sidecars(series, files):
+    """Return the series whose own sidecar is a link that leads nowhere, each with its path."""
+    lost = set(files.path[files.name.str.endswith("_dwi.json") & files.broken.astype(bool)])
+    for row in series.itertuples():
+        beside = row.dwi.removesuffix(".gz").removesuffix(".nii") + SIDECARS["sidecar"]
+        if beside in lost:
+            yield row, beside
+
+
+def _without_sidecar(row, path):
+    reason = f"{printable(path)}: {LOST_LINK}; the series is measured without it"
+    return (row.participant_id, row.session_id, printable(row.series), "intake", reason)
 
 
 def _fault_row(row, name, fault):

@@ -7,7 +7,8 @@ from glymflow.dwi.acquisitions import select_of_run
 from glymflow.dwi.free_water import volumes_for_free_water
 from glymflow.dwi.phase_encoding import encoding_axis, name_entities
 from glymflow.dwi.preprocess import Scan
-from glymflow.dwi.series import read_table, require_geometry, volume_limits
+from glymflow.dwi.series import read_table, volume_limits
+from glymflow.image.grid import require_geometry
 from glymflow.image.masks import read_mask, same_grid, to_grid
 from glymflow.io import InputFault, image_data, load_image, naming, read_json
 

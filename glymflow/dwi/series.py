@@ -7,7 +7,7 @@ Gradient directions are rotated to world axes (RAS+) as soon as they are known, 
 import numpy as np
 
 from glymflow.dwi.table_units import split_lengths, to_mm2
-from glymflow.image.grid import lost_geometry, map_points, rotation_of
+from glymflow.image.grid import map_points, rotation_of
 from glymflow.image.masks import blur_within
 from glymflow.io import InputFault, naming, require, whole
 
@@ -78,22 +78,6 @@ def _unit(vectors):
     vectors = np.nan_to_num(vectors)
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.divide(vectors, length, out=np.zeros_like(vectors), where=length > 0.1)
-
-
-def require_geometry(affine):
-    """Refuse the affine of a series that has lost its geometry.
-
-    Raises
-    ------
-    InputFault
-        If it is the identity (`glymflow.image.grid.lost_geometry`): the axes of the head, its
-        voxel size and what the gradient table refers to are unknown.
-    """
-    if lost_geometry(affine):
-        raise InputFault(
-            "the affine is the identity: voxel size and sides are lost; copy the header of the"
-            " series that this one was made of, or convert it again"
-        )
 
 
 def read_bvals(bval, n_volumes):

@@ -10,9 +10,15 @@ import pandas as pd
 
 from glymflow.cohort.qc import judge_codes
 from glymflow.epvs.domain import CODES, LABELS, PLAIN, REGIONS, SIDES, VALUES
-from glymflow.image.grid import map_points, spacing_of, to_voxels, voxel_volume
+from glymflow.image.grid import (
+    map_points,
+    require_geometry,
+    spacing_of,
+    to_voxels,
+    voxel_volume,
+)
 from glymflow.image.masks import mask_points, read_mask, same_grid
-from glymflow.io import InputFault
+from glymflow.io import InputFault, naming
 
 OBJECT_COLUMNS = [
     *("engine", "index", "region", "side", "volume_mm3", "length_mm", "width_mm"),
@@ -243,9 +249,12 @@ def read_external(path, regions, affine):
     Raises
     ------
     InputFault
-        If the mask cannot be read (`glymflow.image.masks.read_mask`), is empty, or lies elsewhere.
+        If the mask cannot be read (`glymflow.image.masks.read_mask`), is empty, lies elsewhere or
+        has lost its geometry.
     """
     mask, own, plain = read_mask(path)
+    with naming(path):
+        require_geometry(own)
     if not mask.any():
         raise InputFault(f"{path}: the mask is empty")
     same = same_grid(mask.shape, own, regions.shape, affine)

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from glymflow.io import InputFault
+
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
 
@@ -51,6 +53,22 @@ def lost_geometry(affine: ArrayLike) -> bool:
         Voxel to world, mm.
     """
     return bool(np.allclose(np.abs(np.asarray(affine)), np.eye(4), rtol=0, atol=1e-6))
+
+
+def require_geometry(affine: ArrayLike) -> None:
+    """Refuse the affine of an image that has lost its geometry.
+
+    Raises
+    ------
+    InputFault
+        If it is the identity (`lost_geometry`): the axes of the head, its sides and its voxel size
+        are unknown.
+    """
+    if lost_geometry(affine):
+        raise InputFault(
+            "the affine is the identity: voxel size and sides are lost; copy the header of the"
+            " image that this one was made of, or convert it again"
+        )
 
 
 def to_canonical(data: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -331,6 +331,17 @@ class TestExcludedAtIntake:
         self.others_remain(series)
         assert f"its .{extension} file: the link points to a missing file" in excluded.reason[0]
 
+    def test_sidecar_that_leads_nowhere(self, two):
+        """The series is measured without it, and the reader is told."""
+        sidecar = two / "sub-01/dwi/sub-01_dwi.json"
+        sidecar.unlink(missing_ok=True)
+        sidecar.symlink_to(".git/annex/objects/none")
+        series, excluded = index_series(two)
+        self.others_remain(series)
+        assert excluded.participant_id.tolist() == ["sub-01"]
+        assert excluded.reason[0].startswith(f"{sidecar}: the link points to a missing file")
+        assert excluded.reason[0].endswith("the series is measured without it")
+
     def test_subject_folder_that_leads_nowhere(self, two):
         (two / "sub-03").symlink_to("../elsewhere/sub-03")
         (two / "participants.tsv").write_text("participant_id\nsub-03\n")
