@@ -34,6 +34,8 @@ include: "rules/report.smk"
 
 onstart:
     lift_start_limit(workflow.scheduler, snakemake_version)
+    if SHEET.path and workflow.execution_settings.lock:
+        remove_older_sheets(SHEET.path)
 
 
 rule all:

@@ -123,7 +123,7 @@ def write_participants(work, study, truth, columns=None):
 def draw_readers(work, name):
     """Write what two readers would have drawn, on the grid of the engine's mask."""
     engine = work / "results" / "derivatives" / name / "anat"
-    image = load_image(engine / f"{name}_desc-vbnet_label-EPVS_mask.nii.gz")
+    image = load_image(engine / f"{name}_label-EPVS_desc-vbnet_mask.nii.gz")
     drawn = load_image(work / "drawn" / f"{name}_epvs.nii.gz")
     labels = image_data(drawn, dtype=np.uint16)
     way = np.linalg.inv(drawn.affine) @ image.affine

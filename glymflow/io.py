@@ -3,7 +3,8 @@
 A series that cannot be measured must not stop the others. Its outputs are then *placeholders*:
 small text files that hold the reason. Every reader of this module recognises a placeholder and
 raises the same reason again, so it travels from the first job that met the fault to
-``excluded.tsv`` without any further bookkeeping.
+``excluded.tsv`` without any further bookkeeping. When the run has ended they are removed
+(`glymflow.workflow.faults`).
 """
 
 from __future__ import annotations
@@ -333,7 +334,8 @@ def save_image(
     image = nib.Nifti1Image(data, affine)
     image.set_sform(affine, 1)
     image.set_qform(affine, 1)
-    image.header.set_xyzt_units("mm")
+    # BIDS asks for the unit of a series' fourth axis
+    image.header.set_xyzt_units("mm", "sec" if data.ndim == 4 and intent is None else None)
     if intent == "symmetric matrix":
         image.header.set_intent("symmetric matrix", (3,))
     with whole(path) as part:

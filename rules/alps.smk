@@ -29,6 +29,8 @@ rule measure_alps:
     output:
         alps="<derivatives>/{folder}/dwi/{series}_alps.tsv",
         rois="<derivatives>/{folder}/dwi/{series}_desc-alps_dseg.nii.gz",
+        rois_sidecar="<derivatives>/{folder}/dwi/{series}_desc-alps_dseg.json",
+        roi_labels="<derivatives>/{folder}/dwi/{series}_desc-alps_dseg.tsv",
     log:
         "<logs>/measure_alps/{folder}/{series}.log",
     benchmark:

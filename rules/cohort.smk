@@ -81,9 +81,17 @@ rule list_excluded:
 
 
 rule describe_derivatives:
-    """Write the dataset description that makes the derivatives folder a BIDS data set."""
+    """Write what makes the derivatives folder a BIDS data set: description, README, .bidsignore."""
+    input:
+        raw=branch(
+            exists(os.path.join(config["bids_dir"], "dataset_description.json")),
+            then=os.path.join(config["bids_dir"], "dataset_description.json"),
+            otherwise=[],
+        ),
     output:
         description="<derivatives>/dataset_description.json",
+        readme="<derivatives>/README.md",
+        ignore="<derivatives>/.bidsignore",
     log:
         "<logs>/describe_derivatives.log",
     benchmark:
@@ -95,6 +103,7 @@ rule describe_derivatives:
         mem_mb=grow(500),
         runtime=5,
     params:
+        links=link_datasets(config),
         code=code_hash("describe_derivatives"),
     message:
         "Describe the derivatives"

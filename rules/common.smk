@@ -23,9 +23,12 @@ from glymflow.io import InputFault, MachineFault
 from glymflow.study.plan import load_plan, study_outputs
 from glymflow.study.sessions import read_times, several_sessions
 from glymflow.workflow.config import ready_table
+from glymflow.workflow.faults import remove_placeholders
 from glymflow.workflow.intake import intake_settings
+from glymflow.workflow.places import link_datasets
 from glymflow.workflow.planning import collect_less_often, lift_start_limit
 from glymflow.workflow.sheet import empty_sheet, plan_sheet
+from glymflow.workflow.sheet_file import remove_older_sheets
 from glymflow.workflow.sources import code_hash, script_hashes
 
 collect_less_often()
@@ -122,6 +125,11 @@ def follow_atlas(path):
     return path if config["epvs"]["regions"] == "atlas" else []
 
 
+def follow_image(column, path):
+    """Give what was made of an image of the job's session, or nothing where it has none."""
+    return lambda wildcards: path if SHEET.images[wildcards.folder][column] else []
+
+
 def list_session_times(wildcards):
     """Give when the sessions were acquired of subjects that have several."""
     rows = [row for found in SHEET.rows.values() for row in found]
@@ -143,3 +151,7 @@ def grow(amount, per_mb=0):
     return lambda wildcards, input, attempt: attempt * max(
         amount, int(per_mb * input.size_mb)
     )
+
+
+onsuccess:
+    remove_placeholders()

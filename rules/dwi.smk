@@ -48,6 +48,7 @@ rule fit_tensor:
         bvec="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.bvec",
         dwi_sidecar="<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.json",
         mask="<derivatives>/{folder}/dwi/{series}_desc-brain_mask.nii.gz",
+        mask_sidecar="<derivatives>/{folder}/dwi/{series}_desc-brain_mask.json",
         tensor="<derivatives>/{folder}/dwi/{series}_model-tensor_param-tensor_dwimap.nii.gz",
         fa="<derivatives>/{folder}/dwi/{series}_model-tensor_param-fa_dwimap.nii.gz",
         md="<derivatives>/{folder}/dwi/{series}_model-tensor_param-md_dwimap.nii.gz",

@@ -14,10 +14,16 @@ rule preprocess_anat:
         flair=get_of_session("flair"),
     output:
         t1w="<derivatives>/{folder}/anat/{session}_desc-preproc_T1w.nii.gz",
+        t1w_sidecar="<derivatives>/{folder}/anat/{session}_desc-preproc_T1w.json",
         t2w="<derivatives>/{folder}/anat/{session}_desc-preproc_T2w.nii.gz",
+        t2w_sidecar="<derivatives>/{folder}/anat/{session}_desc-preproc_T2w.json",
         flair="<derivatives>/{folder}/anat/{session}_desc-preproc_FLAIR.nii.gz",
+        flair_sidecar="<derivatives>/{folder}/anat/{session}_desc-preproc_FLAIR.json",
         mask="<derivatives>/{folder}/anat/{session}_desc-brain_mask.nii.gz",
+        mask_sidecar="<derivatives>/{folder}/anat/{session}_desc-brain_mask.json",
         classes="<derivatives>/{folder}/anat/{session}_desc-head_dseg.nii.gz",
+        classes_sidecar="<derivatives>/{folder}/anat/{session}_desc-head_dseg.json",
+        class_labels="<derivatives>/{folder}/anat/{session}_desc-head_dseg.tsv",
         sidecar="<derivatives>/{folder}/anat/{session}_desc-preproc_anat.json",
     log:
         "<logs>/preprocess_anat/{folder}/{session}.log",
@@ -40,8 +46,12 @@ rule preprocess_anat:
 rule register_anat:
     """Register the brain to the template: pose, affine, SyN (Avants 2008)."""
     input:
-        t1w="<derivatives>/{folder}/anat/{session}_desc-preproc_T1w.nii.gz",
-        t2w="<derivatives>/{folder}/anat/{session}_desc-preproc_T2w.nii.gz",
+        t1w=follow_image(
+            "t1w", "<derivatives>/{folder}/anat/{session}_desc-preproc_T1w.nii.gz"
+        ),
+        t2w=follow_image(
+            "t2w", "<derivatives>/{folder}/anat/{session}_desc-preproc_T2w.nii.gz"
+        ),
         mask="<derivatives>/{folder}/anat/{session}_desc-brain_mask.nii.gz",
     output:
         affine="<derivatives>/{folder}/anat/{session}_from-T1w_to-MNI152NLin2009aSym_mode-image_desc-affine_xfm.mat",
@@ -71,9 +81,15 @@ rule register_anat:
 rule segment_epvs:
     """Segment EPVS with each engine (VB-Net, Zhu 2022; Frangi 1998) and measure them by region."""
     input:
-        t1w="<derivatives>/{folder}/anat/{session}_desc-preproc_T1w.nii.gz",
-        t2w="<derivatives>/{folder}/anat/{session}_desc-preproc_T2w.nii.gz",
-        flair="<derivatives>/{folder}/anat/{session}_desc-preproc_FLAIR.nii.gz",
+        t1w=follow_image(
+            "t1w", "<derivatives>/{folder}/anat/{session}_desc-preproc_T1w.nii.gz"
+        ),
+        t2w=follow_image(
+            "t2w", "<derivatives>/{folder}/anat/{session}_desc-preproc_T2w.nii.gz"
+        ),
+        flair=follow_image(
+            "flair", "<derivatives>/{folder}/anat/{session}_desc-preproc_FLAIR.nii.gz"
+        ),
         mask="<derivatives>/{folder}/anat/{session}_desc-brain_mask.nii.gz",
         classes="<derivatives>/{folder}/anat/{session}_desc-head_dseg.nii.gz",
         sidecar="<derivatives>/{folder}/anat/{session}_desc-preproc_anat.json",
@@ -92,10 +108,14 @@ rule segment_epvs:
         external=get_of_session("mask"),
     output:
         regions="<derivatives>/{folder}/anat/{session}_desc-regions_dseg.nii.gz",
+        regions_sidecar="<derivatives>/{folder}/anat/{session}_desc-regions_dseg.json",
         labels="<derivatives>/{folder}/anat/{session}_desc-regions_dseg.tsv",
-        vbnet="<derivatives>/{folder}/anat/{session}_desc-vbnet_label-EPVS_mask.nii.gz",
-        frangi="<derivatives>/{folder}/anat/{session}_desc-frangi_label-EPVS_mask.nii.gz",
-        external="<derivatives>/{folder}/anat/{session}_desc-external_label-EPVS_mask.nii.gz",
+        vbnet="<derivatives>/{folder}/anat/{session}_label-EPVS_desc-vbnet_mask.nii.gz",
+        vbnet_sidecar="<derivatives>/{folder}/anat/{session}_label-EPVS_desc-vbnet_mask.json",
+        frangi="<derivatives>/{folder}/anat/{session}_label-EPVS_desc-frangi_mask.nii.gz",
+        frangi_sidecar="<derivatives>/{folder}/anat/{session}_label-EPVS_desc-frangi_mask.json",
+        external="<derivatives>/{folder}/anat/{session}_label-EPVS_desc-external_mask.nii.gz",
+        external_sidecar="<derivatives>/{folder}/anat/{session}_label-EPVS_desc-external_mask.json",
         objects="<derivatives>/{folder}/anat/{session}_desc-epvs_objects.tsv",
         measures="<derivatives>/{folder}/anat/{session}_desc-epvs_measures.tsv",
     log:

@@ -37,6 +37,7 @@ rule register_template:
         warp="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-warp_xfm.nii.gz",
         inverse_warp="<derivatives>/{folder}/dwi/{series}_from-MNI152NLin2009aSym_to-dwi_mode-image_desc-warp_xfm.nii.gz",
         wm="<derivatives>/{folder}/dwi/{series}_label-WM_desc-template_probseg.nii.gz",
+        wm_sidecar="<derivatives>/{folder}/dwi/{series}_label-WM_desc-template_probseg.json",
         sidecar="<derivatives>/{folder}/dwi/{series}_from-dwi_to-MNI152NLin2009aSym_mode-image_xfm.json",
     log:
         "<logs>/register_template/{folder}/{series}.log",

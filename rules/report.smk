@@ -76,15 +76,12 @@ rule report_cohort:
 rule record_provenance:
     """Record what the run was made with: code, software, config, plan, checksums of the inputs."""
     input:
-        series=branch(
-            "alps" in SHEET.measured, then="<cohort>/series.tsv", otherwise=[]
-        ),
-        sidecars=expand_series(
-            "<derivatives>/{folder}/dwi/{series}_desc-preproc_dwi.json"
+        quality=expand_series(
+            "<derivatives>/{folder}/dwi/{series}_desc-quality_dwi.tsv"
         ),
         anat=(
             expand_sessions(
-                "<derivatives>/{folder}/anat/{session}_desc-preproc_anat.json"
+                "<derivatives>/{folder}/anat/{session}_desc-epvs_measures.tsv"
             )
             if "epvs" in SHEET.measured
             else []
@@ -108,6 +105,10 @@ rule record_provenance:
         runtime=30,
     params:
         config=config,
+        raw=[
+            [row[key] for key in ("dwi", "bval", "bvec")]
+            for row in SHEET.series.values()
+        ],
         scripts=script_hashes(),
         code=code_hash("record_provenance"),
     message:

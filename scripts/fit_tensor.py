@@ -12,6 +12,7 @@ from glymflow.dwi.gradient_turn import find_turn
 from glymflow.dwi.preprocess import preprocess
 from glymflow.dwi.protocol import read_protocol
 from glymflow.dwi.raw import raw_sidecar, read_scan
+from glymflow.image.sidecars import write_sidecar
 from glymflow.io import (
     InputFault,
     checksum,
@@ -58,7 +59,7 @@ def main(
     preproc, bvals, bvecs : path-like
         Written: the selected volumes, 0 outside the brain, and their gradient table.
     mask, preproc_sidecar : path-like
-        Written: the brain mask, and what was done.
+        Written: the brain mask with its sidecar, and what was done.
     tensor, fa, md, colorfa, residual, tensor_sidecar : path-like
         Written; tensors in world axes (RAS+), mm^2/s. The tensor's six volumes are its lower
         triangle (`glymflow.dwi.tensor.TRIANGLE`). The residual is the SD of what the tensor
@@ -81,7 +82,10 @@ def main(
     for name, path in means.items():
         save_image(scan.means[name].astype(np.float32, copy=False), scan.affine, path)
     sources = {str(p): checksum(p) for p in filter(None, (dwi, bval, bvec, brain_mask))}
-    write_json({"Sources": [*sources], "SourcesSHA256": sources, **scan.facts}, preproc_sidecar)
+    write_sidecar(mask, [brain_mask or dwi], "Brain, 1 inside", Type="Brain")
+    about = {"Description": "Volumes of the tensor fit, preprocessed, 0 outside the brain"}
+    about |= {"Sources": [*sources], "SourcesSHA256": sources}
+    write_json({**about, **scan.facts}, preproc_sidecar)
     total = scan.facts["VolumesKept"] + len(scan.facts["VolumesDropped"])
     print(f"{len(scan.bvals)} of {total} volumes, brain {scan.facts['BrainVolumeML']:.0f} mL")
 

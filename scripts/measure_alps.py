@@ -6,13 +6,14 @@ import numpy as np
 
 from glymflow.alps import estimator, index, lesion_overlap, measurement, partial_volume
 from glymflow.alps.free_water import Shells, tissue_scan
-from glymflow.alps.rois import label_image, roi_points, roi_volumes
+from glymflow.alps.rois import ROLES, label_image, roi_points, roi_volumes
 from glymflow.dwi.free_water import volumes_for_free_water
 from glymflow.dwi.mask import compare_with_template
 from glymflow.dwi.protocol import FACTS
 from glymflow.dwi.quality import MASK
 from glymflow.dwi.series import read_gradients, world_gradients
 from glymflow.image.registration import map_points, map_points_to_template
+from glymflow.image.sidecars import write_labels, write_sidecar
 from glymflow.io import (
     InputFault,
     image_data,
@@ -32,7 +33,7 @@ def main(
     participant_id, session_id, series, settings, roi_sets, roi_set, thresholds, alps, rois,
     masks=(), inverse_warp=None, lesions=None, free_water=False, b0_threshold=50,
 ):  # fmt: skip
-    """Write the series' rows of ``alps.tsv`` and the primary regions as a label image.
+    """Write the series' rows of ``alps.tsv`` and the primary regions as labels, with sidecars.
 
     Parameters
     ----------
@@ -107,6 +108,9 @@ def main(
             continue
         if name == roi_set:
             save_image(label_image(points, scan.mask.shape, scan.affine), scan.affine, rois)
+            text = f"ROIs of the set {name} on the grid of the series"
+            write_sidecar(rois, [tensor, affine, warp], text, Manual=False)
+            write_labels(rois, dict(enumerate(ROLES, start=1)))
         volumes = roi_volumes(definition, points, entities, roi_sets) if lesion else None
         more = {"plain": plain, "volumes": volumes, "lesions": lesions}
         rows += measurement.measure(ready.scan, points, known, thresholds, **more)

@@ -2,6 +2,8 @@
 
 from glymflow.epvs import anat
 from glymflow.image import brain
+from glymflow.image.grid import require_geometry
+from glymflow.image.sidecars import leave_out, write_labels, write_sidecar
 from glymflow.io import (
     InputFault,
     checksum,
@@ -10,8 +12,13 @@ from glymflow.io import (
     naming,
     save_image,
     write_json,
-    write_placeholder,
 )
+
+SCALES = {
+    "T1w": "Brain, intensities from -1 to 1, -1 outside",
+    "T2w": "Brain, intensities from -1 to 1, -1 outside",
+    "FLAIR": "Brain in robust SDs from the median of its tissue, 0 outside",
+}
 
 
 def main(*, t1w, t2w, flair=None, t1w_preproc, t2w_preproc, flair_preproc, mask, classes, sidecar):
@@ -24,7 +31,7 @@ def main(*, t1w, t2w, flair=None, t1w_preproc, t2w_preproc, flair_preproc, mask,
     flair : path-like or None
         As scanned. One that cannot be used stops nothing.
     t1w_preproc, t2w_preproc : path-like
-        Written; a placeholder if the session lacks this contrast.
+        Written with its sidecar; a placeholder if the session lacks this contrast.
     flair_preproc : path-like
         Written: as from `glymflow.epvs.anat.bright_flair`, or a placeholder that says why not.
     mask, classes, sidecar : path-like
@@ -33,7 +40,8 @@ def main(*, t1w, t2w, flair=None, t1w_preproc, t2w_preproc, flair_preproc, mask,
     Raises
     ------
     InputFault
-        If there is neither, one is no 3-D image or has no contrast, or no brain is found.
+        If there is neither, one is no 3-D image, has no contrast or has lost its geometry, or no
+        brain is found.
     """
     paths = {"T1w": t1w, "T2w": t2w}
     if not any(paths.values()):
@@ -43,11 +51,16 @@ def main(*, t1w, t2w, flair=None, t1w_preproc, t2w_preproc, flair_preproc, mask,
         images, affine, facts = anat.preprocess(scans["T1w"], scans["T2w"])
     for name, path in (("T1w", t1w_preproc), ("T2w", t2w_preproc)):
         if images[name] is None:
-            write_placeholder(path, f"no {name} in this session")
+            leave_out(path, f"no {name} in this session")
         else:
             save_image(images[name], affine, path)
+            write_sidecar(path, [paths[name]], SCALES[name], SkullStripped=True)
+    main_path = t1w or t2w
     save_image(images["mask"], affine, mask)
+    write_sidecar(mask, [main_path], "Brain, 1 inside", Type="Brain")
     save_image(images["classes"], affine, classes)
+    write_sidecar(classes, [main_path], "Classes of the head network", Manual=False)
+    write_labels(classes, dict(enumerate(brain.CLASSES)))
     main_scan = scans["T1w"] or scans["T2w"]
     facts |= _write_flair(flair, main_scan, images["classes"], affine, flair_preproc)
     facts["codes"] = anat.judge(facts, contrast_agent=anat.names_contrast_agent(t1w))
@@ -62,22 +75,24 @@ def main(*, t1w, t2w, flair=None, t1w_preproc, t2w_preproc, flair_preproc, mask,
 def _write_flair(path, scan, classes, affine, target):
     """Write the FLAIR and return its facts; a placeholder if there is none that can be used."""
     if path is None:
-        write_placeholder(target, "no FLAIR in this session")
+        leave_out(target, "no FLAIR in this session")
         return {}
     try:
         image, facts = anat.bright_flair(scan, _find_brain(path), classes)
     except InputFault as fault:
         fault = str(fault) if str(path) in str(fault) else f"{path}: {fault}"
-        write_placeholder(target, fault)
+        leave_out(target, fault)
         print(fault, flush=True)
         return {"flair_fault": fault}
     save_image(image, affine, target)
+    write_sidecar(target, [path], SCALES["FLAIR"], SkullStripped=True)
     return facts
 
 
 def _find_brain(path):
     image = load_image(path, ndim=3)
     with naming(path):
+        require_geometry(image.affine)
         return anat.find_brain(image_data(image), image.affine)
 
 

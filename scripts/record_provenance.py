@@ -2,34 +2,42 @@
 
 from pathlib import Path
 
-from glymflow.io import read_tsv, write_json, write_tsv
+from glymflow.io import is_placeholder, write_json, write_tsv
 from glymflow.workflow.provenance import describe_run, summarise_benchmarks
 
 
-def main(*, config, plan, scripts, series, sidecars, others, files, benchmarks, provenance, cost):
+def main(*, config, plan, scripts, raw, sidecars, others, files, benchmarks, provenance, cost):
     """Write the run's provenance, and (in another file: it is never the same) its cost.
 
     Parameters
     ----------
     config, plan, scripts, files
         See `glymflow.workflow.provenance.describe_run`.
-    series : path-like or None
-        The cohort's table of series.
+    raw : sequence of list of path-like
+        Of each series its image and gradient table.
     sidecars, others : sequence of path-like
-        Those of the preprocessed series, in the order of that table, and those of what else was
+        Those of the preprocessed series, in the order of `raw`, and those of what else was
         preprocessed.
     benchmarks : path-like
         Folder of Snakemake's benchmark files.
     provenance, cost : path-like
         Written: JSON, and a table of one row per rule.
     """
-    rows = read_tsv(series).to_dict("records") if series else []
-    raw = [[row["dwi"], row["bval"], row["bvec"]] for row in rows]
     sources = dict(zip(map(str, sidecars), raw, strict=True)) | {str(path): [] for path in others}
     record = describe_run(config=config, plan=plan, scripts=scripts, sidecars=sources, files=files)
     write_json(record, provenance)
     write_tsv(summarise_benchmarks(benchmarks), cost)
     print(f"{len(record['inputs'])} inputs, commit {record['workflow']['commit']}")
+
+
+def sidecar_of(table, ending):
+    """Return the sidecar of the preprocessing that a table goes back to, else the table.
+
+    A series that could not be preprocessed has none; its table says why.
+    """
+    path = Path(table)
+    sidecar = path.with_name(path.name.rpartition("_desc-")[0] + ending)
+    return sidecar if sidecar.is_file() and not is_placeholder(sidecar) else path
 
 
 if __name__ == "__main__":
@@ -40,9 +48,9 @@ if __name__ == "__main__":
             config=snakemake.params.config,
             plan=snakemake.input.plan or None,
             scripts=snakemake.params.scripts,
-            series=snakemake.input.series or None,
-            sidecars=snakemake.input.sidecars,
-            others=snakemake.input.anat,
+            raw=snakemake.params.raw,
+            sidecars=[sidecar_of(p, "_desc-preproc_dwi.json") for p in snakemake.input.quality],
+            others=[sidecar_of(p, "_desc-preproc_anat.json") for p in snakemake.input.anat],
             files=[*snakemake.input.masks, *filter(None, [snakemake.input.participants])],
             benchmarks=Path(snakemake.output.cost).with_suffix(""),
             provenance=snakemake.output.provenance,

@@ -2,7 +2,7 @@
 
 from glymflow.image import anat_registration, registration
 from glymflow.image.template import load_template
-from glymflow.io import image_data, is_placeholder, load_image, naming, write_json
+from glymflow.io import image_data, load_image, naming, write_json
 
 
 def main(*, t1w, t2w, mask, resolution_mm, seed, affine, warp, inverse_warp, sidecar):
@@ -11,7 +11,8 @@ def main(*, t1w, t2w, mask, resolution_mm, seed, affine, warp, inverse_warp, sid
     Parameters
     ----------
     t1w, t2w, mask : path-like
-        As `preprocess_anat` writes them; the T2w counts only where there is no T1w.
+        As `preprocess_anat` writes them; None for a contrast that the session lacks. The T2w counts
+        only where there is no T1w.
     resolution_mm : int
         Voxel size at which the brains are compared.
     seed : int
@@ -38,7 +39,7 @@ def main(*, t1w, t2w, mask, resolution_mm, seed, affine, warp, inverse_warp, sid
 
 def _read(t1w, t2w):
     """Return the T1 and the T2, the one that is not used as None, and the path of the other."""
-    if is_placeholder(t1w):
+    if t1w is None:
         return None, image_data(load_image(t2w, ndim=3)), t2w
     return image_data(load_image(t1w, ndim=3)), None, t1w
 
@@ -48,8 +49,8 @@ if __name__ == "__main__":
 
     with subject_job(snakemake):
         main(
-            t1w=snakemake.input.t1w,
-            t2w=snakemake.input.t2w,
+            t1w=snakemake.input.t1w or None,
+            t2w=snakemake.input.t2w or None,
             mask=snakemake.input.mask,
             resolution_mm=snakemake.params.resolution_mm,
             seed=snakemake.params.seed,

@@ -4,6 +4,7 @@ import numpy as np
 
 from glymflow.image import grid, pose, registration
 from glymflow.image.masks import read_mask
+from glymflow.image.sidecars import write_sidecar
 from glymflow.io import image_data, load_image, naming, save_image, write_json
 
 
@@ -42,6 +43,8 @@ def main(
     kept = {"affine": affine, "warp": warp, "inverse_warp": inverse_warp}
     warped = registration.keep(found, kept, *fixed, values.shape, image.affine)
     save_image(np.clip(warped, 0, 1).astype(np.float32), image.affine, warped_wm)
+    text = "Probability of white matter in the template, on the grid of the series"
+    write_sidecar(warped_wm, [wm, affine, inverse_warp], text, Manual=False)
     compared = inside if lesion is None else inside & ~lesion
     similarity = registration.similarity(white, warped, compared)
     facts = registration.describe([fa, wm, *lesions], head, score, similarity)

@@ -6,27 +6,27 @@ import pandas as pd
 from glymflow.epvs import anat, segmentation
 from glymflow.epvs.domain import ENGINES, LABELS
 from glymflow.epvs.objects import OBJECT_COLUMNS
+from glymflow.image.sidecars import leave_out, write_labels, write_sidecar
 from glymflow.io import (
     InputFault,
     image_data,
     load_image,
     read_json,
     save_image,
-    write_placeholder,
     write_tsv,
 )
 
 
 def main(
     *, t1w, t2w, flair, mask, classes, sidecar, transforms, registration, external, session,
-    settings, min_similarity, regions, labels, masks, objects, measures,
+    settings, min_similarity, regions, masks, objects, measures,
 ):  # fmt: skip
     """Write regions, one mask per engine, the table of objects and the rows of ``epvs.tsv``.
 
     Parameters
     ----------
     t1w, t2w, flair, mask, classes, sidecar : path-like
-        As `preprocess_anat` writes them.
+        As `preprocess_anat` writes them; None for a contrast that the session lacks.
     transforms : dict
         ``affine``, ``warp`` and ``inverse_warp``, as `register_anat` writes them.
     registration : path-like
@@ -39,10 +39,11 @@ def main(
         The config's `epvs`.
     min_similarity : float
         The config's `qc.min_registration_similarity`.
-    regions, labels, objects, measures : path-like
-        Written. An engine that cannot be used has a row in `measures` with its `fault`.
+    regions, objects, measures : path-like
+        Written, `regions` with its sidecar and labels. An engine that cannot be used has a row in
+        `measures` with its `fault`.
     masks : dict of str to path-like
-        Written: engine to its mask.
+        Written: engine to its mask, with a sidecar.
     """
     facts = read_json(sidecar)
     tissue = image_data(load_image(classes), dtype=np.uint8)
@@ -54,8 +55,9 @@ def main(
         t2 if t1 is None else t1, tissue, affine, transforms, registration, settings, min_similarity
     )
     save_image(place, affine, regions)
-    names = [(label, f"{region}_{side}") for label, (region, side) in LABELS.items()]
-    write_tsv(pd.DataFrame(names, columns=["index", "name"]), labels)
+    text = "Regions in which EPVS are counted"
+    write_sidecar(regions, [classes, *filter(None, transforms.values())], text, Manual=False)
+    write_labels(regions, {n: f"{region}_{side}" for n, (region, side) in LABELS.items()})
     bright = None
     if "bright_ml" in facts:
         bright = image_data(load_image(flair)) > anat.FLAIR_SD
@@ -68,7 +70,7 @@ def main(
             external, session["mask_fault"], place, affine
         )
     else:
-        write_placeholder(masks["external"], "there is no mask of EPVS of this session")
+        leave_out(masks["external"], "there is no mask of EPVS of this session")
     rows, tables = [], [pd.DataFrame(columns=OBJECT_COLUMNS)]
     for engine, segment in engines.items():
         ids = {key: session[key] for key in ("participant_id", "session_id")} | {"engine": engine}
@@ -77,11 +79,13 @@ def main(
                 segment, place, affine, facts, settings, bright
             )
         except InputFault as fault:
-            write_placeholder(masks[engine], fault)
+            leave_out(masks[engine], fault)
             rows.append(ids | {"fault": str(fault)})
             print(f"{engine}: {fault}", flush=True)
             continue
         save_image(kept, affine, masks[engine])
+        made_of = [external] if engine == "external" else [*filter(None, (t1w, t2w)), regions]
+        write_sidecar(masks[engine], made_of, f"EPVS that count, by {engine}", Type="ROI")
         rows.append(ids | row | {"codes": row["codes"] | codes | set(facts["codes"])})
         tables.append(table.assign(engine=engine))
         what = f"{row['epvs_count']} EPVS, {row['epvs_volume_mm3']:.0f} mm3"
@@ -97,9 +101,9 @@ if __name__ == "__main__":
 
     with subject_job(snakemake):
         main(
-            t1w=snakemake.input.t1w,
-            t2w=snakemake.input.t2w,
-            flair=snakemake.input.flair,
+            t1w=snakemake.input.t1w or None,
+            t2w=snakemake.input.t2w or None,
+            flair=snakemake.input.flair or None,
             mask=snakemake.input.mask,
             classes=snakemake.input.classes,
             sidecar=snakemake.input.sidecar,
@@ -110,7 +114,6 @@ if __name__ == "__main__":
             settings=snakemake.params.settings,
             min_similarity=snakemake.params.min_similarity,
             regions=snakemake.output.regions,
-            labels=snakemake.output.labels,
             masks={name: snakemake.output[name] for name in ENGINES},
             objects=snakemake.output.objects,
             measures=snakemake.output.measures,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from glymflow.domains import DOMAINS
+from glymflow.workflow.checksums import read_records
 
 
 class Output(NamedTuple):
@@ -61,8 +62,11 @@ def crashed_jobs(command, sheet, out):
     """
     domain_of = {rule: domain.name for domain in DOMAINS for rule in domain.jobs}
     logs = {}
+    # of data at fault: no job failed
+    not_made = {one.path for one in read_records(out / "results" / "logs") if not one.made}
     for output in list_outputs(command):
-        if output.status == "missing" and output.rule in domain_of:
+        missing = output.status == "missing" and output.path not in not_made
+        if missing and output.rule in domain_of:
             name = Path(output.log).stem
             for unit in sheet.batches.get(name, [name]):  # lesions of several sessions in one job
                 _keep_newest(logs, (domain_of[output.rule], unit), output.log, out)

@@ -19,7 +19,7 @@ import yaml
 from glymflow.commands.check import is_measured, plan_of, refusals
 from glymflow.commands.crashed import crashed_jobs, list_outputs
 from glymflow.commands.run_end import SHOWN, left_out, tell_end
-from glymflow.commands.verify import spoilt_outputs
+from glymflow.commands.verify import CONFIG, spoilt_outputs
 from glymflow.io import InputFault, MachineFault, whole
 from glymflow.schemas import ROOT
 from glymflow.workflow.config import read_config, ready_table, with_defaults
@@ -30,7 +30,7 @@ from glymflow.workflow.sheet import Sheet, empty_sheet
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 130
 # the target rule of each level of analysis
 TARGETS = {"participant": "measures", "group": "all"}
-CONFIG, CRASHED = "glymflow-run.yaml", "glymflow-crashed.yaml"
+CRASHED = "glymflow-crashed.yaml"
 HEADER = "# Written by glymflow run: the keys of this run on top of the defaults. Do not edit it.\n"
 
 EPILOG = """\

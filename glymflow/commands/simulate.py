@@ -314,6 +314,7 @@ def write_dataset(out, participants, seed):
             "BIDSVersion": "1.10.0",
             "DatasetType": "raw",
             "License": "CC0",
+            "Authors": ["glymflow simulate", "the authors of its template (NOTICE of glymflow)"],
             "GeneratedBy": [{"Name": MAKER, "Version": __version__, "Description": f"seed {seed}"}],
         },
         out / "dataset_description.json",
@@ -375,7 +376,10 @@ def _describe_derivative(folder, name):
             "Name": name,
             "BIDSVersion": "1.10.0",
             "DatasetType": "derivative",
+            "License": "CC0",
             "GeneratedBy": [{"Name": MAKER, "Version": __version__}],
+            "SourceDatasets": [{"URL": "../.."}],
+            "DatasetLinks": {"raw": "../.."},
         },
         folder / "dataset_description.json",
     )

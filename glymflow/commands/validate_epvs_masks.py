@@ -47,7 +47,7 @@ def find_masks(where, *, option, desc=None):
     found = {}
     if os.path.isdir(where):
         inner = os.path.join(where, "derivatives")
-        wanted = f"sub-01_{f'desc-{desc}_' if desc else ''}label-EPVS_mask.nii.gz"
+        wanted = f"sub-01_label-EPVS_{f'desc-{desc}_' if desc else ''}mask.nii.gz"
         for folder, _, names in os.walk(inner if os.path.isdir(inner) else where):
             for name in names:
                 match = _NAMED.fullmatch(name)

@@ -11,6 +11,10 @@ from pathlib import Path
 
 from glymflow.io import InputFault, checksum, read_json
 from glymflow.workflow.checksums import compare, read_records
+from glymflow.workflow.config import read_config
+from glymflow.workflow.places import locate
+
+CONFIG = "glymflow-run.yaml"  # as glymflow run writes it
 
 EPILOG = """\
 exit status:
@@ -24,6 +28,16 @@ def add_arguments(parser):
     parser.epilog = EPILOG
     add = parser.add_argument
     add("out_dir", metavar="OUT_DIR", help="run directory: the folder that holds results/")
+    add(
+        "--bids-dir",
+        metavar="DIR",
+        help="where the input lies now, if it was not moved together with the results",
+    )
+    add(
+        "--config",
+        metavar="FILE",
+        help=f"config of a run of plain Snakemake (default: OUT_DIR/{CONFIG})",
+    )
     add("--quick", action="store_true",
         help="compare sizes only, and no inputs: seconds for a large cohort")  # fmt: skip
 
@@ -36,34 +50,55 @@ def run(args):
         raise InputFault(f"{out}: no records of a run in results/logs")
     faults = {one.path: compare(one, out, whole_file=not args.quick) for one in records}
     spoilt = {path: fault for path, fault in faults.items() if fault}
-    changed = {} if args.quick else changed_inputs(out)
+    config = read_run_config(args.config, out)
+    moved = {"raw": args.bids_dir} if args.bids_dir else {}
+    changed = {} if args.quick else changed_inputs(out, config, moved)
     for line in (*spoilt.values(), *changed.values()):
         print(line)
     if spoilt or changed:
         again = shlex.join(rerun_option(list(spoilt), list(changed), out))
         print(f"\nTo make them again: glymflow run ... -- {again}")
         return 1
-    print(f"{len(records)} files are as they were written")
+    print(f"{sum(one.made for one in records)} files are as they were written")
     return 0
 
 
-def changed_inputs(out):
-    """Return a line for each input that is not as the last whole run read it, by its path.
+def read_run_config(path, out):
+    """Return the config of a run, empty if there is none.
+
+    Parameters
+    ----------
+    path : path-like or None
+        Default: the one that `glymflow run` wrote.
+    out : Path
+        The run directory.
+    """
+    if path is None and not (out / CONFIG).is_file():
+        return {}
+    return read_config(path or out / CONFIG)
+
+
+def changed_inputs(out, config, moved):
+    """Return a line for each input that is not as the last whole run read it, by its name.
 
     Parameters
     ----------
     out : Path
         The run directory; without ``results/provenance.json`` there is nothing to compare.
+    config, moved : dict
+        Where inputs lie (`glymflow.workflow.places.locate`).
     """
     path = out / "results" / "provenance.json"
     if not path.is_file():
         return {}
     lines = {}
     for name, known in read_json(path)["inputs"].items():
-        source = out / name  # an absolute name stays
-        if not source.is_file():
+        if known.startswith("not measured"):
+            continue
+        source = locate(name, out, config, moved)
+        if source is None:
             lines[name] = f"{name}: an input that is gone"
-        elif checksum(source) != known and not known.startswith("not measured"):
+        elif checksum(source) != known:
             lines[name] = f"{name}: an input that changed since it was read"
     return lines
 

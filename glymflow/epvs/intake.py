@@ -12,7 +12,8 @@ from glymflow.cohort.bids import LABEL, LOST_LINK, Found
 from glymflow.cohort.participants import ABSENT, read_participants
 from glymflow.cohort.patterns import masks_by_pattern
 from glymflow.epvs.domain import ENGINES
-from glymflow.io import InputFault, MachineFault, load_image
+from glymflow.image.grid import require_geometry
+from glymflow.io import InputFault, MachineFault, load_image, naming
 
 IMAGE_COLUMNS = [
     *("participant_id", "session_id", "folder", "session", "t1w", "t2w", "flair", "mask"),
@@ -248,7 +249,9 @@ def check(images, config):
     for row in images[images.fault.isna()].itertuples():
         for path in filter(None, (row.t1w, row.t2w, row.mask)):
             try:
-                load_image(path, ndim=3)
+                image = load_image(path, ndim=3)
+                with naming(path):
+                    require_geometry(image.affine)
             except (InputFault, MachineFault) as fault:
                 faults.append((row.session, str(fault)))
     absent = images[images.absent.astype(bool)]
@@ -285,15 +288,25 @@ def page_files(sheet, subject, config):
     endings = {
         "measures": "_desc-epvs_measures.tsv",
         "objects": "_desc-epvs_objects.tsv",
-        "t1w": "_desc-preproc_T1w.nii.gz",
-        "t2w": "_desc-preproc_T2w.nii.gz",
         "brain": "_desc-brain_mask.nii.gz",
         "regions": "_desc-regions_dseg.nii.gz",
-        **{name: f"_desc-{name}_label-EPVS_mask.nii.gz" for name in ENGINES},
+        **{name: f"_label-EPVS_desc-{name}_mask.nii.gz" for name in ENGINES},
     }
     files = {
         name: [(folder + ending).format(**row) for row in rows] for name, ending in endings.items()
     }
+    # only what the session has: Snakemake would make a file again that is not there
+    contrasts = ["T2w" if row["t2w"] else "T1w" for row in rows]
+    files["scan"] = [
+        f"{folder}_desc-preproc_{contrast}.nii.gz".format(**row)
+        for row, contrast in zip(rows, contrasts, strict=True)
+    ]
+    brought = [bool(row["mask"]) for row in rows]
+    files["external"] = [p for p, given in zip(files["external"], brought, strict=True) if given]
     files["head"] = [row["t1w"] or row["t2w"] for row in rows]
-    sessions = [row["session_id"] for row in rows]
-    return files, {"sessions": sessions, "engine": config["epvs"]["engine"]}
+    return files, {
+        "sessions": [row["session_id"] for row in rows],
+        "contrasts": contrasts,
+        "brought": brought,
+        "engine": config["epvs"]["engine"],
+    }

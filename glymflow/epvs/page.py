@@ -43,17 +43,22 @@ EPVS_CHART = {  # columns of cohort.tsv on the cohort's page
 MOST_OBJECTS = 15  # in the page's list: the largest ones
 
 
-def subject_parts(files, *, sessions, engine):
+def subject_parts(files, *, sessions, contrasts, brought, engine):
     """Return the sections of a subject's sessions with EPVS.
 
     Parameters
     ----------
     files : dict of str to list of path-like
-        Of each session ``measures``, ``objects``, ``t1w``, ``t2w``, ``brain``, ``regions``, one
-        mask per engine (``vbnet``, ...), and ``head``: the scan as it was taken, of the contrast
-        whose grid it is. A session whose files are placeholders is shown with the reason.
+        Of each session ``measures``, ``objects``, ``scan`` (what the slices show), ``brain``,
+        ``regions``, one mask per engine (``vbnet``, ...; ``external`` of those of `brought`), and
+        ``head``: the scan as it was taken, of the contrast whose grid it is. A session whose files
+        are placeholders is shown with the reason.
     sessions : list of (str or None)
         Their ids.
+    contrasts : list of str
+        Of each `scan`.
+    brought : list of bool
+        Whether the user brings a mask.
     engine : str
         The primary one.
 
@@ -61,13 +66,16 @@ def subject_parts(files, *, sessions, engine):
     -------
     list of Part
     """
-    names = ("measures", "objects", "t1w", "t2w", "brain", "regions", "head")
+    names = ("measures", "objects", "scan", "brain", "regions", "head")
+    own, external = [name for name in ENGINES if name != "external"], iter(files["external"])
     parts = []
     for place, session in enumerate(sessions):
+        masks = {name: files[name][place] for name in own}
         section = _describe_session(
             session=session,
             engine=engine,
-            masks={name: files[name][place] for name in ENGINES},
+            contrast=contrasts[place],
+            masks=masks | ({"external": next(external)} if brought[place] else {}),
             **{name: files[name][place] for name in names},
         )
         parts.append(session_part(section, place + 1))
@@ -304,7 +312,9 @@ def _row(row, check, reasons, subjects):
     }
 
 
-def _describe_session(*, session, engine, measures, objects, t1w, t2w, brain, regions, masks, head):
+def _describe_session(
+    *, session, engine, contrast, measures, objects, scan, brain, regions, masks, head
+):
     """Return what the page shows of the perivascular spaces of one session."""
     faults = {}
     known = {"engine": engine, "reasons": DOMAIN.reasons, "session": session}
@@ -315,18 +325,17 @@ def _describe_session(*, session, engine, measures, objects, t1w, t2w, brain, re
     usable = [row["engine"] for row in table.to_dict("records") if not has_fault(row)]
     masks = {name: path for name, path in masks.items() if name in usable}
     chosen = engine if engine in usable else next(iter(usable), None)
-    pictures = _draw_slices(chosen, listed, t1w, t2w, regions, masks, faults)
+    pictures = _draw_slices(chosen, listed, scan, regions, masks, faults)
+    pictures["background"] = contrast
     edges = attempt(faults, "brain", lambda: _draw_edge(head, brain)) or {}
     brain = {plane: figure_bytes(figure, "png", dpi=110) for plane, figure in edges.items()}
     pictures |= {"brain": brain, "faults": list(dict.fromkeys(faults.values()))}
     return describe_epvs(table, listed, pictures=pictures, **known)
 
 
-def _draw_slices(engine, objects, t1w, t2w, regions, masks, faults):
-    """Return the slices with EPVS over the T2w, else the T1w; what cannot be drawn is a fault."""
-    scan, contrast = attempt({}, "T2w", lambda: load_picture(t2w)), "T2w"
-    if scan is None:
-        scan, contrast = attempt(faults, "slices", lambda: load_picture(t1w)), "T1w"
+def _draw_slices(engine, objects, scan, regions, masks, faults):
+    """Return the slices with EPVS over a scan; what cannot be drawn is a fault."""
+    scan = attempt(faults, "slices", lambda path=scan: load_picture(path))
     found = {
         name: attempt(faults, name, lambda p=path: load_picture(p)) for name, path in masks.items()
     }
@@ -349,7 +358,7 @@ def _draw_slices(engine, objects, t1w, t2w, regions, masks, faults):
         (region, height, figure_bytes(figure, "png", dpi=DPI))
         for region, height, figure in drawn or ()
     ]
-    return {"slices": slices, "background": contrast}
+    return {"slices": slices}
 
 
 def _draw_edge(head, brain):

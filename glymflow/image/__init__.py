@@ -27,6 +27,7 @@ Modules
 - `anat_registration`: N4, T2w to T1w, brain to template.
 - `networks`: the two networks, run with onnxruntime; weights in ``weights/``.
 - `brain`: mask, tissue classes and volume from the head network's answer.
+- `sidecars`: JSON sidecars and label tables of the images that are written.
 - `region_map`: territories (lobar, deep, infratentorial) and EPVS regions in the template.
 
 In and out

@@ -12,6 +12,8 @@ Modules
   it in the run directory, so that jobs on a cluster list no folder.
 - `planning`: makes Snakemake's planning of large cohorts cheaper.
 - `checksums`: what each job wrote, beside its log; damaged files are told from a subject's faults.
+- `faults`: what is left of a series that cannot be measured; `places`: how results name files, so
+  that they can be shared and moved.
 - `kernels`: which kernels of the numerical libraries a run uses, the same on every node.
 - `jobs`: `subject_job` and `cohort_job` round the work of a script: log file, faults, tracebacks.
 - `progress`: what a run prints while it runs (`snakemake_logger_plugin_glymflow` hands it the
@@ -23,8 +25,9 @@ Modules
 Faults
 ------
 An `glymflow.io.InputFault` in a job of one subject makes its outputs *placeholders* (text files
-with the reason), which the next jobs pass on, and the subject is listed in ``excluded.tsv``. In a
-job of the cohort it ends the run with one line. A `glymflow.io.MachineFault`, and what the system
+with the reason), which the next jobs pass on, and the subject is listed in ``excluded.tsv``. When
+the run has ended, a ``*_fault.json`` is left in place of images and sidecars (`faults`). In a job
+of the cohort it ends the run with one line. A `glymflow.io.MachineFault`, and what the system
 refuses (OSError, MemoryError), fails the job: it is tried again and leaves nobody out. Any other
 exception is a bug: the job fails and its log has the traceback.
 

@@ -3,6 +3,7 @@
 A file that is damaged after it was written (a full disk, a copy cut off, a hand) must not be taken
 for a subject's data. `record_outputs` keeps what a job wrote beside its log (``.sha256.tsv`` in
 place of ``.log``), paths relative to the run directory; `compare` and `damaged` look at it again.
+An image or sidecar that could not be made is recorded as `NOT_MADE`.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from glymflow.io import FilePath, checksum, whole
+from glymflow.io import MISSING, FilePath, checksum, is_placeholder, whole
 
 ENDING = ".sha256.tsv"
 COLUMNS = ("sha256", "bytes", "path")
+NOT_MADE = MISSING  # in place of the checksum
+# placeholders that stay and say the reason: pages, and what the cohort's tables are made of
+_KEPT = (".html", "_alps.tsv", "_desc-quality_dwi.tsv", "_desc-epvs_measures.tsv")
 
 
 class Written(NamedTuple):
@@ -25,6 +29,11 @@ class Written(NamedTuple):
     sha256: str
     bytes: int
     path: str
+
+    @property
+    def made(self) -> bool:
+        """Whether there is a file; else a placeholder stood for it while the run went on."""
+        return self.sha256 != NOT_MADE
 
 
 def record_path(log: FilePath) -> Path:
@@ -41,15 +50,17 @@ def record_outputs(outputs: Iterable[FilePath], log: FilePath) -> None:
         Outputs that are not there are left out; Snakemake names them.
     log : path-like
     """
-    rows = [
-        Written(checksum(path), os.path.getsize(path), str(path))
-        for path in outputs
-        if os.path.isfile(path)
-    ]
+    rows = [_written(path) for path in outputs if os.path.isfile(path)]
     with whole(record_path(log)) as part, open(part, "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(rows)
+
+
+def _written(path):
+    if not str(path).endswith(_KEPT) and is_placeholder(path):
+        return Written(NOT_MADE, 0, str(path))
+    return Written(checksum(path), os.path.getsize(path), str(path))
 
 
 def read_records(logs: FilePath, subjects: Collection[str] | None = None) -> Iterator[Written]:
@@ -85,6 +96,8 @@ def compare(written: Written, run: FilePath = ".", *, whole_file: bool = True) -
         Compare checksums; else sizes only.
     """
     path = Path(run) / written.path
+    if not written.made:
+        return None
     if not path.is_file():
         return f"{written.path}: deleted since it was written"
     size = path.stat().st_size

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from glymflow.io import InputFault, MachineFault, write_placeholder
-from glymflow.workflow.checksums import damaged, record_outputs
+from glymflow.workflow.checksums import damaged, record_outputs, record_path
+from glymflow.workflow.faults import clear_fault, fault_path, leave_fault
+from glymflow.workflow.places import make_portable, places_of, portable_text
 
 NOT_MEASURED = "not measured: "  # how the log of a job says the fault of its subject's data
 
@@ -19,10 +21,11 @@ def subject_job(snakemake: Any) -> Iterator[None]:
     """Run one step of one subject: a fault of its data excludes this subject only.
 
     Inside the ``with`` block, output goes to the job's log. An `InputFault` is written to the log
-    and, as a placeholder, to every output (see `glymflow.io`); the job then ends as done. Where a
-    file that an earlier job wrote is no longer as it was written, the fault is not the subject's:
-    the job fails. So it does with any other exception (`MachineFault`).
+    and, as a placeholder, to every output (see `glymflow.workflow.faults`); the job then ends as
+    done. Where a file that an earlier job wrote is no longer as it was written, the fault is not
+    the subject's: the job fails. So it does with any other exception (`MachineFault`).
     """
+    kept = fault_path(snakemake.output, getattr(snakemake, "wildcards", None))
     with _logged(snakemake):
         try:
             yield
@@ -30,9 +33,15 @@ def subject_job(snakemake: Any) -> Iterator[None]:
             if spoilt := damaged(snakemake.input, snakemake.log[0]):
                 raise MachineFault(f"{spoilt}; glymflow verify names all such files") from None
             print(f"{NOT_MEASURED}{fault}", flush=True)
+            reason = " ".join(portable_text(str(fault), _places(snakemake)).split())
             for path in snakemake.output:
-                write_placeholder(path, fault)
-        record_outputs(snakemake.output, snakemake.log[0])
+                write_placeholder(path, reason)
+            own = [kept] if kept and leave_fault(kept, reason, snakemake.rule) else []
+            _finish(snakemake, own)
+        else:
+            if kept:
+                clear_fault(kept, snakemake.rule)
+            _finish(snakemake)
 
 
 @contextlib.contextmanager
@@ -45,7 +54,19 @@ def cohort_job(snakemake: Any) -> Iterator[None]:
             print(f"{snakemake.rule}: {fault}", flush=True)
             terminal.write(f"{snakemake.rule}: {fault}\n")
             sys.exit(1)
-        record_outputs(snakemake.output, snakemake.log[0])
+        _finish(snakemake)
+
+
+def _places(snakemake):
+    return places_of(getattr(snakemake, "config", {}))
+
+
+def _finish(snakemake, more=()):
+    """Name files by their data set in what the job wrote, and record its outputs."""
+    places = _places(snakemake)
+    for path in snakemake.output:
+        make_portable(path, places)
+    record_outputs([*snakemake.output, *more], snakemake.log[0])
 
 
 @contextlib.contextmanager
@@ -53,6 +74,7 @@ def _logged(snakemake):
     """Send stdout and stderr, also those of compiled libraries, to the job's log file."""
     sys.stdout.flush()
     sys.stderr.flush()
+    record_path(snakemake.log[0]).unlink(missing_ok=True)  # what it says is no longer there
     out, err = os.dup(1), os.dup(2)
     with open(snakemake.log[0], "w") as log, os.fdopen(err, "w") as terminal:
         os.dup2(log.fileno(), 1)
@@ -71,6 +93,7 @@ def _logged(snakemake):
             os.dup2(out, 1)
             os.dup2(terminal.fileno(), 2)
             os.close(out)
+    make_portable(snakemake.log[0], _places(snakemake))
 
 
 def _reason(error):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -31,6 +32,25 @@ def write_sheet(rows: dict, excluded: pd.DataFrame, path: FilePath) -> None:
     with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
         json.dump(tables, file)
     os.replace(file.name, path)
+
+
+def remove_older_sheets(own: FilePath) -> None:
+    """Remove sheets that were kept before that of a run which has locked its directory.
+
+    No run that goes on can read them: Snakemake lets one run at a time lock the directory, and a
+    sheet is kept before that. Newer ones may be of a run that is about to start.
+
+    Parameters
+    ----------
+    own : path-like
+        The sheet of the run.
+    """
+    own = Path(own)
+    with contextlib.suppress(OSError):  # a dry run of somebody else's directory keeps none
+        kept = own.stat().st_mtime_ns
+        for path in (*own.parent.glob("sheet-*"), *own.parent.glob("tmp*")):
+            if path.stat().st_mtime_ns < kept:
+                path.unlink()
 
 
 def read_sheet(path: FilePath) -> tuple[dict, pd.DataFrame]:

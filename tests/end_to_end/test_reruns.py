@@ -144,7 +144,7 @@ def test_a_run_from_scratch_gives_the_same_bytes(phantom_run, tmp_path):
             name = path.relative_to(tmp_path / "results")
             assert path.read_bytes() == (phantom_run.results / name).read_bytes(), name
             compared += 1
-    assert compared == 27
+    assert compared == 31
     rows = (tmp_path / "results" / "cohort" / "alps.tsv").read_text().splitlines()
     assert set(rows) <= set((phantom_run.results / "cohort" / "alps.tsv").read_text().splitlines())
     assert len(rows) == 1 + 4 * 3

@@ -8,7 +8,15 @@ from anat_heads import by_brightness, head
 
 from glymflow.epvs import anat
 from glymflow.image import anat_registration, networks
-from glymflow.io import InputFault, image_data, is_placeholder, load_image, read_json, save_image
+from glymflow.io import (
+    InputFault,
+    image_data,
+    is_placeholder,
+    load_image,
+    read_json,
+    read_tsv,
+    save_image,
+)
 
 
 @pytest.fixture
@@ -58,6 +66,11 @@ def test_both_contrasts_lie_on_one_grid(preprocess, scan):
     facts = read_json(paths["sidecar"])
     assert facts["Sources"] == [t1w, t2w]
     assert facts["SkullStripped"] is True
+    for name, source in (("t1", t1w), ("t2", t2w)):
+        own = read_json(Path(paths["mask"]).with_name(f"{name}.json"))
+        assert (own["SkullStripped"], own["Sources"]) == (True, [source])
+    labels = read_tsv(Path(paths["classes"].replace(".nii.gz", ".tsv")))
+    assert labels.set_index("index").name[4] == "centrum_semiovale"
     assert facts["codes"] == ["epvs_thick_slices"]
     assert facts["contrasts"] == "T1w+T2w"
     assert facts["brain_volume_ml"] == pytest.approx(mask.sum() * 0.064, rel=0.05)
@@ -75,6 +88,7 @@ def test_a_missing_contrast_is_a_placeholder(preprocess, scan, given, missing):
     contrast = f"T{given[1]}w"
     paths = preprocess(**{given: scan(f"sub-01_{contrast}.nii.gz", contrast)})
     assert is_placeholder(paths[missing])
+    assert is_placeholder(paths[missing].replace(".nii.gz", ".json"))
     assert not is_placeholder(paths[f"{given}_preproc"])
     with pytest.raises(InputFault, match=rf"^no T{missing[1]}w in this session$"):
         load_image(paths[missing])
@@ -150,3 +164,11 @@ def test_a_flair_that_cannot_be_used_stops_nothing(preprocess, scan, tmp_path, w
     facts = read_json(paths["sidecar"])
     assert "bright_ml" not in facts
     assert ("flair_fault" in facts) == (what != "none")
+
+
+@pytest.mark.parametrize("which", ["t1w", "t2w"])
+def test_an_image_that_lost_its_geometry_is_named(preprocess, scan, which):
+    given = {"t1w": scan("sub-01_T1w.nii.gz"), "t2w": scan("sub-01_T2w.nii.gz", "T2w")}
+    save_image(image_data(load_image(given[which])), np.eye(4), given[which])
+    with pytest.raises(InputFault, match=rf"^{given[which]}: the affine is the identity"):
+        preprocess(**given)

@@ -1,8 +1,10 @@
 """scripts/record_provenance.py: what the run was made with, and what it cost."""
 
-import pandas as pd
+import runpy
 
-from glymflow.io import checksum, read_json, read_tsv, write_json, write_placeholder, write_tsv
+from workflow_runs import CHECKOUT
+
+from glymflow.io import checksum, read_json, read_tsv, write_json, write_placeholder
 
 KINDS = {"dwi": "nii", "bval": "bval", "bvec": "bvec"}
 
@@ -15,7 +17,6 @@ def test_record_and_cost(load_main, tmp_path):
         for kind in ("nii", "bval", "bvec"):
             (tmp_path / f"{name}.{kind}").write_text(f"{name} {kind}")
     rows = [{k: str(tmp_path / f"{n}.{e}") for k, e in KINDS.items()} for n in ("a", "b")]
-    write_tsv(pd.DataFrame(rows), tmp_path / "series.tsv")
     (tmp_path / "plan.yaml").write_text("title: x\n")
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "benchmarks" / "merge_cohort.tsv").write_text(
@@ -25,7 +26,7 @@ def test_record_and_cost(load_main, tmp_path):
         "config": {"bids_dir": "bids", "frame": "template"},
         "plan": tmp_path / "plan.yaml",
         "scripts": {"fit_tensor": "0123"},
-        "series": tmp_path / "series.tsv",
+        "raw": [list(row.values()) for row in rows],
         "sidecars": [tmp_path / "sub-01.json", tmp_path / "sub-02.json"],
         "others": [tmp_path / "anat.json"],
         "files": [],
@@ -51,7 +52,20 @@ def test_record_and_cost(load_main, tmp_path):
 
 def test_a_cohort_without_plan(load_main, tmp_path):
     load_main("record_provenance")(
-        config={}, plan=None, scripts={}, series=None, sidecars=[], others=[], files=[],
+        config={}, plan=None, scripts={}, raw=[], sidecars=[], others=[], files=[],
         benchmarks=tmp_path / "none", provenance=tmp_path / "a.json", cost=tmp_path / "a.tsv",
     )  # fmt: skip
     assert read_json(tmp_path / "a.json")["plan"] is None
+
+
+def test_a_series_without_a_sidecar_is_known_by_its_table(tmp_path):
+    """The same in the run that met the fault and in a later one, when the placeholder is gone."""
+    sidecar_of = runpy.run_path(str(CHECKOUT / "scripts" / "record_provenance.py"))["sidecar_of"]
+    table = tmp_path / "sub-01_desc-quality_dwi.tsv"
+    sidecar = tmp_path / "sub-01_desc-preproc_dwi.json"
+    write_json({}, sidecar)
+    assert sidecar_of(table, "_desc-preproc_dwi.json") == sidecar
+    write_placeholder(sidecar, "no tensor")
+    assert sidecar_of(table, "_desc-preproc_dwi.json") == table
+    sidecar.unlink()
+    assert sidecar_of(table, "_desc-preproc_dwi.json") == table

@@ -22,12 +22,10 @@ def session(tmp_path):
         image, affine = head(contrast, stripped=True)
         mask, affine = image > 0, moved(affine, (4, 6, -8), TURN)
         paths = {key: str(tmp_path / f"{key}.nii.gz") for key in ("t1w", "t2w", "mask")}
-        for key in ("t1w", "t2w"):
-            write_placeholder(paths[key], "no such image in this session")
         path = paths["t1w" if contrast == "T1w" else "t2w"]
         save_image(networks.normalise(image, mask), affine, path)
         save_image(mask, affine, paths["mask"])
-        return paths
+        return {key: path if Path(path).exists() else None for key, path in paths.items()}
 
     return write
 
@@ -73,7 +71,7 @@ def test_same_bytes_twice_and_nothing_left_behind(session, register, tmp_path, m
 
 def test_the_reason_of_a_failed_session_is_passed_on(session, register):
     paths = session("T1w")
-    for path in paths.values():
+    for path in filter(None, paths.values()):
         write_placeholder(path, "x.nii.gz: no brain found in the image (the mask has 12 mL)")
     with pytest.raises(InputFault, match="no brain found"):
         register(paths)

@@ -14,7 +14,7 @@ from glymflow.io import save_image, write_placeholder, write_tsv
 script = load_script("report_subject")
 KINDS = ("alps", "fa", "colorfa", "rois", "wm", *RAW_FILES)
 LIMITS = yaml.safe_load((SCRIPTS.parent / "config" / "config.yaml").read_text())["qc"]
-EPVS_NAMES = ("measures", "objects", "t1w", "t2w", "brain", "regions", "head")
+EPVS_NAMES = ("measures", "objects", "scan", "brain", "regions", "head")
 AFFINE = np.array([[-2.0, 0, 0, 23], [0, 2, 0, -20], [0, 0, 2, -16], [0, 0, 0, 1]])  # stored L
 GRID = [[1.0, 0, 0, -20], [0, 1, 0, -22], [0, 0, 1, -24], [0, 0, 0, 1]]
 
@@ -75,7 +75,7 @@ def write_epvs(folder):
     found = np.zeros(shape, bool)
     found[12:14, 20:22, 20:24] = True
     images = {
-        "t1w": np.where(brain, 0.1, -1), "t2w": np.where(found, 0.9, np.where(brain, 0.2, -1)),
+        "scan": np.where(found, 0.9, np.where(brain, 0.2, -1)),
         "brain": brain.astype(np.uint8), "regions": regions.astype(np.uint8),
         "head": np.where(brain, 300.0, 20.0),
     }  # fmt: skip
@@ -83,11 +83,9 @@ def write_epvs(folder):
     for name, data in images.items():
         save_image(data.astype(np.float32 if data.dtype == float else data.dtype), affine,
                    files[name])  # fmt: skip
-    masks = {n: folder / f"sub-01_desc-{n}_label-EPVS_mask.nii.gz" for n in ("vbnet", "frangi")}
+    masks = {n: folder / f"sub-01_label-EPVS_desc-{n}_mask.nii.gz" for n in ("vbnet", "frangi")}
     for path in masks.values():
         save_image(found, affine, path)
-    masks["external"] = folder / "sub-01_desc-external_label-EPVS_mask.nii.gz"
-    write_placeholder(masks["external"], "there is no mask of EPVS of this session")
     rows = [
         dict.fromkeys(COLUMNS) | {
             "participant_id": "sub-01", "session_id": "ses-1", "engine": engine,
@@ -114,12 +112,18 @@ def make_page(cohort, page, epvs=()):
             "alps": {kind: [series[kind] for series in files] for kind in KINDS},
             "lesions": {},
             "epvs": {name: [session[name] for session in epvs] for name in EPVS_NAMES}
-            | {name: [session["masks"][name] for session in epvs] for name in ENGINES},
+            | {name: [session["masks"][name] for session in epvs] for name in ENGINES[:2]}
+            | {"external": []},
         },
         values={
             "alps": {"series": names, "limits": LIMITS, **known},
             "lesions": {"sessions": [], "consensus": "union"},
-            "epvs": {"sessions": ["ses-1"] * len(epvs), "engine": "vbnet"},
+            "epvs": {
+                "sessions": ["ses-1"] * len(epvs),
+                "contrasts": ["T2w"] * len(epvs),
+                "brought": [False] * len(epvs),
+                "engine": "vbnet",
+            },
         },
         **known,
         page=page,
@@ -207,9 +211,7 @@ def test_epvs_page_has_the_same_bytes_twice(tmp_path):
 @pytest.mark.parametrize(
     ("lost", "shown"),
     [
-        (("t2w",), SLICES + PLANES),
-        (("t1w",), SLICES + PLANES),
-        (("t1w", "t2w"), PLANES),
+        (("scan",), PLANES),
         (("regions",), PLANES),
         (("brain",), SLICES),
         (("objects",), SLICES + PLANES),
@@ -224,14 +226,13 @@ def test_a_lost_file_costs_only_its_part(tmp_path, lost, shown):
     assert_good_page(html)
     assert "<b>123</b>" in html
     assert html.count('src="data:image/png;base64,') == shown
-    assert ("T1w, above alone" in html) == (lost == ("t2w",))
-    told = f"<b>No picture.</b> there is no {lost[0]} in this session" in html
-    assert told == (lost not in (("t1w",), ("t2w",)))
+    assert f"<b>No picture.</b> there is no {lost[0]} in this session" in html
 
 
 def test_session_whose_epvs_could_not_be_measured(cohort, tmp_path):
     session = write_epvs(tmp_path)
-    for path in [*session["masks"].values(), *(session[k] for k in ("measures", "objects", "t1w"))]:
+    own = [session[name] for name in ("measures", "objects", "scan")]
+    for path in [*session["masks"].values(), *own]:
         write_placeholder(path, "sub-01_ses-1_T1w.nii.gz: the image has no contrast")
     html = make_page(cohort, tmp_path / "page.html", [session])
     assert_good_page(html)
@@ -256,10 +257,10 @@ def test_files_of_each_session_stay_together(monkeypatch):
 
     rows = [
         {"folder": f"sub-01/{session}", "session": f"sub-01_{session}", "session_id": session,
-         "t1w": f"{session}-t1w", "t2w": None}
+         "t1w": f"{session}-t1w", "t2w": None, "mask": None}
         for session in ("ses-a", "ses-b")
     ]  # fmt: skip
-    rows[1] |= {"t1w": None, "t2w": "ses-b-t2w"}
+    rows[1] |= {"t1w": None, "t2w": "ses-b-t2w", "mask": "drawn"}
     sheet = SimpleNamespace(epvs_sessions=lambda subject: rows)
     files, values = intake.page_files(sheet, "sub-01", {"epvs": {"engine": "frangi"}})
     assert set(files) == {*EPVS_NAMES, *ENGINES}
@@ -275,6 +276,10 @@ def test_files_of_each_session_stay_together(monkeypatch):
         assert (found["session"], found["engine"]) == (session, "frangi")
         paths = [found[name] for name in EPVS_NAMES if name != "head"]
         assert all(f"/sub-01/{session}/anat/sub-01_{session}_" in path for path in paths)
-        assert list(found["masks"]) == list(ENGINES)
-        assert all(f"_{session}_desc-{n}_label" in path for n, path in found["masks"].items())
+        masks = found["masks"].items()
+        assert all(f"_{session}_label-EPVS_desc-{n}_" in path for n, path in masks)
+    # what a session lacks is asked of nobody
+    assert [list(found["masks"]) for found in seen] == [list(ENGINES[:2]), list(ENGINES)]
+    assert [found["contrast"] for found in seen] == ["T1w", "T2w"]
+    assert ["_T1w." in found["scan"] for found in seen] == [True, False]
     assert [found["head"] for found in seen] == ["ses-a-t1w", "ses-b-t2w"]

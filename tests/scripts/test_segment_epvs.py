@@ -13,6 +13,7 @@ from glymflow.io import (
     InputFault,
     image_data,
     load_image,
+    read_json,
     read_tsv,
     save_image,
     write_json,
@@ -22,7 +23,7 @@ from glymflow.io import (
 SETTINGS = yaml.safe_load((ROOT / "config" / "config.yaml").read_text())["epvs"]
 SHAPE = (36, 40, 30)
 AFFINE = np.array([[1.0, 0, 0, -18], [0, 1, 0, -20], [0, 0, 1, -15], [0, 0, 0, 1]])
-FILES = ("labels", "objects", "measures")
+FILES = ("objects", "measures")
 ENGINES = ("vbnet", "frangi", "external")
 
 
@@ -129,8 +130,10 @@ def test_rows_masks_and_objects_of_both_engines(segment):
     assert objects[objects.engine == "frangi"].mean_probability.isna().all()
     with pytest.raises(InputFault, match="there is no mask of EPVS of this session"):
         load_image(segment.folder / "external.nii.gz")
-    names = read_tsv(segment.folder / "out_labels")
+    names = read_tsv(segment.folder / "regions.tsv")
     assert dict(zip(names["index"], names["name"], strict=True))[4] == "cso_right"
+    for name, sources in (("regions", "classes"), ("vbnet", "t1"), ("frangi", "t1")):
+        assert f"{sources}.nii.gz" in read_json(segment.folder / f"{name}.json")["Sources"][0]
 
 
 @pytest.mark.parametrize(("slice_mm", "fine"), [(1.0, True), (2.0, True), (3.0, False)])

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from glymflow.commands import crashed
+from glymflow.io import write_placeholder
+from glymflow.workflow.checksums import record_outputs, record_path
 
 HEADER = "output_file\tdate\trule\tlog-file(s)\tstatus\tplan\n"
 LOGS = "results/logs"
@@ -72,6 +74,21 @@ def test_sessions_of_images_are_those_of_epvs(listing, tmp_path):
     listing(("results/derivatives/sub-1/ses-a/anat/x.nii.gz", "segment_epvs", log, "missing"))
     found = crashed.crashed_jobs(["snakemake", "--dry-run"], sheet(), tmp_path)
     assert found == [one("epvs", "sub-1_ses-a", log)]
+
+
+def test_what_data_at_fault_left_out_did_not_crash(listing, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path, log = (
+        "results/derivatives/sub-1/dwi/sub-1_fa.nii.gz",
+        f"{LOGS}/fit_tensor/sub-1/sub-1.log",
+    )
+    listing((path, "fit_tensor", log, "missing"))
+    write_placeholder(path, "truncated")
+    record_outputs([path], log)
+    (tmp_path / path).unlink()  # as at the end of a run
+    assert crashed.crashed_jobs(["snakemake"], sheet(), tmp_path) == []
+    record_path(log).unlink()  # as at the start of a job
+    assert crashed.crashed_jobs(["snakemake"], sheet(), tmp_path) == [one("alps", "sub-1", log)]
 
 
 def test_a_failed_job_of_the_cohort_costs_no_series(listing, tmp_path):

@@ -2,6 +2,7 @@
 
 import pytest
 
+from glymflow.io import write_placeholder
 from glymflow.workflow import checksums
 
 
@@ -54,3 +55,13 @@ def test_only_inputs_that_a_job_of_ours_wrote_count(run):
 def test_a_damaged_record_counts_as_none(run):
     checksums.record_path("logs/collect.log").write_text("sha256\tbytes\tpath\nxx\tyy")
     assert [one.path for one in checksums.read_records(run / "logs")] == ["a.txt", "b.txt"]
+
+
+def test_what_could_not_be_made_is_recorded_so(run):
+    for name in ("d.nii.gz", "d_alps.tsv"):
+        write_placeholder(name, "truncated")
+    checksums.record_outputs(["d.nii.gz", "d_alps.tsv"], "logs/fit/sub-02/x.log")
+    made = {one.path: one.made for one in checksums.read_records(run / "logs")}
+    assert (made["d.nii.gz"], made["d_alps.tsv"]) == (False, True)  # a table stays, with the reason
+    (run / "d.nii.gz").unlink()
+    assert found(run) == []

@@ -1,5 +1,6 @@
 """What a script does with a fault, in a process of its own: the log takes over its two streams."""
 
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +18,8 @@ from glymflow.io import InputFault, write_placeholder
 from glymflow.workflow.jobs import cohort_job, subject_job
 snakemake = SimpleNamespace(
     rule="fit_tensor", input=["in.txt"], output=["a.nii.gz", "new/b.json"],
-    log=["logs/fit_tensor/job.log"],
+    log=["logs/fit_tensor/job.log"], wildcards=SimpleNamespace(series="sub-01"),
+    config={{"bids_dir": "/data/anna/bids"}},
 )
 with {kind}_job(snakemake):
     print("printed")
@@ -68,6 +70,20 @@ def test_fault_of_a_subject_becomes_every_output_and_ends_well(job, tmp_path):
             require(tmp_path / name)
     log = (tmp_path / "logs/fit_tensor/job.log").read_text()
     assert "not measured: dwi.nii: broken" in log.splitlines()
+    fault = json.loads((tmp_path / "sub-01_fault.json").read_text())
+    assert fault == {"Fault": "dwi.nii: broken", "Step": "fit_tensor"}
+    assert job("subject", "pass").returncode == 0  # once it is repaired
+    assert not (tmp_path / "sub-01_fault.json").exists()
+
+
+def test_what_a_job_writes_names_files_by_their_data_set(job, tmp_path):
+    path = "/data/anna/bids/sub-01/dwi.nii"
+    job("subject", f"os.mkdir('new'); open('new/b.json', 'w').write('{path}'); print('{path}')")
+    assert (tmp_path / "new" / "b.json").read_text() == "bids:raw:sub-01/dwi.nii"
+    assert "bids:raw:sub-01/dwi.nii" in (tmp_path / "logs/fit_tensor/job.log").read_text()
+    job("subject", f"raise InputFault('{path}: broken')")
+    for place in tmp_path.rglob("*.*"):
+        assert b"/data/anna" not in place.read_bytes(), place
 
 
 @pytest.mark.parametrize("kind", ["subject", "cohort"])

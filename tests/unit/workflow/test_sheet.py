@@ -225,7 +225,9 @@ def test_files_of_a_page_by_domain(sheet):
     assert files["lesions_table"] == ["<cohort>/lesions.tsv"]
     assert sheet.page_files("sub-3", config)["lesions_table"] == []
     values = sheet.page_values("sub-2", config)
-    assert values["epvs"] == {"sessions": [None], "engine": "vbnet"}
+    assert values["epvs"] == {
+        "sessions": [None], "contrasts": ["T1w"], "brought": [False], "engine": "vbnet",
+    }  # fmt: skip
     assert values["alps"] == {
         "series": [], "roi_set": "a", "frame": "b", "limits": {},
     }  # fmt: skip

@@ -1,9 +1,11 @@
 """A kept sheet is read as it was written."""
 
+import os
+
 import pandas as pd
 import pytest
 
-from glymflow.workflow.sheet_file import read_sheet, write_sheet
+from glymflow.workflow.sheet_file import read_sheet, remove_older_sheets, write_sheet
 
 
 def test_there_and_back(tmp_path):
@@ -36,3 +38,15 @@ def test_a_job_never_sees_half_of_it(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         write_sheet({"alps": table}, table, path)
     assert path.read_bytes() == before
+
+
+def test_sheets_older_than_that_of_a_run_are_removed(tmp_path):
+    """A newer one may be of a run that is about to start."""
+    ages = {"sheet-a-1.json": 10, "tmpx": 20, "sheet-b-2.json": 30, "sheet-a-3.json": 40, "x": 1}
+    for name, age in ages.items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (age, age))
+    remove_older_sheets(tmp_path / "sheet-b-2.json")
+    kept = {path.name for path in tmp_path.iterdir()}
+    assert kept == {"sheet-b-2.json", "sheet-a-3.json", "x"}
+    remove_older_sheets(tmp_path / "none" / "sheet.json")  # of a dry run that could keep none
