@@ -15,6 +15,7 @@ from glymflow.figures.diagnostics import (
 )
 from glymflow.figures.flow import plot_flow
 from glymflow.figures.harmonisation import plot_harmonisation
+from glymflow.figures.panels import plot_panels
 from glymflow.figures.study import plot_forest, plot_mediation, plot_roc, plot_scatter
 from glymflow.io import InputFault, read_tsv, whole
 from glymflow.stats.fitted import linear_residuals, logistic_risks, occasions_of
@@ -76,6 +77,17 @@ def group_distribution(table, plan, figure, stats):
     if groups is None:
         return plot_distribution(values, figure["variables"], names=names)
     values["group of the plan"] = column_levels(table, plan, groups["column"])
+    if "panels" in figure:
+        results = _results(stats, figure) if "analysis" in figure else None
+        return plot_panels(
+            values,
+            figure["panels"],
+            groups=values["group of the plan"],
+            order=groups["order"],
+            labels=groups.get("labels"),
+            columns=figure.get("columns"),
+            summaries=None if results is None else results[results["row"] == "summary"],
+        )
     drawn = plot_distribution(
         values,
         figure["variables"],
@@ -115,6 +127,7 @@ def scatter(table, plan, figure, stats):
         colors=colors,
         covariates=analysis.get("covariates", []),
         labels=(groups or {}).get("labels"),
+        shown=(figure.get("statistic", "r"), figure.get("decimals", 3)),
     )
 
 

@@ -30,7 +30,8 @@ def main(*, plan, stats, tables, methods=None):
     for path in map(Path, [tables] if isinstance(tables, (str, Path)) else tables):
         table = planned[path.stem]
         results = read_tsv(stats[table["analysis"]], text=LEVELS)
-        printed = planned_table(results, plan, table)
+        more = {name: read_tsv(stats[name], text=LEVELS) for name in table.get("with", [])}
+        printed = planned_table(results, plan, table, more)
         path.parent.mkdir(parents=True, exist_ok=True)
         if synthetic:
             printed.footnotes.append(("", SYNTHETIC))

@@ -12,6 +12,7 @@ Modules
 - `flow`: who took part (STROBE). `brackets`: p values above the groups of a distribution.
 - `diagnostics`: residuals, calibration, Bland-Altman.
 - `curve`: the specification curve of a sensitivity analysis.
+- `panels`: several variables side by side in a panel, by group.
 - `harmonisation`: measures by site, before and after `harmonise`.
 - `raw_data`: mosaics of slices with the edge of the brain mask, motion, lost slices, directions.
 - `slices`: ROIs on colour FA, the template's outline on FA, lesions and their frequency.

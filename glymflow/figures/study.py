@@ -30,7 +30,7 @@ def p_text(p):
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
-def plot_scatter(values, tests, *, names, colors=None, covariates=(), labels=None):
+def plot_scatter(values, tests, *, names, colors=None, covariates=(), labels=None, shown=("r", 3)):
     """Plot pairs of variables with r and p of the analysis; Pearson's with line and 95 % band.
 
     A rank correlation has no line: a straight one, of least squares, may contradict it.
@@ -50,6 +50,8 @@ def plot_scatter(values, tests, *, names, colors=None, covariates=(), labels=Non
         moved to their means.
     labels : dict, optional
         What to print for a group.
+    shown : (str, int)
+        What stands over each panel beside p, "r" or "r_squared", and its decimals.
 
     Returns
     -------
@@ -62,7 +64,7 @@ def plot_scatter(values, tests, *, names, colors=None, covariates=(), labels=Non
         figure = Figure(figsize=(min(3.4, PAGE / wide) * wide, 2.9 * rows), layout="constrained")
         axes = figure.subplots(rows, wide, squeeze=False).ravel()
         for ax, (_, test) in zip(axes, tests.iterrows(), strict=False):
-            _scatter_panel(ax, values, test, names, colors, list(covariates), labels, wide)
+            _scatter_panel(ax, values, test, names, colors, list(covariates), labels, wide, shown)
         for ax in axes[len(tests) :]:
             ax.set_axis_off()
         members = [] if colors is None else list(colors.dropna().unique())
@@ -82,7 +84,7 @@ def _laid_out(tests):
     return tests, 2 if len(tests) == 4 else min(WIDE, max(len(tests), 1))
 
 
-def _scatter_panel(ax, values, test, names, colors, covariates, labels, wide):
+def _scatter_panel(ax, values, test, names, colors, covariates, labels, wide, shown):
     horizontal, vertical = test["other"], test["variable"]
     if colors is not None and test["group"] in set(colors):
         values, colors = values[colors == test["group"]], None
@@ -108,7 +110,10 @@ def _scatter_panel(ax, values, test, names, colors, covariates, labels, wide):
         group = test["group"]
         where = "" if group in ("all", None) else f"{labels.get(group, group)}: "
         sign = "ρ" if ranks else "r"
-        text = f"{where}{sign} = {number(test['estimate'], 3)}, {p_text(test['p'])}"
+        value, sign = (
+            (test["effect"], f"{sign}²") if shown[0] == "r_squared" else (test["estimate"], sign)
+        )
+        text = f"{where}{sign} = {number(value, shown[1])}, {p_text(test['p'])}"
         text += f"{', ' if len(text) + 9 < across else chr(10)}n = {int(test['n'])}"
     else:
         text = textwrap.fill(str(test["note"]), across)

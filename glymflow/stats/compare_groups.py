@@ -122,7 +122,7 @@ def compare_groups(
         for these too (`glymflow.stats.contingency`).
     covariates : dict, optional
         Entries like those of `variables`: what parametric comparisons are adjusted for.
-    post_hoc : {"none", "tukey", "bonferroni", "holm"}
+    post_hoc : {"none", "tukey", "bonferroni", "holm", "dscf"}
         Comparison of all pairs of three and more groups (`glymflow.stats.post_hoc`).
     equivalence : dict, optional
         By continuous variable the least and the largest difference of two groups that does not
@@ -351,7 +351,7 @@ class _Covariates:
                 self.values[complete],
                 order=self._present(group[complete], order),
                 variables=self.variables,
-                post_hoc=options["post_hoc"],
+                post_hoc=options["post_hoc"].replace("dscf", "tukey"),
                 confidence=options["confidence"],
             )
         except NoResult as fault:

@@ -14,7 +14,7 @@ from glymflow.stats import effects
 from glymflow.stats.common import interval
 from glymflow.stats.libraries import long_table, pingouin
 
-METHODS = ("tukey", "bonferroni", "holm")
+METHODS = ("tukey", "bonferroni", "holm", "dscf")
 
 
 def post_hoc_rows(
@@ -30,7 +30,8 @@ def post_hoc_rows(
 
     Parametric: Tukey's test (Games-Howell's with unequal variances), or t tests with the pooled SD
     of all groups (Welch's with unequal variances), p adjusted by Bonferroni or Holm; the limits are
-    simultaneous with "tukey" and "bonferroni". Rank: Dunn's test, adjusted by Holm or Bonferroni.
+    simultaneous with "tukey" and "bonferroni". Rank: Dunn's test, adjusted by Holm or Bonferroni,
+    or the test of Dwass, Steel, Critchlow and Fligner ("dscf", without ranks: Tukey's).
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ def post_hoc_rows(
         The values of the groups, none missing.
     order : list of str
         Their names.
-    method : {"tukey", "bonferroni", "holm"}
+    method : {"tukey", "bonferroni", "holm", "dscf"}
     rank : bool
         Whether the groups were compared by ranks.
     equal_variances : bool
@@ -54,15 +55,18 @@ def post_hoc_rows(
     ----------
     Tukey JW. Biometrics 1949;5:99-114. Kramer CY. Biometrics 1956;12:307-310. Games PA, Howell JF.
     J Educ Stat 1976;1:113-125. Dunn OJ. Technometrics 1964;6:241-252. Holm S. Scand J Stat
-    1979;6:65-70.
+    1979;6:65-70. Critchlow DE, Fligner MA. Commun Stat Theory Methods 1991;20:127-139.
     """
+    method = "tukey" if method == "dscf" and not rank else method
     pairs = list(itertools.combinations(range(len(order)), 2))
-    if rank:
+    if method == "dscf":
+        rows = _dscf(samples, pairs, confidence)
+    elif rank:
         rows = _dunn(samples, pairs, confidence)
         method = "holm" if method == "holm" else "bonferroni"
     else:
         rows = _differences(samples, pairs, method, equal_variances, confidence)
-    if not (method == "tukey" and not rank):
+    if method != "dscf" and not (method == "tukey" and not rank):
         adjust_pairs(rows, method)
     return [
         {"contrast": f"{order[j]} - {order[i]}", **row}
@@ -146,20 +150,43 @@ def _dunn(samples, pairs, confidence):
     found = posthoc_dunn([*samples]).to_numpy()
     ranks = stats.rankdata(np.concatenate(samples))
     means = [part.mean() for part in np.split(ranks, np.cumsum(list(map(len, samples)))[:-1])]
-    rows = []
-    for i, j in pairs:
-        shift = effects.hodges_lehmann(samples[i], samples[j], confidence=confidence)
-        effect = effects.rank_biserial(samples[i], samples[j], confidence=confidence)
-        rows.append(
-            {
-                "test": "Dunn",
-                "n": len(samples[i]) + len(samples[j]),
-                "statistic_name": "z",
-                "statistic": np.sign(means[j] - means[i]) * stats.norm.isf(found[i, j] / 2),
-                "p": found[i, j],
-                **interval("estimate", "Hodges-Lehmann shift", shift),
-                **interval("effect", "rank-biserial r", effect),
-                "confidence": confidence,
-            }
-        )
-    return rows
+    return [
+        {
+            "test": "Dunn",
+            "n": len(samples[i]) + len(samples[j]),
+            "statistic_name": "z",
+            "statistic": np.sign(means[j] - means[i]) * stats.norm.isf(found[i, j] / 2),
+            "p": found[i, j],
+            **_shift(samples[i], samples[j], confidence),
+        }
+        for i, j in pairs
+    ]
+
+
+def _dscf(samples, pairs, confidence):
+    """Dwass, Steel, Critchlow and Fligner: ranks of each pair alone, p of the studentised range."""
+    from scikit_posthocs import posthoc_dscf
+
+    found = posthoc_dscf([*samples]).to_numpy()
+    return [
+        {
+            "test": "Dwass-Steel-Critchlow-Fligner",
+            "n": len(samples[i]) + len(samples[j]),
+            "p": np.nan,
+            "p_adjusted": found[i, j],
+            "correction": "dscf",
+            **_shift(samples[i], samples[j], confidence),
+        }
+        for i, j in pairs
+    ]
+
+
+def _shift(first, second, confidence):
+    """Shift of the second group and rank-biserial correlation, with their limits."""
+    shift = effects.hodges_lehmann(first, second, confidence=confidence)
+    effect = effects.rank_biserial(first, second, confidence=confidence)
+    return {
+        **interval("estimate", "Hodges-Lehmann shift", shift),
+        **interval("effect", "rank-biserial r", effect),
+        "confidence": confidence,
+    }

@@ -301,6 +301,11 @@ def _table_faults(plan):
             schema = {key: schema[key] for key in ("$schema", "$ref", "$defs")}
             errors = Draft202012Validator(schema).iter_errors(table)
             faults += [error_text(error, f"tables.{table['id']}") for error in errors]
+            faults += [
+                f"tables.{table['id']}.with: '{name}' is no other analysis of the kind {kind}"
+                for name in table.get("with", [])
+                if kinds.get(name) != kind or name == table["analysis"]
+            ]
     return faults
 
 

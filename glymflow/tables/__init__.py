@@ -11,6 +11,7 @@ Modules
   `count_regression`, `describe`, `factorial_anova`, `linear_regression`, `logistic_regression`,
   `mediation`, `mixed_model`, `ordinal_regression`, `power`, `roc`, `sensitivity`.
 - `more_columns`: everybody, n, missing values and SMD beside the groups; `apa`: APA style.
+- `several`: one table of several analyses, below or beside each other.
 - `render`: a `render.Table` (title, columns, rows of text, footnotes) as TSV, HTML and LaTeX;
   `docx` as Word. The same table gives the same bytes.
 - `cells`: numbers, p values, signs of effect sizes, names of tests and corrections, footnote

@@ -1,5 +1,7 @@
 """The table of a comparison of groups: a column per group, then effect size, p and the like."""
 
+from typing import NamedTuple
+
 from glymflow.tables.cells import (
     CORRECTIONS,
     DASH,
@@ -36,6 +38,9 @@ def planned(results, plan, analysis, table):
         summary=table.get("summary", "test"),
         covariates=analysis.get("covariates", ()),
         footnote=table.get("footnote", ""),
+        rows=table.get("variables"),
+        counts=table.get("counts", "percent"),
+        spread=table.get("spread", "sd"),
     )
 
 
@@ -51,6 +56,9 @@ def group_table(
     summary="test",
     covariates=(),
     footnote="",
+    rows=None,
+    counts="percent",
+    spread="sd",
 ):
     """Format a comparison of groups: one column per group, then effect size, p and the like.
 
@@ -69,14 +77,20 @@ def group_table(
         How the groups are called.
     title, footnote : str
         Caption, and a note added to those that the table writes itself.
-    columns : sequence of {"estimate", "effect", "statistic", "p", "p_adjusted", "post_hoc"}
-        The columns after the groups.
+    columns : sequence of {"estimate", "effect", "statistic", "p", "p_adjusted", "post_hoc", ...}
+        The columns after the groups; "post_hoc" is one column, "pairs" one per pair of groups.
     values : {"observed", "adjusted"}
         With "adjusted" the adjusted mean ± SE where there is one (ANCOVA).
     summary : {"test", "mean", "median"}
         What is printed of numbers: what goes with the test, or the one named.
     covariates : sequence of str
         What the analysis was adjusted for; a footnote names them.
+    rows : sequence of str, optional
+        The variables to print, in this order; default: all.
+    counts : {"percent", "ratio"}
+        n (%) of each level, or the counts of all levels in one cell: 40:49.
+    spread : {"sd", "se"}
+        What stands beside means.
 
     Returns
     -------
@@ -85,31 +99,67 @@ def group_table(
     labels = labels or {}
     names = {member: labels.get(member, member) for member in order}
     sizes = _model_sizes(results, order) or {m: _group_size(results, m) for m in order}
+    columns = [part for column in columns for part in _expanded(column, order)]
     header = ["Characteristic", *(f"{names[m]} (n = {sizes[m]})" for m in order)]
-    table = Table(title, header + [column_title(column, results) for column in columns])
-    marks = Marks()
-    for name in results["variable"].unique():
-        rows = results[results["variable"] == name]
-        summaries, test = rows[rows["row"] == "summary"], rows[rows["row"] == "test"].iloc[0]
+    table = Table(title, header + [_title(column, results, names) for column in columns])
+    marks, cells_as = Marks(), Cells(values, summary, counts, spread)
+    if rows is not None:
+        results = results[results["variable"].isin(rows)]
+    for name in results["variable"].unique() if rows is None else rows:
+        part = results[results["variable"] == name]
+        if part.empty:
+            continue
+        summaries, test = part[part["row"] == "summary"], part[part["row"] == "test"].iloc[0]
         mark = marks.of(TESTS.get(test["test"], test["test"])) if there(test["test"]) else ""
         variable = variables.get(name, {})
         decimals = variable.get("decimals", common_decimals(summaries["sd"]))
         if values == "adjusted" and summaries["adjusted_se"].notna().any():
             decimals = adjusted_decimals(summaries["adjusted_se"], decimals)
-        cells = [
-            _post_hoc_cell(rows) if column == "post_hoc" else test_cell(test, column, decimals)
-            for column in columns
-        ]
-        printed = _variable_rows(summaries, test, variable, name, order, decimals, values, summary)
+        cells = [_tail_cell(part, test, column, decimals) for column in columns]
+        printed = _variable_rows(summaries, test, variable, name, order, decimals, cells_as)
         for i, (indent, label, groups) in enumerate(printed):
             tail = cells if i == 0 else [""] * len(cells)
             table.rows.append((indent, label, mark if i == 0 else "", [*groups, *tail]))
-    table.footnotes = marks.footnotes() + _notes(results, variables, order, names, columns, summary)
+    table.footnotes = marks.footnotes() + _notes(
+        results, variables, order, names, columns, cells_as
+    )
     table.footnotes += _more_notes(results, variables, order, names, columns, values, covariates)
     table.footnotes += equivalence_notes(results, variables)
     if footnote:
         table.footnotes.append(("", footnote))
     return table
+
+
+class Cells(NamedTuple):
+    """How the groups' cells are printed; see `group_table`."""
+
+    values: str = "observed"
+    summary: str = "test"
+    counts: str = "percent"
+    spread: str = "sd"
+
+
+def _expanded(column, order):
+    """Return the columns that one stands for: `pairs` is (group, other group) of each pair."""
+    if column != "pairs":
+        return [column]
+    return [(first, second) for k, first in enumerate(order) for second in order[k + 1 :]]
+
+
+def _title(column, results, names):
+    if isinstance(column, tuple):
+        return f"p ({names[column[0]]} vs. {names[column[1]]})"
+    return column_title(column, results)
+
+
+def _tail_cell(rows, test, column, decimals):
+    if column == "post_hoc":
+        return _post_hoc_cell(rows)
+    if not isinstance(column, tuple):
+        return test_cell(test, column, decimals)
+    contrast = f"{column[1]} - {column[0]}"
+    pair = rows[(rows["row"] == "post_hoc") & (rows["contrast"] == contrast)]
+    return format_p(pair["p_adjusted"].iloc[0]) if len(pair) else DASH
 
 
 def _group_size(results, member):
@@ -161,18 +211,25 @@ def column_title(column, results):
     }[column]
 
 
-def _variable_rows(summaries, test, variable, name, order, decimals, values, summary):
+def _variable_rows(summaries, test, variable, name, order, decimals, cells_as):
     """Return (indent, label, cells of the groups) of each printed row of a variable."""
     label = variable.get("label", name)
     if test["method"] != "categorical":
         label += f", {variable['unit']}" if "unit" in variable else ""
         by_group = {str(row["group"]): row for _, row in summaries.iterrows()}
-        rank = _shown(test["method"], summary) == "rank"
-        cells = [summary_cell(by_group.get(member), rank, decimals, values) for member in order]
+        rank = _shown(test["method"], cells_as.summary) == "rank"
+        cells = [
+            summary_cell(by_group.get(member), rank, decimals, cells_as.values, cells_as.spread)
+            for member in order
+        ]
         return [(0, label, cells)]
     counts = {(str(row["level"]), str(row["group"])): row for _, row in summaries.iterrows()}
     levels = dict.fromkeys(level for level, _ in counts)
     names = variable.get("labels", {})
+    if cells_as.counts == "ratio":
+        of = {m: [_ratio_part(counts.get((level, m))) for level in levels] for m in order}
+        title = ":".join(names.get(level, level) for level in levels)
+        return [(0, f"{label} ({title})", [":".join(of[member]) for member in order])]
     cells = {level: [_count(counts.get((level, member))) for member in order] for level in levels}
     if variable.get("event") in cells and len(levels) == 2:
         event = variable["event"]
@@ -188,14 +245,17 @@ def _shown(method, summary):
     return {"mean": "parametric", "median": "rank"}[summary]
 
 
-def summary_cell(row, rank, decimals, values="observed"):
-    """Write mean ± SD, or median [Q1, Q3]; adjusted mean ± SE if asked for and there is one."""
+def summary_cell(row, rank, decimals, values="observed", spread="sd"):
+    """Write mean ± SD or SE, or median [Q1, Q3]; adjusted mean ± SE if asked for, if any."""
     keys = ("median", "q1", "q3") if rank else ("mean", "sd")
     if values == "adjusted" and row is not None and there(row.get("adjusted_mean")):
         keys, rank = ("adjusted_mean", "adjusted_se"), False
     if row is None or not there(row[keys[0]]):
         return MISSING
-    values = [number(row[key], decimals) for key in keys]
+    found = [row[key] for key in keys]
+    if keys[-1] == "sd" and spread == "se":
+        found[1] /= float(row["n"]) ** 0.5
+    values = [number(value, decimals) for value in found]
     return f"{values[0]} [{values[1]}, {values[2]}]" if rank else f"{values[0]} ± {values[1]}"
 
 
@@ -203,6 +263,10 @@ def _count(row):
     if row is None or not there(row["count"]):
         return MISSING
     return f"{int(row['count'])} ({percent(row['percent'])})"
+
+
+def _ratio_part(row):
+    return str(int(row["count"])) if row is not None and there(row["count"]) else MISSING
 
 
 def test_cell(test, column, decimals):
@@ -246,13 +310,16 @@ def _more_notes(results, variables, order, names, columns, values, covariates):
         notes.append("Where it is made, values are adjusted mean ± SE (standard error).")
     notes += _model_notes(results, variables, order, names)
     pairs = results[results["row"] == "post_hoc"]
-    if "post_hoc" in columns and len(pairs):
+    wanted = any(column == "post_hoc" or isinstance(column, tuple) for column in columns)
+    if wanted and len(pairs):
         contrasts = [
             f"{names[j]} vs. {names[i]}" for k, i in enumerate(order) for j in order[k + 1 :]
         ]
         used = pairs[["test", "correction"]].astype(str).drop_duplicates().itertuples(index=False)
         how = [
-            test if correction == "tukey" else f"{test}, {CORRECTIONS.get(correction, correction)}"
+            test
+            if correction in ("tukey", "dscf")
+            else f"{test}, {CORRECTIONS.get(correction, correction)}"
             for test, correction in used
         ]
         notes.append(f"Pairwise p: {', '.join(contrasts)} ({'; '.join(how)}).")
@@ -274,15 +341,17 @@ def _model_notes(results, variables, order, names):
     return [f"{text}, {' and '.join(found)}: {counts}." for counts, found in said.items()]
 
 
-def _notes(results, variables, order, names, columns, summary):
+def _notes(results, variables, order, names, columns, cells_as):
     """Footnotes without a mark: kinds of cells, abbreviations, correction, missing, faults."""
     tests = results[results["row"] == "test"]
     shown = {
-        "parametric": "mean ± SD (standard deviation)",
+        "parametric": "mean ± SD (standard deviation)"
+        if cells_as.spread == "sd"
+        else "mean ± SE (standard error)",
         "rank": "median [Q1, Q3] (quartiles)",
-        "categorical": "n (%)",
+        "categorical": "n (%)" if cells_as.counts == "percent" else "n of the levels",
     }
-    printed = {_shown(method, summary) for method in tests["method"]}
+    printed = {_shown(method, cells_as.summary) for method in tests["method"]}
     kinds = [shown[method] for method in shown if method in printed]
     notes = [f"Values are {', '.join(kinds)}."] if kinds else []
     meanings = _meanings(tests, columns)

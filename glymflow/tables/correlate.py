@@ -23,6 +23,7 @@ def planned(results, plan, analysis, table):
     variables, columns = plan["variables"], table.get("columns", DEFAULT_COLUMNS)
     groups = analysis.get("groups", plan.get("groups", {})).get("labels", {})
     titles = {"n": "n", "r": "r", "p": "p", "p_adjusted": "adjusted p"}
+    titles["r_squared"] = "R²"
     titles["estimate"] = interval_title(results, "r")
     header = ["Variable"] + [titles[column] for column in columns]
     printed, marks, block = Table(table.get("title", table["id"]), header), Marks(), None
@@ -34,7 +35,7 @@ def planned(results, plan, analysis, table):
             printed.rows.append((0, title, "", [""] * len(columns)))
             block = title
         mark = marks.of(TESTS[row["test"]]) if there(row["test"]) else ""
-        cells = [_cell(row, column) for column in columns]
+        cells = [_cell(row, column, table.get("decimals", 3)) for column in columns]
         printed.rows.append((1, _named(row["variable"], variables), mark, cells))
     printed.footnotes = marks.footnotes() + _notes(results, variables, analysis, columns)
     if table.get("footnote"):
@@ -52,12 +53,15 @@ def _named(name, variables):
     return label_of(name, variables) + (f", {unit}" if unit else "")
 
 
-def _cell(row, column):
+def _cell(row, column, decimals):
     if column == "n":
         return str(int(row["n"])) if there(row["n"]) else MISSING
-    if column == "r":
-        return number(row["estimate"], 3)
-    return with_interval(row, "estimate", 3) if column == "estimate" else format_p(row[column])
+    if column in ("r", "r_squared"):
+        value = row["estimate" if column == "r" else "effect"]
+        return number(value, decimals) if there(value) else MISSING
+    return (
+        with_interval(row, "estimate", decimals) if column == "estimate" else format_p(row[column])
+    )
 
 
 def _notes(results, variables, analysis, columns):

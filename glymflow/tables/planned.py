@@ -5,6 +5,8 @@ stands in the results of `glymflow.stats` at full precision. Each kind of analys
 its own with a function `planned`. How to add a kind: docs/study-plans.md.
 """
 
+import pandas as pd
+
 from glymflow.tables import (
     agreement,
     change,
@@ -29,6 +31,7 @@ from glymflow.tables.apa import to_apa
 from glymflow.tables.cells import CORRECTIONS
 from glymflow.tables.more_columns import with_more
 from glymflow.tables.render import RENDERERS, STYLE, Table, to_html, to_latex, to_tsv
+from glymflow.tables.several import beside, joined_analysis
 
 __all__ = ["KINDS", "RENDERERS", "STYLE", "Table", "planned_table", "to_html", "to_latex", "to_tsv"]
 
@@ -55,7 +58,7 @@ KINDS = {
 }
 
 
-def planned_table(results, plan, table):
+def planned_table(results, plan, table, more=None):
     """Format a table of a study plan.
 
     Parameters
@@ -66,15 +69,23 @@ def planned_table(results, plan, table):
         From `glymflow.study.plan.load_plan`.
     table : dict
         One of the plan's tables.
+    more : dict, optional
+        Id: results, of the analyses that the table names in `with`.
 
     Returns
     -------
     Table
     """
-    analysis = next(item for item in plan["analyses"] if item["id"] == table["analysis"])
-    printed = KINDS[analysis["kind"]].planned(results, plan, analysis, table)
-    if analysis["kind"] == "compare_groups":
-        printed = with_more(printed, results, plan, analysis, table)
+    known = {item["id"]: item for item in plan["analyses"]}
+    analysis = known[table["analysis"]]
+    others = [known[name] for name in table.get("with", [])]
+    if table.get("layout", "below") == "below":
+        results = pd.concat([results, *((more or {})[item["id"]] for item in others)])
+        results = results.reset_index(drop=True)
+        printed = _printed(results, plan, joined_analysis(analysis, others), table)
+    else:
+        parts = [(analysis, results), *((other, more[other["id"]]) for other in others)]
+        printed = beside([_printed(part, plan, one, table) for one, part in parts])
     family = next((f for f in plan.get("families", []) if table["analysis"] in f["analyses"]), None)
     if family is not None:  # the format knows the tests of its own analysis only
         text = f"Adjusted p: {CORRECTIONS[family['method']]}, all tests of the analyses "
@@ -84,3 +95,10 @@ def planned_table(results, plan, table):
             for mark, note in printed.footnotes
         ]
     return to_apa(printed) if plan.get("table_style") == "apa" else printed
+
+
+def _printed(results, plan, analysis, table):
+    printed = KINDS[analysis["kind"]].planned(results, plan, analysis, table)
+    if analysis["kind"] == "compare_groups":
+        printed = with_more(printed, results, plan, analysis, table)
+    return printed

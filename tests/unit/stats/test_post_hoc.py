@@ -178,3 +178,24 @@ def test_one_bad_variable_leaves_the_others(penguins):
     tests = rows(found, "test").set_index("variable")
     assert pd.isna(tests.loc["flat", "p"])
     assert tests.loc["body_mass_g", "p"] < 1e-20
+
+
+def test_dwass_steel_critchlow_fligner(penguins):
+    """z of the ranks of each pair with its ties; p of the range of three."""
+    from scipy import stats
+
+    found = masses(penguins, choice="rank", post_hoc="dscf")
+    expected = []
+    for first, second in (("Adelie", "Chinstrap"), ("Adelie", "Gentoo"), ("Chinstrap", "Gentoo")):
+        pair = penguins[penguins["species"].isin([first, second])].dropna(subset=["body_mass_g"])
+        ranks = stats.rankdata(pair["body_mass_g"])
+        one = (pair["species"] == first).to_numpy()
+        error = ranks.var(ddof=1) * (1 / one.sum() + 1 / (~one).sum())
+        z = abs(ranks[~one].mean() - ranks[one].mean()) / np.sqrt(error)
+        expected.append(stats.studentized_range.sf(z * np.sqrt(2), 3, np.inf))
+    np.testing.assert_allclose(column(found, "p_adjusted"), expected, atol=1e-6)
+    assert set(rows(found, "post_hoc")["correction"]) == {"dscf"}
+    means = masses(penguins, post_hoc="dscf")
+    np.testing.assert_allclose(
+        column(means, "p_adjusted"), column(masses(penguins, post_hoc="tukey"), "p_adjusted")
+    )
