@@ -8,7 +8,7 @@ import pandas as pd
 
 from glymflow.io import NoResult
 from glymflow.stats import compare_groups
-from glymflow.stats.common import adjusted, note_repeated
+from glymflow.stats.common import adjusted, note_repeated, tidy
 from glymflow.study.selection import variable_values
 
 COLUMNS = ["factor", *compare_groups.COLUMNS]
@@ -50,27 +50,15 @@ def compare_by_factors(
     DataFrame
         `COLUMNS`: as there, with the factor of each row.
     """
-    parts = []
+    rows = []
     for name, factor in factors.items():
         try:
-            part = _compared(table, variables, name, factor, options)
+            found = _compared(table, variables, name, factor, options).to_dict("records")
         except NoResult as fault:
-            rows = [
-                {"variable": key, "row": "test", "note": f"no test: {fault}"} for key in variables
-            ]
-            part = pd.DataFrame(rows, columns=compare_groups.COLUMNS)
-        parts.append(part.assign(factor=name))
-    results = pd.concat([part.astype(object) for part in parts], ignore_index=True)[COLUMNS]
-    texts = (
-        *("factor", "variable", "row", "method", "group", "level", "normality_test", "test"),
-        *("contrast", "statistic_name", "correction", "estimate_name", "effect_name", "note"),
-    )
-    counts = ("n", "missing", "count")
-    for column in COLUMNS:
-        if column not in texts:
-            kind = "Int64" if column in counts else float
-            results[column] = pd.to_numeric(results[column]).astype(kind)
-    return adjusted(results, correction)
+            note = f"no test: {fault}"
+            found = [{"variable": key, "row": "test", "note": note} for key in variables]
+        rows += [{**row, "factor": name} for row in found]
+    return adjusted(tidy(rows, COLUMNS), correction)
 
 
 def _compared(table, variables, name, factor, options):
