@@ -17,7 +17,8 @@ Modules
 - `harmonise`: a table with the effects of sites taken off its measures.
 - `audit`, `audit_rows`, `audit_tests`: p values of a printed table recomputed from its other
   numbers; `audit_cells` reads its cells, `audit_intervals` judges ratios and coefficients,
-  `audit_scales` means of whole numbers, `audit_judgement` says what was found.
+  `audit_scales` means of whole numbers, `audit_judgement` says what was found; `audit_import`
+  reads tables of Word and HTML files.
 - `reconstruct`, `reconstruct_facts`: a cohort invented from a paper's printed statistics.
 
 In and out

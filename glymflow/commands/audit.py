@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from glymflow.commands.audit_import import read_tables
 from glymflow.commands.audit_judgement import (
     CONSISTENT,
     FLAGGED,
@@ -103,18 +104,27 @@ def audit(document):
 
 def add_arguments(parser):
     """Define the command's arguments."""
-    parser.add_argument(
-        "file", type=Path, help="the tables of a paper, YAML (config/audits/*.yaml)"
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "file", nargs="?", type=Path, help="the tables of a paper, YAML (config/audits/*.yaml)"
     )
+    source.add_argument("--docx", type=Path, help="a Word file with tables")
+    source.add_argument("--html", type=Path, help="a web page with tables")
     parser.add_argument("--out", type=Path, help="write the findings here as TSV")
     parser.add_argument("--all", action="store_true", help="show what every row can give")
 
 
 def run(args):
     """Print what each row of the tables can give; findings are no errors: exit status 0."""
-    document = load_audit(args.file)
+    passed = []
+    if args.file:
+        document = load_audit(args.file)
+    else:
+        document, passed = read_tables(args.docx or args.html)
     results = audit(document)
     print(report_text(document, results, everything=args.all))
+    if passed:
+        print(f"{len(passed)} rows passed over: {'; '.join(passed)}")
     if args.out:
         write_tsv(results.replace("", None), args.out)
     return 0

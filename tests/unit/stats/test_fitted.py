@@ -8,6 +8,7 @@ import statsmodels.formula.api as smf
 from glymflow.io import InputFault
 from glymflow.stats.analyses import run_analysis
 from glymflow.stats.fitted import linear_residuals, logistic_risks
+from glymflow.stats.linear_regression import residual_tau2
 
 VARIABLES = {
     "y": {"type": "continuous"},
@@ -47,7 +48,11 @@ def test_residuals(table):
     expected = fit.resid / np.sqrt(fit.mse_resid)
     assert found["residual"].to_numpy() == pytest.approx(expected.to_numpy())
     weighted = made(linear_residuals, table, outcome_se="se", **analysis)
-    assert weighted["residual"].std() == pytest.approx(1, abs=0.03)
+    used, se = table.dropna(), table.loc[table["x"].notna(), "se"].to_numpy()
+    tau2 = residual_tau2(used["y"].to_numpy(), fit.model.exog, se)
+    fit = smf.wls("y ~ x + site", used, weights=1 / (tau2 + se**2)).fit()
+    expected = fit.wresid / np.sqrt(fit.mse_resid)
+    assert weighted["residual"].to_numpy() == pytest.approx(expected.to_numpy())
 
 
 def test_candidates_that_were_not_chosen_are_not_in_the_model(table):
