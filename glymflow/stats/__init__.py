@@ -29,7 +29,8 @@ Modules
   `linear_regression`, `logistic_regression`, `mediation`, `mixed_model`, `ordinal_regression`,
   `power`, `roc`, `sensitivity`.
 - `reml`: random intercepts and their degrees of freedom. `interactions`: products of variables;
-  `splines`: restricted cubic splines.
+  `splines`: restricted cubic splines. `imputation`: chained equations and Rubin's rules;
+  `imputed_regression`: regressions of completed tables.
 - `ratio_models`: what ordinal and count regressions share.
 - `ancova`, `post_hoc`, `firth`, `calibration`, `contingency`, `delong`: methods that the kinds
   use, on arrays.

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from glymflow.io import NoResult
+from glymflow.io import ConfigFault, NoResult
 from glymflow.stats import effects
 from glymflow.stats.common import interval, joined, no_result_if, note_repeated, tidy
 from glymflow.stats.design import (
@@ -18,6 +18,7 @@ from glymflow.stats.design import (
     check_named,
     read_variables,
 )
+from glymflow.stats.imputed_regression import imputed_rows
 from glymflow.stats.interactions import (
     check_terms,
     inflation,
@@ -31,9 +32,9 @@ from glymflow.study.selection import variable_values
 COLUMNS = [
     *("variable", "row", "method", "outcome", "level", "reference", "at", "n", "missing", "test"),
     *("statistic_name", "statistic", "df", "df_error", "p", "p_adjusted", "correction"),
-    *("estimate_name", "estimate", "estimate_low", "estimate_high", "se", "vif", "effect_name"),
-    *("effect", "effect_low", "effect_high", "r2_adjusted", "tau2", "selected", "confidence"),
-    "note",
+    *("estimate_name", "estimate", "estimate_low", "estimate_high", "se", "fmi", "vif"),
+    *("effect_name", "effect", "effect_low", "effect_high", "r2_adjusted", "tau2", "selected"),
+    *("confidence", "note"),
 ]
 SCREENED = "chosen by p < {} in the same data: intervals and p of the model do not account for it"
 
@@ -42,11 +43,15 @@ def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned regression."""
     keys = (
         *("predictors", "candidates", "screening", "univariable", "references", "interactions"),
-        *("splines", "robust", "outcome_se", "correction", "confidence"),
+        *("splines", "robust", "imputation", "outcome_se", "correction", "confidence"),
     )
     options = {key: analysis[key] for key in keys if key in analysis}
     results = linear_regression(
-        table, variables=plan["variables"], outcome=analysis["outcome"], **options
+        table,
+        variables=plan["variables"],
+        outcome=analysis["outcome"],
+        seed=plan.get("seed", 1),
+        **options,
     )
     return note_repeated(results, table)
 
@@ -64,9 +69,11 @@ def linear_regression(
     interactions: Sequence[Sequence[str]] = (),
     splines: dict | None = None,
     robust: str = "none",
+    imputation: dict | None = None,
     outcome_se: str | None = None,
     correction: str = "none",
     confidence: float = 0.95,
+    seed: int = 1,
 ) -> pd.DataFrame:
     r"""Regress a continuous outcome on numbers and levels by (weighted) least squares.
 
@@ -101,12 +108,17 @@ def linear_regression(
         Number of knots (3 to 5) by continuous predictor (`glymflow.stats.splines`).
     robust : {"none", "HC3"}
         Standard errors that hold with unequal variances too.
+    imputation : dict, optional
+        "sets", "iterations" and "auxiliary" of `glymflow.stats.imputed_regression`: missing
+        predictors are imputed instead of leaving their rows out.
     outcome_se : str, optional
         Column of `table` with the standard error of each value of the outcome.
     correction : {"none", "bonferroni", "holm", "fdr_bh"}
         Adjustment of p for the number of variables in the model.
     confidence : float
         Level of the intervals.
+    seed : int
+        Of the imputation.
 
     Returns
     -------
@@ -130,6 +142,9 @@ def linear_regression(
     settings: dict = {"outcome": outcome, "references": references, "confidence": confidence}
     settings |= {"outcome_se": outcome_se, "robust": robust}
     settings |= {"interactions": interactions, "splines": splines or {}}
+    settings |= {"imputation": imputation, "seed": seed}
+    if imputation is not None and (candidates or outcome_se):
+        raise ConfigFault("imputation cannot be combined with candidates or outcome_se")
     predictors, candidates = list(predictors), [c for c in candidates if c not in predictors]
     alone = [*predictors, *candidates] if univariable else candidates
     single = {name: _fitted(table, variables, [name], settings, "univariable") for name in alone}
@@ -162,7 +177,13 @@ def _overall_p(rows):
 def _fitted(table, variables, names, settings, method):
     """Return the rows of one model; if it cannot be fitted, notes."""
     try:
-        rows = _model(table, variables, names, settings)
+        if settings["imputation"] is not None:
+            outcome, seed = settings["outcome"], settings["seed"]
+            if variables[outcome]["type"] != "continuous":
+                raise NoResult(f"the outcome '{outcome}' is not continuous")
+            rows = imputed_rows(table, variables, outcome, names, settings, seed)
+        else:
+            rows = _model(table, variables, names, settings)
     except NoResult as fault:
         note = f"no model: {fault}"
         rows = [{"row": "model", "note": note}]

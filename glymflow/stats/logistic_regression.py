@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import expit
 
-from glymflow.io import NoResult
+from glymflow.io import ConfigFault, NoResult
 from glymflow.stats import firth
 from glymflow.stats.calibration import calibration_rows
 from glymflow.stats.common import interval, joined, no_result_if, note_repeated, tidy
@@ -23,6 +23,7 @@ from glymflow.stats.design import (
     read_variables,
     standardised,
 )
+from glymflow.stats.imputed_regression import imputed_rows
 from glymflow.stats.interactions import check_terms, inflation, model_design, simple_effects
 from glymflow.stats.linear_regression import SCREENED
 from glymflow.stats.splines import LINEAR
@@ -32,8 +33,9 @@ if TYPE_CHECKING:
 
 COLUMNS = [
     *("variable", "row", "method", "outcome", "event", "level", "reference", "at", "increment"),
-    *("n", "count", "missing", "test", "statistic_name", "statistic", "df", "p", "p_adjusted"),
-    *("correction", "coefficient", "se", "estimate_name", "estimate", "estimate_low"),
+    *("n", "count", "missing", "test", "statistic_name", "statistic", "df", "df_error", "p"),
+    *("p_adjusted", "correction", "coefficient", "se", "fmi"),
+    *("estimate_name", "estimate", "estimate_low"),
     *("estimate_high", "vif", "effect_name", "effect", "effect_low", "effect_high"),
     *("recommended", "selected", "confidence", "note"),
 ]
@@ -50,6 +52,7 @@ def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
             "increments",
             "interactions",
             "splines",
+            "imputation",
             "fits",
             "calibration_groups",
             "n_bootstrap",
@@ -82,6 +85,7 @@ def logistic_regression(
     increments: dict | None = None,
     interactions: Sequence[Sequence[str]] = (),
     splines: dict | None = None,
+    imputation: dict | None = None,
     fits: Sequence[str] = ("ml", "firth"),
     calibration_groups: int = 10,
     n_bootstrap: int = 200,
@@ -122,6 +126,8 @@ def logistic_regression(
     interactions, splines
         As in `glymflow.stats.linear_regression.linear_regression`; effects of the rows "simple" are
         tested by Wald's test in both fits.
+    imputation : dict, optional
+        As in `linear_regression`; maximum likelihood only.
     fits : sequence of {"ml", "firth"}
         The first is the plan's choice, the second stands beside it.
     calibration_groups, n_bootstrap : int
@@ -156,9 +162,15 @@ def logistic_regression(
         "increments": increments or {},
         "interactions": interactions,
         "splines": splines or {},
+        "imputation": imputation,
+        "seed": seed,
         "confidence": confidence,
         "calibration": {"groups": calibration_groups, "n_bootstrap": n_bootstrap, "seed": seed},
     }
+    if imputation is not None:
+        fits = ("ml",)
+        if candidates:
+            raise ConfigFault("imputation cannot be combined with candidates")
     predictors, candidates = list(predictors), [c for c in candidates if c not in predictors]
     rows, chosen = _univariable(
         table, variables, predictors, candidates, (screening, screening_test, univariable), settings
@@ -229,7 +241,13 @@ def _fitted(table, variables, names, fit, settings):
     """Return the rows of one model; if it cannot be fitted, notes."""
     separated = {}
     try:
-        rows = _model(table, variables, names, fit, settings, separated)
+        if settings["imputation"] is not None:
+            outcome = settings["outcome"]
+            outcome_event(variables, outcome, settings["event"])  # two levels
+            rows = imputed_rows(table, variables, outcome, names, settings, settings["seed"])
+            rows[0]["recommended"] = True
+        else:
+            rows = _model(table, variables, names, fit, settings, separated)
     except NoResult as fault:
         note = f"no model: {fault}"
         rows = [{"row": "model", "note": note, **separated}]

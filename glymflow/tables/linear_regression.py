@@ -97,6 +97,14 @@ def _cell(row, column):
     return significant(row["se"]) if column == "se" else number(row["vif"], 2)
 
 
+def _shares(head):
+    """Return R squared and its adjusted value; nothing of imputed tables."""
+    if not there(head["effect"]):
+        return ""
+    adjusted = number(head["r2_adjusted"], 3)
+    return f"; R² = {number(head['effect'], 3)}, adjusted R² = {adjusted}"
+
+
 def _notes(results, variables, single, model, terms, splines=None):
     notes = []
     head = model[model["row"] == "model"].iloc[0]
@@ -107,8 +115,7 @@ def _notes(results, variables, single, model, terms, splines=None):
             f"Multiple linear regression ({squares}) of {outcome}: n = "
             f"{int(head['n'])}, {int(head['missing'])} left out for missing values; "
             f"F({head['df']:g}, {head['df_error']:g}) = {number(head['statistic'], 2)}, "
-            f"{p_text(head['p'])}; R² = {number(head['effect'], 3)}, adjusted R² = "
-            f"{number(head['r2_adjusted'], 3)}."
+            f"{p_text(head['p'])}{_shares(head)}."
         )
         notes.append(
             "B: coefficient per unit, of a level against the reference; SE: standard error; CI: "

@@ -154,8 +154,10 @@ def _model_note(head, own, variables):
     text = (
         f"{_upper(head['method'])}, odds of {outcome}: {event} ({int(head['count'])} of "
         f"{int(head['n'])}; {int(head['missing'])} left out for missing values); "
-        f"χ²({head['df']:g}) = {number(head['statistic'], 2)}, {p_text(head['p'])}"
+        f"{_statistic(head)} = {number(head['statistic'], 2)}, {p_text(head['p'])}"
     )
+    if "pooled over" in str(head["test"]):
+        text += f"; {str(head['test']).rpartition(', ')[2]}"
     if there(head["effect"]):
         text += f"; Nagelkerke R² = {number(head['effect'], 3)}"
     fits = own[own["row"] == "fit"]
@@ -173,3 +175,9 @@ def _model_note(head, own, variables):
             text += f"; Brier score {number(row['estimate'], 3)}"
     tests = own[own["row"].isin(["test", "alternative", "level"])]["test"].dropna().unique()
     return text + f". Tests: {'; '.join(tests)}."
+
+
+def _statistic(head):
+    if head["statistic_name"] == "F":
+        return f"F({head['df']:g}, {head['df_error']:.4g})"
+    return f"χ²({head['df']:g})"

@@ -62,6 +62,12 @@ def terms_note(analysis, variables):
     for name, count in analysis.get("splines", {}).items():
         label = label_of(name, variables)
         said.append(f"{label} was modelled by a restricted cubic spline with {count} knots.")
+    if analysis.get("imputation") is not None:
+        count = analysis["imputation"].get("sets", 20)
+        said.append(
+            f"Missing predictors were imputed {count} times by chained equations (predictive mean"
+            " matching); estimates were pooled by Rubin's rules."
+        )
     return " ".join(said)
 
 

@@ -75,3 +75,13 @@ def test_interactions_and_splines(table, tmp_path):
     assert "with HC3 standard errors" in notes(made)
     assert "NIHSS: restricted cubic spline, 3 knots" in notes(made)
     assert "With an interaction the rows of its variables hold where" in notes(made)
+
+
+def test_imputed(table, tmp_path):
+    known = {"outcome": "alps", "predictors": ["age", "site"], "imputation": {"sets": 2}}
+    made, results = make(table, tmp_path, "linear_regression", **known)
+    assert "ordinary least squares pooled over 2 imputed tables" in notes(made)
+    assert "R²" not in notes(made)
+    assert "1 row with a missing predictor, completed 2 times" in notes(made)
+    row = results[results["variable"] == "age"].iloc[0]
+    assert cells_of(made, "Age, years")[3] == f"{row['statistic']:.2f}".replace("-", "−")

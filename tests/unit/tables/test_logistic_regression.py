@@ -51,3 +51,13 @@ def test_interactions_and_splines(table, tmp_path):
     assert all(cells_of(made, "left"))
     assert "linear" not in labels(made)
     assert "NIHSS: restricted cubic spline, 3 knots" in notes(made)
+
+
+def test_imputed(table, tmp_path):
+    made, _ = make(
+        table, tmp_path, "logistic_regression", outcome="good", predictors=["age", "site"],
+        imputation={"sets": 2},
+    )  # fmt: skip
+    assert made.columns == ["Predictor", "Odds ratio", "95% CI", "p"]
+    assert "maximum likelihood pooled over 2 imputed tables" in notes(made)
+    assert "F(3, " in notes(made)

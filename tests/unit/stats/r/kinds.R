@@ -155,3 +155,20 @@ print(unlist(friedman.test(y)[c("statistic", "p.value")]))
 high <- (y > 1.4) * 1
 q <- 2 * (3 * sum(colSums(high)^2) - sum(high)^2) / (3 * sum(high) - sum(rowSums(high)^2))
 print(c(q, pchisq(q, 2, lower.tail = FALSE)))  # Cochran (1950)
+
+# --- imputation: the same five completed tables, pooled by mice
+options(contrasts = c("contr.treatment", "contr.poly"))
+fits <- lapply(1:5, function(s) {
+  c <- d
+  lost <- i %% 4 == 0
+  c$age[lost] <- 50 + ((7 * i + 11 * s * (i %% 5)) %% 31)[lost]
+  lm(alps ~ age + group, c)
+})
+pooled <- summary(mice::pool(mice::as.mira(fits)), "all")
+print(pooled[, c("term", "estimate", "std.error", "df", "p.value", "fmi")], digits = 12)
+# D1 of Li, Raghunathan and Rubin (1991) by hand, of the two indicators of the group
+q <- sapply(fits, function(f) coef(f)[3:4])
+W <- Reduce(`+`, lapply(fits, function(f) vcov(f)[3:4, 3:4])) / 5
+r <- 1.2 * sum(diag(cov(t(q)) %*% solve(W))) / 2
+f <- c(t(rowMeans(q)) %*% solve(W) %*% rowMeans(q) / (2 * (1 + r)))
+print(c(f, 4 + 4 * (1 + 0.75 / r)^2, pf(f, 2, 116, lower.tail = FALSE)), digits = 12)
