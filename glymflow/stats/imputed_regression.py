@@ -13,7 +13,14 @@ from glymflow.stats import firth
 from glymflow.stats.common import interval, joined, no_result_if
 from glymflow.stats.design import about, outcome_event, read_variables
 from glymflow.stats.imputation import Pooled, impute, pool
-from glymflow.stats.interactions import inflation, joint_inflation, model_design, simple_effects
+from glymflow.stats.interactions import (
+    SIGN,
+    inflation,
+    joint_inflation,
+    model_design,
+    simple_effects,
+    step_of,
+)
 from glymflow.stats.splines import LINEAR
 from glymflow.text import counted
 
@@ -99,7 +106,11 @@ def imputed_rows(
             rows.append({**row, **count, "note": note if row["row"] == "test" else ""})
     for same in zip(*effects, strict=True):
         weights = np.mean([effect.contrast for effect in same], axis=0)
-        row = _coefficient(pooled, np.append(0, weights), settings, logistic, 1.0)
+        first, _, second = same[0].variable.partition(SIGN)
+        step = step_of(first, settings.get("increments", {}))
+        step = step if second and not same[0].level else 1.0
+        row = _coefficient(pooled, np.append(0, weights), settings, logistic, step)
+        row |= {"increment": step} if logistic else {}
         what = {"variable": same[0].variable, "level": same[0].level, "at": same[0].at}
         rows.append({**row, **what, "row": "simple", "reference": same[0].reference})
     constant = np.eye(len(pooled.estimates))[0]
@@ -174,11 +185,12 @@ def _variable_rows(pooled, design, name, settings, logistic):
     columns, factors, rows = design.columns_of(name), inflation(design), []
     for column in columns:
         term, weights = design.terms[column], np.eye(len(pooled.estimates))[column + 1]
-        step = settings.get("increments", {}).get(name, 1.0) if term.level is None else 1.0
+        number = term.level is None or SIGN in name  # a product is scaled with its number
+        step = step_of(name, settings.get("increments", {})) if number else 1.0
         row = _coefficient(pooled, weights, settings, logistic, step)
         row |= {"level": term.level, "reference": term.reference, "vif": factors[column]}
         rows.append({"row": "test", "variable": name, **row})
-        if logistic and term.level is None:
+        if logistic and number:
             rows[-1]["increment"] = step
     if len(columns) == 1:
         return rows

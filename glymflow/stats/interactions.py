@@ -52,6 +52,17 @@ def product_name(pair: Sequence[str]) -> str:
     return SIGN.join(pair)
 
 
+def step_of(name: str, increments: dict) -> float:
+    """Return the increment of a variable, or the product of those of both of a pair; 1 else.
+
+    Examples
+    --------
+    >>> step_of("age:alps", {"age": 10, "alps": 0.1}), step_of("sex", {"age": 10})
+    (1.0, 1.0)
+    """
+    return float(np.prod([increments.get(part, 1.0) for part in name.split(SIGN)]))
+
+
 def check_terms(interactions: Sequence, splines: dict | None, predictors: Sequence[str]) -> None:
     """Refuse products and splines of variables that are no predictors.
 

@@ -24,7 +24,13 @@ from glymflow.stats.design import (
     standardised,
 )
 from glymflow.stats.imputed_regression import imputed_rows
-from glymflow.stats.interactions import check_terms, inflation, model_design, simple_effects
+from glymflow.stats.interactions import (
+    check_terms,
+    inflation,
+    model_design,
+    simple_effects,
+    step_of,
+)
 from glymflow.stats.linear_regression import SCREENED
 from glymflow.stats.splines import LINEAR
 
@@ -297,7 +303,7 @@ def _model(table, variables, names, fit, settings, separated):
     head["note"] = joined(head["note"], *about(notes, outcome))
     rows = [head]
     for name in dict.fromkeys(term.variable for term in design.terms):
-        step = settings["increments"].get(name, 1.0)
+        step = step_of(name, settings["increments"])
         for row in _variable_rows(design, model, name, step):
             row |= {"variable": name, "missing": int(gaps[name]) if name in gaps else None}
             note = joined(notes.get(name), design.notes.get(name), row.get("note"))
@@ -427,7 +433,7 @@ def _variable_rows(design, model, name, step):
         term, result = design.terms[column], model["terms"][column + 1]
         row = {**result, **_odds("odds ratio", result, step), "vif": factors[column]}
         row |= {"level": term.level, "reference": term.reference, "row": "test"}
-        rows.append(row | ({"increment": step} if term.level is None else {}))
+        rows.append(row | ({"increment": step} if term.level is None or ":" in name else {}))
     if len(columns) == 1:
         return rows
     name = rows[0]["test"].replace("Wald", "likelihood ratio")
@@ -470,5 +476,6 @@ def _simple(x, fit, effect, settings):
         "p": float(2 * stats.norm.sf(abs(beta / se))),
         "coefficient": beta,
         "se": se,
+        "increment": step,
         **_odds("odds ratio", term, step),
     }

@@ -20,11 +20,13 @@ from glymflow.stats.design import (
     read_variables,
 )
 from glymflow.stats.interactions import (
+    SIGN,
     check_terms,
     inflation,
     joint_inflation,
     model_design,
     simple_effects,
+    step_of,
 )
 from glymflow.stats.splines import LINEAR
 
@@ -166,14 +168,14 @@ def _model(table, names, variables, outcome, more, terms, confidence, fit):
     rows = [*model.before, head]
     for name in dict.fromkeys(term.variable for term in design.terms):
         count = {"missing": int(gaps[name])} if name in gaps else {}
-        for row in _variable_rows(model, design, name, increments.get(name, 1.0), confidence):
+        for row in _variable_rows(model, design, name, step_of(name, increments), confidence):
             note = joined(notes.get(name), design.notes.get(name)) if row["row"] == "test" else ""
             rows.append({**row, **count, "note": note})
     for effect in simple_effects(design, interactions, complete, variables, splines):
         step = 1.0 if effect.level or ":" not in effect.variable else None
         step = step or increments.get(effect.variable.partition(":")[0], 1.0)
         row = {"variable": effect.variable, "level": effect.level, "reference": effect.reference}
-        row |= {"row": "simple", "at": effect.at}
+        row |= {"row": "simple", "at": effect.at, "increment": step}
         rows.append({**row, **_wald(model, effect.contrast, step, confidence)})
     return [{**common, **row} for row in [*rows, *model.after]]
 
@@ -198,9 +200,10 @@ def _variable_rows(model, design, name, step, confidence):
     for column in columns:
         term, contrast = design.terms[column], np.eye(len(design.terms))[column]
         row = {"row": "test", "variable": name, "level": term.level, "reference": term.reference}
-        own = step if term.level is None else 1.0
-        row |= {**_wald(model, contrast, own, confidence), "vif": factors[column]}
-        rows.append(row | ({"increment": step} if term.level is None else {}))
+        number = term.level is None or SIGN in name  # a product is scaled with its number
+        row |= {**_wald(model, contrast, step if number else 1.0, confidence)}
+        row["vif"] = factors[column]
+        rows.append(row | ({"increment": step} if number else {}))
     if len(columns) == 1:
         return rows
     what = {"variable": name, "reference": design.terms[columns[0]].reference}

@@ -68,6 +68,7 @@ def _group_cells(row, decimals):
 
 
 def _notes(results, analysis, variables, order):
+    tests = results[results["row"] == "test"]
     notes = ["Values are mean ± SD beside a t test, median [Q1, Q3] beside a rank test."]
     notes.append("Change: second minus first session, of participants with both.")
     if order:
@@ -75,11 +76,10 @@ def _notes(results, analysis, variables, order):
         if analysis.get("between") == "ancova":
             what = "the second session adjusted for the first"
         text = f"Between groups: {what}"
-        if analysis.get("covariates"):
+        if analysis.get("covariates") and (tests["test"] == "ANCOVA").any():
             names = [label_of(name, variables) for name in analysis["covariates"]]
             text += f", adjusted for {', '.join(names)}"
         notes.append(f"{text}.")
-    tests = results[results["row"] == "test"]
     lost = [
         f"{label_of(row['variable'], variables)}{f', {row.group}' if there(row['group']) else ''} "
         f"{int(row['missing'])}"

@@ -29,7 +29,9 @@ def kappa_table(results, variables, table):
     for row in tests.drop_duplicates("variable").to_dict("records"):
         if there(row["missing"]):
             label = label_of(row["variable"], variables)
-            notes.append(f"{label}: {row['occasions']}; {int(row['missing'])} incomplete.")
+            names = str(row["occasions"]).split(", ")
+            listed = ", ".join(label_of(name, variables) for name in names)
+            notes.append(f"{label}: {listed}; {int(row['missing'])} incomplete.")
     faults = [
         f"{label_of(row['variable'], variables)}: {row['note']}."
         for row in tests[tests["note"].notna()].to_dict("records")
@@ -60,7 +62,8 @@ def _pairs(results, variables):
     for _, test in results[results["row"] == "test"].iterrows():
         label = label_of(test["variable"], variables)
         if several[test["variable"]] > 1:
-            label += f", {test['contrast']}"
+            second, _, first = str(test["contrast"]).partition(" - ")
+            label += f", {label_of(first, variables)} and {label_of(second, variables)}"
         own = (shares["variable"] == test["variable"]) & (shares["contrast"] == test["contrast"])
         share = shares[own].iloc[0] if own.any() else {"estimate": None}
         yield label, test, share

@@ -30,7 +30,7 @@ def _notes(results, variables, odds_of):
     counts = []
     for row in levels.to_dict("records"):
         level = level_text(row["level"])
-        counts.append(f"{names.get(level, level)} {int(row['count'])}")
+        counts.append(f"{names.get(level, level)}: {int(row['count'])}")
     text = f"Odds of a {odds_of} level of {label_of(outcome, variables)}; participants by level: "
     notes = [f"{text}{', '.join(counts)}."]
     tests = results[(results["row"] == "proportional_odds") & results["p"].notna()]

@@ -45,8 +45,10 @@ def without_bends(rows, splines):
 
 def product_notes(results, variables, splines=None):
     """Return the footnotes that a table with interactions or splines needs."""
-    pairs = results["variable"].astype(str).str.contains(SIGN).any()
-    notes = [NOTE] if pairs else []
+    pairs = results[results["variable"].astype(str).str.contains(SIGN)]
+    notes = [NOTE] if len(pairs) else []
+    if "increment" in pairs and (pairs["increment"].dropna() != 1).any():
+        notes.append("Ratios of an interaction are per the increments of its variables.")
     for name, count in (splines or {}).items():
         label = label_of(name, variables)
         notes.append(f"{label}: restricted cubic spline, {count} knots; the test is of all of it.")
@@ -90,13 +92,17 @@ def simple_rows(results, variables):
             label, unit = label_of(name, variables), variables.get(name, {}).get("unit", "")
             for row in rows[rows["variable"] == name].to_dict("records"):
                 text = f"{label}, {row['at']}" + (f", {unit}" if unit else "")
-                text = f"{label}, what is not linear" if row["row"] == "nonlinear" else text
+                text = f"{label}, non-linear part" if row["row"] == "nonlinear" else text
                 lines.append((0, text, row))
             continue
         first, _, second = name.partition(SIGN)
-        lines.append((0, f"{label_of(first, variables)}, by {label_of(second, variables)}", None))
         own, other = variables.get(first, {}), variables.get(second, {})
-        for row in rows[rows["variable"] == name].to_dict("records"):
+        mine = rows[rows["variable"] == name].to_dict("records")
+        label, step = label_of(first, variables), mine[0].get("increment")
+        if there(step) and step != 1:
+            label += f", per {step:g} {own.get('unit', '')}".rstrip()
+        lines.append((0, f"{label}, by {label_of(second, variables)}", None))
+        for row in mine:
             at = level_text(row["at"])
             unit = other.get("unit", "") if other.get("type") == "continuous" else ""
             label = other.get("labels", {}).get(at, at)

@@ -142,3 +142,7 @@ def test_interaction(model):
     # per 10 years, as the increment says
     both = only(results, "test", variable="age")["coefficient"] + row["coefficient"]
     assert slopes["estimate"].iloc[1] == pytest.approx(np.exp(10 * both))
+    # and so is the product of age with the level of the other
+    assert only(results, "test", variable="age:sex")["estimate"] == pytest.approx(
+        np.exp(10 * row["coefficient"])
+    )

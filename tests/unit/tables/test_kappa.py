@@ -14,7 +14,7 @@ def test_grades(table, tmp_path, monkeypatch):
     row = results.iloc[0]
     assert cells_of(made, "Location")[1].startswith(f"{row['estimate']:.3f} (")
     assert "Kappa, quadratic weights; CI: confidence interval." in notes(made)
-    assert "Location: site, again; 0 incomplete." in notes(made)
+    assert "Location: Location, Again; 0 incomplete." in notes(made)
     made, _ = make(table, tmp_path, "agreement", ratings=[["site", "again"], ["alps", "nihss"]])
     assert made.columns[2].startswith("ICC(2,1)")
     assert len(made.rows) == 1

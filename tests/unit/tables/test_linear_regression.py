@@ -61,7 +61,7 @@ def test_interactions_and_splines(table, tmp_path):
         "Side: right (reference: left)",
         "NIHSS",
         "Age × Side: right (reference: left)",
-        "NIHSS, what is not linear",
+        "NIHSS, non-linear part",
         labels(made)[5],
         "Age, by Side",
         "left",
@@ -70,7 +70,7 @@ def test_interactions_and_splines(table, tmp_path):
     assert labels(made)[5].startswith("NIHSS, ")
     assert labels(made)[5].endswith(" (Q1 to Q3)")
     row = results[(results["row"] == "nonlinear") & (results["method"] == "multivariable")].iloc[0]
-    assert cells_of(made, "NIHSS, what is not linear")[5] == f"{row['statistic']:.2f}"
+    assert cells_of(made, "NIHSS, non-linear part")[5] == f"{row['statistic']:.2f}"
     assert cells_of(made, "Age, by Side") == [""] * 8
     assert "with HC3 standard errors" in notes(made)
     assert "NIHSS: restricted cubic spline, 3 knots" in notes(made)

@@ -15,7 +15,7 @@ def test_table(table, tmp_path):
     expected = [f"{row['estimate']:.3f}", f"{low:.3f}, {high:.3f}", f"{row['p']:.3f}"]
     assert cells_of(made, "Age, years") == expected
     counts = table.dropna(subset="age")["site"].value_counts()
-    text = f"deep {counts['deep']}, lobar {counts['lobar']}, Infratentorial {counts['infra']}."
+    text = f"deep: {counts['deep']}, lobar: {counts['lobar']}, Infratentorial: {counts['infra']}."
     assert f"Odds of a higher level of Location; participants by level: {text}" in notes(made)
     assert "Proportional odds, Brant's test: all predictors χ²(2) = " in notes(made)
     said = methods_note(results, {"odds_of": "higher"}, VARIABLES)

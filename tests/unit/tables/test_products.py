@@ -2,7 +2,13 @@
 
 import pandas as pd
 
-from glymflow.tables.products import simple_rows, terms_note, with_products, without_bends
+from glymflow.tables.products import (
+    product_notes,
+    simple_rows,
+    terms_note,
+    with_products,
+    without_bends,
+)
 
 VARIABLES = {
     "age": {"type": "continuous", "label": "Age", "unit": "years"},
@@ -48,3 +54,12 @@ def test_columns_of_a_spline_are_not_printed():
                          "level": [None, "linear", "bend 1", "bend 1"]})  # fmt: skip
     assert list(without_bends(rows, {"age": 3})["row"]) == ["test"]
     assert len(without_bends(rows, None)) == 4
+
+
+def test_increments_are_named():
+    rows = [{"variable": "age:sex", "level": None, "reference": None, "at": "F", "increment": 10.0}]
+    results = pd.DataFrame(rows).assign(row="simple")
+    assert simple_rows(results, VARIABLES)[0][1] == "Age, per 10 years, by sex"
+    assert product_notes(results, VARIABLES)[1] == (
+        "Ratios of an interaction are per the increments of its variables."
+    )

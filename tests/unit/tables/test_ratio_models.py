@@ -34,7 +34,7 @@ def test_interactions_and_splines(table, tmp_path):
     assert labels(made)[2:5] == [
         "ALPS index",
         "Age × Side: right (reference: left)",
-        "ALPS index, what is not linear",
+        "ALPS index, non-linear part",
     ]
     assert cells_of(made, "right")[:3] == [""] * 3
     assert "ALPS index: restricted cubic spline, 3 knots" in notes(made)
