@@ -168,6 +168,8 @@ def _planned(plan, of):
         raise InputFault(f"the plan has no analysis '{of}'")
     if found[0]["kind"] == "sensitivity":
         raise InputFault(f"'{of}' is a sensitivity analysis itself")
+    if found[0]["kind"] == "logistic_regression":  # the fit's bootstrap gives no estimate or p
+        return {**found[0], "n_bootstrap": 0}
     return found[0]
 
 

@@ -89,6 +89,7 @@ def test_sites_are_drawn_before_and_after(files, tmp_path, monkeypatch):
     assert points == pytest.approx(harmonised)  # the other figures show harmonised values
 
 
+@pytest.mark.slow
 def test_figures_of_results(tmp_path):
     """Each further kind is drawn from the results of its analysis; a wrong one is refused."""
     rng = np.random.default_rng(1)

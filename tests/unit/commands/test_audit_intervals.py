@@ -42,6 +42,7 @@ def test_p_and_a_wald_interval(kind):
     assert ratio(1.686, 0.530, 5.364, 0.038, **more)["fault"] == "p"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [True, False])
 def test_exact_intervals_of_random_tables_are_never_flagged(named):
     rng = np.random.default_rng(7)
@@ -61,6 +62,7 @@ def test_exact_intervals_of_random_tables_are_never_flagged(named):
         assert found["status"] == "consistent", (table, found["finding"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [True, False])
 def test_profile_intervals_of_random_studies_are_never_flagged(named):
     rng = np.random.default_rng(11)

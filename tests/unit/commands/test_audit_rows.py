@@ -265,6 +265,7 @@ def random_rows(rng):
     }
 
 
+@pytest.mark.slow
 def test_200_random_rows_are_not_flagged():
     rng = np.random.default_rng(2026)
     rows = [row for _ in range(20) for row in random_rows(rng)]
