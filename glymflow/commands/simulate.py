@@ -264,8 +264,9 @@ def _write_lesion(out, subject, data, made):
         write_json(facts | {"SkullStripped": True}, anat / f"{stem}.json")
         stem = f"{subject}_space-{space}_label-{mask}_mask"
         save_image(data[mask].astype(np.uint8), affine, drawn / f"{stem}.nii.gz")
-        sources = [f"bids:raw:{subject}/anat/{subject}_{name}.nii.gz"]
-        write_json({"Type": "Lesion", "Sources": sources}, drawn / f"{stem}.json")
+        scan = f"bids:raw:{subject}/anat/{subject}_{name}.nii.gz"
+        about = {"Type": "Lesion", "Description": f"Simulated {mask}, 1 inside", "Sources": [scan]}
+        write_json(about | {"SpatialReference": scan}, drawn / f"{stem}.json")
 
 
 def _int16(data):
@@ -295,8 +296,8 @@ def prepare(out):
     if not any(isinstance(item, dict) and item.get("Name") == MAKER for item in made):
         raise InputFault(f"{out}: not empty and not made by {MAKER}; choose a new folder")
     table, lesions = out / "participants.tsv", out / LESIONS
-    for file in (lesions / "dataset_description.json", out / "derivatives/truth/lesions.tsv"):
-        file.unlink(missing_ok=True)
+    for name in ("dataset_description.json", "README", ".bidsignore", "../truth/lesions.tsv"):
+        (lesions / name).unlink(missing_ok=True)
     for subject in read_tsv(table)["participant_id"].dropna() if table.is_file() else ():
         folders = [out / subject / "dwi", out / subject / "anat", out / subject]
         for folder in (*folders, lesions / subject / "anat", lesions / subject):
@@ -371,18 +372,15 @@ def write_truth(out, subjects, truths):
 
 
 def _describe_derivative(folder, name):
-    write_json(
-        {
-            "Name": name,
-            "BIDSVersion": "1.10.0",
-            "DatasetType": "derivative",
-            "License": "CC0",
-            "GeneratedBy": [{"Name": MAKER, "Version": __version__}],
-            "SourceDatasets": [{"URL": "../.."}],
-            "DatasetLinks": {"raw": "../.."},
-        },
-        folder / "dataset_description.json",
+    about = {"Name": name, "BIDSVersion": "1.10.0", "DatasetType": "derivative", "License": "CC0"}
+    about |= {"GeneratedBy": [{"Name": MAKER, "Version": __version__}]}
+    about |= {"SourceDatasets": [{"URL": "../.."}], "DatasetLinks": {"raw": "../.."}}
+    write_json(about, folder / "dataset_description.json")
+    (folder / "README").write_text(
+        f"{name}, made by `glymflow simulate`: no data of any person.\nIt belongs to the simulated"
+        " data set two folders up, whose README says how that was made.\n"
     )
+    (folder / ".bidsignore").write_text("*.tsv\n")  # chosen values: tables that BIDS does not know
 
 
 # ---------------------------------------------------------------- the command

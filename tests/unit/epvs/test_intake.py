@@ -2,11 +2,12 @@
 
 import os
 
+import numpy as np
 import pytest
 from bids_trees import index_all, make_tree, write_series
 
-from glymflow.epvs.intake import IMAGE_COLUMNS, settings
-from glymflow.io import InputFault
+from glymflow.epvs.intake import IMAGE_COLUMNS, check, settings
+from glymflow.io import InputFault, save_image
 from glymflow.study.plan import load_plan
 
 AUTO = {"measure": "auto", "mask": None, "planned": False}
@@ -150,3 +151,16 @@ def test_a_plan_counts_if_participants_tsv_lacks_its_column(tmp_path):
     assert settings(config, {}) == AUTO
     (tmp_path / "participants.tsv").write_text("participant_id\tepvs_permille_bg\nsub-1\t0.2\n")
     assert settings(config, load_plan(plan)) == AUTO
+
+
+@pytest.mark.parametrize("suffix", ["T1w", "T2w"])
+def test_check_names_an_image_that_lost_its_geometry(tmp_path, suffix):
+    place = np.diag([1.0, 1, 1, 1])
+    place[:3, 3] = -90
+    for one in ("T1w", "T2w"):
+        path = tmp_path / "sub-1" / "anat" / f"sub-1_{one}.nii.gz"
+        save_image(np.zeros((4, 4, 4), np.uint8), np.eye(4) if one == suffix else place, path)
+    images = index_all(tmp_path, None, epvs=AUTO)[0]["epvs"]
+    ((what, session, fault),) = check(images, {})[1]
+    assert (what, session) == ("no EPVS", "sub-1")
+    assert f"sub-1_{suffix}.nii.gz: the affine is the identity" in fault
