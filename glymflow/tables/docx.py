@@ -1,12 +1,14 @@
 """Render a table of text cells as a Word file: caption, three-line table, footnotes."""
 
 import io
+import re
 import zipfile
 from datetime import datetime
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every part of the file: the same table gives the same bytes
-LETTER, PADDING = 0.19, 0.45  # cm: a letter of 10 points, and the margins of a cell
+LETTER, PADDING = 0.21, 0.5  # cm: a letter of 10 points, and the margins of a cell
 LEAST = 3.5  # cm: the first column is not made narrower
+SHORT = 2.2  # cm: columns of p values and counts, which keep their width
 WIDE = 5  # columns from which the page is turned
 
 
@@ -75,16 +77,27 @@ def column_widths(table, room):
     needed = []
     for place, title in enumerate(table.columns):
         # a header may break between words, a cell of numbers should not
-        longest = max(map(len, title.split()), default=1)
+        longest = 1.15 * max(map(len, _kept(title).split(" ")))  # bold
         texts = [LETTER * len(row[place]) for row in cells]
         if not place:
             texts = [text + indent for text, indent in zip(texts, indents, strict=True)]
         needed.append(max([LETTER * longest, *texts]) + PADDING)
     if sum(needed) > room:  # labels are words and may break; numbers go before them
         first = max(room - sum(needed[1:]), min(needed[0], LEAST))
-        rest = (room - first) / sum(needed[1:]) if len(needed) > 1 else 1.0
-        needed = [first, *(width * min(rest, 1.0) for width in needed[1:])]
+        narrow = sum(width for width in needed[1:] if width <= SHORT)
+        wide = sum(width for width in needed[1:] if width > SHORT)
+        if wide and first + narrow < room:  # a p value is not broken, two limits may be
+            share = min((room - first - narrow) / wide, 1.0)
+            rest = [width if width <= SHORT else width * share for width in needed[1:]]
+        else:
+            rest = [width * (room - first) / (narrow + wide) for width in needed[1:]]
+        needed = [first, *rest]
     return needed
+
+
+def _kept(title):
+    """Keep a size in one piece: (n = 32)."""
+    return re.sub(r"\(n = (\S+?)\)", "(n\u00a0=\u00a0\\1)", title)
 
 
 def _grid(document, table, room):
@@ -94,10 +107,11 @@ def _grid(document, table, room):
     grid = document.add_table(rows=1 + len(table.rows), cols=len(table.columns))
     grid.autofit = False
     for column, width in zip(grid.columns, column_widths(table, room), strict=True):
+        column.width = Cm(width)  # LibreOffice goes by the columns, Word by the cells
         for cell in column.cells:
             cell.width = Cm(width)
     for cell, text in zip(grid.rows[0].cells, table.columns, strict=True):
-        cell.paragraphs[0].add_run(text).bold = True
+        cell.paragraphs[0].add_run(_kept(text)).bold = True
     for row, (indent, label, mark, cells) in zip(grid.rows[1:], table.rows, strict=True):
         first = row.cells[0].paragraphs[0]
         first.paragraph_format.left_indent = Cm(0.5 * indent)

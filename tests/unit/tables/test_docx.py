@@ -25,7 +25,9 @@ def example(columns=3):
 def test_cells_caption_and_notes():
     document = Document(io.BytesIO(to_docx(example())))
     grid = document.tables[0]
-    assert [cell.text for cell in grid.rows[0].cells] == ["Characteristic", "Controls (n = 3)", "p"]
+    assert [cell.text for cell in grid.rows[0].cells] == [
+        *("Characteristic", "Controls (n\u00a0=\u00a03)", "p")
+    ]
     assert [cell.text for cell in grid.rows[1].cells] == ["Age, yearsa", "58 ± 7", "0.916"]
     mark = grid.rows[1].cells[0].paragraphs[0].runs[1]
     assert (mark.text, mark.font.superscript) == ("a", True)
@@ -64,6 +66,7 @@ def test_widths_follow_the_longest_cell():
     assert first + second + third <= 17.0
     grid = Document(io.BytesIO(to_docx(table))).tables[0]
     assert abs(grid.rows[1].cells[0].width.cm - first) < 0.01
+    assert abs(grid.columns[0].width.cm - first) < 0.01
     wide = example(12)
     assert sum(column_widths(wide, 17.0)) <= 17.01
     assert column_widths(wide, 17.0)[0] >= 2.0
