@@ -16,7 +16,7 @@ pin(os.environ)
 from snakemake import __version__ as snakemake_version
 from snakemake.exceptions import WorkflowError
 
-from glymflow.commands.check import participants_of, refusals
+from glymflow.commands.check import participants_of, refusals, table_of_study
 from glymflow.domains import DOMAINS
 from glymflow.dwi.correction_intake import candidate_files, read_candidates
 from glymflow.io import InputFault, MachineFault
@@ -38,19 +38,20 @@ if faults:
 
 PLAN = load_plan(config["study"]) if config["study"] else {}
 STUDY = study_outputs(PLAN)
-# a ready table takes the place of the images and of the participants table
-TABLE = ready_table(config)
-PARTICIPANTS = TABLE or participants_of(config)
 try:
     SHEET = (
         empty_sheet()
-        if TABLE
+        if ready_table(config)
         else plan_sheet(
             intake_settings(config, PLAN), planning=workflow.is_main_process
         )
     )
+    # a table takes the place of the images
+    TABLE = table_of_study(config, SHEET.rows)
 except (InputFault, MachineFault) as fault:
     raise WorkflowError(str(fault)) from None
+SHEET = empty_sheet() if TABLE else SHEET
+PARTICIPANTS = TABLE or participants_of(config)
 
 
 # Wildcards become words of command lines on a cluster: letters, digits and + only (the intake

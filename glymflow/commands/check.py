@@ -31,11 +31,14 @@ def run(args):
         print(f"{args.config}: refused, nothing would run")
         print_list(faults)
         return 1
-    if ready_table(config) is not None:
-        check_table(config)
+    rows, excluded = {}, None
+    if ready_table(config) is None:
+        rows, excluded = index_cohort(**intake_settings(config, plan_of(config)))
+    plain = {name: found.to_dict("records") for name, found in rows.items()}
+    if (table := table_of_study(config, plain)) is not None:
+        check_table(config, table)
         print(f"\nTo run it: snakemake --cores N --configfile {args.config}")
         return 0
-    rows, excluded = index_cohort(**intake_settings(config, plan_of(config)))
     facts, broken, can_run, series = {"BIDS folder": config["bids_dir"]}, [], False, None
     for domain in DOMAINS:
         intake, table = domain.part("intake"), rows[domain.name]
@@ -56,23 +59,49 @@ def run(args):
         print_warnings(study_warnings(config, plan, cohort))
     if not can_run:
         print("\nNothing can run: there is no series that can be measured, and no lesion mask.")
+        if plan:
+            print("A study of values that are there already: name their table as cohort.")
         return 1
     print(f"\nTo run it: snakemake --cores N --configfile {args.config}")
     return 0
 
 
-def check_table(config):
-    """Print what a study of a ready table will give, and what of the table it cannot use."""
+def table_of_study(config, rows):
+    """Return the table that a study is made of where no image is measured; None where one is.
+
+    It is the ready table or, of a folder in which nothing can be measured, the participants table,
+    if it has all columns of the plan.
+
+    Parameters
+    ----------
+    config : dict
+    rows : dict of str to list of dict
+        What each domain found.
+    """
+    ready = ready_table(config)
+    measured = any(row.get("measured", True) for found in rows.values() for row in found)
+    if ready is not None or config["study"] is None or measured:
+        return ready
+    path = participants_of(config)
+    table, faults = read_ready_table(path)
+    faults += plan_faults(load_plan(config["study"]), list(table.columns), path)
+    return None if faults else path
+
+
+def check_table(config, path):
+    """Print what a study of a table will give, and what of the table it cannot use."""
     from glymflow.stats.plan_check import plan_warnings
     from glymflow.study.table_check import table_lines
 
-    path, plan = ready_table(config), plan_of(config)
+    plan = plan_of(config)
     table, _ = read_ready_table(path)
     outputs = study_outputs(plan)
     facts = {
         "cohort table": f"{path}: {counted(len(table), 'row')}, "
         + counted(table.participant_id.nunique(), "participant"),
-        "images": "none are looked for",
+        "images": f"none in {config['bids_dir']}"
+        if ready_table(config) is None
+        else "none are looked for",
         **session_facts(plan, table),
         "study plan": config["study"],
         "results": ", ".join(

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from glymflow.commands.check import is_measured, plan_of, refusals
+from glymflow.commands.check import is_measured, plan_of, refusals, table_of_study
 from glymflow.commands.crashed import crashed_jobs, list_outputs
 from glymflow.commands.run_end import SHOWN, left_out, tell_end
 from glymflow.commands.verify import CONFIG, spoilt_outputs
@@ -174,11 +174,14 @@ def check_input(keys, out, name=None, level="group"):
             if any(f" in {os.getcwd()}" in fault for fault in faults):
                 faults.append(f"(paths in {name} are relative to OUT_DIR)")
             raise InputFault("\n".join(faults))
-        if ready_table(config) is not None:
+        rows, excluded = {}, None
+        if ready_table(config) is None:
+            rows, excluded = index_cohort(**intake_settings(config, plan_of(config)))
+        plain = {name: found.to_dict("records") for name, found in rows.items()}
+        if table_of_study(config, plain) is not None:
             if level == "participant":
-                raise InputFault("participant: of a ready table nothing is measured; give group")
+                raise InputFault("participant: of a table nothing is measured; give group")
             return empty_sheet()
-        rows, excluded = index_cohort(**intake_settings(config, plan_of(config)))
     if not any(is_measured(table) for table in rows.values()):
         nothing = f"{config['bids_dir']}: there is nothing that can be measured"
         raise InputFault("\n".join([nothing, *left_out(excluded)]))

@@ -399,6 +399,7 @@ def _of_whom(table, texts, most=6):
         f"'{text}'" + (f" ({whose[row]})" if row in whose.index else "")
         for row, text in texts.items()
     ]
+    seen = list(dict.fromkeys(seen))
     return ", ".join(seen[:most]) + (f" and {len(seen) - most} more" if len(seen) > most else "")
 
 

@@ -10,6 +10,7 @@ from glymflow.tables.cells import (
     fault_notes,
     format_p,
     label_of,
+    percent,
     there,
 )
 from glymflow.tables.compare_groups import plain_decimals, signs_note, summary_cell, test_cell
@@ -54,7 +55,7 @@ def _set_rows(rows, variables, marks, adjusted):
     decimals = plain_decimals(variables.get(test["variable"], {}), summaries["sd"])
     for row in summaries.to_dict("records"):
         if there(row["count"]):
-            value = f"{int(row['count'])} ({row['percent']:.1f}%)"
+            value = f"{int(row['count'])} ({percent(row['percent'])})"
         else:
             value = summary_cell(row, test["method"] == "rank", decimals)
         printed.append((1, label_of(row["group"], variables), "", ["", value, "", "", *blank]))

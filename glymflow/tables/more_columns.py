@@ -4,7 +4,7 @@ They are put beside a table that is already printed: `with_more`.
 """
 
 from glymflow.tables import compare_groups
-from glymflow.tables.cells import DASH, MISSING, there
+from glymflow.tables.cells import DASH, MISSING, percent, there
 from glymflow.text import number
 
 EVERYBODY = "all"
@@ -104,7 +104,7 @@ def _cell(name, found, variable):
     if name == "n":
         return str(int(row["n"]))
     total = int(row["n"] + row["missing"])
-    share = f" ({100 * row['missing'] / total:.1f}%)" if total else ""
+    share = f" ({percent(100 * row['missing'] / total)})" if total else ""
     return f"{int(row['missing'])}{share}"
 
 

@@ -1,6 +1,6 @@
 """Rows of paired comparisons of levels: n (%) of both occasions, McNemar's or Bowker's test."""
 
-from glymflow.tables.cells import MISSING, TESTS, label_of, there
+from glymflow.tables.cells import MISSING, TESTS, label_of, percent, there
 from glymflow.tables.compare_groups import test_cell
 from glymflow.text import level_text
 
@@ -42,5 +42,4 @@ def level_rows(test, rows, variables, columns, marks):
 
 def _count(part, name):
     row = part[part["group"] == name].iloc[0]
-    percent = f"{row['percent']:.1f}%" if there(row["percent"]) else MISSING
-    return f"{int(row['count'])} ({percent})"
+    return f"{int(row['count'])} ({percent(row['percent'])})"

@@ -212,9 +212,18 @@ def test_linter_has_no_finding():
     assert "Congratulations" in text, text
 
 
-@pytest.mark.parametrize("keys", [{"cohort": "table.tsv"}, {"participants": "table.tsv"}])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"cohort": "table.tsv"},
+        {"participants": "table.tsv"},
+        {"participants": "table.tsv", "bids_dir": "bids"},
+    ],
+)
 def test_a_study_of_a_table_alone(tmp_path, keys):
-    """No folder, no image: the table is the cohort."""
+    """No folder, no image, or folders without one: the table is the cohort."""
+    for subject in ("sub-01", "sub-02"):
+        (tmp_path / "bids" / subject / "dwi").mkdir(parents=True)
     names = ("alps_mean", "alps_left", "alps_right", "qc_status")
     rows = ["\t".join([PARTICIPANTS[0], *names])]
     rows += [f"{line}\t1.4\t1.4\t1.4\tpass" for line in PARTICIPANTS[1:]]

@@ -340,3 +340,19 @@ def test_each_fault_of_a_ready_table_is_one_line(ready):
     assert "variables.alps_mean: no column 'alps_mean'" in faults[2]
     assert faults[2].endswith("(did you mean 'ALPS mean'?)")
     assert "variables.age: no column 'age'" in faults[3]
+
+
+def test_a_folder_without_images(tmp_path, check):
+    """The participants table is the study's if it has all columns; else nothing can run."""
+    (tmp_path / "bids" / "sub-1" / "dwi").mkdir(parents=True)
+    (tmp_path / "plan.yaml").write_text(PLAN)
+    config = f"bids_dir: {tmp_path / 'bids'}\nstudy: {tmp_path / 'plan.yaml'}\n"
+    path = tmp_path / "bids" / "participants.tsv"
+    path.write_text("participant_id\tgroup\talps_mean\tage\n1\tAD\t1.4\t60\n2\tHC\t1.5\t61\n")
+    status, out, _ = check(config)
+    assert status == 0
+    assert f"images        none in {tmp_path / 'bids'}" in out
+    path.write_text("participant_id\tgroup\tage\n1\tAD\t60\n2\tHC\t61\n")
+    status, out, _ = check(config)
+    assert status == 1
+    assert "name their table as cohort" in out

@@ -326,6 +326,6 @@ def test_a_ready_table_in_place_of_a_folder(here, snakemake, capsys):
     assert cli.main([*words, "participant", "--study", "plan.yaml"]) == run.REFUSED
     assert cli.main([*words, "group"]) == run.REFUSED
     said = capsys.readouterr().err
-    assert "of a ready table nothing is measured; give group" in said
+    assert "of a table nothing is measured; give group" in said
     assert "study: not set" in said
     assert len(snakemake.commands) == 1

@@ -45,7 +45,7 @@ def test_the_columns(results):
 def test_the_cells(results, table):
     rows = {label: cells for _, label, _, cells in printed(
         results, more=["n", "missing", "overall", "smd"]).rows}  # fmt: skip
-    assert rows["Age"][:2] == ["79", "1 (1.2%)"]
+    assert rows["Age"][:2] == ["79", "1 (1.3%)"]
     age = table["age"]
     q1, median, q3 = np.nanquantile(age, [0.25, 0.5, 0.75])
     expected = (f"{age.mean():.1f} ± {age.std():.1f}", f"{median:.1f} [{q1:.1f}, {q3:.1f}]")
