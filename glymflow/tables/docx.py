@@ -72,7 +72,7 @@ def column_widths(table, room):
     list of float
         cm; together not more than `room`.
     """
-    cells = [[label, *texts] for _, label, _, texts in table.rows]
+    cells = [[label + mark, *texts] for _, label, mark, texts in table.rows]
     indents = [0.5 * indent for indent, *_ in table.rows]
     needed = []
     for place, title in enumerate(table.columns):
