@@ -110,12 +110,11 @@ def test_a_faultless_session_leaves_nothing_for_what_it_lacks(work_of):
 
 
 def places_of_this_machine(work):
-    """Texts that only this machine knows; a word stands alone."""
+    """Texts that only this machine knows: folders, the user's among them, and its name."""
     folders = {work.parent, Path.home(), CHECKOUT, Path(sys.prefix), Path.cwd()}
     found = {re.escape(str(folder)) for folder in folders if len(folder.parts) > 1}
-    user = getpass.getuser()
-    names = {socket.gethostname()} | ({user} if user != "root" else set())  # also of mathematics
-    return re.compile("|".join(found | {rf"\b{re.escape(name)}\b" for name in names}))
+    user, host = re.escape(getpass.getuser()), re.escape(socket.gethostname())
+    return re.compile("|".join([*found, f"/{user}/", rf"\b{host}\b"]))
 
 
 @pytest.mark.parametrize("name", [*RUNS, "small"])
