@@ -14,7 +14,7 @@ export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS = 1
 
-.PHONY: help env demo paper test test-quick lint lock clean
+.PHONY: help env demo paper test test-quick test-container lint lock container clean
 
 help:
 	@sed -n 's/^# //p' $(MAKEFILE_LIST) | head -5
@@ -55,6 +55,14 @@ lint: env
 	$(BIN)/snakemake --lint --configfile tests/workflow/lint_table.yaml
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+# The image (root, buildah, mmdebstrap), and whether it gives the results of this machine
+container:
+	envs/container.sh container
+
+test-container: env
+	ARCHIVE=no envs/container.sh container
+	$(BIN)/python benchmarks/container.py container
 
 # UPGRADE= keeps all versions that still fit
 UPGRADE ?= --upgrade
