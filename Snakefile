@@ -18,6 +18,14 @@ pathvars:
 
 
 include: "rules/common.smk"
+
+
+# each job in an image, with --sdm apptainer
+if config["container"]:
+
+    container: config["container"]
+
+
 include: "rules/table.smk" if TABLE else "rules/cohort.smk"
 include: "rules/dwi.smk"
 include: "rules/registration.smk"
@@ -36,6 +44,12 @@ onstart:
     lift_start_limit(workflow.scheduler, snakemake_version)
     if SHEET.path and workflow.execution_settings.lock:
         remove_older_sheets(SHEET.path)
+
+
+onsuccess:
+    apart = kernel_difference(used_kernels("results/logs"))
+    if apart:
+        print(f"Warning: {apart}", file=sys.stderr)
 
 
 rule all:

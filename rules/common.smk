@@ -8,6 +8,7 @@ if os.path.isdir(os.path.join(workflow.basedir, "glymflow")):
     os.environ.update(PYTHONPATH=workflow.basedir)
 os.environ.update(GLYMFLOW_JOB="1")
 
+from glymflow.workflow.kernels import difference as kernel_difference
 from glymflow.workflow.kernels import pin
 
 # one thread, the same kernels on every node: a rerun gives the same bytes
@@ -23,6 +24,7 @@ from glymflow.io import InputFault, MachineFault
 from glymflow.study.plan import load_plan, study_outputs
 from glymflow.study.sessions import read_times, several_sessions
 from glymflow.workflow.config import ready_table
+from glymflow.workflow.checksums import used_kernels
 from glymflow.workflow.faults import remove_placeholders
 from glymflow.workflow.intake import intake_settings
 from glymflow.workflow.places import link_datasets

@@ -6,7 +6,10 @@ from glymflow.io import is_placeholder, write_json, write_tsv
 from glymflow.workflow.provenance import describe_run, summarise_benchmarks
 
 
-def main(*, config, plan, scripts, raw, sidecars, others, files, benchmarks, provenance, cost):
+def main(
+    *, config, plan, scripts, raw, sidecars, others, files, benchmarks, provenance, cost,
+    logs=None,
+):  # fmt: skip
     """Write the run's provenance, and (in another file: it is never the same) its cost.
 
     Parameters
@@ -20,11 +23,15 @@ def main(*, config, plan, scripts, raw, sidecars, others, files, benchmarks, pro
         preprocessed.
     benchmarks : path-like
         Folder of Snakemake's benchmark files.
+    logs : path-like, optional
+        Folder of the jobs' logs and records.
     provenance, cost : path-like
         Written: JSON, and a table of one row per rule.
     """
     sources = dict(zip(map(str, sidecars), raw, strict=True)) | {str(path): [] for path in others}
-    record = describe_run(config=config, plan=plan, scripts=scripts, sidecars=sources, files=files)
+    record = describe_run(
+        config=config, plan=plan, scripts=scripts, sidecars=sources, files=files, logs=logs
+    )
     write_json(record, provenance)
     write_tsv(summarise_benchmarks(benchmarks), cost)
     print(f"{len(record['inputs'])} inputs, commit {record['workflow']['commit']}")
@@ -53,6 +60,7 @@ if __name__ == "__main__":
             others=[sidecar_of(p, "_desc-preproc_anat.json") for p in snakemake.input.anat],
             files=[*snakemake.input.masks, *filter(None, [snakemake.input.participants])],
             benchmarks=Path(snakemake.output.cost).with_suffix(""),
+            logs=Path(snakemake.log[0]).parent,
             provenance=snakemake.output.provenance,
             cost=snakemake.output.cost,
         )

@@ -44,10 +44,16 @@ def network(name: str) -> Any:
 
 
 def open_session(path: FilePath) -> Any:
-    """Return the onnxruntime session of a file, on one thread and without a cache of memory."""
+    """Return the onnxruntime session of a file, on one thread and without a cache of memory.
+
+    The highest level of optimisation chooses a layout by the processor, and the last bits with it
+    (docs/notes/same-numbers.md); the level below gives the same bytes everywhere.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    options.use_deterministic_compute = True
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 3

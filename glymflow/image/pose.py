@@ -20,6 +20,10 @@ from glymflow.io import InputFault
 
 SMOOTHING_MM = 8.0  # full width at half maximum; wide, so that the basin of attraction is wide
 SPACING_MM = 6.0  # of the template points that are compared
+# Processors differ in the last bits of sums. What the search compares and what it returns are
+# rounded far above these, and far below what is seen of a head: the same pose on every node.
+SCORE_DIGITS = 9
+POSE_DIGITS = 10  # of the matrix
 MIN_OVERLAP = 0.2  # share of these points that must lie in the image: a few always agree
 _STARTS = tuple(product((-40, -20, 0, 20, 40), (-30, -15, 0, 15, 30), (-30, -15, 0, 15, 30)))
 # degrees, mm, and the logarithm of the scale in percent: one tolerance fits all three
@@ -53,7 +57,7 @@ def find_pose(
     Returns
     -------
     matrix : (4, 4) array
-        Similarity transform, template world to subject world (RAS+, mm).
+        Similarity transform, template world to subject world (RAS+, mm), with `POSE_DIGITS`.
     score : float
         Correlation of the smoothed maps over the template's brain, -1 to 1.
 
@@ -75,19 +79,20 @@ def find_pose(
     weight = np.clip(target, 0, None)
     target_centre = weight @ points / weight.sum()
     centre = grid.map_points(affine, ndimage.center_of_mass(fa))
+    target = target.astype(float)
     target = (target - target.mean()) / target.std()
     inverse = np.linalg.inv(affine)
 
     def disagreement(numbers):
         matrix = inverse @ _similarity(numbers, target_centre, centre)
         voxels = matrix[:3, :3] @ points.T + matrix[:3, 3:]
-        values = ndimage.map_coordinates(smooth, voxels, order=1, mode="constant")
+        values = ndimage.map_coordinates(smooth, voxels, float, order=1, mode="constant")
         # beyond the image nothing is known: taken for empty, a slab would be laid on a whole head
-        weight = ndimage.map_coordinates(kept, voxels, order=1, mode="constant")
-        return -_weighted_correlation(values, target, weight)
+        weight = ndimage.map_coordinates(kept, voxels, float, order=1, mode="constant")
+        return -round(_weighted_correlation(values, target, weight), SCORE_DIGITS)
 
     best = _search(disagreement)
-    return _similarity(best.x, target_centre, centre), float(-best.fun)
+    return _similarity(best.x, target_centre, centre).round(POSE_DIGITS), float(-best.fun)
 
 
 def _search(disagreement):

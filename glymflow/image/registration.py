@@ -27,6 +27,8 @@ from glymflow.image.pose import head_angles
 from glymflow.image.template import SPACE
 from glymflow.io import FilePath, InputFault, MachineFault, naming, require, whole
 
+# of what is registered: far above the last bits, in which processors differ, and far below noise
+FA_DIGITS = 3
 TISSUE_MD = (0.2e-3, 1.6e-3)  # mm^2/s
 # left out round a lesion: about one voxel of DWI on the drawn border, where the voxels are mixed
 LESION_MARGIN_MM = 3.0
@@ -52,7 +54,8 @@ def white_matter_image(fa: np.ndarray, md: np.ndarray, mask: np.ndarray) -> np.n
     """Return FA where there is brain tissue: what is matched to the template's white matter.
 
     The rim of the mask and voxels whose MD is not that of tissue (CSF, EPI edges) are set to 0;
-    their high FA is noise and pulls the registration.
+    their high FA is noise and pulls the registration. FA has `FA_DIGITS`: the registration would
+    amplify a difference in the last bit (docs/notes/same-numbers.md).
 
     Parameters
     ----------
@@ -63,7 +66,8 @@ def white_matter_image(fa: np.ndarray, md: np.ndarray, mask: np.ndarray) -> np.n
     from scipy import ndimage
 
     low, high = TISSUE_MD
-    return np.where(ndimage.binary_erosion(mask) & (md > low) & (md < high), fa, 0)
+    tissue = ndimage.binary_erosion(mask) & (md > low) & (md < high)
+    return np.where(tissue, np.round(fa, FA_DIGITS), 0)
 
 
 def lesion_on_grid(

@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from glymflow.io import MISSING, FilePath, checksum, is_placeholder, whole
+from glymflow.workflow.kernels import name_kernels
 
 ENDING = ".sha256.tsv"
 COLUMNS = ("sha256", "bytes", "path")
+KERNELS = "kernels"  # a last row in place of a checksum: with what the job computed
 NOT_MADE = MISSING  # in place of the checksum
 # placeholders that stay and say the reason: pages, and what the cohort's tables are made of
 _KEPT = (".html", "_alps.tsv", "_desc-quality_dwi.tsv", "_desc-epvs_measures.tsv")
@@ -55,6 +57,8 @@ def record_outputs(outputs: Iterable[FilePath], log: FilePath) -> None:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(COLUMNS)
         writer.writerows(rows)
+        if kernels := name_kernels():
+            writer.writerow((KERNELS, "", kernels))
 
 
 def _written(path):
@@ -82,6 +86,26 @@ def read_records(logs: FilePath, subjects: Collection[str] | None = None) -> Ite
             for row in csv.reader(file, delimiter="\t"):
                 if len(row) == len(COLUMNS) and row[1].isdigit():
                     yield Written(row[0], int(row[1]), row[2])
+
+
+def used_kernels(logs: FilePath) -> list[str]:
+    """Return the kernels that the jobs with records under a folder of logs had, each once.
+
+    Parameters
+    ----------
+    logs : path-like
+
+    Returns
+    -------
+    list of str
+        As `glymflow.workflow.kernels.name_kernels` names them, sorted.
+    """
+    found = set()
+    for path in Path(logs).rglob(f"*{ENDING}"):
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        start = f"{KERNELS}\t\t"
+        found |= {line.removeprefix(start) for line in lines[-1:] if line.startswith(start)}
+    return sorted(found)
 
 
 def compare(written: Written, run: FilePath = ".", *, whole_file: bool = True) -> str | None:

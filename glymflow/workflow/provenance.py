@@ -19,7 +19,7 @@ import pandas as pd
 from glymflow import __version__
 from glymflow.io import FilePath, InputFault, checksum, read_json
 from glymflow.schemas import ROOT
-from glymflow.workflow.kernels import blas_kernel
+from glymflow.workflow.checksums import used_kernels
 
 BENCHMARK_COLUMNS = ["rule", "jobs", "s_mean", "s_max", "s_total", "cpu_s_total", "max_rss_mb"]
 
@@ -31,6 +31,7 @@ def describe_run(
     scripts: dict,
     sidecars: dict,
     files: Iterable[FilePath],
+    logs: FilePath | None = None,
 ) -> dict:
     """Return the provenance of a run.
 
@@ -47,6 +48,8 @@ def describe_run(
         files that are hashed here if it is a placeholder.
     files : iterable of path-like
         Further inputs, hashed here: tables and masks.
+    logs : path-like, optional
+        Folder of the jobs' records: which kernels of the numerical libraries they had.
 
     Returns
     -------
@@ -63,7 +66,7 @@ def describe_run(
         "software": {
             "python": platform.python_version(),
             "packages": package_versions(),
-            "blas_kernel": blas_kernel(),
+            "kernels": used_kernels(logs) if logs else [],
         },
         "config": config,
         "plan": {"path": str(plan), "sha256": checksum(plan)} if plan else None,

@@ -198,3 +198,14 @@ def test_the_shipped_networks_take_what_they_are_given():
     epvs = networks.network("epvs")
     assert head.shape[1] == 6
     assert (epvs.get_inputs()[0].shape[1], epvs.get_outputs()[0].shape[1]) == (10, 2)
+
+
+def test_a_session_is_optimised_the_same_on_every_processor():
+    """At the level above, the layout of convolutions follows the width of the registers."""
+    import onnxruntime
+
+    options = networks.network("epvs").get_session_options()
+    level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
+    assert options.graph_optimization_level == level
+    assert options.use_deterministic_compute
+    assert options.intra_op_num_threads == options.inter_op_num_threads == 1

@@ -1,6 +1,7 @@
 """Known poses are found again, and the angles have the signs that are documented."""
 
 from functools import cache
+from itertools import cycle
 
 import numpy as np
 import pytest
@@ -77,6 +78,23 @@ def test_result_is_a_similarity_and_the_same_twice():
     again, score_again = pose.find_pose(head, affine, *template())
     np.testing.assert_array_equal(found, again)
     assert score == score_again
+
+
+def test_the_last_bits_of_sums_do_not_move_the_pose(monkeypatch):
+    """Two processors: their sums differ by 1e-15, once up, once down."""
+    monkeypatch.setattr(pose, "_STARTS", ((0, 0, 0), (20, -15, 15)))
+    monkeypatch.setattr(pose, "SPACING_MM", 20.0)
+    head, affine, _ = turned_head((15, -10, 20), voxel=(8, 8, 8))
+    plain, correlation = pose.find_pose(head, affine, *template()), pose._weighted_correlation
+    signs = cycle([1, -1, -1, 1, 1])
+
+    def other(*arrays):
+        return correlation(*arrays) + next(signs) * 1e-15
+
+    monkeypatch.setattr(pose, "_weighted_correlation", other)
+    again = pose.find_pose(head, affine, *template())
+    np.testing.assert_array_equal(plain[0], again[0])
+    assert plain[1] == again[1]
 
 
 @pytest.mark.slow

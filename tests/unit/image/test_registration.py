@@ -128,6 +128,14 @@ def test_only_tissue_inside_the_rim_is_matched():
     assert (white > 0).sum() == 5**3 - 2
 
 
+def test_the_last_bits_of_fa_do_not_reach_the_registration():
+    fa = np.random.default_rng(3).uniform(0.1, 0.9, (9, 9, 9)).round(4) + 2e-5
+    mask, md = np.ones(fa.shape, dtype=bool), np.full(fa.shape, 0.7e-3)
+    white = registration.white_matter_image(fa, md, mask)
+    np.testing.assert_array_equal(white, registration.white_matter_image(fa + 1e-6, md, mask))
+    assert np.abs(white - fa)[white > 0].max() <= 0.0005 + 1e-9
+
+
 def test_similarity_is_the_correlation_inside():
     rng = np.random.default_rng(0)
     fa = rng.uniform(size=(6, 7, 8))

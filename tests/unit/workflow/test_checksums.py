@@ -65,3 +65,13 @@ def test_what_could_not_be_made_is_recorded_so(run):
     assert (made["d.nii.gz"], made["d_alps.tsv"]) == (False, True)  # a table stays, with the reason
     (run / "d.nii.gz").unlink()
     assert found(run) == []
+
+
+def test_the_kernels_of_each_job_are_kept_and_are_no_file(run, monkeypatch):
+    checksums.record_path("logs/collect.log").unlink()
+    for name, job in (("A", "fit/sub-01/x"), ("B", "fit/sub-02/x"), ("A", "collect"), (None, "z")):
+        monkeypatch.setattr(checksums, "name_kernels", lambda name=name: name)
+        checksums.record_outputs(["a.txt"], f"logs/{job}.log")
+    assert checksums.used_kernels(run / "logs") == ["A", "B"]
+    assert {one.path for one in checksums.read_records(run / "logs")} == {"a.txt"}
+    assert found(run) == []

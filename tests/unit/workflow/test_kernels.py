@@ -15,13 +15,14 @@ def test_one_thread_and_shared_kernels():
     environment = {}
     kernels.pin(environment, HASWELL | {"avx512f"})
     assert environment.pop("OPENBLAS_CORETYPE") == "Haswell"
+    assert environment.pop("NPY_DISABLE_CPU_FEATURES") == kernels.BEYOND
     assert set(environment.values()) == {"1"}
 
 
 def test_an_older_processor_keeps_its_own():
     environment = {}
     kernels.pin(environment, HASWELL - {"avx2"})
-    assert "OPENBLAS_CORETYPE" not in environment
+    assert not {"OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES"} & set(environment)
 
 
 def test_what_the_user_sets_stays():
@@ -43,13 +44,24 @@ def test_flags_are_those_of_the_processor(tmp_path, monkeypatch):
 @pytest.mark.skipif(not kernels.processor_flags() >= HASWELL, reason="an older processor")
 def test_the_kernel_that_is_asked_for_is_the_one_that_runs():
     code = """
-import os
-from glymflow.workflow.kernels import blas_kernel, pin
+import os, sys
+from glymflow.workflow.kernels import name_kernels, pin
 pin(os.environ)
-print(blas_kernel())
+assert name_kernels() is None
+import numpy
+print(name_kernels())
 """
-    environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
+    unset = ("OPENBLAS_CORETYPE", "NPY_DISABLE_CPU_FEATURES")
+    environment = {k: v for k, v in os.environ.items() if k not in unset}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() in ("Haswell", "None")
+        [sys.executable, "-W", "error", "-c", code],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout.strip() in ("OpenBLAS Haswell, NumPy AVX2", "OpenBLAS none, NumPy AVX2")
+
+
+def test_nodes_that_differ_are_named_in_one_line():
+    assert kernels.difference([]) is kernels.difference(["OpenBLAS Haswell, NumPy AVX2"]) is None
+    said = kernels.difference({"OpenBLAS Zen, NumPy AVX2", "OpenBLAS Haswell, NumPy AVX2"})
+    assert "(OpenBLAS Haswell, NumPy AVX2; OpenBLAS Zen, NumPy AVX2)" in said
+    assert "\n" not in said
