@@ -49,7 +49,7 @@ rule measure_alps:
         b0_threshold=config["dwi"]["b0_threshold"],
         roi_sets=config["roi_sets"],
         roi_set=config["roi_set"],
-        thresholds=config["qc"],
+        thresholds=THRESHOLDS,
         masks=lambda wildcards: SHEET.lesions.get(wildcards.folder, []),
         lesions=lambda wildcards: (
             OVERLAP if wildcards.folder in SHEET.lesions else None
@@ -71,6 +71,7 @@ rule collect_alps:
         lesions=branch(
             "lesions" in SHEET.measured, then="<cohort>/lesions.tsv", otherwise=[]
         ),
+        ratings=RATINGS,
     output:
         alps="<cohort>/alps.tsv",
         quality="<cohort>/dwi_quality.tsv",
@@ -97,6 +98,32 @@ rule collect_alps:
         "../scripts/collect_alps.py"
 
 
+rule compare_ratings:
+    """Put the ratings of the readers side by side, with their agreement."""
+    input:
+        ratings=RATINGS,
+        alps="<cohort>/alps.tsv",
+    output:
+        table="<cohort>/ratings.tsv",
+        agreement="<cohort>/rater_agreement.tsv",
+    log:
+        "<logs>/compare_ratings.log",
+    benchmark:
+        "<benchmarks>/compare_ratings.tsv"
+    conda:
+        "../envs/glymflow.yaml"
+    threads: 1
+    resources:
+        mem_mb=grow(1000),
+        runtime=grow(5),
+    params:
+        code=code_hash("compare_ratings"),
+    message:
+        "Compare the ratings of the readers"
+    script:
+        "../scripts/compare_ratings.py"
+
+
 rule alps:
     """Target: the ALPS table of the cohort, and who is not in it."""
     input:
@@ -104,3 +131,4 @@ rule alps:
         "<cohort>/excluded.tsv",
         "<cohort>/cohort.tsv",
         "<derivatives>/dataset_description.json",
+        rules.compare_ratings.output if RATINGS else [],

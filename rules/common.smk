@@ -56,6 +56,11 @@ SHEET = empty_sheet() if TABLE else SHEET
 PARTICIPANTS = TABLE or participants_of(config)
 
 
+# Readers' ratings are read by the jobs of the cohort: they change no scan's own values.
+RATINGS = config["qc"]["ratings"]
+THRESHOLDS = {key: value for key, value in config["qc"].items() if key != "ratings"}
+
+
 # Wildcards become words of command lines on a cluster: letters, digits and + only (the intake
 # lets nothing else in).
 wildcard_constraints:

@@ -61,9 +61,9 @@ rule report_cohort:
                 "lesions",
                 "epvs",
                 "study",
-                "qc",
             )
         }
+        | {"qc": THRESHOLDS}
         | ({"table": TABLE} if TABLE else {}),
         plan={key: PLAN[key] for key in ("title", "groups") if key in PLAN},
         code=code_hash("report_cohort"),

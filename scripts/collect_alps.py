@@ -5,12 +5,13 @@ import contextlib
 import pandas as pd
 
 from glymflow.alps.index import alps_table, fill_lesion_sides
+from glymflow.alps.ratings import apply_ratings, read_ratings
 from glymflow.cohort.participants import EXCLUDED_COLUMNS
 from glymflow.dwi.quality import quality_table
 from glymflow.io import InputFault, read_tsv, write_tsv
 
 
-def main(*, tables, quality, series, alps, excluded, dwi_quality, lesions=None):
+def main(*, tables, quality, series, alps, excluded, dwi_quality, lesions=None, ratings=()):
     """Write ``alps.tsv``, ``dwi_quality.tsv`` and the part of ``excluded.tsv`` that concerns them.
 
     Parameters
@@ -25,6 +26,8 @@ def main(*, tables, quality, series, alps, excluded, dwi_quality, lesions=None):
         Written.
     lesions : path-like, optional
         lesions.tsv: ipsilateral is the side of the lesion.
+    ratings : list of path-like
+        Of readers: series that one of them excluded fail quality control.
 
     Raises
     ------
@@ -52,6 +55,8 @@ def main(*, tables, quality, series, alps, excluded, dwi_quality, lesions=None):
     if lesions:
         found = read_tsv(lesions, text=("participant_id", "session_id", "side", "location"))
         table = fill_lesion_sides(table, found)
+    if ratings:
+        table = apply_ratings(table, read_ratings(ratings))
     write_tsv(table, alps)
     print(f"{len(measured)} series measured, {len(faults)} excluded")
 
@@ -65,6 +70,7 @@ if __name__ == "__main__":
             quality=snakemake.input.quality,
             series=snakemake.params.series,
             lesions=snakemake.input.lesions or None,
+            ratings=snakemake.input.ratings,
             alps=snakemake.output.alps,
             dwi_quality=snakemake.output.quality,
             excluded=snakemake.output.excluded,

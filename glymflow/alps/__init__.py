@@ -35,6 +35,7 @@ Modules
 - `lesion_overlap`: how much of each ROI lies in a lesion.
 - `limits`: which column is held against which limit, and that in words.
 - `qc`: which reason codes a row gets, and its status.
+- `ratings`: what readers said of the scans.
 - `measurement`: all of it for one series and ROI set.
 - `domain`: the record by which the workflow, the study and the report find this domain: columns
   of ``alps.tsv``, their labels, QC codes.

@@ -102,6 +102,7 @@ CODES = {
     "alps_uncertain": ("warn", "The standard error of a side is large: too much noise."),
     "alps_implausible": ("warn", "ALPS is outside the plausible range."),
     "roi_unavailable": ("fail", "The ROI masks of this set cannot be read (the log says why)."),
+    "rated_out": ("fail", "A reader excluded the scan."),
     "alps_undefined": ("fail", "ALPS cannot be computed: a ROI holds no data."),
 }
 

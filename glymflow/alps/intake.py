@@ -244,5 +244,6 @@ def page_files(sheet, subject, config):
         name: [(folder + ending).format(**sheet.series[one]) for one in series]
         for name, ending in endings.items()
     }
-    values = {"series": series, "limits": config["qc"]}
+    limits = {key: value for key, value in config["qc"].items() if key != "ratings"}
+    values = {"series": series, "limits": limits}
     return files, values | {name: config[name] for name in ("roi_set", "frame")}

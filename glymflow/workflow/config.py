@@ -270,8 +270,9 @@ def _path_faults(config):
         path = config.get(key)
         if path is not None:
             faults += _unreadable(key, path, folder=True)
-    for key in ("participants", "study"):
-        path = config.get(key)
+    files = [(key, config.get(key)) for key in ("participants", "study")]
+    files += [("qc.ratings", path) for path in config["qc"]["ratings"]]
+    for key, path in files:
         if path is not None:
             faults += _unreadable(key, path)
     if config.get("study") is not None and config.get("participants") is None and not faults:

@@ -56,6 +56,13 @@ def expected(n_series, n_subjects, *, target="all"):
     return jobs
 
 
+def test_ratings_are_compared_where_there_are_some(tmp_path):
+    empty_cohort(tmp_path / "bids", "sub-01/dwi/sub-01_dwi")
+    (tmp_path / "a.tsv").write_text("series\trater\trating\nsub-01\tAB\texclude\n")
+    config = {"bids_dir": "bids", "qc": {"ratings": ["a.tsv"]}}
+    assert dry_run(tmp_path, config=config) == expected(1, 1) | {"compare_ratings": 1}
+
+
 @pytest.mark.parametrize("shape", COHORTS)
 def test_jobs_of_a_cohort_without_study_plan(tmp_path, shape):
     names, n_series, n_subjects = COHORTS[shape]
