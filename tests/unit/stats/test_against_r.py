@@ -95,6 +95,9 @@ FIRST = f"""
   - {{ id: counts, kind: count_regression, outcome: epvs, predictors: [age, sex],
       model: negative_binomial }}
   - {{ id: ordinal, kind: ordinal_regression, outcome: mrs, predictors: [alps, age] }}
+  - {{ id: factorial, kind: factorial_anova, variables: [alps], factors: [group, sex],
+      squares: 2 }}
+  - {{ id: friedman, kind: compare_repeated, sets: [[alps, alps_left, alps_right]], choice: rank }}
   - {{ id: curve, kind: sensitivity, of: student, variables: [alps] }}
 """
 BOTH = f"""

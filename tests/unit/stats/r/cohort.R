@@ -365,3 +365,13 @@ both <- merge(d, later, by = "participant_id")
 both$change <- both$alps.y - both$alps.x
 t <- t.test(both$change[both$group.x == "AD"], both$change[both$group.x == "HC"], var.equal = TRUE)
 out("change", "alps", "test", list(statistic = t$statistic, p = t$p.value))
+
+# --- two factors, three measures
+if (have("car")) {
+  a <- car::Anova(lm(alps ~ group * sex, d), type = 2)
+  names <- c("group", "sex", "group:sex")
+  for (i in 1:3) out("factorial", "alps", "test", list(statistic = a[i, "F value"],
+    df = a[i, "Df"], p = a[i, "Pr(>F)"]), paste0("term=", names[i]))
+}
+f <- friedman.test(as.matrix(d[c("alps", "alps_left", "alps_right")]))
+out("friedman", "alps", "test", list(statistic = f$statistic, df = f$parameter, p = f$p.value))
