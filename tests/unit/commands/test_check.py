@@ -217,7 +217,10 @@ def test_epvs_sessions_and_their_faults(root, check):
     """Images that cannot be read, sessions without any; T1w alone beside DWI is not measured."""
     anat = root / "sub-01" / "anat"
     anat.mkdir()
-    nib.save(nib.Nifti1Image(np.ones((4, 4, 4), np.float32), np.eye(4)), anat / "sub-01_T1w.nii.gz")
+    nib.save(
+        nib.Nifti1Image(np.ones((4, 4, 4), np.float32), np.diag([1, 1, 1.2, 1])),
+        anat / "sub-01_T1w.nii.gz",
+    )
     _, out, _ = check(f"bids_dir: {root}\n")
     assert "not with the target all: there is no T2w (sessions: 1 T1w only)" in out
     assert "Nothing is missing or excluded." in out
