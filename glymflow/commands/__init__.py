@@ -19,7 +19,9 @@ Modules
   numbers; `audit_cells` reads its cells, `audit_intervals` judges ratios and coefficients,
   `audit_scales` means of whole numbers, `audit_judgement` says what was found; `audit_import`
   reads tables of Word and HTML files.
-- `reconstruct`, `reconstruct_facts`: a cohort invented from a paper's printed statistics.
+- `reconstruct`: a cohort invented from a paper's printed statistics; `reconstruct_facts` and
+  `reconstruct_items`: these as functions of the subjects' values; `reconstruct_cohort` and
+  `reconstruct_ranks`: the search; `reconstruct_limits`: which of them no data can have.
 
 In and out
 ----------

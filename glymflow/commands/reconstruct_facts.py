@@ -51,21 +51,24 @@ def correlation(first, second, covariates=None):
     return r, (y - r * x) / lengths[0], (x - r * y) / lengths[1]
 
 
-def rank_correlation(first, second, *, width=0.004):
-    """Spearman's r with soft ranks: steps are smoothed over `width` SDs, which count as fixed."""
-    (a, slopes_a), (b, slopes_b) = (_soft_ranks(v, width) for v in (first, second))
-    r, gradient_a, gradient_b = correlation(a, b)
-    return r, slopes_a.T @ gradient_a, slopes_b.T @ gradient_b
+def ranks(values, width):
+    """Return ranks and their derivatives by the values, (n, n): ties share a rank.
 
-
-def _soft_ranks(values, width):
-    """Return ranks in (0, n) and their derivatives by the values."""
+    Parameters
+    ----------
+    values : (n,) array
+    width : float
+        Steps between ranks are smoothed over so many SDs, which count as fixed; 0: the ranks
+        themselves, without derivatives.
+    """
+    if width == 0:
+        return stats.rankdata(values), np.zeros((len(values), len(values)))
     scale = max(width * values.std(), 1e-12)
     steps = special.expit(np.subtract.outer(values, values) / scale)
     slopes = steps * (1 - steps) / scale
     jacobian = -slopes
     jacobian[np.diag_indices(len(values))] += slopes.sum(axis=1)
-    return steps.sum(axis=1), jacobian
+    return steps.sum(axis=1) + 0.5, jacobian
 
 
 def coefficient(outcome, predictors, which):
@@ -78,8 +81,13 @@ def coefficient(outcome, predictors, which):
     df : int
     """
     design = np.column_stack([np.ones(len(outcome)), predictors])
+    return contrast(outcome, design, np.eye(design.shape[1])[which + 1])
+
+
+def contrast(outcome, design, weights):
+    """Contrast of the coefficients of a linear model, and its t; see `coefficient`."""
     inverse = np.linalg.pinv(design)
-    row = inverse[which + 1]
+    row = weights @ inverse
     b = float(row @ outcome)
     residual = outcome - design @ (inverse @ outcome)
     df = len(outcome) - design.shape[1]
@@ -88,8 +96,66 @@ def coefficient(outcome, predictors, which):
     return b, b / error, row, row / error - b / error * residual / square, df
 
 
-def log_odds(event, predictors, slopes, which):
-    """Coefficient of a logistic regression whose coefficients are near `slopes`.
+def f_test(outcome, full, reduced):
+    """F of what the full design has more than the reduced one; gradient by the outcome.
+
+    Returns
+    -------
+    f : float
+    gradient : (n,) array
+    df, df_error : int
+    """
+    left = [_residual(outcome, design) for design in (reduced, full)]
+    squares = [max(float(part @ part), 1e-300) for part in left]
+    df, df_error = full.shape[1] - reduced.shape[1], len(outcome) - full.shape[1]
+    share = squares[0] / squares[1]
+    slope = 2 * (left[0] - share * left[1]) / squares[1]
+    return (share - 1) * df_error / df, slope * df_error / df, df, df_error
+
+
+def kruskal(ranked, members):
+    """H from ranks, corrected for ties: (n - 1) times the share of variance between the groups.
+
+    Parameters
+    ----------
+    ranked : (n,) array
+    members : (n, k) array
+        1 in the column of the group, else 0.
+
+    References
+    ----------
+    Kruskal WH, Wallis WA. J Am Stat Assoc 1952;47:583-621.
+    """
+    whole, within = ranked - ranked.mean(), _residual(ranked, members)
+    total = max(float(whole @ whole), 1e-300)
+    share = float(within @ within) / total
+    return (len(ranked) - 1) * (1 - share), -2 * (len(ranked) - 1) * (
+        within - share * whole
+    ) / total
+
+
+def rank_contrast(ranked, members, pair):
+    """Z of Dunn's test for two of the groups (Dunn 1964), with the variance that ties leave."""
+    weights = [members[:, k] / members[:, k].sum() for k in pair]
+    row = weights[1] - weights[0]
+    whole = ranked - ranked.mean()
+    variance = max(float(whole @ whole), 1e-300) / (len(ranked) - 1)
+    error = np.sqrt(variance * sum(1 / members[:, k].sum() for k in pair))
+    z = float(row @ ranked) / error
+    return z, row / error - z * whole / (variance * (len(ranked) - 1))
+
+
+def paired_t(first, second):
+    """T of the differences second - first, and the gradient by the second."""
+    part = second - first
+    sd, slope = deviation(part)
+    error = sd / np.sqrt(len(part))
+    t = part.mean() / error
+    return t, (1 / len(part)) / error - t * slope / sd
+
+
+def logistic(event, predictors, slopes):
+    """Coefficients and standard errors of a logistic regression, with numeric gradients.
 
     One Newton step from the published coefficients, the intercept at its best for them: exact
     where the score is 0, which is where the solver takes it.
@@ -101,14 +167,12 @@ def log_odds(event, predictors, slopes, which):
     predictors : (n, k) array
     slopes : (k,) array
         The published coefficients.
-    which : int
-        The predictor asked for.
 
     Returns
     -------
-    b : float
-    gradient : (n, k) array
-        By the predictors; the information is taken as fixed.
+    b, error : (k,) array
+    gradient_b, gradient_error : (k, n, k) array
+        Of each coefficient by each value of each predictor.
     """
     linear = predictors @ slopes
     intercept = -linear.mean()
@@ -116,18 +180,52 @@ def log_odds(event, predictors, slopes, which):
         share = special.expit(intercept + linear)
         step = (event - share).sum() / max((share * (1 - share)).sum(), 1e-9)
         intercept += np.clip(step, -2, 2)
-    design = np.column_stack([np.ones(len(event)), predictors])
+    start = np.array([intercept, *slopes])
+    n, k = predictors.shape
+    steps = 1e-5 * np.maximum(predictors.std(axis=0), 1e-9)
+    batch = np.broadcast_to(predictors, (n, k, n, k)).copy()
+    for row in range(n):
+        for column in range(k):
+            batch[row, column, row, column] += steps[column]
+    b, error = _newton_step(event, predictors[None], start)
+    b_near, error_near = _newton_step(event, batch.reshape(n * k, n, k), start)
+    gradients = [
+        ((near - at) / np.tile(steps, n)[:, None]).reshape(n, k, k).transpose(2, 0, 1)
+        for near, at in ((b_near, b), (error_near, error))
+    ]
+    return b[0], error[0], *gradients
+
+
+def _newton_step(event, batch, start):
+    """One step, and the standard errors before it, for each set of predictors: (m, k) each."""
+    linear = batch @ start[1:] + start[0]
+    share = special.expit(linear)
     weights = share * (1 - share)
-    information = design.T @ (weights[:, None] * design)
-    row = np.linalg.pinv(information)[which + 1]
-    b = slopes[which] + row @ (design.T @ (event - share))
-    gradient = np.outer(event - share, row[1:]) - np.outer(weights * (design @ row), slopes)
-    return float(b), gradient
+    design = np.concatenate([np.ones((*batch.shape[:2], 1)), batch], axis=2)
+    information = np.einsum("mni,mn,mnj->mij", design, weights, design)
+    inverse = np.linalg.inv(information)
+    score = np.einsum("mni,mn->mi", design, event - share)
+    moved = start + np.einsum("mij,mj->mi", inverse, score)
+    return moved[:, 1:], np.sqrt(np.maximum(np.diagonal(inverse, axis1=1, axis2=2)[:, 1:], 0))
 
 
-def t_of_p(p, df):
-    """|t| whose two-sided p is given."""
-    return float(stats.t.isf(p / 2, df))
+def logistic_fit(event, predictors):
+    """Coefficients and standard errors at the maximum of the likelihood: (k,) each."""
+    start = np.zeros(predictors.shape[1] + 1)
+    centre, scale = predictors.mean(axis=0), predictors.std(axis=0)
+    z = ((predictors - centre) / scale)[None]
+    for _ in range(60):
+        linear = z[0] @ start[1:] + start[0]
+        share = special.expit(linear)
+        design = np.column_stack([np.ones(len(event)), z[0]])
+        information = (design * (share * (1 - share))[:, None]).T @ design
+        step = np.linalg.pinv(information) @ (design.T @ (event - share))
+        start = start + np.clip(step, -2, 2)
+    return start[1:] / scale, _newton_step(event, z, start)[1][0] / scale
+
+
+def _residual(outcome, design):
+    return outcome - design @ np.linalg.lstsq(design, outcome, rcond=None)[0]
 
 
 def derived(rule, found):
