@@ -3,13 +3,59 @@
 import shutil
 import subprocess
 
+import pandas as pd
 import pytest
+
+from glymflow.alps import page as alps_page
+from glymflow.alps.domain import ALPS
+from glymflow.pages import report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = (
     "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync",
     "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
 )  # fmt: skip
+
+
+LIMITS = {"min_alignment_warn": 0.8, "max_motion_mm": 2.0}
+PEOPLE = [  # subject, ALPS, codes, alignment of the right association ROI, motion
+    ("sub-01", 1.5, None, 0.95, 0.1),
+    ("sub-02", 1.3, "roi_off_axis", 0.75, 0.1),
+    ("sub-03", 1.4, "roi_off_axis;motion_high", 0.7, 3.0),
+    ("sub-10", None, "motion_high", 0.9, 4.0),
+]
+
+
+def write_page(folder):
+    """Write the cohort's page, and a small page for each subject; return the former."""
+    rows = [
+        {
+            "participant_id": name, "session_id": None, "source": name, "roi_set": "a",
+            "frame": "template", "alps_left": value, "alps_right": value, "alps_mean": value,
+            "alignment_association_right": alignment, "motion_worst_mm": motion,
+            "qc_status": "warn" if codes else "pass", "qc_reasons": codes,
+        }
+        for name, value, codes, alignment, motion in PEOPLE
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    html = report.cohort_page(
+        alps_page.with_words(table, LIMITS),
+        pd.DataFrame({"participant_id": table.participant_id}),
+        pd.DataFrame(columns=["participant_id", "stage", "reason"]),
+        config={"roi_set": "a", "frame": "template"}, reasons=ALPS.reasons,
+        counted=alps_page.count_reasons(table, LIMITS), charts=[], tables=[], figures=[],
+        subjects=list(table.participant_id),
+    )  # fmt: skip
+    for name in table.participant_id:
+        (folder / f"{name}.html").write_text(f"<!DOCTYPE html><title>{name}</title>{name}")
+    (folder / "index.html").write_text(html, encoding="utf-8")
+    return folder / "index.html"
+
+
+@pytest.fixture(scope="session")
+def cohort_page(tmp_path_factory):
+    """The cohort's page of four subjects, with a small page for each."""
+    return write_page(tmp_path_factory.mktemp("page"))
 
 
 @pytest.fixture(scope="session")
@@ -31,3 +77,25 @@ def dom(tmp_path_factory):
         return subprocess.run(words, capture_output=True, text=True, check=True, timeout=120).stdout
 
     return load
+
+
+@pytest.fixture
+def browser(tmp_path):
+    """A browser that is driven by keys and clicks; what it saves lies in `saved`."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    program, driver = (shutil.which(name) for name in ("chromium", "chromedriver"))
+    if not (program and driver):
+        pytest.skip("there is no Chromium with its driver (Debian: chromium, chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for word in (*QUIET, "--window-size=1200,900", f"--user-data-dir={tmp_path / 'profile'}"):
+        options.add_argument(word)
+    saved = tmp_path / "saved"
+    saved.mkdir()
+    options.add_experimental_option("prefs", {"download.default_directory": str(saved)})
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = webdriver.ChromeService(executable_path=driver)
+    driven = webdriver.Chrome(options=options, service=service)
+    driven.saved = saved
+    yield driven
+    driven.quit()
