@@ -82,7 +82,8 @@ def group_table(
     values : {"observed", "adjusted"}
         With "adjusted" the adjusted mean ± SE where there is one (ANCOVA).
     summary : {"test", "mean", "median"}
-        What is printed of numbers: what goes with the test, or the one named.
+        What is printed of numbers: what goes with the test, or the one named; a dict says it of
+        single variables.
     covariates : sequence of str
         What the analysis was adjusted for; a footnote names them.
     rows : sequence of str, optional
@@ -217,7 +218,7 @@ def _variable_rows(summaries, test, variable, name, order, decimals, cells_as):
     if test["method"] != "categorical":
         label += f", {variable['unit']}" if "unit" in variable else ""
         by_group = {str(row["group"]): row for _, row in summaries.iterrows()}
-        rank = _shown(test["method"], cells_as.summary) == "rank"
+        rank = _shown(test["method"], cells_as.summary, name) == "rank"
         cells = [
             summary_cell(by_group.get(member), rank, decimals, cells_as.values, cells_as.spread)
             for member in order
@@ -238,8 +239,10 @@ def _variable_rows(summaries, test, variable, name, order, decimals, cells_as):
     return [(0, label, [""] * len(order)), *rows]
 
 
-def _shown(method, summary):
+def _shown(method, summary, name):
     """Return the method whose summary is printed."""
+    if isinstance(summary, dict):
+        summary = summary.get(name, "test")
     if method == "categorical" or summary == "test":
         return method
     return {"mean": "parametric", "median": "rank"}[summary]
@@ -351,7 +354,10 @@ def _notes(results, variables, order, names, columns, cells_as):
         "rank": "median [Q1, Q3] (quartiles)",
         "categorical": "n (%)" if cells_as.counts == "percent" else "n of the levels",
     }
-    printed = {_shown(method, cells_as.summary) for method in tests["method"]}
+    printed = {
+        _shown(method, cells_as.summary, name)
+        for method, name in zip(tests["method"], tests["variable"], strict=True)
+    }
     kinds = [shown[method] for method in shown if method in printed]
     notes = [f"Values are {', '.join(kinds)}."] if kinds else []
     meanings = _meanings(tests, columns)

@@ -82,6 +82,12 @@ def test_se_beside_means(results, plan):
     assert any("mean ± SE (standard error)" in text for _, text in found.footnotes)
 
 
+def test_a_summary_for_single_variables(results, plan):
+    found = printed(results, plan, **{"with": ["second"], "summary": {"age": "mean"}})
+    assert "±" in found.rows[0][3][0]  # beside a rank test
+    assert not any("median" in text for _, text in found.footnotes)
+
+
 def test_beside_joins_rows_and_leaves_out_the_same_column():
     first = Table("t", ["", "n", "p"], [(0, "Age", "a", ["9", "0.1"])], [("a", "t test.")])
     second = Table(
