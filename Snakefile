@@ -44,6 +44,11 @@ onstart:
     lift_start_limit(workflow.scheduler, snakemake_version)
     if SHEET.path and workflow.execution_settings.lock:
         remove_older_sheets(SHEET.path)
+    SENT.extend(start_on_cluster(workflow, logger))
+
+
+onerror:
+    remove_unfinished(SENT)
 
 
 onsuccess:
@@ -60,3 +65,8 @@ rule all:
         rules.tables.input,
         rules.qc.input,
         rules.record_provenance.output,
+
+
+if not workflow.is_main_process:
+    # the job of a cluster was sent again, or Slurm began it anew
+    leave_out_finished(workflow)

@@ -10,12 +10,15 @@ os.environ.update(GLYMFLOW_JOB="1")
 
 from glymflow.workflow.kernels import difference as kernel_difference
 from glymflow.workflow.kernels import pin
+from glymflow.workflow.processes import end_with_parent, name_parent
 
 # one thread, the same kernels on every node: a rerun gives the same bytes
 pin(os.environ)
+name_parent(os.environ)
 
 from snakemake import __version__ as snakemake_version
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 
 from glymflow.commands.check import participants_of, refusals, table_of_study
 from glymflow.domains import DOMAINS
@@ -23,6 +26,12 @@ from glymflow.dwi.correction_intake import candidate_files, read_candidates
 from glymflow.io import InputFault, MachineFault
 from glymflow.study.plan import load_plan, study_outputs
 from glymflow.study.sessions import read_times, several_sessions
+from glymflow.workflow.cluster import (
+    leave_out_finished,
+    name_run,
+    remove_unfinished,
+    start_on_cluster,
+)
 from glymflow.workflow.config import ready_table
 from glymflow.workflow.checksums import used_kernels
 from glymflow.workflow.faults import remove_placeholders
@@ -32,6 +41,11 @@ from glymflow.workflow.planning import collect_less_often, lift_start_limit
 from glymflow.workflow.sheet import empty_sheet, plan_sheet
 from glymflow.workflow.sheet_file import remove_older_sheets
 from glymflow.workflow.sources import code_hash, script_hashes
+
+if workflow.is_main_process:
+    name_run(os.environ)
+else:
+    end_with_parent()  # in a job of a cluster, Snakemake ends with its step
 
 collect_less_often()
 faults = refusals(config)
@@ -59,6 +73,9 @@ PARTICIPANTS = TABLE or participants_of(config)
 # Readers' ratings are read by the jobs of the cohort: they change no scan's own values.
 RATINGS = config["qc"]["ratings"]
 THRESHOLDS = {key: value for key, value in config["qc"].items() if key != "ratings"}
+
+
+SENT = []  # on a cluster: the jobs of this run
 
 
 # Wildcards become words of command lines on a cluster: letters, digits and + only (the intake

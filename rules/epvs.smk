@@ -163,7 +163,10 @@ rule collect_epvs:
         runtime=grow(10),
     params:
         sessions=[
-            {key: row[key] for key in ("participant_id", "session_id", "fault", "absent")}
+            {
+                key: row[key]
+                for key in ("participant_id", "session_id", "fault", "absent")
+            }
             for row in SHEET.rows["epvs"]
         ],
         engine=config["epvs"]["engine"],

@@ -14,6 +14,8 @@ Modules
 - `checksums`: what each job wrote, beside its log; damaged files are told from a subject's faults.
 - `faults`: what is left of a series that cannot be measured; `places`: how results name files, so
   that they can be shared and moved.
+- `cluster`: runs on Slurm: jobs end with their run, a group loses only the step that failed.
+- `processes`: a job ends with the Snakemake that started it.
 - `kernels`: which kernels of the numerical libraries a run uses, the same on every node.
 - `jobs`: `subject_job` and `cohort_job` round the work of a script: log file, faults, tracebacks.
 - `progress`: what a run prints while it runs (`snakemake_logger_plugin_glymflow` hands it the

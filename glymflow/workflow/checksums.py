@@ -18,6 +18,8 @@ from glymflow.io import MISSING, FilePath, checksum, is_placeholder, whole
 from glymflow.workflow.kernels import name_kernels
 
 ENDING = ".sha256.tsv"
+RUN = "GLYMFLOW_RUN"  # in the environment of jobs: a name of the run
+_BEGUN, _DONE = "# begun in run ", "# done in run "
 COLUMNS = ("sha256", "bytes", "path")
 KERNELS = "kernels"  # a last row in place of a checksum: with what the job computed
 NOT_MADE = MISSING  # in place of the checksum
@@ -44,7 +46,7 @@ def record_path(log: FilePath) -> Path:
 
 
 def record_outputs(outputs: Iterable[FilePath], log: FilePath) -> None:
-    """Write the sizes and checksums of a job's outputs beside its log.
+    """Write the sizes and checksums of a job's outputs beside its log, and the run's name.
 
     Parameters
     ----------
@@ -59,6 +61,31 @@ def record_outputs(outputs: Iterable[FilePath], log: FilePath) -> None:
         writer.writerows(rows)
         if kernels := name_kernels():
             writer.writerow((KERNELS, "", kernels))
+        file.write(f"{_DONE}{os.environ.get(RUN, '')}\n")
+
+
+def record_begin(log: FilePath) -> None:
+    """Write into the record of a job that it has begun; what it wrote before counts no more."""
+    with whole(record_path(log)) as part:
+        part.write_text(f"{_BEGUN}{os.environ.get(RUN, '')}\n", encoding="utf-8")
+
+
+def is_done(log: FilePath) -> bool:
+    """Whether the job with this log has finished in the run that the environment names."""
+    return _last_line(log) == f"{_DONE}{os.environ.get(RUN)}"
+
+
+def was_cut_off(log: FilePath) -> bool:
+    """Whether the job with this log has begun in this run and has not finished."""
+    return _last_line(log) == f"{_BEGUN}{os.environ.get(RUN)}"
+
+
+def _last_line(log):
+    try:
+        lines = record_path(log).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    return lines[-1] if lines else None
 
 
 def _written(path):

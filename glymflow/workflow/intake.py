@@ -6,17 +6,30 @@ it can measure.
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from glymflow.cohort.bids import list_cohort, none_for_missing, same_folder, select_sessions
+from glymflow.cohort.bids import (
+    list_cohort,
+    none_for_missing,
+    printable,
+    same_folder,
+    select_sessions,
+)
 from glymflow.cohort.participants import EXCLUDED_COLUMNS, read_participants
 from glymflow.domains import DOMAINS
 from glymflow.dwi.intake import missing_series
 from glymflow.dwi.layouts import LOOKED_FOR
 
+# what a shell changes inside quotes; other characters (blanks, accents, apostrophes) it keeps
+_UNSAFE = re.compile(r'[$`"\\]')
+_UNSAFE_REASON = 'a file name with $, `, ", \\ or a line break; rename it'
+_AS_JSON = ("corrections",)  # columns that hold several files
+_NO_FILES = ("fault", "mask_fault")
 ORDER = ["participant_id", "session_id", "series", "stage", "reason"]
 
 
@@ -119,9 +132,72 @@ def index_cohort(
     excluded = pd.concat([excluded, unmatched[measured]], ignore_index=True).drop_duplicates()
     rows = {name: one.rows for name, one in found.items()}
     rows, excluded = select_sessions(rows, excluded, session_label)
+    rows, excluded = leave_out_unsafe(rows, excluded, (bids_dir, derivatives_dir))
     rows, excluded = leave_out_crashed(rows, excluded, crashed)
     excluded = excluded.sort_values(ORDER, na_position="first", ignore_index=True)
     return rows, none_for_missing(excluded)
+
+
+def leave_out_unsafe(
+    rows: dict, excluded: pd.DataFrame, roots: Iterable[str | None]
+) -> tuple[dict, pd.DataFrame]:
+    """Leave out files whose names a shell would not take as they are.
+
+    The input files of a job stand on command lines on a cluster. Names in BIDS folders are checked
+    where they are read; this also covers names that tables, patterns and sidecars give.
+
+    Parameters
+    ----------
+    rows, excluded
+        As `index_cohort` returns them.
+    roots : iterable of str or None
+        Folders that the user has chosen; their own names do not count.
+
+    Returns
+    -------
+    rows, excluded
+        The rest, and a row of stage "intake" for each.
+    """
+    known = sorted((os.path.join(root, "") for root in roots if root), key=len, reverse=True)
+    lost, rows = [], dict(rows)
+    for name, table in rows.items():
+        faults = [_unsafe_text(row, known) for row in table.to_dict("records")]
+        gone = [fault is not None for fault in faults]
+        if not any(gone):
+            continue
+        for row, fault in zip(table.to_dict("records"), faults, strict=True):
+            if fault is not None:
+                ids = (row["participant_id"], row["session_id"], row.get("series"))
+                lost.append((*map(_printable_or_none, ids), "intake", f"{fault}: {_UNSAFE_REASON}"))
+        rows[name] = table[[not one for one in gone]].reset_index(drop=True)
+    added = pd.DataFrame(lost, columns=EXCLUDED_COLUMNS, dtype=object).drop_duplicates()
+    return rows, pd.concat([excluded, added], ignore_index=True)
+
+
+def _unsafe_text(row, roots):
+    """Return the first text of a row that a shell would change, as one can print it, or None."""
+    cells = [
+        json.loads(cell) if key in _AS_JSON and cell else cell
+        for key, cell in row.items()
+        if key not in _NO_FILES
+    ]
+    for text in _texts(cells):
+        bare = next((text.removeprefix(root) for root in roots if text.startswith(root)), text)
+        if _UNSAFE.search(bare) or not bare.isprintable():
+            return printable(text)
+    return None
+
+
+def _texts(value):
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, tuple, dict)):
+        for one in value.values() if isinstance(value, dict) else value:
+            yield from _texts(one)
+
+
+def _printable_or_none(value):
+    return printable(value) if isinstance(value, str) else None
 
 
 def leave_out_crashed(

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from glymflow.io import InputFault, MachineFault, write_placeholder
-from glymflow.workflow.checksums import damaged, record_outputs, record_path
+from glymflow.workflow.checksums import damaged, record_begin, record_outputs
 from glymflow.workflow.faults import clear_fault, fault_path, leave_fault
 from glymflow.workflow.places import make_portable, places_of, portable_text
+from glymflow.workflow.processes import end_with_parent
 
 NOT_MEASURED = "not measured: "  # how the log of a job says the fault of its subject's data
 
@@ -72,9 +73,10 @@ def _finish(snakemake, more=()):
 @contextlib.contextmanager
 def _logged(snakemake):
     """Send stdout and stderr, also those of compiled libraries, to the job's log file."""
+    end_with_parent()
+    record_begin(snakemake.log[0])  # what it said is no longer there
     sys.stdout.flush()
     sys.stderr.flush()
-    record_path(snakemake.log[0]).unlink(missing_ok=True)  # what it says is no longer there
     out, err = os.dup(1), os.dup(2)
     with open(snakemake.log[0], "w") as log, os.fdopen(err, "w") as terminal:
         os.dup2(log.fileno(), 1)

@@ -1,27 +1,65 @@
-"""The workflow on a Slurm cluster, for real: the same bytes, and a node that dies."""
+"""The workflow on a Slurm cluster, for real: the same bytes whatever happens to its jobs.
 
+benchmarks/faults.py tries more: time limits, preemption, a group of ten, forty subjects.
+"""
+
+import contextlib
+import os
 import shutil
+import signal
 import time
+from pathlib import Path
 
+import pandas as pd
 import pytest
-from workflow_runs import CHECKOUT, SnakemakeProcess, differences, snakemake
+from workflow_runs import CHECKOUT, SnakemakeProcess, differences, dry_run
 
-# as a user gives it; only the waiting is shortened, and the four subjects become two jobs
+# as a user gives it; only the waiting is shortened, and both series are one job
 OPTIONS = (
     "--profile", CHECKOUT / "profiles" / "slurm",
-    "--slurm-init-seconds-before-status-checks", 3,
+    "--slurm-init-seconds-before-status-checks", 3, "--latency-wait", 20,
     "--group-components", "series=2", "pages=100",
 )  # fmt: skip
+HOSTILE = ("sub-$(touch X)", "sub-`touch X`", "sub-b,c=d %s", "sub-{0}", "sub-a;touch X")
 
 
-def start(work, run, slurm):
-    """Start the workflow of `run` anew in another folder, on the cluster."""
-    work.mkdir()
-    shutil.copytree(run.work / "bids", work / "bids")
-    return SnakemakeProcess(work, *OPTIONS, config=run.config, env=slurm.environment)
+def scripts(work):
+    """Return the scripts that run in a folder: (rule, log) by process id."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdigit() and (entry / "cwd").readlink() == work:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                rules = [
+                    one.split(b".")[-2].decode() for one in words[1:3] if b"/scripts/tmp" in one
+                ]
+                if rules:
+                    log = Path((entry / "fd" / "1").readlink())
+                    found[int(entry.name)] = (rules[0], log.name)
+    return found
 
 
-def wait_until(ready, process, seconds=300):
+def write_hostile_names(bids):
+    """Folders and files whose names a shell would run, beside two good subjects."""
+    good = bids / "sub-01" / "dwi"
+    for name in (*HOSTILE, "sub-01/ses-$(touch X)"):
+        shutil.copytree(good, bids / name / "dwi")
+    for path in list(good.iterdir()):
+        shutil.copy(path, good / path.name.replace("_dwi", "_acq-$(touch X)_dwi"))
+    masks = bids.parent / "masks"
+    masks.mkdir()
+    (masks / "$(touch X).nii.gz").touch()
+    table = pd.read_csv(bids / "participants.tsv", sep="\t", dtype=str, keep_default_na=False)
+    table = table[table.participant_id.isin(["sub-01", "sub-02"])]
+    table = table.assign(file=["$(touch X)", "n/a"])
+    table.to_csv(bids / "participants.tsv", sep="\t", index=False)
+
+
+def start(work, slurm, **config):
+    return SnakemakeProcess(work, *OPTIONS, config=config, env=slurm.environment)
+
+
+def wait_until(ready, process, seconds=600):
     """Wait for something that comes while Snakemake runs."""
     end = time.monotonic() + seconds
     while not ready():
@@ -30,46 +68,127 @@ def wait_until(ready, process, seconds=300):
         time.sleep(0.1)
 
 
+class Watch:
+    """What ran how often: the processes of each step, seen while waiting."""
+
+    def __init__(self, work):
+        self.work, self.seen = work, {}
+
+    def __call__(self):
+        now = scripts(self.work)
+        for pid, step in now.items():
+            self.seen.setdefault(step, set()).add(pid)
+        return now
+
+    def running(self, rule, subject):
+        return [pid for pid, step in self().items() if step == (rule, f"{subject}.log")]
+
+
 @pytest.fixture(scope="module")
 def on_slurm(slurm, small_run, tmp_path_factory):
-    """The folder of a run on the cluster in which a node died, and what Snakemake said."""
-    work = tmp_path_factory.mktemp("on slurm") / "travail à Slurm"
-    process = start(work, small_run, slurm)
+    """A run in which a step was killed, then a node died: its folder, what ran, what was said."""
+    work = (tmp_path_factory.mktemp("on slurm") / "travail à Slurm $(touch Y)").resolve()
+    other = shutil.ignore_patterns("sub-03", "sub-04", "derivatives")
+    shutil.copytree(small_run.work / "bids", work / "bids", ignore=other)
+    write_hostile_names(work / "bids")
+    masks = {"lesion": "masks/{file}.nii.gz"}
+    config = {"registration": {"resolution_mm": 4}, "bids_dir": "bids", "lesions": {"masks": masks}}
+    process, watch = start(work, slurm, **config), Watch(work)
     try:
-        # in the middle of the first registration on a node, its power fails
-        wait_until(lambda: any(work.glob("results/logs/register_template/*/*.log")), process)
-        wait_until(lambda: all(slurm.jobs(node) for node in ("n1", "n2")), process)
-        slurm.kill_node("n1")
-        slurm.start_node("n1")
+        wait_until(lambda: watch.running("register_template", "sub-02"), process)
+        time.sleep(0.5)
+        for pid in watch.running("register_template", "sub-02"):  # as the kernel does for memory
+            os.kill(pid, signal.SIGKILL)
+        # the group was sent again; now the power of its node fails
+        wait_until(lambda: len(watch.seen[("register_template", "sub-02.log")]) > 1, process)
+        wait_until(lambda: watch.running("measure_alps", "sub-02"), process)
+        (job,) = slurm.jobs()
+        node = slurm.ask("squeue", "--noheader", f"--jobs={job}", "--format=%N").strip()
+        slurm.kill_node(node)
+        slurm.start_node(node)
         wait_until(slurm.hurry, process)
-        assert process.wait(900) == 0, process.said()
+        while process.poll() is None:
+            watch()
+            time.sleep(0.1)
+        assert process.returncode == 0, process.said()
     finally:
         if process.poll() is None:
             process.terminate()
             process.wait(60)
-    return work, process.said()
+    return work, config, watch.seen, process.said()
 
 
 def test_the_results_are_those_of_a_local_run(on_slurm, small_run):
-    """Although a node died: the job was sent again."""
-    work, _ = on_slurm
-    assert differences(work / "results", small_run.results) == []
-    records = [(one / "results" / "provenance.json").read_bytes() for one in (work, small_run.work)]
-    assert records[0] == records[1]
+    work, *_ = on_slurm
+    found = differences(work / "results", small_run.results, folders=["derivatives"])
+    assert found == []
+    tables = [one / "cohort" / "alps.tsv" for one in (work / "results", small_run.results)]
+    mine, theirs = (set(path.read_text().splitlines()) for path in tables)
+    assert mine < theirs
+    assert len(mine) > 2
     assert not list(work.rglob(".part-*"))
 
 
+def test_nothing_runs_from_a_name(on_slurm):
+    """Folders, files, a table's cell, and the folder in which the run was started."""
+    work, *_ = on_slurm
+    places = [work, work.parent, Path.cwd(), CHECKOUT]
+    assert not [name for place in places for name in ("X", "Y") if (place / name).exists()]
+    assert not list(work.rglob("X"))
+    excluded = pd.read_csv(work / "results" / "cohort" / "excluded.tsv", sep="\t")
+    assert set(HOSTILE) <= set(excluded.participant_id)
+    assert excluded.participant_id.isin(HOSTILE).sum() == len(HOSTILE)
+    assert excluded.reason[excluded.participant_id == "sub-01"].str.contains("touch X").sum() == 3
+
+
+def test_only_what_was_cut_off_ran_again(on_slurm):
+    """One step was killed, one died with its node; the others of their group stayed."""
+    _, _, seen, _ = on_slurm
+    times = {step: len(pids) for step, pids in seen.items()}
+    assert times.pop(("register_template", "sub-02.log")) == 2
+    assert times.pop(("measure_alps", "sub-02.log")) == 2
+    steps = ("fit_tensor", "register_template", "measure_alps")
+    mine = {step: n for step, n in times.items() if step[0] in steps}
+    assert len(mine) == 4
+    assert set(mine.values()) == {1}
+
+
+def test_the_terminal_names_the_step_that_failed(on_slurm):
+    *_, said = on_slurm
+    part = next(part for part in said.split("\n    message: ") if "jobs:" in part)
+    part = part.partition("Trying to restart")[0]
+    named = [line.strip() for line in part.splitlines() if line.strip().startswith("rule ")]
+    assert named == ["rule register_template:"]
+    assert "fit_tensor/" not in part.partition("====")[0]
+
+
 def test_short_jobs_are_sent_together(on_slurm):
-    """Two Slurm jobs for the twelve steps of four series, one for four pages, one for the rest."""
-    _, said = on_slurm
-    first = [line for line in said.splitlines() if "has been submitted with SLURM jobid" in line]
-    series = [line for line in first if "group_series" in line]
-    assert 2 <= len(series) <= 3  # with the one that was sent again
-    assert len([line for line in first if "group_pages" in line]) == 1
-    assert len([line for line in first if "group_cohort" in line]) == 1
+    """One Slurm job for the six steps of two series, and again; one for the pages."""
+    *_, said = on_slurm
+    sent = [line for line in said.splitlines() if "has been submitted with SLURM jobid" in line]
+    assert len([line for line in sent if "group_series" in line]) == 2
+    assert len([line for line in sent if "group_pages" in line]) == 1
 
 
-def test_nothing_is_left_to_do(on_slurm, small_run):
-    work, _ = on_slurm
-    said = snakemake(work, "--cores", 1, "--dry-run", config=small_run.config)
-    assert "Nothing to be done" in said
+def test_a_run_that_is_told_to_stop_ends_with_its_jobs(on_slurm, slurm):
+    """SIGTERM: no job in the queue, no process that goes on writing, nothing lost."""
+    work, config, *_ = on_slurm
+    for path in (work / "results" / "derivatives" / "sub-02" / "dwi").glob("*_xfm*"):
+        path.unlink()
+    (work / "results" / "cohort" / "alps.tsv").unlink()
+    process = start(work, slurm, **config)
+    wait_until(lambda: scripts(work), process)
+    told = time.monotonic()
+    process.terminate()
+    assert process.wait(120) != 0
+    assert time.monotonic() - told < 60
+    end = time.monotonic() + 60  # Slurm's KillWait
+    while (scripts(work) or slurm.ask("squeue", "--noheader")) and time.monotonic() < end:
+        time.sleep(0.2)
+    assert not scripts(work)
+    assert not slurm.ask("squeue", "--noheader")
+    assert not (work / ".snakemake" / "locks").exists() or not list(
+        (work / ".snakemake" / "locks").iterdir()
+    )
+    jobs = dry_run(work, "--cores", 1, config=config)
+    assert jobs["register_template"] == 1

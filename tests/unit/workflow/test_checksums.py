@@ -75,3 +75,19 @@ def test_the_kernels_of_each_job_are_kept_and_are_no_file(run, monkeypatch):
     assert checksums.used_kernels(run / "logs") == ["A", "B"]
     assert {one.path for one in checksums.read_records(run / "logs")} == {"a.txt"}
     assert found(run) == []
+
+
+def test_a_job_that_begins_has_not_finished(run, monkeypatch):
+    log = run / "logs/fit/sub-01/x.log"
+    monkeypatch.setenv(checksums.RUN, "run-1")
+    assert not checksums.is_done(log)
+    assert not checksums.was_cut_off(log)
+    checksums.record_begin(log)
+    assert checksums.was_cut_off(log)
+    assert not checksums.is_done(log)
+    assert not list(checksums.read_records(run / "logs", ["sub-01"]))[1:]
+    checksums.record_outputs(["a.txt"], log)
+    assert checksums.is_done(log)
+    monkeypatch.setenv(checksums.RUN, "run-2")
+    assert not checksums.is_done(log)
+    assert not checksums.was_cut_off(log)

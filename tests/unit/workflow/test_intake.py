@@ -8,7 +8,12 @@ from glymflow.cohort.participants import EXCLUDED_COLUMNS
 from glymflow.domains import DOMAINS
 from glymflow.io import InputFault
 from glymflow.workflow.config import load_config
-from glymflow.workflow.intake import index_cohort, intake_settings, leave_out_crashed
+from glymflow.workflow.intake import (
+    index_cohort,
+    intake_settings,
+    leave_out_crashed,
+    leave_out_unsafe,
+)
 
 
 @pytest.fixture
@@ -16,10 +21,10 @@ def find(tmp_path):
     """Index a folder by a config."""
     bids = tmp_path / "bids"
 
-    def found(*names, people=None, **more):
+    def found(*names, people=None, header="participant_id", **more):
         make_tree(bids, *names)
         if people:
-            (bids / "participants.tsv").write_text("\n".join(["participant_id", *people]) + "\n")
+            (bids / "participants.tsv").write_text("\n".join([header, *people]) + "\n")
         path = tmp_path / "config.yaml"
         lines = [f"bids_dir: {bids}", *(f"{key}: {value}" for key, value in more.items())]
         path.write_text("\n".join(lines) + "\n")
@@ -79,3 +84,47 @@ def test_what_crashed_is_left_out_and_named():
     assert added.to_numpy().tolist() == [
         ["sub-1", None, "sub-1_dir-AP", "crashed", "ALPS: the job failed, see a.log"]
     ]
+
+
+HOSTILE = ["$(touch X)", "`touch X`", 'a"b', "a\\b"]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_file_name_that_a_shell_would_run_leaves_its_mask_out(find, tmp_path, name):
+    """The participants table may name any file."""
+    for one in (name, "good O'Neil {0} %s"):
+        path = tmp_path / "masks" / f"{one}.nii.gz"
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    rows, excluded = find(
+        *("sub-1/dwi/sub-1_dwi", "sub-2/dwi/sub-2_dwi"),
+        people=[f"sub-1\t{name}", "sub-2\tgood O'Neil {0} %s"],
+        header="participant_id\tfile",
+        lesions=f"{{masks: {{lesion: '{tmp_path}/masks/{{file}}.nii.gz'}}}}",
+    )
+    assert rows["lesions"].participant_id.tolist() == ["sub-2"]
+    assert rows["alps"].participant_id.tolist() == ["sub-1", "sub-2"]
+    (line,) = excluded.itertuples()
+    assert line.participant_id == "sub-1"
+    assert "a file name with $" in line.reason
+    assert line.reason.isprintable()
+
+
+def test_the_names_of_the_users_own_folders_do_not_count():
+    table = pd.DataFrame([{"participant_id": "sub-1", "session_id": None, "dwi": "a$b/sub-1.nii"}])
+    empty = pd.DataFrame(columns=EXCLUDED_COLUMNS)
+    kept, lost = leave_out_unsafe({"alps": table}, empty, ("a$b", None))
+    assert len(kept["alps"]) == 1
+    assert lost.empty
+    kept, lost = leave_out_unsafe({"alps": table}, empty, ("b", None))
+    assert kept["alps"].empty
+    assert len(lost) == 1
+
+
+def test_files_in_a_columns_json_are_looked_at():
+    row = {"participant_id": "sub-1", "session_id": None, "corrections": '[{"image": "$(x)"}]'}
+    kept, lost = leave_out_unsafe(
+        {"alps": pd.DataFrame([row])}, pd.DataFrame(columns=EXCLUDED_COLUMNS), ()
+    )
+    assert kept["alps"].empty
+    assert lost.reason[0].startswith("$(x): ")
