@@ -161,31 +161,44 @@ def leave_out_unsafe(
     known = sorted((os.path.join(root, "") for root in roots if root), key=len, reverse=True)
     lost, rows = [], dict(rows)
     for name, table in rows.items():
-        faults = [_unsafe_text(row, known) for row in table.to_dict("records")]
-        gone = [fault is not None for fault in faults]
-        if not any(gone):
-            continue
-        for row, fault in zip(table.to_dict("records"), faults, strict=True):
-            if fault is not None:
-                ids = (row["participant_id"], row["session_id"], row.get("series"))
-                lost.append((*map(_printable_or_none, ids), "intake", f"{fault}: {_UNSAFE_REASON}"))
-        rows[name] = table[[not one for one in gone]].reset_index(drop=True)
+        kept = []
+        for row in table.to_dict("records"):
+            faults, gone = _check_row(row, known)
+            ids = [row["participant_id"], row["session_id"], row.get("series")]
+            ids = [printable(one) if isinstance(one, str) else None for one in ids]
+            lost += [(*ids, "intake", f"{fault}: {_UNSAFE_REASON}") for fault in faults]
+            kept += [] if gone else [row]
+        if len(kept) < len(table) or lost:
+            rows[name] = pd.DataFrame(kept, columns=table.columns).astype(table.dtypes)
     added = pd.DataFrame(lost, columns=EXCLUDED_COLUMNS, dtype=object).drop_duplicates()
+    # a file whose name is no BIDS name has its own line
+    said = " ".join(excluded.reason.astype(str))
+    added = added[[reason.partition(": ")[0] not in said for reason in added.reason]]
     return rows, pd.concat([excluded, added], ignore_index=True)
 
 
-def _unsafe_text(row, roots):
-    """Return the first text of a row that a shell would change, as one can print it, or None."""
-    cells = [
-        json.loads(cell) if key in _AS_JSON and cell else cell
-        for key, cell in row.items()
-        if key not in _NO_FILES
-    ]
-    for text in _texts(cells):
-        bare = next((text.removeprefix(root) for root in roots if text.startswith(root)), text)
-        if _UNSAFE.search(bare) or not bare.isprintable():
-            return printable(text)
-    return None
+def _check_row(row, roots):
+    """Return the names in a row that a shell would change, and whether the row is of no use.
+
+    Of the files that may correct a series' distortion, only the unsafe ones are taken out.
+    """
+    faults = []
+    for key in _AS_JSON:
+        if row.get(key):
+            records = json.loads(row[key])
+            unsafe = [[text for text in _texts(one) if _is_unsafe(text, roots)] for one in records]
+            faults += [printable(texts[0]) for texts in unsafe if texts]
+            safe = [one for one, texts in zip(records, unsafe, strict=True) if not texts]
+            if len(safe) < len(records):
+                row[key] = json.dumps(safe) if safe else None
+    cells = [cell for key, cell in row.items() if key not in (*_AS_JSON, *_NO_FILES)]
+    own = [printable(text) for text in _texts(cells) if _is_unsafe(text, roots)]
+    return [*faults, *own[:1]], bool(own)
+
+
+def _is_unsafe(text, roots):
+    bare = next((text.removeprefix(root) for root in roots if text.startswith(root)), text)
+    return _UNSAFE.search(bare) is not None or not bare.isprintable()
 
 
 def _texts(value):
@@ -194,10 +207,6 @@ def _texts(value):
     elif isinstance(value, (list, tuple, dict)):
         for one in value.values() if isinstance(value, dict) else value:
             yield from _texts(one)
-
-
-def _printable_or_none(value):
-    return printable(value) if isinstance(value, str) else None
 
 
 def leave_out_crashed(

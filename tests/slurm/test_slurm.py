@@ -100,7 +100,8 @@ def on_slurm(slurm, small_run, tmp_path_factory):
         for pid in watch.running("register_template", "sub-02"):  # as the kernel does for memory
             os.kill(pid, signal.SIGKILL)
         # the group was sent again; now the power of its node fails
-        wait_until(lambda: len(watch.seen[("register_template", "sub-02.log")]) > 1, process)
+        again = ("register_template", "sub-02.log")
+        wait_until(lambda: watch() and len(watch.seen[again]) > 1, process)
         wait_until(lambda: watch.running("measure_alps", "sub-02"), process)
         (job,) = slurm.jobs()
         node = slurm.ask("squeue", "--noheader", f"--jobs={job}", "--format=%N").strip()

@@ -1,5 +1,7 @@
 """The intake: every domain looks in one listing, and each subject that is left out has a line."""
 
+import json
+
 import pandas as pd
 import pytest
 from bids_trees import make_tree
@@ -121,10 +123,21 @@ def test_the_names_of_the_users_own_folders_do_not_count():
     assert len(lost) == 1
 
 
-def test_files_in_a_columns_json_are_looked_at():
-    row = {"participant_id": "sub-1", "session_id": None, "corrections": '[{"image": "$(x)"}]'}
-    kept, lost = leave_out_unsafe(
-        {"alps": pd.DataFrame([row])}, pd.DataFrame(columns=EXCLUDED_COLUMNS), ()
-    )
-    assert kept["alps"].empty
+def test_a_file_that_may_correct_a_series_is_left_out_not_the_series():
+    files = [{"image": "$(x)"}, {"image": "b.nii"}]
+    row = {"participant_id": "sub-1", "session_id": None, "corrections": json.dumps(files)}
+    empty = pd.DataFrame(columns=EXCLUDED_COLUMNS)
+    kept, lost = leave_out_unsafe({"alps": pd.DataFrame([row])}, empty, ())
+    assert kept["alps"].corrections.tolist() == [json.dumps(files[1:])]
     assert lost.reason[0].startswith("$(x): ")
+    kept, lost = leave_out_unsafe({"alps": pd.DataFrame([row])}, lost, ())
+    assert len(lost) == 1  # said once
+
+
+def test_a_hostile_acquisition_beside_a_good_one(find):
+    rows, excluded = find(
+        "sub-1/dwi/sub-1_dwi", "sub-1/dwi/sub-1_acq-$(touch X)_dwi", people=["sub-1"]
+    )
+    assert rows["alps"].series.tolist() == ["sub-1"]
+    assert "touch" not in rows["alps"].to_csv()
+    assert len(excluded) == 1
