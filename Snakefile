@@ -40,23 +40,6 @@ include: "rules/stats.smk"
 include: "rules/report.smk"
 
 
-onstart:
-    lift_start_limit(workflow.scheduler, snakemake_version)
-    if SHEET.path and workflow.execution_settings.lock:
-        remove_older_sheets(SHEET.path)
-    SENT.extend(start_on_cluster(workflow, logger))
-
-
-onerror:
-    remove_unfinished(SENT)
-
-
-onsuccess:
-    apart = kernel_difference(used_kernels("results/logs"))
-    if apart:
-        print(f"Warning: {apart}", file=sys.stderr)
-
-
 rule all:
     default_target: True
     input:
@@ -67,6 +50,4 @@ rule all:
         rules.record_provenance.output,
 
 
-if not workflow.is_main_process:
-    # the job of a cluster was sent again, or Slurm began it anew
-    leave_out_finished(workflow)
+leave_out_finished(workflow)

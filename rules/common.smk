@@ -178,5 +178,19 @@ def grow(amount, per_mb=0):
     )
 
 
+onstart:
+    lift_start_limit(workflow.scheduler, snakemake_version)
+    if SHEET.path and workflow.execution_settings.lock:
+        remove_older_sheets(SHEET.path)
+    SENT.extend(start_on_cluster(workflow, logger))
+
+
+onerror:
+    remove_unfinished(SENT)
+
+
 onsuccess:
     remove_placeholders()
+    apart = kernel_difference(used_kernels("results/logs"))
+    if apart:
+        print(f"Warning: {apart}", file=sys.stderr)

@@ -131,7 +131,7 @@ def used_kernels(logs: FilePath) -> list[str]:
     for path in Path(logs).rglob(f"*{ENDING}"):
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
         start = f"{KERNELS}\t\t"
-        found |= {line.removeprefix(start) for line in lines[-1:] if line.startswith(start)}
+        found |= {line.removeprefix(start) for line in lines[-2:] if line.startswith(start)}
     return sorted(found)
 
 

@@ -35,8 +35,10 @@ def scripts(work):
                 ]
                 if rules:
                     log = Path((entry / "fd" / "1").readlink())
-                    found[int(entry.name)] = (rules[0], log.name)
-    return found
+                    parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
+                    found[int(entry.name)] = (rules[0], log.name, parent)
+    # what a script has just forked looks like it
+    return {pid: step[:2] for pid, step in found.items() if step[2] not in found}
 
 
 def write_hostile_names(bids):
@@ -174,7 +176,8 @@ def test_short_jobs_are_sent_together(on_slurm):
 def test_a_run_that_is_told_to_stop_ends_with_its_jobs(on_slurm, slurm):
     """SIGTERM: no job in the queue, no process that goes on writing, nothing lost."""
     work, config, *_ = on_slurm
-    for path in (work / "results" / "derivatives" / "sub-02" / "dwi").glob("*_xfm*"):
+    dwi = work / "results" / "derivatives" / "sub-02" / "dwi"
+    for path in (*dwi.glob("*_xfm*"), *dwi.glob("*_alps.tsv")):
         path.unlink()
     (work / "results" / "cohort" / "alps.tsv").unlink()
     process = start(work, slurm, **config)
