@@ -18,14 +18,6 @@ pathvars:
 
 
 include: "rules/common.smk"
-
-
-# each job in an image, with --sdm apptainer
-if config["container"]:
-
-    container: config["container"]
-
-
 include: "rules/table.smk" if TABLE else "rules/cohort.smk"
 include: "rules/dwi.smk"
 include: "rules/registration.smk"

@@ -178,6 +178,12 @@ def grow(amount, per_mb=0):
     )
 
 
+# each job in an image, with --sdm apptainer
+if config["container"]:
+
+    container: config["container"]
+
+
 onstart:
     lift_start_limit(workflow.scheduler, snakemake_version)
     if SHEET.path and workflow.execution_settings.lock:
@@ -191,6 +197,6 @@ onerror:
 
 onsuccess:
     remove_placeholders()
-    apart = kernel_difference(used_kernels("results/logs"))
+    apart = kernel_difference(used_kernels(os.path.join("results", "logs")))
     if apart:
         print(f"Warning: {apart}", file=sys.stderr)
