@@ -79,7 +79,7 @@ def test_truth_tables(cohort):
 def test_same_seed_same_bytes_on_any_number_of_processes(cohort, tmp_path):
     simulate_cohort(tmp_path, n_subjects=4, seed=7, jobs=2, **COARSE)
     files = [path.relative_to(cohort) for path in cohort.rglob("*") if path.is_file()]
-    assert len(files) == 4 * 6 + 8
+    assert len(files) == 4 * 6 + 10  # README, .bidsignore and tables of both folders
     _, mismatch, errors = filecmp.cmpfiles(cohort, tmp_path, files, shallow=False)
     assert mismatch == errors == []
 
@@ -230,7 +230,7 @@ def test_same_seed_same_bytes_with_lesions(tmp_path):
         simulate_cohort(tmp_path / name, n_subjects=2, seed=3, lesions=True, jobs=jobs, **COARSE)
     one, other = tmp_path / "one", tmp_path / "other"
     files = [path.relative_to(one) for path in one.rglob("*") if path.is_file()]
-    assert len(files) == 2 * 14 + 10
+    assert len(files) == 2 * 14 + 14
     assert filecmp.cmpfiles(one, other, files, shallow=False)[1:] == ([], [])
     simulate_cohort(one, n_subjects=1, seed=3, **COARSE)  # made anew without: none is left over
     assert not list(one.rglob("*lesion*.*"))

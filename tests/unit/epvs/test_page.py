@@ -23,7 +23,7 @@ EMPTY = {"charts": [], "tables": [], "figures": []}
 REASONS = EPVS.reasons
 CONFIG = {"roi_set": "a", "frame": "template"}
 COLORS = {name: color for name, (color, _) in ENGINE_STYLES.items()}
-NOBODY = pd.DataFrame(columns=["participant_id", "reason"])
+NOBODY = pd.DataFrame(columns=["participant_id", "stage", "reason"])
 
 
 def row(engine, **more):
@@ -194,7 +194,7 @@ def test_the_worst_session_is_that_of_the_subject():
         )
     ]
     _, html = cohort_html(table(*sessions), pd.DataFrame([{"participant_id": "sub-1"}]))
-    assert html.count('<tr id="sub-1" data-status="fail">') == 1
+    assert html.count('<tr id="sub-1" data-status="fail"') == 1
     assert html.count(REASONS["epvs_t2_misaligned"]) == 2  # of the subject, and of the session
 
 

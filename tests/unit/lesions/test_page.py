@@ -19,7 +19,11 @@ ROW = {
     "masks": "a.nii.gz", "qc_status": "warn", "qc_reasons": "slice_gap",
 }  # fmt: skip
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(8) + (3).to_bytes(4) + (2).to_bytes(4)
-TABLES = (alps_table([]), pd.DataFrame([ROW]), pd.DataFrame(columns=["participant_id", "reason"]))
+TABLES = (
+    alps_table([]),
+    pd.DataFrame([ROW]),
+    pd.DataFrame(columns=["participant_id", "stage", "reason"]),
+)
 CONFIG = {"roi_set": "a", "frame": "template"}
 EMPTY = {"charts": [], "tables": [], "figures": []}
 
@@ -174,7 +178,12 @@ class TestPictures:
 
     def test_a_session_that_was_not_measured_has_its_reason(self, drawn, files, tmp_path):
         write_tsv(pd.DataFrame(columns=COLUMNS), tmp_path / "lesions.tsv")
-        why = {"participant_id": "sub-1", "session_id": None, "reason": "the mask is empty"}
+        why = {
+            "participant_id": "sub-1",
+            "session_id": None,
+            "stage": "measurement",
+            "reason": "the mask is empty",
+        }
         write_tsv(pd.DataFrame([why]), tmp_path / "excluded.tsv")
         (part,) = subject_parts(files, sessions=[drawn("A")], consensus="union")
         assert part.status == "none"
