@@ -154,7 +154,7 @@ def test_interrupted_then_to_the_report(venv, work):
             command(venv, *words), cwd=work, env=environment(), stdout=said, stderr=said
         )
         try:
-            while "Check and preprocess" not in (work / "said.txt").read_text():
+            while not list((work / "out").rglob("fit_tensor/**/*.log")):  # a job has begun
                 assert front.poll() is None, (work / "said.txt").read_text()
                 time.sleep(0.2)
             time.sleep(1)

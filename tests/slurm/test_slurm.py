@@ -24,21 +24,21 @@ HOSTILE = ("sub-$(touch X)", "sub-`touch X`", "sub-b,c=d %s", "sub-{0}", "sub-a;
 
 
 def scripts(work):
-    """Return the scripts that run in a folder: (rule, log) by process id."""
+    """Return the scripts that run in a folder by process id: (rule, log), and the file that runs.
+
+    Snakemake writes a script anew, under another name, each time that it starts it: what a script
+    forks has the same file.
+    """
     found = {}
     for entry in Path("/proc").iterdir():
         with contextlib.suppress(OSError):
             if entry.name.isdigit() and (entry / "cwd").readlink() == work:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                rules = [
-                    one.split(b".")[-2].decode() for one in words[1:3] if b"/scripts/tmp" in one
-                ]
-                if rules:
+                words = (entry / "cmdline").read_bytes().decode().split("\0")
+                files = [one for one in words[1:3] if "/scripts/tmp" in one]
+                if files:
                     log = Path((entry / "fd" / "1").readlink())
-                    parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-                    found[int(entry.name)] = (rules[0], log.name, parent)
-    # what a script has just forked looks like it
-    return {pid: step[:2] for pid, step in found.items() if step[2] not in found}
+                    found[int(entry.name)] = ((files[0].split(".")[-2], log.name), files[0])
+    return found
 
 
 def write_hostile_names(bids):
@@ -71,19 +71,19 @@ def wait_until(ready, process, seconds=600):
 
 
 class Watch:
-    """What ran how often: the processes of each step, seen while waiting."""
+    """What ran how often: the starts of each step, seen while waiting."""
 
     def __init__(self, work):
         self.work, self.seen = work, {}
 
     def __call__(self):
         now = scripts(self.work)
-        for pid, step in now.items():
-            self.seen.setdefault(step, set()).add(pid)
+        for step, file in now.values():
+            self.seen.setdefault(step, set()).add(file)
         return now
 
     def running(self, rule, subject):
-        return [pid for pid, step in self().items() if step == (rule, f"{subject}.log")]
+        return [pid for pid, (step, _) in self().items() if step == (rule, f"{subject}.log")]
 
 
 @pytest.fixture(scope="module")
@@ -147,7 +147,7 @@ def test_nothing_runs_from_a_name(on_slurm):
 def test_only_what_was_cut_off_ran_again(on_slurm):
     """One step was killed, one died with its node; the others of their group stayed."""
     _, _, seen, _ = on_slurm
-    times = {step: len(pids) for step, pids in seen.items()}
+    times = {step: len(starts) for step, starts in seen.items()}
     assert times.pop(("register_template", "sub-02.log")) == 2
     assert times.pop(("measure_alps", "sub-02.log")) == 2
     steps = ("fit_tensor", "register_template", "measure_alps")
