@@ -61,6 +61,7 @@ def main(
     bright = None
     if "bright_ml" in facts:
         bright = image_data(load_image(flair)) > anat.FLAIR_SD
+    dark = segmentation.dark_t1(t1, tissue)
     engines = {
         "vbnet": lambda: segmentation.segment_vbnet(t1, t2, facts["slice_mm"], settings),
         "frangi": lambda: segmentation.segment_frangi(t1, t2, place, tissue, affine, settings),
@@ -76,7 +77,7 @@ def main(
         ids = {key: session[key] for key in ("participant_id", "session_id")} | {"engine": engine}
         try:
             kept, table, row = segmentation.measure_engine(
-                segment, place, affine, facts, settings, bright
+                segment, place, affine, facts, settings, bright, dark
             )
         except InputFault as fault:
             leave_out(masks[engine], fault)

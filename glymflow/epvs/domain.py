@@ -12,8 +12,8 @@ COLUMNS = [
     *("participant_id", "session_id", "engine", "primary", "contrasts", *VALUES),
     *(f"{value}_{region}" for region in REGIONS for value in VALUES),
     *(f"{value}_{region}_{side}" for region, side in LABELS.values() for value in VALUES),
-    *("brain_volume_ml", *(f"grade_{region}" for region in REGIONS), "lacunes", "flair_bright"),
-    *("qc_status", "qc_reasons"),
+    *("brain_volume_ml", *(f"grade_{region}" for region in REGIONS), "lacunes", "lesion_like"),
+    *("flair_bright", "qc_status", "qc_reasons"),
 ]
 # code: (status, sentence); a code with "pass" is a remark
 CODES = {
@@ -33,10 +33,13 @@ CODES = {
     "epvs_empty": ("warn", "No EPVS was found."),
     "epvs_many": ("warn", "Implausibly many EPVS were found."),
     "epvs_bright_on_flair": ("warn", "Many EPVS are bright in the FLAIR, as lesions are."),
-    "epvs_engines_disagree": ("warn", "The two engines found very different volumes."),
+    "epvs_engines_disagree": ("pass", "The two engines found very different volumes."),
 }
 # names in epvs.tsv that do not say EPVS, and get it in cohort.tsv
-PLAIN = ("engine", "contrasts", "lacunes", "flair_bright", *(f"grade_{name}" for name in REGIONS))
+PLAIN = (
+    *("engine", "contrasts", "lacunes", "lesion_like", "flair_bright"),
+    *(f"grade_{name}" for name in REGIONS),
+)
 REGION_LABELS = {
     "": "all regions",
     "bg": "basal ganglia",
@@ -68,6 +71,7 @@ def _measures():
         found[f"epvs_grade_{name}"] = Measure(f"Grade of EPVS: {REGION_LABELS[name]}")
     return found | {
         "epvs_lacunes": Measure("Round objects that may be lacunes, not counted"),
+        "epvs_lesion_like": Measure("Objects that look like lesions, not counted"),
         "epvs_flair_bright": Measure("Share of the EPVS that is bright in the FLAIR"),
         "qc_status": Measure("Quality control of the EPVS", kind="text"),
         "qc_reasons": Measure("Codes of quality control of the EPVS", kind="text"),
@@ -82,7 +86,7 @@ EPVS = Domain(
     judged_columns=(
         *(name for name in COLUMNS if name.startswith("epvs_")),
         *(f"epvs_grade_{region}" for region in REGIONS),
-        *("brain_volume_ml", "epvs_lacunes", "epvs_flair_bright"),
+        *("brain_volume_ml", "epvs_lacunes", "epvs_lesion_like", "epvs_flair_bright"),
     ),
     codes=CODES,
     intake="glymflow.epvs.intake",

@@ -22,28 +22,34 @@ from glymflow.io import InputFault, naming
 
 OBJECT_COLUMNS = [
     *("engine", "index", "region", "side", "volume_mm3", "length_mm", "width_mm"),
-    *("mean_probability", "x", "y", "z", "lacune", "flair_bright"),
+    *("mean_probability", "x", "y", "z", "lacune", "lesion", "flair_bright"),
 ]
 LIMITS = ("min_length_mm", "lacune_min_mm")  # of objects; keys of the config
 GRADES = (0, 10, 20, 40)  # most EPVS of grades 0 to 3 (Potter 2015)
 ROUND = 2.0  # an object longer than so many widths is a tube
+LESION_SHARE = 0.5  # of an object's voxels that are bright in the FLAIR, or dark in the T1w
+LESION_WIDTH_MM = 3.5  # wider objects have a lesion's shape; EPVS are below 3 mm (STRIVE-2)
 MOST_BRIGHT = 0.25  # share of the EPVS' volume that may be bright in the FLAIR
 LEAST_APART_MM3 = 100  # engines that differ by less agree
 MIN_IN_REGIONS = 0.05  # share of a user's mask; with less it is of another head or space
 MIN_REGION_ML = 0.5  # on a side; a crumb is no region (a midbrain has some 3 mL)
+_SIZES = ("volume_mm3", "length_mm", "width_mm")
 _STEP_MM = 0.34  # between the points that stand for a mask on another grid
 
 
 def filter_objects(
-    mask, regions, affine, *, probability=None, bright=None, min_length_mm=2.0, lacune_min_mm=3.0
-):
-    r"""Split a mask into objects, drop short ones, place and measure the others.
+    mask, regions, affine, *, probability=None, bright=None, dark=None, min_mm3=0.0,
+    min_length_mm=2.0, lacune_min_mm=3.0,
+):  # fmt: skip
+    r"""Split a mask into objects, drop short and small ones, place and measure the others.
 
     Objects touch at a face, edge or corner (26 neighbours). Length is the extent of an object's
     voxels along their first principal axis, the size of a voxel included: one voxel of 1 mm is 1 mm
     long. Width is that of a cylinder of the same volume :math:`V` and length :math:`L`,
     :math:`\sqrt{4V / \pi L}`. Round and wide is an object that, as an ovoid
     (:math:`\sqrt{6V / \pi L}`), is wider than `lacune_min_mm` and not twice as long as wide.
+    A lesion is an object of which at least `LESION_SHARE` is bright in the FLAIR; without a FLAIR,
+    one that is mostly dark in the T1w and wider than `LESION_WIDTH_MM`.
 
     Parameters
     ----------
@@ -56,6 +62,10 @@ def filter_objects(
         Of the engine.
     bright : (X, Y, Z) bool array, optional
         Where the FLAIR is bright.
+    dark : (X, Y, Z) bool array, optional
+        Where the T1w is darker than tissue is on the whole; looked at without `bright`.
+    min_mm3 : float
+        Smaller objects are dropped: a voxel of the scan.
     min_length_mm : float
         Shorter objects are dropped.
     lacune_min_mm : float
@@ -64,7 +74,7 @@ def filter_objects(
     Returns
     -------
     kept : (X, Y, Z) bool array
-        The objects that count: in a region, no lacune.
+        The objects that count: in a region, no lacune, no lesion.
     objects : DataFrame
         `OBJECT_COLUMNS` without `engine`, and `first` and `last`, their axial slices. `x`, `y` and
         `z` are those of the centre (mm, RAS+); `region` and `side` hold most of the voxels, and are
@@ -79,27 +89,36 @@ def filter_objects(
     from scipy import ndimage
 
     labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
-    volume = voxel_volume(affine)
+    volume = round(voxel_volume(affine), 4)
     kept, rows = np.zeros(mask.shape, dtype=bool), []
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
         voxels = np.argwhere(labels[box] == label) + [part.start for part in box]
         points = map_points(affine, voxels)
-        row = {"volume_mm3": len(voxels) * volume, "length_mm": object_length(points, affine)}
-        if row["length_mm"] < min_length_mm - 1e-6:
+        row = {"volume_mm3": round(len(voxels) * volume, 3),
+               "length_mm": object_length(points, affine)}  # fmt: skip
+        if row["length_mm"] < min_length_mm - 1e-6 or row["volume_mm3"] < min_mm3 - 1e-3:
             continue
         row |= _shape(**row, lacune_min_mm=lacune_min_mm)
         index = tuple(voxels.T)
         region, side = LABELS.get(_most_common(regions[index]), (None, None))
-        if region and not row["lacune"]:
+        shares = {
+            name: np.nan if where is None else float(where[index].mean())
+            for name, where in (("bright", bright), ("dark", dark))
+        }
+        row["lesion"] = _is_lesion(row, **shares)
+        if region and not row["lacune"] and not row["lesion"]:
             kept[index] = True
         rows.append(row | {
             "index": len(rows) + 1, "region": region, "side": side,
-            "mean_probability": np.nan if probability is None else float(probability[index].mean()),
-            **dict(zip("xyz", points.mean(axis=0), strict=True)),
-            "flair_bright": np.nan if bright is None else float(bright[index].mean()),
+            "mean_probability": (
+                np.nan if probability is None else round(float(probability[index].mean()), 4)
+            ),
+            **dict(zip("xyz", points.mean(axis=0).round(2), strict=True)),
+            "flair_bright": round(shares["bright"], 4),
             "first": voxels[:, 2].min(), "last": voxels[:, 2].max(),
         })  # fmt: skip
-    return kept, pd.DataFrame(rows, columns=[*OBJECT_COLUMNS[1:], "first", "last"])
+    found = pd.DataFrame(rows, columns=[*OBJECT_COLUMNS[1:], "first", "last"])
+    return kept, found.assign(**{name: found[name].astype(float).round(3) for name in _SIZES})
 
 
 def _shape(volume_mm3, length_mm, lacune_min_mm):
@@ -107,6 +126,13 @@ def _shape(volume_mm3, length_mm, lacune_min_mm):
     ovoid = np.sqrt(6 * volume_mm3 / (np.pi * length_mm))
     lacune = ovoid > lacune_min_mm and length_mm < ROUND * ovoid
     return {"width_mm": ovoid * np.sqrt(2 / 3), "lacune": int(lacune)}
+
+
+def _is_lesion(row, bright, dark):
+    """Say (0 or 1) whether an object is a lesion; shares of it that are bright, or dark, or NaN."""
+    if np.isfinite(bright):
+        return int(bright >= LESION_SHARE)
+    return int(dark >= LESION_SHARE and row["width_mm"] > LESION_WIDTH_MM)
 
 
 def object_length(points, affine):
@@ -150,10 +176,12 @@ def measure(objects, brain_volume_ml, missing=()):
     -------
     dict
         Columns of ``epvs.tsv``: counts, volumes (mm^3), fractions of the brain's volume and per
-        mille, in all, by region, and by region and side; `grade_<region>`; `lacunes`;
-        `flair_bright`, the share of their volume that is bright in the FLAIR.
+        mille, in all, by region, and by region and side; `grade_<region>`; `lacunes` and
+        `lesion_like`, the objects that are not counted for that; `flair_bright`, the share of the
+        counted volume that is bright in the FLAIR.
     """
-    counted = objects[objects.region.notna() & (objects.lacune == 0)]
+    inside, lesion = objects.region.notna(), objects.lesion == 1
+    counted = objects[inside & (objects.lacune == 0) & ~lesion]
     found = _values(counted, "", brain_volume_ml)
     for region in REGIONS:
         own = counted[counted.region == region]
@@ -163,12 +191,14 @@ def measure(objects, brain_volume_ml, missing=()):
         found[f"grade_{region}"] = grade(own, region)
     weights = counted.volume_mm3
     known = len(counted) and counted.flair_bright.notna().all()
-    found["flair_bright"] = np.average(counted.flair_bright, weights=weights) if known else np.nan
-    found["lacunes"] = int((objects.region.notna() & (objects.lacune == 1)).sum())
+    bright = np.average(counted.flair_bright, weights=weights) if known else np.nan
+    found["flair_bright"] = round(float(bright), 4)
+    found["lacunes"] = int((inside & (objects.lacune == 1) & ~lesion).sum())
+    found["lesion_like"] = int((inside & lesion).sum())
     lost = {ending for label in missing for ending in _endings(*LABELS[label])}
     names = [f"{value}{ending}" for value in VALUES for ending in lost]
     names += [f"grade{ending}" for ending in lost if f"grade{ending}" in found]
-    names += ["flair_bright", "lacunes"] if lost else []
+    names += ["flair_bright", "lacunes", "lesion_like"] if lost else []
     return found | dict.fromkeys(names, np.nan)
 
 
@@ -178,10 +208,15 @@ def _endings(region, side):
 
 
 def _values(objects, ending, brain_volume_ml):
-    volume = float(objects.volume_mm3.sum())
-    fraction = volume / (1000 * brain_volume_ml)
-    values = (len(objects), volume, fraction, 1000 * fraction)
+    volume = round(float(objects.volume_mm3.sum()), 3)
+    permille = volume / brain_volume_ml
+    values = (len(objects), volume, significant(permille / 1000), significant(permille))
     return {f"{name}{ending}": value for name, value in zip(VALUES, values, strict=True)}
+
+
+def significant(value, digits=6):
+    """Round a number to so many significant digits: what stands behind them is arithmetic."""
+    return float(f"{value:.{digits}g}")
 
 
 def grade(objects, region):

@@ -233,6 +233,7 @@ def _facts(row):
         {"name": "contrasts", "text": words(row.get("contrasts"))},
         {"name": "brain volume", "text": number(row.get("brain_volume_ml"), 0, unit=" mL")},
         {"name": "round objects, may be lacunes", "text": number(row.get("lacunes"), 0)},
+        {"name": "like lesions, not counted", "text": number(row.get("lesion_like"), 0)},
         {"name": "share bright in the FLAIR", "text": number(row.get("flair_bright"))},
     ]
 
@@ -255,6 +256,7 @@ def _objects(objects, engine):
             ],
             "centre": ", ".join(number(row[axis], 0) for axis in "xyz"),
             "lacune": bool(row["lacune"] == 1),
+            "lesion": bool(row.get("lesion") == 1),
         }
         for row in own.head(MOST_OBJECTS).to_dict("records")
     ]

@@ -8,7 +8,7 @@ from glymflow.epvs import anat, frangi, white_matter
 from glymflow.epvs import objects as epvs_objects
 from glymflow.epvs import regions as epvs_regions
 from glymflow.epvs.domain import COLUMNS
-from glymflow.image import networks
+from glymflow.image import brain, networks
 from glymflow.io import InputFault, read_json, require
 
 ROUND_REGIONS = 2  # voxels round the regions where the engine frangi looks too
@@ -48,7 +48,7 @@ def place_regions(image, tissue, affine, transforms, registration, settings, min
     return epvs_regions.atlas_regions(image, tissue, affine, found), codes
 
 
-def measure_engine(segment, place, affine, facts, settings, bright=None):
+def measure_engine(segment, place, affine, facts, settings, bright=None, dark=None):
     """Return the mask of the EPVS that count, the table of objects, and the row with its codes.
 
     Parameters
@@ -63,13 +63,17 @@ def measure_engine(segment, place, affine, facts, settings, bright=None):
         The config's `epvs`.
     bright : (X, Y, Z) bool array, optional
         What is bright in the FLAIR.
+    dark : (X, Y, Z) bool array, optional
+        What is dark in the T1w (`dark_t1`).
     """
     found, probability, codes = segment()
     kept, table = epvs_objects.filter_objects(
-        found, place, affine, probability=probability, bright=bright,
+        found, place, affine, probability=probability, bright=bright, dark=dark,
+        min_mm3=voxel_mm3(facts),
         **{name: settings[name] for name in epvs_objects.LIMITS},
     )  # fmt: skip
-    row = {key: facts[key] for key in ("contrasts", "brain_volume_ml")}
+    volume = epvs_objects.significant(facts["brain_volume_ml"])
+    row = {"contrasts": facts["contrasts"], "brain_volume_ml": volume}
     missing = epvs_objects.missing_regions(place, affine)
     row |= epvs_objects.measure(table, facts["brain_volume_ml"], missing)
     codes = codes | ({"epvs_region_missing"} if missing else set())
@@ -78,6 +82,24 @@ def measure_engine(segment, place, affine, facts, settings, bright=None):
         table,
         row | {"codes": codes | epvs_objects.found_codes(row, settings["max_count"])},
     )
+
+
+def voxel_mm3(facts):
+    """Return the volume (mm^3) of a voxel of the finest scan, from the facts of `preprocess`."""
+    return min(float(np.prod(sizes)) for sizes in facts["spacing_mm"].values())
+
+
+def dark_t1(t1, tissue):
+    """Return where a T1w is darker than half of the tissue, or None without one.
+
+    Parameters
+    ----------
+    t1 : (X, Y, Z) array or None
+    tissue : (X, Y, Z) uint8 array
+        Classes of the head network.
+    """
+    inside = np.isin(tissue, brain.TISSUE)
+    return t1 < np.median(t1[inside]) if t1 is not None and inside.any() else None
 
 
 def segment_vbnet(t1, t2, slice_mm, settings):

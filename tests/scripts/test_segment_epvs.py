@@ -58,6 +58,7 @@ def segment(load_main, tmp_path, monkeypatch):
             if name[0] not in contrasts:
                 write_placeholder(tmp_path / f"{name[1]}.nii.gz", f"no {name[0]} in this session")
         facts = {"contrasts": contrasts, "codes": list(codes), "brain_volume_ml": 1000.0}
+        facts["spacing_mm"] = {name: [1.0, 1.0, slice_mm] for name in contrasts.split("+")}
         facts["slice_mm"] = dict.fromkeys(contrasts.split("+"), slice_mm)
         if flair is None:
             write_placeholder(tmp_path / "flair.nii.gz", "no FLAIR in this session")
@@ -148,10 +149,16 @@ def test_what_is_bright_in_the_flair_is_told(segment):
     flair = np.zeros(SHAPE, dtype=np.float32)
     flair[:15] = 5.0  # the left tube, half of all
     rows = segment(flair=flair)
-    assert rows.loc["vbnet", "flair_bright"] == pytest.approx(0.5)
-    assert rows.qc_reasons.tolist() == ["epvs_bright_on_flair"] * 2
+    assert rows.loc["vbnet", ["epvs_count", "lesion_like"]].tolist() == [1, 1]
+    assert rows.loc["vbnet", "flair_bright"] == 0
     objects = read_tsv(segment.folder / "out_objects")
     assert objects[objects.engine == "vbnet"].flair_bright.tolist() == [1.0, 0.0]
+    assert objects[objects.engine == "vbnet"].lesion.tolist() == [1, 0]
+    flair[:, :14] = 0  # 6 of the left tube's 10 mm: a lesion; then 4, which is a lot and no lesion
+    assert segment(flair=flair).loc["vbnet", "lesion_like"] == 1
+    flair[:, :16] = 0
+    flair[25:] = 5.0 * (np.arange(SHAPE[2]) < 12)
+    assert segment(flair=flair).qc_reasons["vbnet"] == "epvs_bright_on_flair"
 
 
 def test_without_a_flair_nothing_is_said_of_it(segment):
@@ -203,11 +210,11 @@ def test_codes(segment, monkeypatch):
     full = np.zeros(SHAPE, np.float32)
     full[3:18, 4:36, 3:27] = 1
     monkeypatch.setattr("glymflow.image.networks.epvs_probability", lambda *_, **how: full)
-    rows = segment(max_ratio=3, lacune_min_mm=100)
+    rows = segment(max_ratio=3, lacune_min_mm=100, contrasts="T2w")
     assert rows.qc_reasons.tolist() == ["epvs_engines_disagree"] * 2
     assert rows.loc["vbnet", "epvs_count"] == 1
     monkeypatch.setattr("glymflow.image.networks.epvs_probability", lambda *_, **how: 0 * full)
-    assert segment().loc["vbnet", "qc_reasons"] == "epvs_empty"
+    assert segment(contrasts="T2w").loc["vbnet", "qc_reasons"] == "epvs_empty"
 
 
 def test_a_session_that_was_not_prepared_is_not_measured(segment):

@@ -190,7 +190,7 @@ def test_real_scans(check, shared_data):
     lines = out.split("Nothing to measure of one kind, no fault (10)\n")[1].splitlines()[:10]
     assert [line.split()[0] for line in lines if "no DWI" in line] == ["sub-ms01"]
     # there is a T2w, of one head
-    assert "4 sessions (2 T1w and T2w, 2 T1w only), engine frangi" in out
+    assert "4 sessions (2 T1w and T2w, 2 T1w only), engine vbnet" in out
     assert sum("no T1w or T2w" in line for line in lines) == 9
 
 

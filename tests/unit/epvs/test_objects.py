@@ -81,10 +81,42 @@ def test_short_objects_are_dropped_and_corners_connect():
     mask[8, 8, 8] = mask[9, 9, 9] = True  # one object, its voxels touch at a corner
     mask[20, 20, 20:22] = True  # 2 mm: not shorter than 2 mm
     kept, objects = epvs_objects.filter_objects(mask, everywhere(), AFFINE, **SETTINGS)
-    np.testing.assert_allclose(objects.length_mm, [1 + 3**0.5, 2])
+    np.testing.assert_allclose(objects.length_mm, [1 + 3**0.5, 2], atol=1e-3)
     assert kept.sum() == 4
     assert not kept[2, 2, 2]
     assert epvs_objects.filter_objects(mask, everywhere(), AFFINE, min_length_mm=0)[1].shape[0] == 3
+
+
+def test_what_is_smaller_than_a_voxel_of_the_scan_is_dropped():
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[8, 8, 8:10] = mask[20, 20, 20:23] = True  # 2 and 3 mm^3
+    sizes = [
+        epvs_objects.filter_objects(mask, everywhere(), AFFINE, min_mm3=least)[
+            1
+        ].volume_mm3.tolist()
+        for least in (2.0, 2.5)
+    ]
+    assert sizes == [[2, 3], [3]]
+
+
+@pytest.mark.parametrize(("share", "lesion"), [(0.4, 0), (0.5, 1)])
+def test_what_is_mostly_bright_in_the_flair_is_a_lesion_and_not_kept(share, lesion):
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[5, 5, 5:15] = True
+    bright = np.zeros(SHAPE, dtype=bool)
+    bright[5, 5, 5 : 5 + round(10 * share)] = True
+    # the FLAIR decides, whatever the T1w shows
+    kept, row = only(mask, bright=bright, dark=np.zeros(SHAPE, dtype=bool))
+    assert (row.lesion, kept.any()) == (lesion, not lesion)
+    found = epvs_objects.measure(pd.DataFrame([row]), 1200.0)
+    assert (found["epvs_count"], found["lesion_like"]) == (1 - lesion, lesion)
+
+
+@pytest.mark.parametrize(("width", "dark", "lesion"), [(3.0, 1, 0), (5.0, 1, 1), (5.0, 0, 0)])
+def test_without_a_flair_a_lesion_is_wide_and_dark_in_the_t1w(width, dark, lesion):
+    mask = tube((0, 0, 1), width, 14)
+    kept, row = only(mask, dark=np.full(SHAPE, bool(dark)))
+    assert (row.lacune, row.lesion, kept.any()) == (0, lesion, not lesion)
 
 
 def test_length_on_voxels_that_are_no_cubes():
@@ -123,7 +155,7 @@ def test_mean_probability():
 def table(*rows):
     """Objects of (region, side, volume, lacune, first slice, last slice)."""
     columns = ["region", "side", "volume_mm3", "lacune", "first", "last"]
-    return pd.DataFrame(rows, columns=columns).assign(flair_bright=np.nan)
+    return pd.DataFrame(rows, columns=columns).assign(lesion=0, flair_bright=np.nan)
 
 
 def test_counts_volumes_and_fractions_have_one_denominator():
@@ -135,7 +167,7 @@ def test_counts_volumes_and_fractions_have_one_denominator():
     )  # fmt: skip
     assert found["epvs_count"] == 3
     assert found["epvs_volume_mm3"] == 60
-    assert found["epvs_fraction"] == pytest.approx(60 / 1.2e6)
+    assert found["epvs_fraction"] == 5e-5
     assert found["epvs_permille"] == pytest.approx(60 / 1.2e3)
     assert (found["epvs_count_bg"], found["epvs_volume_mm3_bg"]) == (2, 30)
     assert found["epvs_permille_bg"] == pytest.approx(30 / 1.2e3)
@@ -143,7 +175,7 @@ def test_counts_volumes_and_fractions_have_one_denominator():
     assert (found["epvs_count_midbrain"], found["epvs_fraction_midbrain_left"]) == (0, 0)
     assert found["lacunes"] == 1  # in a region
     assert np.isnan(found["flair_bright"])  # nobody looked
-    named = ("epvs_", "grade_", "lacunes", "flair")
+    named = ("epvs_", "grade_", "lacunes", "lesion", "flair")
     values = [name for name in COLUMNS if name.startswith(named)]
     assert set(values) == set(found)
 
