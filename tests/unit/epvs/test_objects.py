@@ -90,13 +90,9 @@ def test_short_objects_are_dropped_and_corners_connect():
 def test_what_is_smaller_than_a_voxel_of_the_scan_is_dropped():
     mask = np.zeros(SHAPE, dtype=bool)
     mask[8, 8, 8:10] = mask[20, 20, 20:23] = True  # 2 and 3 mm^3
-    sizes = [
-        epvs_objects.filter_objects(mask, everywhere(), AFFINE, min_mm3=least)[
-            1
-        ].volume_mm3.tolist()
-        for least in (2.0, 2.5)
-    ]
-    assert sizes == [[2, 3], [3]]
+    for least, sizes in ((2.0, [2, 3]), (2.5, [3])):
+        found = epvs_objects.filter_objects(mask, everywhere(), AFFINE, min_mm3=least)[1]
+        assert found.volume_mm3.tolist() == sizes
 
 
 @pytest.mark.parametrize(("share", "lesion"), [(0.4, 0), (0.5, 1)])

@@ -25,7 +25,7 @@ def made(seed):
 
 @pytest.fixture
 def phantoms(monkeypatch):
-    monkeypatch.setattr(epvs, "slabs", lambda seed: [made(seed + k) for k in range(3)])
+    monkeypatch.setattr(epvs, "slabs", lambda seed, wide=False: [made(seed + k) for k in range(3)])
     monkeypatch.setattr(epvs, "whole_heads", whole_heads)
 
 
