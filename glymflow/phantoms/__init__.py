@@ -22,6 +22,7 @@ Modules
 - `contrasts`: whole heads of any contrast, to train the head network.
 - `epvs`, `epvs_anatomy`, `epvs_objects`, `epvs_scan`: brains with EPVS and what is mistaken for
   them (lacunes, vessels, white matter hyperintensities), scanned and prepared as real ones are.
+- `epvs_insert`: tubes of known size and contrast put into a real scan.
 
 In and out
 ----------
