@@ -39,6 +39,7 @@ Modules
 - `measurement`: all of it for one series and ROI set.
 - `domain`: the record by which the workflow, the study and the report find this domain: columns
   of ``alps.tsv``, their labels, QC codes.
+- `pictures`: the ROIs on colour FA, cut along the head's axes.
 - `raw_data`: the block of raw data on a subject's page.
 - `intake`, `page`, `methods`: what is measured, the sections of the report, the methods sentences.
 

@@ -235,7 +235,7 @@ def page_files(sheet, subject, config):
     endings = {
         "alps": "_alps.tsv",
         "fa": "_model-tensor_param-fa_dwimap.nii.gz",
-        "colorfa": "_model-tensor_param-colorfa_dwimap.nii.gz",
+        "tensor": "_model-tensor_param-tensor_dwimap.nii.gz",
         "rois": "_desc-alps_dseg.nii.gz",
         "wm": "_label-WM_desc-template_probseg.nii.gz",
         **RAW_FILES,

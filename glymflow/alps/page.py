@@ -9,6 +9,7 @@ from glymflow.alps import raw_data
 from glymflow.alps.domain import ALPS as DOMAIN
 from glymflow.alps.domain import RAW_FILES
 from glymflow.alps.limits import distinct, evidence, places
+from glymflow.alps.pictures import draw_rois, head_rotation
 from glymflow.cohort.domain import of_primary_model
 from glymflow.cohort.qc import codes_in
 from glymflow.dwi.protocol import name_protocols, protocol_lines, protocol_table
@@ -54,7 +55,7 @@ def subject_parts(files, *, series, roi_set, frame, limits):
     Parameters
     ----------
     files : dict of str to list of path-like
-        ``alps`` (values), ``fa``, ``colorfa``, ``rois`` (labels), ``wm`` (warped white matter): one
+        ``alps`` (values), ``fa``, ``tensor``, ``rois`` (labels), ``wm`` (warped white matter): one
         of each series, and those of `glymflow.alps.domain.RAW_FILES`. A series whose files are
         placeholders is shown with the reason.
     series : list of str
@@ -68,7 +69,7 @@ def subject_parts(files, *, series, roi_set, frame, limits):
     list of Part
     """
     parts = []
-    names = ("alps", "colorfa", "rois", "fa", "wm")
+    names = ("alps", "tensor", "rois", "fa", "wm")
     raw_files = [
         dict(zip(RAW_FILES, paths, strict=True))
         for paths in zip(*(files[name] for name in RAW_FILES), strict=True)
@@ -78,9 +79,12 @@ def subject_parts(files, *, series, roi_set, frame, limits):
     for place, (name, raw, table_path, *images) in numbered:
         faults = {}
         table = attempt(faults, "series", lambda path=table_path: of_primary_model(read_tsv(path)))
-        pictures = _draw(*images, faults) if table is not None else {}
+        drawn = {}
+        if table is not None:
+            own = table[(table["roi_set"] == roi_set) & (table["frame"] == frame)]
+            drawn = _draw(*images, own.iloc[0].to_dict() if len(own) else {}, faults)
         section = describe_series(
-            name, table, roi_set=roi_set, frame=frame, reasons=DOMAIN.reasons, pictures=pictures,
+            name, table, roi_set=roi_set, frame=frame, reasons=DOMAIN.reasons, pictures=drawn,
             faults=faults, limits=limits,
         )  # fmt: skip
         known = {} if table is None else table.iloc[0].reindex(MASK).to_dict()
@@ -188,14 +192,13 @@ def headline(parts, *, roi_set, frame):
     return f"DTI-ALPS · ROI set {roi_set} · {frame} frame · {len(parts)} DWI series"
 
 
-def _draw(colorfa, rois, fa, wm, faults):
+def _draw(tensor, rois, fa, wm, row, faults):
     """Return PNG bytes of the ROIs and of the registration; what cannot be drawn is in `faults`."""
     labels = attempt({}, "rois", lambda: load_picture(rois, "uint8"))
 
-    def draw_rois():
-        return slices.draw_rois(
-            *same_grid(colorfa=load_picture(colorfa), rois=load_picture(rois, "uint8"))
-        )
+    def cut_rois():
+        found = same_grid(tensor=load_picture(tensor), rois=load_picture(rois, "uint8"))
+        return draw_rois(*found, head_rotation(row))
 
     def draw_registration():
         data, warped, affine = same_grid(fa=load_picture(fa), wm=load_picture(wm))
@@ -203,7 +206,7 @@ def _draw(colorfa, rois, fa, wm, faults):
         return slices.draw_registration(data, warped, affine, overlaid)
 
     drawn = {
-        "rois": attempt(faults, "rois", draw_rois),
+        "rois": attempt(faults, "rois", cut_rois),
         "registration": attempt(faults, "registration", draw_registration),
     }
     return {
@@ -339,6 +342,7 @@ def _describe_roi(roi, row, pictures, limits):
     for measure in ("alignment", "fa", "coverage"):
         value, limit = row.get(f"{measure}_{roi}"), limits.get(ROI_LIMITS[measure])
         texts[measure] = number(value)
+        texts[f"{measure}_floor"] = "" if limit is None else f"{limit:g}"
         if is_known(value) and limit is not None:
             texts[measure] = distinct(value, limit, 2)[0]
         texts[f"{measure}_percent"] = percent(value)

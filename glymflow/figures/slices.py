@@ -1,4 +1,4 @@
-"""Pictures of the brain: ROIs over colour FA, the template's outline over FA, and lesions.
+"""Pictures of the brain: the template's outline over FA, and lesions.
 
 Arrays in, matplotlib figures out. Slices are shown along the voxel axes that lie closest to the
 subject's axes, without any resampling: what is drawn are the voxels that were measured. The left
@@ -46,47 +46,6 @@ def turned(affine, *volumes):
     """
     spacing = spacing_of(to_canonical(volumes[0], affine)[1]).round(5)
     return spacing, [v if v is None else to_canonical(v, affine)[0] for v in volumes]
-
-
-def draw_rois(colorfa, rois, affine):
-    """Draw the four ROIs over the principal directions, seen from above, in front and the side.
-
-    Parameters
-    ----------
-    colorfa : (X, Y, Z, 3) uint8 array
-        FA times the principal direction: red left-right, green front-back, blue up-down.
-    rois : (X, Y, Z) integer array
-        Labels as in `ROIS`.
-    affine : (4, 4) array
-        Voxel to world (RAS+, mm).
-
-    Returns
-    -------
-    dict of matplotlib.figure.Figure
-        "axial" and "coronal" with both sides, then for each ROI in `ROIS` its sagittal slice.
-        Outlines follow the voxels; a ROI that the slice misses is drawn dashed, as a projection.
-    """
-    spacing, (colorfa, rois) = turned(affine, colorfa, rois)
-    shown = _brighten(colorfa)
-    found = np.argwhere(np.isin(rois, list(ROIS.values())))
-    center = found.mean(axis=0) if len(found) else (np.array(rois.shape) - 1) / 2
-    index = best_slices(rois) if len(found) else np.round(center).astype(int)
-    figures = {}
-    for plane in ("axial", "coronal"):
-        k = index[PLANES[plane][2]]
-        view = {"center": center * spacing, "window": (124, 80), "inches": 4.6}
-        figures[plane] = _draw_slice(shown, spacing, plane, k, rois=rois, **view)
-    for name, label in ROIS.items():
-        voxels = np.argwhere(rois == label)
-        if len(voxels) == 0:
-            continue
-        middle = voxels.mean(axis=0)
-        counts = np.bincount(voxels[:, 0])
-        view = {"center": middle * spacing, "window": (52, 44), "inches": 2.3}
-        only = np.where(rois == label, rois, 0)
-        k = int(np.argmax(counts))
-        figures[name] = _draw_slice(shown, spacing, "sagittal", k, rois=only, **view)
-    return figures
 
 
 def draw_registration(fa, wm, affine, rois=None):
@@ -230,14 +189,6 @@ def _axial(ax, volume, affine, z, **style):
     return ax.imshow(image, origin="lower", extent=extent, interpolation="nearest", **style)
 
 
-def _brighten(colorfa):
-    """Scale colour FA so that the strongest fibres of this scan are bright, noise not much."""
-    strongest = colorfa.max(axis=-1)
-    strongest = strongest[strongest > 0]
-    top = np.percentile(strongest, 98) if strongest.size else 255
-    return np.clip(colorfa * np.clip(235 / top, 1, 2.2), 0, 255).astype(np.uint8)
-
-
 def best_slices(rois):
     """Return, for each axis, the slice that meets most ROIs and, among those, most ROI voxels."""
     index = []
@@ -250,9 +201,8 @@ def best_slices(rois):
 
 
 def _draw_slice(
-    data, spacing, plane, k, *, center, window, inches, rois=None, contour=None, lesions=None,
-    vmax=1.0,
-):  # fmt: skip
+    data, spacing, plane, k, *, center, window, inches, contour=None, lesions=None, vmax=1.0
+):
     """Draw one slice of a canonical volume; `center` and `window` in mm along the turned axes."""
     h, v, normal, *letters = PLANES[plane]
     steps = spacing[h], spacing[v]
@@ -264,15 +214,13 @@ def _draw_slice(
         image = np.swapaxes(np.take(data, k, axis=normal), 0, 1)
         ax.imshow(
             image, cmap="gray", vmin=0, vmax=vmax, origin="lower", extent=extent,
-            interpolation="bicubic" if rois is None else "nearest",
+            interpolation="bicubic",
         )  # fmt: skip
         if contour is not None:
             _draw_contour(ax, np.take(contour, k, axis=normal), steps)
-        if rois is not None:
-            _draw_outlines(ax, rois, k, normal, steps)
         for label in [name for name in LESION_COLORS if name in (lesions or {})]:
             here = np.take(lesions[label], k, axis=normal)
-            _draw_lines(ax, outline_segments(here, steps), LESION_COLORS[label], label, width=1.2)
+            draw_lines(ax, outline_segments(here, steps), LESION_COLORS[label], label, width=1.2)
         ax.set_xlim(center[h] - window[0] / 2, center[h] + window[0] / 2)
         ax.set_ylim(center[v] - window[1] / 2, center[v] + window[1] / 2)
         draw_letters(ax, letters, scale_mm=10 / window[0])
@@ -290,16 +238,7 @@ def _draw_contour(ax, probability, steps):
         ax.contour(x, y, probability.T, levels=[0.5], colors=CONTOUR_COLOR, linewidths=0.9)
 
 
-def _draw_outlines(ax, rois, k, normal, steps):
-    for name, label in ROIS.items():
-        mask = rois == label
-        here = np.take(mask, k, axis=normal)
-        color = ROI_COLORS[name.split("_")[0]]
-        shown, style = (here, "solid") if here.any() else (mask.any(axis=normal), (0, (1.5, 1.5)))
-        _draw_lines(ax, outline_segments(shown, steps), color, name, style=style)
-
-
-def _draw_lines(ax, lines, color, name, *, width=1.5, style="solid"):
+def draw_lines(ax, lines, color, name, *, width=1.5, style="solid"):
     """Draw an outline with a dark rim, so that it is seen on dark and bright."""
     from matplotlib.collections import LineCollection
 

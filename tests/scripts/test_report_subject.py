@@ -12,7 +12,7 @@ from glymflow.epvs.domain import ENGINES
 from glymflow.io import save_image, write_placeholder, write_tsv
 
 script = load_script("report_subject")
-KINDS = ("alps", "fa", "colorfa", "rois", "wm", *RAW_FILES)
+KINDS = ("alps", "fa", "tensor", "rois", "wm", *RAW_FILES)
 LIMITS = yaml.safe_load((SCRIPTS.parent / "config" / "config.yaml").read_text())["qc"]
 EPVS_NAMES = ("measures", "objects", "scan", "brain", "regions", "head")
 AFFINE = np.array([[-2.0, 0, 0, 23], [0, 2, 0, -20], [0, 0, 2, -16], [0, 0, 0, 1]])  # stored L
@@ -24,11 +24,10 @@ def write_series(folder, name):
     rois = np.zeros(shape, np.uint8)
     for label, x in {1: 16, 2: 7, 3: 20, 4: 3}.items():
         rois[x, 9:11, 8] = label
-    color = np.zeros((*shape, 3), np.uint8)
-    color[..., 2] = 150
-    files = {kind: folder / f"{name}_{kind}.nii.gz" for kind in ("fa", "colorfa", "rois", "wm")}
+    tensor = np.tile(np.float32([4e-4, 0, 4e-4, 0, 0, 1.5e-3]), (*shape, 1))
+    files = {kind: folder / f"{name}_{kind}.nii.gz" for kind in ("fa", "tensor", "rois", "wm")}
     save_image(np.full(shape, 0.4, np.float32), AFFINE, files["fa"])
-    save_image(color, AFFINE, files["colorfa"], intent="rgb")
+    save_image(tensor, AFFINE, files["tensor"])
     save_image(rois, AFFINE, files["rois"])
     save_image(np.linspace(0, 1, rois.size, dtype=np.float32).reshape(shape), AFFINE, files["wm"])
     row = {
@@ -162,7 +161,7 @@ def test_series_that_could_not_be_measured_leaves_the_rest_standing(cohort, tmp_
 
 @pytest.mark.parametrize(
     ("kind", "left", "heading"),
-    [("rois", 6, "No picture."), ("colorfa", 6, "No picture."), ("wm", 6, "No picture.")],
+    [("rois", 6, "No picture."), ("tensor", 6, "No picture."), ("wm", 6, "No picture.")],
 )
 def test_one_lost_image_costs_only_its_picture(cohort, tmp_path, kind, left, heading):
     write_placeholder(cohort[1][1][kind], "the registration failed")

@@ -279,7 +279,7 @@ def test_reasons_and_bars_of_a_subject_show_the_limit():
     _, html = subject(pd.DataFrame([row]), limits=limits)
     assert "<b>right association 0.8998 &lt; 0.9</b>" in html
     assert html.count('<u style="left: 90.0%">') == 4  # one bar of each ROI
-    assert "0.8998</dd>" in html
+    assert '0.8998 <span class="soft">≥ 0.9</span></dd>' in html
 
 
 def test_thousand_subjects_stay_small():
