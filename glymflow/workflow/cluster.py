@@ -15,13 +15,17 @@ import os
 import secrets
 import signal
 import subprocess
+import sys
 import threading
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from typing import Any
+
+from snakemake.io import apply_wildcards
 
 from glymflow.workflow.checksums import RUN, is_done, was_cut_off
 
 STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TARGETS = "--target-jobs"
 
 
 def name_run(environment: MutableMapping[str, str]) -> None:
@@ -154,32 +158,75 @@ def _remove(job):
             os.unlink(path)
 
 
-def leave_out_finished(workflow: Any) -> int:
-    """In a job of a cluster: do not do again what has finished when the job is sent again.
+def leave_out_finished(workflow: Any) -> None:
+    """In a job of a cluster that is sent again: start over without the steps that have finished.
+
+    Snakemake is told on its command line which steps to do, and does all of them; what it reads
+    from there cannot be changed any more when the rules are known.
 
     Parameters
     ----------
     workflow : object
         Snakemake's, with all rules.
+    """
+    if workflow.is_main_process:
+        return
+    command = without_finished(sys.argv[1:], lambda rule: workflow.get_rule(rule).log)
+    if command is not None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os.execv(sys.executable, [sys.executable, "-m", "snakemake", *command])
+
+
+def without_finished(
+    command: Sequence[str], logs_of: Callable[[str], Sequence[str]]
+) -> list[str] | None:
+    """Return the words of a command of Snakemake without the target jobs that have finished.
+
+    Parameters
+    ----------
+    command : sequence of str
+        With ``--target-jobs rule:wildcard=value,...`` as Snakemake gives it to its jobs.
+    logs_of : callable
+        Gives the logs of a rule.
 
     Returns
     -------
-    int
-        How many steps are left out.
+    list of str or None
+        None if nothing is to be left out. One target stays: without any Snakemake would take the
+        first rule.
     """
-    settings: Any = getattr(workflow, "dag_settings", None)
-    targets = list(getattr(settings, "target_jobs", ()))
-    left = [target for target in targets if not _target_is_done(workflow, target)]
-    if not targets or len(left) == len(targets):
-        return 0
-    # without any target Snakemake would take the first rule
-    settings.target_jobs = left or targets[-1:]
-    return len(targets) - len(settings.target_jobs)
+    targets = _values(command, TARGETS)
+    left = [target for target in targets if not _target_is_done(target, logs_of)] or targets[-1:]
+    if len(left) == len(targets):
+        return None
+    # what the last run noted of the steps that have finished since is out of date
+    return _replaced(_replaced(command, TARGETS, left), "--rerun-triggers", ["mtime"])
 
 
-def _target_is_done(workflow, target):
-    logs = [str(log) for log in workflow.get_rule(target.rulename).log]
-    return bool(logs) and is_done(logs[0].format(**target.wildcards_dict))
+def _span(command, option):
+    if option not in command:
+        return 0, 0
+    start = command.index(option) + 1
+    others = (place for place in range(start, len(command)) if command[place].startswith("-"))
+    return start, next(others, len(command))
+
+
+def _values(command, option):
+    start, end = _span(command, option)
+    return list(command[start:end])
+
+
+def _replaced(command, option, values):
+    start, end = _span(command, option)
+    return [*command[:start], *values, *command[end:]] if start else list(command)
+
+
+def _target_is_done(target, logs_of):
+    rule, _, wildcards = target.partition(":")
+    values = dict(pair.split("=", 1) for pair in wildcards.split(",") if pair)
+    logs = logs_of(rule)
+    return bool(logs) and is_done(apply_wildcards(str(logs[0]), values))
 
 
 class FailedStepsOnly(logging.Filter):

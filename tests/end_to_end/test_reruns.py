@@ -7,6 +7,8 @@ import time
 import pytest
 from workflow_runs import CHECKOUT, dry_run, jobs_of, snakemake, subjects_of
 
+from glymflow.workflow.checksums import RUN
+
 SERIES = ("fit_tensor", "register_template", "measure_alps", "report_subject")
 COHORT = dict.fromkeys(("collect_alps", "list_excluded", "merge_cohort", "run_study",
                         "render_tables", "render_figures", "report_cohort",
@@ -43,6 +45,21 @@ def test_a_touched_dwi_reruns_its_subject_and_the_aggregate(again, touch):
     text = snakemake(again.work, "--dry-run", config=again.config)
     assert jobs_of(text) == dict.fromkeys(SERIES, 1) | COHORT
     assert subjects_of(text) == {"sub-02"}
+
+
+def test_a_group_of_a_cluster_that_is_sent_again_does_what_is_left(again, monkeypatch):
+    """Snakemake as a job of a cluster, told to do two steps of which one has finished."""
+    monkeypatch.setenv(RUN, "this")
+    (record,) = again.work.glob("results/logs/fit_tensor/sub-02/*.sha256.tsv")
+    before = record.read_text()
+    steps = [f"{rule}:folder=sub-02,series=sub-02" for rule in ("fit_tensor", "register_template")]
+    remote = ("--mode", "remote", "--nolock", "--force", "--allowed-rules", *SERIES)
+    try:
+        record.write_text("# done in run this\n")
+        jobs = dry_run(again.work, *remote, "--target-jobs", *steps, config=again.config)
+    finally:
+        record.write_text(before)
+    assert jobs == {"register_template": 1}
 
 
 def test_a_changed_participants_table_measures_nobody_again(again, touch):

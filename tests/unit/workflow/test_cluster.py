@@ -62,35 +62,34 @@ def test_old_outputs_are_removed(run, tmp_path):
     assert (tmp_path / "folder").is_dir()
 
 
-def workflow(*names):
-    rule = SimpleNamespace(log=["logs/fit/{subject}.log"])
-    targets = [SimpleNamespace(rulename="fit", wildcards_dict={"subject": n}) for n in names]
-    return SimpleNamespace(
-        dag_settings=SimpleNamespace(target_jobs=targets), get_rule={"fit": rule}.get
-    )
+def command(*names, triggers=("mtime", "code")):
+    targets = [f"fit:folder=sub-1/ses-1,subject={name}" for name in names]
+    return ["--rerun-triggers", *triggers, "--target-jobs", *targets, "--cores", "1"]
 
 
-def left(of):
-    return [target.wildcards_dict["subject"] for target in of.dag_settings.target_jobs]
+LOGS = {"fit": ["logs/fit/{subject,[A-Z0-9]+(_x)?}.log"]}.get
 
 
 def test_a_group_that_is_sent_again_does_what_is_left(run):
-    again = workflow("01", "02", "03")
-    assert cluster.leave_out_finished(again) == 2
-    assert left(again) == ["03"]
+    assert cluster.without_finished(command("01", "02", "03"), LOGS) == command(
+        "03", triggers=["mtime"]
+    )
 
 
 def test_snakemake_is_never_left_without_a_target(run):
-    again = workflow("01", "02")
-    cluster.leave_out_finished(again)
-    assert left(again) == ["02"]
+    assert cluster.without_finished(command("01", "02"), LOGS) == command("02", triggers=["mtime"])
 
 
 def test_a_group_that_is_sent_first_does_all(run):
-    first = workflow("03")
-    assert cluster.leave_out_finished(first) == 0
-    assert left(first) == ["03"]
-    assert cluster.leave_out_finished(SimpleNamespace()) == 0
+    assert cluster.without_finished(command("03"), LOGS) is None
+    assert cluster.without_finished(["--cores", "1"], LOGS) is None
+
+
+def test_a_rule_without_wildcards_or_log(run):
+    checksums.record_outputs([], "one.log")
+    words = ["--target-jobs", "one:", "none:"]
+    logs = {"one": ["one.log"], "none": []}.get
+    assert cluster.without_finished(words, logs) == ["--target-jobs", "none:"]
 
 
 # ------------------------------------------------------------------ the terminal
