@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from glymflow.alps.heat_map import heat_map_html
 from glymflow.alps.index import alps_table
 from glymflow.cohort.domain import of_primary_model
 from glymflow.domains import DOMAINS
@@ -61,6 +62,7 @@ def main(
         )  # fmt: skip
         parts.append(part)
         charts += part.charts
+    primary = report.select_primary(alps, config["roi_set"], config["frame"])
     html = report.cohort_page(
         DOMAINS[0].part("page").with_words(alps, config.get("qc")), cohort, excluded,
         config=describe_run(config, plan, list(measured), list(filter(None, methods))),
@@ -68,9 +70,8 @@ def main(
         parts=parts, charts=charts,
         tables=[report.embed_table(p.stem, p.read_text("utf-8")) for p in map(Path, tables)],
         figures=report.embed_figures(figures),
-        counted=DOMAINS[0].part("page").count_reasons(
-            report.select_primary(alps, config["roi_set"], config["frame"]), config.get("qc")
-        ),
+        counted=DOMAINS[0].part("page").count_reasons(primary, config.get("qc")),
+        checks=heat_map_html(primary, config.get("qc"), subjects=subjects),
         protocol=DOMAINS[0].part("page").cohort_protocols(
             alps, cohort, config=config, grouped=grouped
         ),

@@ -40,6 +40,7 @@ Modules
 - `domain`: the record by which the workflow, the study and the report find this domain: columns
   of ``alps.tsv``, their labels, QC codes.
 - `pictures`: the ROIs on colour FA, cut along the head's axes.
+- `heat_map`: scans x checks on the cohort's page.
 - `raw_data`: the block of raw data on a subject's page.
 - `intake`, `page`, `methods`: what is measured, the sections of the report, the methods sentences.
 

@@ -58,7 +58,7 @@ def subject_page(participant, parts, *, headline=""):
 
 def cohort_page(
     alps, cohort, excluded, *, config, reasons, subjects=(), group_column=None, parts=(),
-    protocol=None, counted=(), **more,
+    protocol=None, counted=(), checks="", **more,
 ):  # fmt: skip
     """Return the page of the whole cohort as HTML.
 
@@ -87,6 +87,8 @@ def cohort_page(
         From `glymflow.alps.page.cohort_protocols`.
     counted : list of dict
         From `glymflow.alps.page.count_reasons`.
+    checks : markupsafe.Markup
+        From `glymflow.alps.heat_map.heat_map_html`.
     **more
         `charts`, `tables`, `figures`: lists of dicts from `embed_chart`, `embed_table` and
         `embed_figure`.
@@ -115,6 +117,7 @@ def cohort_page(
         parts=parts,
         protocol=protocol,
         reasons=counted,
+        checks=checks,
         share=[{"status": status, "count": count} for status, count in counts.items()],
         excluded=_excluded(excluded[~is_absent]),
         absent=_excluded(excluded[is_absent]),

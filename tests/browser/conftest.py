@@ -8,6 +8,7 @@ import pytest
 
 from glymflow.alps import page as alps_page
 from glymflow.alps.domain import ALPS
+from glymflow.alps.heat_map import heat_map_html
 from glymflow.pages import report
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -45,6 +46,7 @@ def write_page(folder):
         config={"roi_set": "a", "frame": "template"}, reasons=ALPS.reasons,
         counted=alps_page.count_reasons(table, LIMITS), charts=[], tables=[], figures=[],
         subjects=list(table.participant_id),
+        checks=heat_map_html(table, LIMITS, subjects=list(table.participant_id)),
     )  # fmt: skip
     for name in table.participant_id:
         (folder / f"{name}.html").write_text(f"<!DOCTYPE html><title>{name}</title>{name}")

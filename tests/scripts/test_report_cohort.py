@@ -71,7 +71,7 @@ def test_page(files, tmp_path):
     assert "<h1>Small &amp; fine</h1>" in html
     assert html.count("<svg") == 4 + 1  # charts, and the plan's figure once
     assert "<caption>T 1</caption>" in html
-    assert html.count('data-status="fail"') == 1
+    assert html.count('data-status="fail"') == 1 + 1  # table of subjects, heat map
     assert "The head moved much between volumes." in html
     assert "no DWI" in html
     assert html.count('href="sub-01.html"') == 1 + 1 + 1 + 3 + 4  # row, and a point per value
