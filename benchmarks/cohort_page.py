@@ -23,11 +23,12 @@ from glymflow.io import write_tsv
 CHECKOUT = Path(__file__).resolve().parents[1]
 FRAMES = ("scanner", "template", "fibre")
 SCANNERS = ("Prisma", "Ingenia", "Signa")
+CLICK = "document.querySelector('[data-tools={}] th:nth-child({}) button').click()"
 STEPS = {
-    "sort": "document.querySelector('[data-tools=subjects] th:nth-child(1) button').click()",
+    "sort": CLICK.format("subjects", 1),
     "find": "const i = document.querySelector('.tools input'); i.value = 'sub-00';"
     " i.dispatchEvent(new Event('input'))",
-    "sort the checks": "document.querySelector('[data-tools=checks] th:nth-child(4) button').click()",
+    "sort the checks": CLICK.format("checks", 4),
 }
 
 
