@@ -14,7 +14,7 @@ export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS = 1
 
-.PHONY: help env demo paper test test-quick test-container lint lock container clean
+.PHONY: help env demo paper test coverage test-quick test-container lint lock container clean
 
 help:
 	@sed -n 's/^# //p' $(MAKEFILE_LIST) | head -5
@@ -43,6 +43,10 @@ paper: env
 
 test: env
 	$(BIN)/python -m pytest -n $(CORES) --dist worksteal $(PYTEST_OPTIONS)
+
+# which lines of the package no test runs; a third slower than the tests alone
+coverage: env
+	$(BIN)/python -m pytest -n $(CORES) --dist worksteal --cov --cov-report=term-missing:skip-covered $(PYTEST_OPTIONS)
 
 test-quick: env
 	$(BIN)/python -m pytest tests/unit -m "not slow and not data" -n $(CORES) --dist worksteal $(PYTEST_OPTIONS)
