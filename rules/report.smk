@@ -37,6 +37,7 @@ rule report_cohort:
         figures=collect("<results>/figures/{id}.svg", id=STUDY["figures"]),
     output:
         page="<results>/report/index.html",
+        values="<results>/report/cohort-values.js",
     log:
         "<logs>/report_cohort.log",
     benchmark:

@@ -8,14 +8,15 @@ from glymflow.cohort.domain import of_primary_model
 from glymflow.domains import DOMAINS
 from glymflow.io import read_tsv, whole
 from glymflow.pages import report
+from glymflow.pages.values import cohort_script
 from glymflow.study.cohort_table import read_cohort
 
 
 def main(
     *, measures, cohort, excluded, subjects, config, page, plan=None, tables=(), figures=(),
-    pictures=None,
+    pictures=None, values=None,
 ):  # fmt: skip
-    """Write the page.
+    """Write the page, and the values that the pages of the subjects show of the cohort.
 
     Parameters
     ----------
@@ -37,6 +38,8 @@ def main(
         Figures of the study plan (SVG, or PNG where there is no SVG of that name).
     pictures : dict of str to path-like, optional
         A picture of a domain: the frequency map of the lesions (PNG).
+    values : path-like, optional
+        Written: a script (`glymflow.pages.values`).
     """
     plan, pictures = plan or {}, pictures or {}
     measured = {name: read_tsv(path) for name, path in measures.items()}
@@ -79,7 +82,19 @@ def main(
     Path(page).parent.mkdir(parents=True, exist_ok=True)
     with whole(page) as part:
         part.write_text(html, encoding="utf-8")
+    if values:
+        _write_values(values, measured, subjects, config)
     print(f"{page}: {len(subjects)} subjects", flush=True)
+
+
+def _write_values(path, measured, subjects, config):
+    found = []
+    for domain in DOMAINS:
+        page_of = domain.part("page")
+        if domain.name in measured and hasattr(page_of, "cohort_values"):
+            found.append(page_of.cohort_values(measured[domain.name], config))
+    with whole(path) as part:
+        part.write_text(cohort_script(subjects, found), encoding="utf-8")
 
 
 def describe_run(config, plan, measured, methods):
@@ -117,6 +132,7 @@ if __name__ == "__main__":
             subjects=snakemake.params.subjects,
             config=snakemake.params.config,
             page=snakemake.output.page,
+            values=snakemake.output.values,
             plan=snakemake.params.plan,
             tables=snakemake.input.get("tables", []),
             figures=snakemake.input.get("figures", []),

@@ -1,5 +1,6 @@
 """Write the page of one subject: what each domain shows of it, values and pictures."""
 
+import os
 from pathlib import Path
 
 from glymflow.domains import DOMAINS
@@ -27,10 +28,18 @@ def main(*, participant, files, values, roi_set, frame, page):
         if domain.name == "alps" and shown:
             headline = domain.part("page").headline(shown, roi_set=roi_set, frame=frame)
         parts += shown
-    html = subject_page(participant, parts, headline=headline)
+    tables = link_tables(files, Path(page).parent)
+    html = subject_page(participant, parts, headline=headline, tables=tables)
     Path(page).parent.mkdir(parents=True, exist_ok=True)
     with whole(page) as part:
         part.write_text(html, encoding="utf-8")
+
+
+def link_tables(files, folder):
+    """Return (name, link from the folder) of each table that the page is made from."""
+    listed = [path for paths in files.values() for some in paths.values() for path in some]
+    found = dict.fromkeys(str(path) for path in listed if str(path).endswith(".tsv"))
+    return [(Path(p).name, Path(os.path.relpath(p, folder)).as_posix()) for p in found]
 
 
 def by_domain(inputs):

@@ -30,6 +30,7 @@ from glymflow.pages.parts import (
     worst_status,
 )
 from glymflow.pages.report import embed_chart, link_pages, lowest, select_primary
+from glymflow.pages.values import scan_values
 from glymflow.text import ROLES_ACROSS, level_text, number
 
 DATA_FILES = ("templates",)
@@ -43,6 +44,15 @@ COMPONENTS = (
 )
 MASK = ("mask_missing", "mask_outside", "brain_in_image")
 ROI_LIMITS = {"alignment": "min_alignment_warn", "fa": "min_fa", "coverage": "min_coverage"}
+COMPARED = {  # between scans: column, name and decimals
+    "alps_left": ("ALPS left", 2),
+    "alps_right": ("ALPS right", 2),
+    "alps_mean": ("ALPS mean", 2),
+    "lowest_fa": ("lowest FA", 2),
+    "lowest_alignment": ("lowest alignment", 2),
+    "motion_worst_mm": ("motion (mm)", 2),
+    "mask_volume_ml": ("brain mask (mL)", 0),
+}
 PLACEMENT = (  # label, column without side, decimals
     ("fibre border", "border", 1),
     ("local shift", "shift", 1),
@@ -101,7 +111,34 @@ def series_part(section, *, roi_set, frame):
         roi_set=roi_set, frame=frame, roi_colors=slices.ROI_COLORS,
         contour_color=slices.CONTOUR_COLOR,
     )  # fmt: skip
-    return Part(section["name"], section["name"], section["status"], html)
+    name = section["name"]
+    return Part(name, name, section["status"], html, name, section.get("compared", ()))
+
+
+def cohort_values(table, config):
+    """Return the values of each scan for the pages of the subjects.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``alps.tsv``.
+    config : dict
+        `roi_set` and `frame`, the primary ones.
+
+    Returns
+    -------
+    dict
+        From `glymflow.pages.values.scan_values`.
+    """
+    own = select_primary(table, config["roi_set"], config["frame"])
+    rows = own.to_dict("records")
+    found = {f"lowest_{name}": [lowest(row, name) for row in rows] for name in ("fa", "alignment")}
+    return scan_values(own.assign(**found), COMPARED, title="ALPS")
+
+
+def _compared(row):
+    row = row | {f"lowest_{name}": lowest(row, name) for name in ("fa", "alignment")}
+    return tuple((name, digits, row.get(column)) for column, (name, digits) in COMPARED.items())
 
 
 def cohort_charts(alps, cohort, *, subjects, config, grouped):
@@ -279,6 +316,7 @@ def describe_series(
         "facts": _scan_facts(row),
         "alps_names": names,
         "rows": [_table_row(r, roi_set, frame, names) for r in table.to_dict("records")],
+        "compared": _compared(row) if row else (),
     }
     return section
 

@@ -26,6 +26,7 @@ from glymflow.pages.parts import (
     worst_status,
 )
 from glymflow.pages.report import embed_chart
+from glymflow.pages.values import scan_values
 from glymflow.text import number
 
 DATA_FILES = ("templates",)
@@ -39,6 +40,12 @@ EPVS_CHART = {  # columns of cohort.tsv on the cohort's page
     "epvs_count": "EPVS, number",
     "epvs_volume_mm3": "EPVS, volume (mm³)",
     "epvs_permille_bg": "EPVS in basal ganglia (‰)",
+}
+COMPARED = {  # between scans: column, name and decimals
+    "epvs_count": ("EPVS", 0),
+    "epvs_volume_mm3": ("EPVS (mm³)", 0),
+    "epvs_permille": ("EPVS (‰)", 3),
+    "brain_volume_ml": ("brain volume (mL)", 0),
 }
 MOST_OBJECTS = 15  # in the page's list: the largest ones
 
@@ -90,7 +97,12 @@ def session_part(section, place=1):
         epvs_colors={name: color for name, (color, _) in ENGINE_STYLES.items()},
         lacune_color=LACUNE_COLOR,
     )  # fmt: skip
-    return Part("perivascular spaces", anchor, section["status"], html)
+    scan = "perivascular spaces" + (
+        "" if section["session"] == MISSING else f", {section['session']}"
+    )
+    return Part(
+        "perivascular spaces", anchor, section["status"], html, scan, section.get("compared", ())
+    )
 
 
 def cohort_part(table, *, subjects, has_alps, cohort, grouped, picture=None):
@@ -130,6 +142,25 @@ def cohort_part(table, *, subjects, has_alps, cohort, grouped, picture=None):
         charts.append(embed_chart("epvs", svg, "Perivascular spaces", text, wide=True))
     name, counted = "perivascular spaces", "sessions with EPVS measured"
     return CohortPart(name, counted, rows, html, charts)
+
+
+def cohort_values(table, config):
+    """Return the values of each session for the pages of the subjects.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``epvs.tsv``.
+    config : dict
+        Not used: the table says which rows are of the primary engine.
+
+    Returns
+    -------
+    dict
+        From `glymflow.pages.values.scan_values`.
+    """
+    own = table[[is_primary(row) for row in table.to_dict("records")]]
+    return scan_values(own, COMPARED, title="Perivascular spaces", source="session_id")
 
 
 def describe_epvs(
@@ -194,6 +225,7 @@ def describe_epvs(
         "brain": {plane: embed_picture(png) for plane, png in pictures.get("brain", {}).items()},
         "background": pictures.get("background", MISSING),
         "picture_faults": list(pictures.get("faults", ())),
+        "compared": tuple((name, digits, own.get(key)) for key, (name, digits) in COMPARED.items()),
     }
 
 

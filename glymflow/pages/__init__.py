@@ -8,6 +8,7 @@ Modules
 -------
 - `files`: reads the pictures of a page; one that cannot be read costs only its own place.
 - `report`: the two pages; rows of ``alps.tsv`` as texts, QC statuses, links.
+- `values`: the cohort's values for the pages of its subjects, as a small script beside them.
 - `parts`: numbers and intervals as text, pictures as base64, QC codes in words, the jinja2
   templates of ``templates/``.
 

@@ -132,12 +132,18 @@ class Part:
     status : str
         Of quality control; "none" if nothing was measured.
     html : markupsafe.Markup
+    scan : str
+        What `compared` is of.
+    compared : tuple of (str, int, float)
+        Name, decimals and value of what is compared between the scans of a subject.
     """
 
     title: str
     anchor: str
     status: str
     html: Any
+    scan: str = ""
+    compared: tuple = ()
 
 
 @dataclass(frozen=True)

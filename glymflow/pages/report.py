@@ -24,6 +24,7 @@ from glymflow.pages.parts import (
     words,
     worst_status,
 )
+from glymflow.pages.values import NAME
 from glymflow.text import ROLES_ACROSS, number
 
 
@@ -33,7 +34,7 @@ def lowest(row, measure):
     return min((v for v in values if is_known(v)), default=None)
 
 
-def subject_page(participant, parts, *, headline=""):
+def subject_page(participant, parts, *, headline="", tables=()):
     """Return the page of one subject as HTML.
 
     Parameters
@@ -43,14 +44,59 @@ def subject_page(participant, parts, *, headline=""):
         Of all domains, in the order to show.
     headline : str
         A line under the subject's name.
+    tables : list of (str, str)
+        Name and relative link of each table that the page shows.
     """
     return template("subject.html.j2").render(
         participant=participant,
         parts=parts,
         headline=headline,
         status=worst_status(part.status for part in parts),
+        compared=compare_scans(parts),
+        tables=tables,
+        values_script=NAME,
         version=glymflow.__version__,
     )
+
+
+def compare_scans(parts):
+    """Return the scans of a subject side by side, each with its change from the first.
+
+    Parameters
+    ----------
+    parts : list of Part
+
+    Returns
+    -------
+    list of dict
+        One table for each kind of scan of which there are several: `columns`, and `rows` with
+        `name`, `anchor`, `status` and `cells` (value and change, "" for the first).
+    """
+    kinds = {}
+    for part in parts:
+        if part.compared:
+            kinds.setdefault(tuple(name for name, *_ in part.compared), []).append(part)
+    compared = []
+    for columns, scans in kinds.items():
+        if len(scans) < 2:
+            continue
+        rows, first = [], [value for *_, value in scans[0].compared]
+        for part in scans:
+            cells = [
+                (number(value, digits), _change(value, start, digits) if part != scans[0] else "")
+                for (_, digits, value), start in zip(part.compared, first, strict=True)
+            ]
+            rows.append({"name": part.scan, "anchor": part.anchor, "status": part.status,
+                         "cells": cells})  # fmt: skip
+        compared.append({"columns": columns, "rows": rows})
+    return compared
+
+
+def _change(value, start, digits):
+    if not (is_known(value) and is_known(start)):
+        return ""
+    text = f"{value - start:+.{digits}f}".replace("-", "−")
+    return text if float(f"{value - start:.{digits}f}") else f"{0:.{digits}f}"
 
 
 # ---------------------------------------------------------------- the page of the cohort
