@@ -301,6 +301,16 @@ def page_files(sheet, subject, config):
         f"{folder}_desc-preproc_{contrast}.nii.gz".format(**row)
         for row, contrast in zip(rows, contrasts, strict=True)
     ]
+    # the other contrasts of each session, on the same grid
+    beside = [
+        [name for name in ("T1w", "FLAIR") if row.get(name.lower()) and name != contrast]
+        for row, contrast in zip(rows, contrasts, strict=True)
+    ]
+    files["beside"] = [
+        f"{folder}_desc-preproc_{name}.nii.gz".format(**row)
+        for row, names in zip(rows, beside, strict=True)
+        for name in names
+    ]
     brought = [bool(row["mask"]) for row in rows]
     files["external"] = [p for p, given in zip(files["external"], brought, strict=True) if given]
     files["head"] = [row["t1w"] or row["t2w"] for row in rows]
@@ -308,5 +318,6 @@ def page_files(sheet, subject, config):
         "sessions": [row["session_id"] for row in rows],
         "contrasts": contrasts,
         "brought": brought,
+        "beside": beside,
         "engine": config["epvs"]["engine"],
     }

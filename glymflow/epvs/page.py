@@ -50,7 +50,7 @@ COMPARED = {  # between scans: column, name and decimals
 MOST_OBJECTS = 15  # in the page's list: the largest ones
 
 
-def subject_parts(files, *, sessions, contrasts, brought, engine):
+def subject_parts(files, *, sessions, contrasts, brought, engine, beside=None):
     """Return the sections of a subject's sessions with EPVS.
 
     Parameters
@@ -68,6 +68,8 @@ def subject_parts(files, *, sessions, contrasts, brought, engine):
         Whether the user brings a mask.
     engine : str
         The primary one.
+    beside : list of list of str, optional
+        The other contrasts of each session, whose images are `files["beside"]` one after another.
 
     Returns
     -------
@@ -75,6 +77,7 @@ def subject_parts(files, *, sessions, contrasts, brought, engine):
     """
     names = ("measures", "objects", "scan", "brain", "regions", "head")
     own, external = [name for name in ENGINES if name != "external"], iter(files["external"])
+    beside, others = beside or [[] for _ in sessions], iter(files.get("beside", ()))
     parts = []
     for place, session in enumerate(sessions):
         masks = {name: files[name][place] for name in own}
@@ -82,6 +85,7 @@ def subject_parts(files, *, sessions, contrasts, brought, engine):
             session=session,
             engine=engine,
             contrast=contrasts[place],
+            beside={name: next(others) for name in beside[place]},
             masks=masks | ({"external": next(external)} if brought[place] else {}),
             **{name: files[name][place] for name in names},
         )
@@ -224,6 +228,7 @@ def describe_epvs(
         ],
         "brain": {plane: embed_picture(png) for plane, png in pictures.get("brain", {}).items()},
         "background": pictures.get("background", MISSING),
+        "beside": list(pictures.get("beside", ())),
         "picture_faults": list(pictures.get("faults", ())),
         "compared": tuple((name, digits, own.get(key)) for key, (name, digits) in COMPARED.items()),
     }
@@ -347,7 +352,7 @@ def _row(row, check, reasons, subjects):
 
 
 def _describe_session(
-    *, session, engine, contrast, measures, objects, scan, brain, regions, masks, head
+    *, session, engine, contrast, measures, objects, scan, brain, regions, masks, head, beside
 ):
     """Return what the page shows of the perivascular spaces of one session."""
     faults = {}
@@ -359,15 +364,19 @@ def _describe_session(
     usable = [row["engine"] for row in table.to_dict("records") if not has_fault(row)]
     masks = {name: path for name, path in masks.items() if name in usable}
     chosen = engine if engine in usable else next(iter(usable), None)
-    pictures = _draw_slices(chosen, listed, scan, regions, masks, faults)
-    pictures["background"] = contrast
+    others = {
+        name: attempt({}, name, lambda p=path: load_picture(p)) for name, path in beside.items()
+    }
+    others = {name: image for name, image in others.items() if image}
+    pictures = _draw_slices(chosen, listed, scan, regions, masks, faults, others)
+    pictures |= {"background": contrast, "beside": list(others)}
     edges = attempt(faults, "brain", lambda: _draw_edge(head, brain)) or {}
     brain = {plane: figure_bytes(figure, "png", dpi=110) for plane, figure in edges.items()}
     pictures |= {"brain": brain, "faults": list(dict.fromkeys(faults.values()))}
     return describe_epvs(table, listed, pictures=pictures, **known)
 
 
-def _draw_slices(engine, objects, scan, regions, masks, faults):
+def _draw_slices(engine, objects, scan, regions, masks, faults, beside):
     """Return the slices with EPVS over a scan; what cannot be drawn is a fault."""
     scan = attempt(faults, "slices", lambda path=scan: load_picture(path))
     found = {
@@ -381,10 +390,10 @@ def _draw_slices(engine, objects, scan, regions, masks, faults):
 
     def draw():
         image, labels, *data, affine = same_grid(
-            image=scan, regions=load_picture(regions, "uint8"), **found
+            image=scan, regions=load_picture(regions, "uint8"), **found, **beside
         )
-        inside = {name: mask > 0 for name, mask in zip(found, data, strict=True)}
-        given = {"primary": engine, "lacunes": lacunes}
+        inside = {name: mask > 0 for name, mask in zip(found, data, strict=False)}
+        given = {"primary": engine, "lacunes": lacunes, "beside": data[len(found) :]}
         return draw_epvs(image, inside, labels, affine, **given)
 
     drawn = attempt(faults, "slices", draw) if scan else None

@@ -21,9 +21,9 @@ from glymflow.image.grid import bounding_box, map_points, resample, spacing_of, 
 
 # colour and width of the outlines; from the palette of the other pictures
 ENGINE_STYLES = {
-    "vbnet": ("#FF9E1B", 1.5),
-    "external": ("#F0E442", 1.5),
-    "frangi": ("#56B4E9", 0.8),
+    "vbnet": ("#FF9E1B", 0.8),
+    "external": ("#F0E442", 0.8),
+    "frangi": ("#56B4E9", 0.5),
 }
 REGION_COLOR = "#FFFFFF"
 LACUNE_COLOR = "#FF5A4F"
@@ -71,11 +71,11 @@ def _labels(region):
     return [label for label, (name, _) in LABELS.items() if name == region]
 
 
-def draw_epvs(image, masks, regions, affine, *, primary="vbnet", lacunes=()):
-    """Draw slices through basal ganglia, centrum semiovale and midbrain, each twice.
+def draw_epvs(image, masks, regions, affine, *, primary="vbnet", lacunes=(), beside=()):
+    """Draw slices through basal ganglia, centrum semiovale and midbrain, each several times.
 
     Above the image alone, below it the outlines of EPVS by engine, of the region (dotted) and a
-    ring round each lacune within 2 mm of the slice.
+    ring round each lacune within 2 mm of the slice; then the other contrasts.
 
     Parameters
     ----------
@@ -91,6 +91,8 @@ def draw_epvs(image, masks, regions, affine, *, primary="vbnet", lacunes=()):
         The engine that chooses the slices.
     lacunes : sequence of (x, y, z)
         Centres, world mm.
+    beside : sequence of (X, Y, Z) array
+        Other contrasts on the same grid.
 
     Returns
     -------
@@ -104,11 +106,12 @@ def draw_epvs(image, masks, regions, affine, *, primary="vbnet", lacunes=()):
     centres = np.reshape(np.asarray(lacunes, dtype=float), (-1, 3))
     marks = map_points(np.linalg.inv(turned), centres)
     middle = (np.array(image.shape[:2]) - 1) / 2
-    limits = _limits(image[regions > 0])
+    images = [image, image, *(to_canonical(other, affine)[0] for other in beside)]
+    panels = [(shown, _limits(shown[regions > 0])) for shown in images]
     pictures = []
     for region, k in pick_slices(regions, masks.get(primary, np.zeros(image.shape, bool))):
         height = float((turned @ [*middle, k, 1])[2])
-        figure = _draw_pair(image, limits, masks, regions, spacing, region, k, marks)
+        figure = _draw_panels(panels, masks, regions, spacing, region, k, marks)
         pictures.append((region, height, figure))
     return pictures
 
@@ -120,19 +123,21 @@ def _limits(values):
     return low - room, high + room
 
 
-def _draw_pair(image, limits, masks, regions, spacing, region, k, marks):
-    """Draw one slice alone and, below, with outlines; cut to the region."""
+def _draw_panels(panels, masks, regions, spacing, region, k, marks):
+    """Draw one slice of each image, the second with outlines, below each other; cut to a region."""
     inside = np.isin(regions, _labels(region))
     box = np.argwhere(inside.any(axis=2))
     low, high = (box.min(0) - 0.5) * spacing[:2], (box.max(0) + 0.5) * spacing[:2]
     low, high = low - ROOM_MM, high + ROOM_MM
     width, height = np.ceil(high - low)
     scale, gap = PIXELS_PER_MM[region], 4
-    pixels = width * scale, 2 * height * scale + gap
+    count = len(panels)
+    pixels = width * scale, count * (height * scale + gap) - gap
     with rc_context(STYLE):
         figure = Figure(figsize=(pixels[0] / DPI, pixels[1] / DPI), dpi=DPI, facecolor="black")
         share = height * scale / pixels[1]
-        for place, outlined in ((1 - share, False), (0, True)):
+        for number, (image, limits) in enumerate(panels):
+            place = (count - 1 - number) * (1 - share) / (count - 1)
             ax = figure.add_axes((0, place, 1, share))
             ax.set_axis_off()
             extent = slice_extent(*image.shape[:2], spacing[:2])
@@ -140,7 +145,7 @@ def _draw_pair(image, limits, masks, regions, spacing, region, k, marks):
                 image[:, :, k].T, cmap="gray", vmin=limits[0], vmax=limits[1], origin="lower",
                 extent=extent, interpolation="nearest",
             )  # fmt: skip
-            if outlined:
+            if number == 1:
                 _outline(ax, inside[:, :, k], spacing, REGION_COLOR, 0.7, "region", "dotted")
                 for name, (color, line) in ENGINE_STYLES.items():
                     if name in masks:

@@ -256,13 +256,13 @@ def test_files_of_each_session_stay_together(monkeypatch):
 
     rows = [
         {"folder": f"sub-01/{session}", "session": f"sub-01_{session}", "session_id": session,
-         "t1w": f"{session}-t1w", "t2w": None, "mask": None}
+         "t1w": f"{session}-t1w", "t2w": None, "flair": None, "mask": None}
         for session in ("ses-a", "ses-b")
     ]  # fmt: skip
-    rows[1] |= {"t1w": None, "t2w": "ses-b-t2w", "mask": "drawn"}
+    rows[1] |= {"t1w": None, "t2w": "ses-b-t2w", "flair": "ses-b-flair", "mask": "drawn"}
     sheet = SimpleNamespace(epvs_sessions=lambda subject: rows)
     files, values = intake.page_files(sheet, "sub-01", {"epvs": {"engine": "frangi"}})
-    assert set(files) == {*EPVS_NAMES, *ENGINES}
+    assert set(files) == {*EPVS_NAMES, *ENGINES, "beside"}
     inputs = {f"epvs_{name}": paths for name, paths in files.items()}
     given = script.by_domain(inputs | {"lesions_table": "one.tsv"})
     assert given == {"alps": {}, "lesions": {"table": ["one.tsv"]}, "epvs": files}
@@ -281,4 +281,6 @@ def test_files_of_each_session_stay_together(monkeypatch):
     assert [list(found["masks"]) for found in seen] == [list(ENGINES[:2]), list(ENGINES)]
     assert [found["contrast"] for found in seen] == ["T1w", "T2w"]
     assert ["_T1w." in found["scan"] for found in seen] == [True, False]
+    assert [list(found["beside"]) for found in seen] == [[], ["FLAIR"]]
+    assert "/ses-b/anat/sub-01_ses-b_desc-preproc_FLAIR" in seen[1]["beside"]["FLAIR"]
     assert [found["head"] for found in seen] == ["ses-a-t1w", "ses-b-t2w"]

@@ -1,5 +1,7 @@
 """Pictures of perivascular spaces: which slices, whose outline, where, in world coordinates."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -140,6 +142,23 @@ def test_storage_does_not_matter(order, flips):
     assert [row[:2] for row in pictures] == [row[:2] for row in expected]
     for (*_, figure), (*_, other) in zip(pictures, expected, strict=True):
         assert figure_bytes(figure, "png", dpi=50) == figure_bytes(other, "png", dpi=50)
+
+
+def test_other_contrasts_show_the_same_slice_without_outlines():
+    given = {"vbnet": FOUND}
+    for (*_, two), (*_, four) in zip(
+        draw_epvs(IMAGE, given, REGIONS, AFFINE),
+        draw_epvs(IMAGE, given, REGIONS, AFFINE, beside=[-IMAGE, IMAGE * 2]),
+        strict=True,
+    ):
+        shown = [np.asarray(ax.images[0].get_array()) for ax in four.axes]
+        np.testing.assert_allclose(shown[2], -shown[0])
+        np.testing.assert_allclose(shown[3], 2 * shown[0])
+        assert [len(ax.collections) > 0 for ax in four.axes] == [False, True, False, False]
+        boxes = [ax.get_position() for ax in four.axes]
+        heights = {round(box.height * four.get_figheight(), 6) for box in boxes}
+        assert heights == {round(two.axes[0].get_position().height * two.get_figheight(), 6)}
+        assert all(low.y0 > high.y1 for low, high in pairwise(boxes))
 
 
 def test_lacune_near_the_slice_gets_a_ring():

@@ -226,7 +226,8 @@ def test_files_of_a_page_by_domain(sheet):
     assert sheet.page_files("sub-3", config)["lesions_table"] == []
     values = sheet.page_values("sub-2", config)
     assert values["epvs"] == {
-        "sessions": [None], "contrasts": ["T1w"], "brought": [False], "engine": "vbnet",
+        "sessions": [None], "contrasts": ["T1w"], "brought": [False],
+        "beside": [[]], "engine": "vbnet",
     }  # fmt: skip
     assert values["alps"] == {
         "series": [], "roi_set": "a", "frame": "b", "limits": {},
