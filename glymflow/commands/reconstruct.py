@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from glymflow.commands.audit_tests import load_printed
-from glymflow.commands.reconstruct_cohort import Cohort, rows_where
+from glymflow.commands.reconstruct_cohort import Cohort
 from glymflow.commands.reconstruct_items import (
     COUNTED,
     Measure,
@@ -22,6 +22,7 @@ from glymflow.commands.reconstruct_items import (
     items_of,
     names_of,
     printed_scale,
+    rows_where,
 )
 from glymflow.commands.reconstruct_limits import counted, find_limits
 from glymflow.io import InputFault, write_json, write_tsv

@@ -13,10 +13,11 @@ from glymflow.commands.reconstruct_items import (
     interval_of,
     is_rank,
     names_of,
+    rows_where,
     sign_of,
 )
-from glymflow.commands.reconstruct_ranks import reorder
-from glymflow.io import MISSING, InputFault
+from glymflow.commands.reconstruct_ranks import Moments, reorder, sources_of
+from glymflow.io import InputFault
 
 # statistics are kept within this part of their rounding interval; wider where that is too strict
 SAFE = (0.85, 0.985, 0.995)
@@ -24,62 +25,14 @@ EXCHANGES = 3000  # of two subjects' values that are tried for each number
 LONGEST = 1.0  # step of a number, in its spread
 PULL = 0.01  # towards the middle of the interval, for all
 LOST = 5.0  # what is left when it is not worth to go on
-REPEATS = 6  # of corrections by the exact statistics
+REPEATS = 6  # of corrections by the exact statistics, where the specification says nothing
 ROUNDS = 60  # steps at each width of the smoothed ranks, and for each part
+CLOSER = 0.95  # in place of it where rounding of the values moves a statistic out again
+LAST_ROUNDS = 240  # when the rounded values are corrected
 WIDTHS = (0.3, 0.2, 0.1, 0.1, 0.1, 0.07, 0.05, 0.05)
 # by so much of a step that counts the intervals are wider at first
 RELAXED = (0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0, 0.0)
 NATURAL = {"correlation": 0.1, "spearman": 0.1, "kruskal": 5.0, "anova": 5.0, "logistic": 0.3}
-
-
-def rows_where(table, where):
-    """Return which rows have the levels named; n/a stands for none."""
-    mask = np.ones(len(table), dtype=bool)
-    for column, values in where.items():
-        if column not in table:
-            raise InputFault(f"where: no category '{column}'")
-        values = values if isinstance(values, list) else [values]
-        mask &= table[column].fillna(MISSING).isin(values).to_numpy()
-    return mask
-
-
-class _Moments:
-    """How far the means and SDs of a number, and of those derived from it, are off."""
-
-    def __init__(self, cohort, name):
-        rules = cohort.spec.get("derived", {})
-        self.rules = {
-            other: rule
-            for other, rule in rules.items()
-            if name in rule.get("product", rule.get("mean", ()))
-        }
-        self.names, masks, self.means, self.spreads = [], [], [], []
-        values = cohort.values(cohort.start)
-        for fact in cohort.spec["facts"]:
-            if fact["of"] not in (name, *self.rules) or "mean" not in fact or "sd" not in fact:
-                continue
-            mask = rows_where(cohort.table, fact.get("where", {}))
-            mask &= np.isfinite(values[fact["of"]][0])
-            self.names.append(fact["of"])
-            masks.append(mask)
-            self.means.append(float(fact["mean"]))
-            self.spreads.append(float(fact["sd"]))
-        self.masks = np.array(masks, float)
-        self.sizes = self.masks.sum(axis=1) if masks else None
-        self.places = {one: np.array([of == one for of in self.names]) for one in set(self.names)}
-
-    def distance(self, values):
-        """Sum over the groups of the squared differences, in SDs."""
-        for name, rule in self.rules.items():
-            values[name] = reconstruct_facts.derived(rule, values)
-        x = np.empty((len(self.names), self.masks.shape[1]))
-        for name, places in self.places.items():
-            x[places] = np.nan_to_num(values[name][0])
-        mean = (self.masks * x).sum(axis=1) / self.sizes
-        square = (self.masks * (x - mean[:, None]) ** 2).sum(axis=1)
-        spread = np.sqrt(square / np.maximum(self.sizes - 1, 1))
-        off = np.array([mean - self.means, spread - self.spreads]) / self.spreads
-        return float((off**2).sum())
 
 
 class Cohort:
@@ -243,12 +196,12 @@ class Cohort:
     def _unit(self, name):
         return float(self.spec["numbers"][name].get("sd", "1"))
 
-    def free_of(self, name, rows, values):
-        """Return numbers without bounds for values within theirs."""
+    def free_of(self, name, rows, values, margin=0.01):
+        """Return numbers without bounds for values within theirs, by a part of the span."""
         low, high = (limit[rows] for limit in self.limits[name])
         unit = self._unit(name)
         with np.errstate(all="ignore"):
-            share = np.clip((values - low) / (high - low), 0.01, 0.99)
+            share = np.clip((values - low) / (high - low), margin, 1 - margin)
             both = np.log(share / (1 - share)) * (high - low) / 4
             above = np.maximum((values - low) / unit, 1e-3)
             lower = unit * np.where(above > 30, above, np.log(np.expm1(above)))
@@ -328,7 +281,7 @@ class Cohort:
         """
         free = self.start.copy()
         for name, (begin, rows) in [*self.places.items()] * 2:
-            near = _Moments(self, name)
+            near = Moments(self, name)
             if len(rows) < 2 or not len(near.masks):
                 continue
             values = {key: (part[0].copy(), {}) for key, part in self.values(free).items()}
@@ -422,19 +375,46 @@ class Cohort:
         return self._exactly(width, left)
 
     def _exactly(self, width, left):
-        """Go on until the rounded values, with ranks and fits as they are, meet every fact too."""
+        """Go on until the rounded values, with ranks and fits as they are, meet every fact too.
+
+        All numbers are moved, then those only that others are derived from: the rest keep their
+        order, and with it what the exchange of neighbours reached.
+        """
         kept = [(self._unmet(), 0, self.free)]
-        for step in range(1, REPEATS + 1):
+        sources = sources_of(self.spec) & set(self.places)
+        moves = [set(self.places), *([sources] if sources else [])]
+        for step in range(int(self.spec.get("repeats", REPEATS)) * len(moves)):
             if left > LOST or min(state[0] for state in kept) == 0:
                 break
             self.free = self.free.copy()
             reorder(self, self.rng)
-            kept.append((self._unmet(), 2 * step - 1, self.free))
+            kept.append((self._unmet(), 2 * step + 1, self.free))
             self._correct(width, fits=True)
-            left = self._descend(width, SAFE[-2], ROUNDS // 3, pull=0.0)
-            kept.append((self._unmet(), 2 * step, self.free))
+            left = self._descend_only(
+                moves[step % len(moves)], width, SAFE[-2] if step < 4 else CLOSER
+            )
+            kept.append((self._unmet(), 2 * step + 2, self.free))
         self.free = min(kept, key=lambda state: state[:2])[2]
         return self.distance()
+
+    def _descend_only(self, names, width, safe):
+        """Go down by these numbers; the others stay."""
+        items, scale = self.items, self.scale
+        self.items = [item for item in items if set(names) & self._bases(item)]
+        self.scale = scale.copy()
+        for name, (begin, rows) in self.places.items():
+            self.scale[begin : begin + len(rows)] *= name in names
+        left = self._descend(width, safe, LAST_ROUNDS, pull=0.0)
+        self.items, self.scale = items, scale
+        return left
+
+    def _bases(self, item):
+        """Return the numbers that an item is of, and those that they are derived from."""
+        rules = self.spec.get("derived", {})
+        names = set(names_of(item.fact)) | set(item.fact.get("on", []))
+        for name in names & set(rules):
+            names |= set(rules[name].get("mean", rules[name].get("product")))
+        return names
 
     def _unmet(self):
         return sum(distance > 1 for distance in self.distances())

@@ -4,6 +4,9 @@ Each function takes values and returns ``(statistic, gradient)``. `glymflow.comm
 moves the values of an invented cohort until each statistic rounds to what is printed.
 """
 
+import math
+from functools import cached_property
+
 import numpy as np
 from scipy import special, stats
 
@@ -41,14 +44,44 @@ def correlation(first, second, covariates=None):
     gradient_first, gradient_second : (n,) array
         With x, y the residuals scaled to length 1: (y - r x) / |x|, and likewise.
     """
-    design = np.ones((len(first), 1))
-    if covariates is not None:
-        design = np.column_stack([design, covariates])
-    x, y = (v - design @ np.linalg.lstsq(design, v, rcond=None)[0] for v in (first, second))
-    lengths = [max(np.linalg.norm(v), 1e-12) for v in (x, y)]
+    given = np.empty((len(first), 0)) if covariates is None else covariates
+    design = Design(with_intercept(given))
+    return correlation_of(design.residual(first), design.residual(second))
+
+
+def correlation_of(x, y):
+    """Pearson's r of residuals, whose mean is 0; see `correlation`."""
+    lengths = [max(math.sqrt(v @ v), 1e-12) for v in (x, y)]
     x, y = x / lengths[0], y / lengths[1]
     r = float(x @ y)
     return r, (y - r * x) / lengths[0], (x - r * y) / lengths[1]
+
+
+class Design:
+    """Predictors of a linear model, (n, k), of full rank; decomposed once."""
+
+    def __init__(self, matrix):
+        self.matrix = matrix
+
+    @cached_property
+    def _basis(self):
+        return np.linalg.qr(self.matrix)
+
+    @cached_property
+    def inverse(self):
+        """Least squares: (k, n)."""
+        basis, triangle = self._basis
+        return np.linalg.solve(triangle, basis.T)
+
+    def residual(self, outcome):
+        """Return what the design leaves of the outcome, (n,)."""
+        basis = self._basis[0]
+        return outcome - basis @ (basis.T @ outcome)
+
+
+def with_intercept(predictors):
+    """Put a column of ones before the predictors, (n, k)."""
+    return np.column_stack([np.ones(len(predictors)), predictors])
 
 
 def ranks(values, width):
@@ -59,10 +92,10 @@ def ranks(values, width):
     values : (n,) array
     width : float
         Steps between ranks are smoothed over so many SDs, which count as fixed; 0: the ranks
-        themselves, without derivatives.
+        themselves, without derivatives (None).
     """
     if width == 0:
-        return stats.rankdata(values), np.zeros((len(values), len(values)))
+        return stats.rankdata(values), None
     scale = max(width * values.std(), 1e-12)
     steps = special.expit(np.subtract.outer(values, values) / scale)
     slopes = steps * (1 - steps) / scale
@@ -80,24 +113,23 @@ def coefficient(outcome, predictors, which):
     gradient_b, gradient_t : (n,) array
     df : int
     """
-    design = np.column_stack([np.ones(len(outcome)), predictors])
-    return contrast(outcome, design, np.eye(design.shape[1])[which + 1])
+    design = Design(with_intercept(predictors))
+    return contrast(outcome, design, np.eye(design.matrix.shape[1])[which + 1])
 
 
 def contrast(outcome, design, weights):
-    """Contrast of the coefficients of a linear model, and its t; see `coefficient`."""
-    inverse = np.linalg.pinv(design)
-    row = weights @ inverse
+    """Contrast of the coefficients of a linear model, a `Design`, and its t; see `coefficient`."""
+    row = weights @ design.inverse
     b = float(row @ outcome)
-    residual = outcome - design @ (inverse @ outcome)
-    df = len(outcome) - design.shape[1]
+    residual = design.residual(outcome)
+    df = len(outcome) - design.matrix.shape[1]
     square = max(float(residual @ residual), 1e-300)
     error = np.sqrt(square / df * (row @ row))
     return b, b / error, row, row / error - b / error * residual / square, df
 
 
 def f_test(outcome, full, reduced):
-    """F of what the full design has more than the reduced one; gradient by the outcome.
+    """F of what the full `Design` has more than the reduced one; gradient by the outcome.
 
     Returns
     -------
@@ -105,9 +137,10 @@ def f_test(outcome, full, reduced):
     gradient : (n,) array
     df, df_error : int
     """
-    left = [_residual(outcome, design) for design in (reduced, full)]
+    left = [design.residual(outcome) for design in (reduced, full)]
     squares = [max(float(part @ part), 1e-300) for part in left]
-    df, df_error = full.shape[1] - reduced.shape[1], len(outcome) - full.shape[1]
+    columns = full.matrix.shape[1]
+    df, df_error = columns - reduced.matrix.shape[1], len(outcome) - columns
     share = squares[0] / squares[1]
     slope = 2 * (left[0] - share * left[1]) / squares[1]
     return (share - 1) * df_error / df, slope * df_error / df, df, df_error
@@ -126,7 +159,8 @@ def kruskal(ranked, members):
     ----------
     Kruskal WH, Wallis WA. J Am Stat Assoc 1952;47:583-621.
     """
-    whole, within = ranked - ranked.mean(), _residual(ranked, members)
+    means = ranked @ members / members.sum(axis=0)
+    whole, within = ranked - ranked.mean(), ranked - members @ means
     total = max(float(whole @ whole), 1e-300)
     share = float(within @ within) / total
     return (len(ranked) - 1) * (1 - share), -2 * (len(ranked) - 1) * (
@@ -222,10 +256,6 @@ def logistic_fit(event, predictors):
         step = np.linalg.pinv(information) @ (design.T @ (event - share))
         start = start + np.clip(step, -2, 2)
     return start[1:] / scale, _newton_step(event, z, start)[1][0] / scale
-
-
-def _residual(outcome, design):
-    return outcome - design @ np.linalg.lstsq(design, outcome, rcond=None)[0]
 
 
 def derived(rule, found):

@@ -16,7 +16,7 @@ from scipy import stats
 
 from glymflow.commands import reconstruct_facts as facts
 from glymflow.commands.audit_tests import meet, printed, printed_p
-from glymflow.io import InputFault
+from glymflow.io import MISSING, InputFault
 
 MOMENTS = ("mean", "sd", "se", "q1", "median", "q3")
 STATISTICS = (
@@ -66,6 +66,17 @@ def names_of(fact):
 def used_of(fact):
     """Return the variables that a fact is computed from."""
     return [*names_of(fact), *fact.get("partial", []), *fact.get("on", [])]
+
+
+def rows_where(table, where):
+    """Return which rows have the levels named; n/a stands for none."""
+    mask = np.ones(len(table), dtype=bool)
+    for column, values in where.items():
+        if column not in table:
+            raise InputFault(f"where: no category '{column}'")
+        values = values if isinstance(values, list) else [values]
+        mask &= table[column].fillna(MISSING).isin(values).to_numpy()
+    return mask
 
 
 def family(fact):
@@ -222,26 +233,51 @@ class Measure:
         return value, [(name, mask, part)], len(x)
 
     def _correlation(self, item, names, arrays, mask):
-        covariates = [arrays[name][mask] for name in item.fact.get("partial", [])]
-        given = np.column_stack(covariates) if covariates else None
-        r, *slopes = facts.correlation(*(arrays[name][mask] for name in names), given)
+        given = item.fact.get("partial", [])
+        design = self._design("intercept", [], arrays, mask, given)
+        left = [
+            self._once(
+                ("left", (name, *given), mask.tobytes()), design.residual, arrays[name][mask]
+            )
+            for name in names
+        ]
+        r, *slopes = facts.correlation_of(*left)
         parts = [(name, mask, part) for name, part in zip(names, slopes, strict=True)]
-        return r, parts, int(mask.sum()) - 2 - len(covariates)
+        return r, parts, int(mask.sum()) - 2 - len(given)
 
     def _spearman(self, item, names, arrays, mask):
         ranked = [self._ranks(name, arrays[name], mask) for name in names]
-        r, *slopes = facts.correlation(*(values for values, _ in ranked))
+        r, *slopes = facts.correlation_of(*(values - values.mean() for values, _ in ranked))
         parts = [
             (name, mask, by_value @ slope)
             for name, (_, by_value), slope in zip(names, ranked, slopes, strict=True)
+            if by_value is not None
         ]
         return r, parts, int(mask.sum()) - 2
 
     def _ranks(self, name, values, mask):
-        key = (name, mask.tobytes())
+        return self._once(("ranks", (name,), mask.tobytes()), facts.ranks, values[mask], self.width)
+
+    def _design(self, kind, columns, arrays, mask, covariates):
+        """Return the design of the columns (of ones if there are none) and centred covariates."""
+        key = (kind, tuple(covariates), mask.tobytes())
         if key not in self.shared:
-            self.shared[key] = facts.ranks(values[mask], self.width)
+            centred = (arrays[name][mask] for name in covariates)
+            first = columns if len(columns) else [np.ones(mask.sum())]
+            self.shared[key] = facts.Design(
+                np.column_stack([*first, *(x - x.mean() for x in centred)])
+            )
         return self.shared[key]
+
+    def _once(self, key, function, *arguments):
+        """Call a function of the variables that are second in the key, once for their values."""
+        if key not in self.shared:
+            self.shared[key] = function(*arguments)
+        return self.shared[key]
+
+    def forget(self, name):
+        """Drop what was computed from a variable whose values have changed."""
+        self.shared = {key: found for key, found in self.shared.items() if name not in key[1]}
 
     def _linear(self, item, names, arrays, mask):
         on = item.fact["on"]
@@ -269,15 +305,15 @@ class Measure:
             levels, members = pair, two[inside]
         places = [levels.index(level) for level in pair]
         if kind in ("anova", "t"):
-            covariates = [arrays[c][mask] - arrays[c][mask].mean() for c in fact.get("partial", [])]
-            outcome = arrays[name][mask]
-            full = np.column_stack([members, *covariates])
+            covariates, outcome = fact.get("partial", []), arrays[name][mask]
+            by = "by " + fact["by"]
+            full = self._design(by, [members], arrays, mask, covariates)
             if kind == "t":
-                weights = np.zeros(full.shape[1])
+                weights = np.zeros(full.matrix.shape[1])
                 weights[places] = -1, 1
                 _, t, _, slope, df = facts.contrast(outcome, full, weights)
                 return t, [(name, mask, slope)], df
-            reduced = np.column_stack([np.ones(len(outcome)), *covariates])
+            reduced = self._design("intercept", [], arrays, mask, covariates)
             f, slope, *df = facts.f_test(outcome, full, reduced)
             return f, [(name, mask, slope)], tuple(df)
         ranked, by_value = self._ranks(name, arrays[name], mask)
@@ -287,14 +323,14 @@ class Measure:
         else:
             value, slope = facts.rank_contrast(ranked, members, places)
             df = number if kind == "dscf" else None
-        return value, [(name, mask, by_value @ slope)], df
+        return value, [] if by_value is None else [(name, mask, by_value @ slope)], df
 
     def _logistic(self, item, names, arrays, mask):
         """Return the log odds ratio, or an end of its interval, or z, near the published ones."""
         fact = item.fact
         on, which = fact["on"], fact["on"].index(fact["term"])
         per = float(fact.get("per", "1"))
-        key = ("logistic", *on, mask.tobytes())
+        key = ("logistic", tuple(on), mask.tobytes())
         if key not in self.shared:
             event = arrays[names[0]][mask]
             predictors = np.column_stack([arrays[name][mask] for name in on])

@@ -14,8 +14,7 @@ import numpy as np
 
 from glymflow.commands import audit_tests
 from glymflow.commands.audit_tests import meet, printed
-from glymflow.commands.reconstruct_cohort import rows_where
-from glymflow.commands.reconstruct_items import family, names_of
+from glymflow.commands.reconstruct_items import family, names_of, rows_where
 from glymflow.io import InputFault
 
 SAME = ("of", "where", "on", "term", "partial", "by", "pair", "test", "spearman", "per", "level")

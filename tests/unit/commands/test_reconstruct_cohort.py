@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glymflow.commands.reconstruct_cohort import Cohort, rows_where
-from glymflow.commands.reconstruct_items import items_of
+from glymflow.commands.reconstruct_cohort import Cohort
+from glymflow.commands.reconstruct_items import items_of, rows_where
 from glymflow.io import InputFault
 
 TABLE = pd.DataFrame({"group": ["a"] * 20 + ["b"] * 25, "late": ["yes", "no", "no"] * 15})

@@ -27,16 +27,17 @@ def test_gradients_are_those_of_differences(function):
 
 
 MEMBERS = np.repeat(np.eye(3), [9, 8, 8], axis=0)
+GROUPS, WHOLE = facts.Design(MEMBERS), facts.Design(np.ones((25, 1)))
 
 
 @pytest.mark.parametrize(
     "function",
     [
-        lambda x: facts.f_test(x, MEMBERS, np.ones((25, 1)))[:2],
+        lambda x: facts.f_test(x, GROUPS, WHOLE)[:2],
         lambda x: facts.kruskal(x, MEMBERS),
         lambda x: facts.rank_contrast(x, MEMBERS, [0, 2]),
         lambda x: facts.paired_t(np.sin(np.arange(25.0)), x),
-        lambda x: (lambda t: (t[1], t[3]))(facts.contrast(x, MEMBERS, np.array([-1, 0, 1]))),
+        lambda x: (lambda t: (t[1], t[3]))(facts.contrast(x, GROUPS, np.array([-1, 0, 1]))),
     ],
 )
 def test_gradients_of_tests_are_those_of_differences(function):
