@@ -23,6 +23,10 @@ COMMANDS = {
         "test-retest study from a cohort's alps.tsv",
     ),
     "validate-epvs": ("glymflow.commands.validate_epvs", "compare EPVS masks with those of raters"),
+    "simulate-epvs": (
+        "glymflow.commands.simulate_epvs",
+        "put tubes into a scan; see which are found as EPVS",
+    ),
     "audit": ("glymflow.commands.audit", "recompute the p values of a published table"),
     "reconstruct": (
         "glymflow.commands.reconstruct",
@@ -33,7 +37,7 @@ COMMANDS = {
 }
 GROUPS = {
     "your cohort": ("run", "check", "harmonise", "verify"),
-    "how good the values are": ("simulate", "repeatability", "validate-epvs"),
+    "how good the values are": ("simulate", "repeatability", "validate-epvs", "simulate-epvs"),
     "published papers": ("audit", "reconstruct"),
     "the networks": ("train-head", "train-epvs"),
 }

@@ -63,7 +63,7 @@ def main(
         bright = image_data(load_image(flair)) > anat.FLAIR_SD
     dark = segmentation.dark_t1(t1, tissue)
     engines = {
-        "vbnet": lambda: segmentation.segment_vbnet(t1, t2, facts["slice_mm"], settings),
+        "vbnet": lambda: segmentation.segment_vbnet(t1, t2, facts, settings),
         "frangi": lambda: segmentation.segment_frangi(t1, t2, place, tissue, affine, settings),
     }
     if external or session["mask_fault"]:

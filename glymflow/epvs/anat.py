@@ -28,6 +28,9 @@ CUT_MM2, CUT_MUCH_MM2 = 400.0, 7000.0  # of the brain at the edge of the image; 
 BRAIN_ML = (600.0, 2000.0)
 # bright spots in the depth of the brain: vessels and choroid plexus after contrast agent
 BRIGHT, BRIGHT_DEPTH_MM, BRIGHT_SHARE = 1.4, 5.0, 1e-4
+# fluid against white matter: depth of the fluid that is looked at, its percentile that is fluid
+# alone, and that of tissue that is white matter, in T1w and T2w
+FLUID_DEPTH_MM, FLUID_ALONE, WHITE = 10.0, {"T1w": 20, "T2w": 80}, {"T1w": 70, "T2w": 30}
 FLAIR_SD = 3.0  # robust SDs above the tissue's median, from which a FLAIR is bright
 
 
@@ -138,6 +141,9 @@ def preprocess(t1, t2):
     images = {"T1w": None, "T2w": None, "mask": mask, "classes": _classes(main)}
     images["T2w" if t1 is None else "T1w"] = networks.normalise(main.stripped_image, mask)
     facts = _facts(main, t1, t2)
+    for name, scan in (("T1w", t1), ("T2w", t2)):
+        classes = images["classes"] if scan is main or scan is None else _classes(scan)
+        facts["fluid"][name] = None if scan is None else fluid_ratio(scan, classes, name)
     if t1 is not None and t2 is not None:
         way = align(t1, t2)
         seen = grid.resample(np.ones(t2.data.shape), t2.affine, mask.shape, way @ affine) > 0.5
@@ -149,6 +155,31 @@ def preprocess(t1, t2):
         bias = grid.resample(t2.bias - 1, t2.grid, mask.shape, way @ affine) + 1
         images["T2w"] = networks.normalise(moved / bias, covered)
     return images, affine, facts
+
+
+def fluid_ratio(scan, classes, contrast):
+    """Return the ratio of fluid to white matter in a T1w, of white matter to fluid in a T2w.
+
+    Parameters
+    ----------
+    scan : Scan
+    classes : (X, Y, Z) uint8 array
+        Of `glymflow.image.brain.CLASSES`, on the grid of the scan's mask.
+    contrast : {"T1w", "T2w"}
+
+    Returns
+    -------
+    float or None
+        The darker of both divided by the brighter one; None without deep fluid or tissue.
+    """
+    depth = ndimage.distance_transform_edt(scan.mask, sampling=grid.spacing_of(scan.grid))
+    wet = scan.stripped_image[(classes == brain.CLASSES.index("csf")) & (depth > FLUID_DEPTH_MM)]
+    dry = scan.stripped_image[np.isin(classes, brain.TISSUE) & (depth > FLUID_DEPTH_MM / 3)]
+    if not (wet.size and dry.size):
+        return None
+    fluid, white = np.percentile(wet, FLUID_ALONE[contrast]), np.percentile(dry, WHITE[contrast])
+    low, high = (fluid, white) if contrast == "T1w" else (white, fluid)
+    return float(low / high) if high > 0 else None
 
 
 def bright_flair(scan, flair, classes):
@@ -265,6 +296,7 @@ def _facts(main, t1, t2):
         "slice_mm": {
             name: float(grid.spacing_of(scan.affine).max()) for name, scan in given.items()
         },
+        "fluid": {},
         "stripped": {name: scan.stripped for name, scan in given.items()},
         "cut_mm2": area,
         "cut_face": face if area > 0 else None,

@@ -24,6 +24,10 @@ CODES = {
     "epvs_t2_misaligned": ("fail", "The brains of T1w and T2w do not overlap."),
     "epvs_cropped": ("warn", "The brain is cut at the edge of the image."),
     "epvs_brain_incomplete": ("fail", "Much of the brain lies outside the image."),
+    "epvs_t1_poor": (
+        "warn",
+        "Fluid is bright in the T1w: the network does not know such a contrast.",
+    ),
     "epvs_contrast_enhanced": ("warn", "The T1w seems to be contrast-enhanced."),
     "epvs_brain_implausible": ("fail", "The volume of the brain is implausible."),
     "epvs_registration_poor": ("fail", "The registration to the template is poor."),

@@ -11,6 +11,9 @@ from glymflow.epvs.domain import COLUMNS
 from glymflow.image import brain, networks
 from glymflow.io import InputFault, read_json, require
 
+# most that fluid has of white matter in a T1w, and white matter of fluid in a T2w, in the training
+# (`glymflow.phantoms.epvs_scan`)
+T1_FLUID, T2_WHITE = 0.42, 0.52
 ROUND_REGIONS = 2  # voxels round the regions where the engine frangi looks too
 
 
@@ -102,11 +105,34 @@ def dark_t1(t1, tissue):
     return t1 < np.median(t1[inside]) if t1 is not None and inside.any() else None
 
 
-def segment_vbnet(t1, t2, slice_mm, settings):
-    """Return mask, probability and codes of the network."""
-    fine = slice_mm.get("T1w", np.inf) <= anat.THICK_MM
-    probability = networks.epvs_probability(t1, t2, t1_fine=fine)
-    return probability >= settings["threshold"], probability, set()
+def segment_vbnet(t1, t2, facts, settings):
+    """Return mask, probability and codes of the network.
+
+    Parameters
+    ----------
+    t1, t2 : (X, Y, Z) array or None
+    facts : dict
+        The sidecar of `preprocess_anat`: `slice_mm` and `fluid`.
+    settings : dict
+        The config's `epvs`.
+    """
+    fine = facts["slice_mm"].get("T1w", np.inf) <= anat.THICK_MM
+    poor = poor_t1(facts["fluid"])
+    probability = networks.epvs_probability(t1, t2, t1_fine=fine, t1_poor=poor)
+    codes = {"epvs_t1_poor"} if poor and t1 is not None and t2 is not None else set()
+    return probability >= settings["threshold"], probability, codes
+
+
+def poor_t1(fluid):
+    """Say whether the T1w lies beyond the contrasts of the training, and the T2w does not.
+
+    Parameters
+    ----------
+    fluid : dict
+        ``T1w`` and ``T2w`` to `anat.fluid_ratio`, or None.
+    """
+    t1, t2 = fluid.get("T1w"), fluid.get("T2w")
+    return t1 is not None and t2 is not None and t1 > T1_FLUID and t2 <= T2_WHITE
 
 
 def segment_frangi(t1, t2, place, tissue, affine, settings):

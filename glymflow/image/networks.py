@@ -134,7 +134,12 @@ def _head_box(small):
 
 
 def epvs_probability(
-    t1: np.ndarray | None, t2: np.ndarray | None, *, t1_fine: bool = False, session: Any = None
+    t1: np.ndarray | None,
+    t2: np.ndarray | None,
+    *,
+    t1_fine: bool = False,
+    t1_poor: bool = False,
+    session: Any = None,
 ) -> np.ndarray:
     """Return the probability of an enlarged perivascular space in each voxel.
 
@@ -149,6 +154,9 @@ def epvs_probability(
         from `normalise`, -1 outside. One of them may be missing.
     t1_fine : bool
         Whether that mean is taken.
+    t1_poor : bool
+        Whether the T1 lies beyond the contrasts of the training: then the larger one of this answer
+        and of that to the T2 alone is taken, so that such a T1 hides nothing that the T2 shows.
     session : onnxruntime.InferenceSession, optional
         Of another network than the package's.
 
@@ -161,6 +169,8 @@ def epvs_probability(
     found = _epvs_pass(t1, t2, session)
     if t1_fine and t1 is not None and t2 is not None:
         found = (found + _epvs_pass(t1, None, session)) / 2
+    if t1_poor and t1 is not None and t2 is not None:
+        found = np.maximum(found, _epvs_pass(None, t2, session))
     return found
 
 

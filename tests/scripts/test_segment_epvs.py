@@ -42,9 +42,9 @@ def segment(load_main, tmp_path, monkeypatch):
     save_image(np.ones(SHAPE, np.uint8), AFFINE, tmp_path / "mask.nii.gz")
     save_image(np.ones(SHAPE, np.uint8), AFFINE, tmp_path / "classes.nii.gz")
 
-    def probability(t1, t2, *, t1_fine):
+    def probability(t1, t2, *, t1_fine, t1_poor):
         assert (t1 is None) == ("T1w" not in run.contrasts)
-        run.t1_fine = t1_fine
+        run.t1_fine, run.t1_poor = t1_fine, t1_poor
         return np.where(truth, np.float32(0.9), np.float32(0.1))
 
     monkeypatch.setattr("glymflow.image.networks.epvs_probability", probability)
@@ -52,12 +52,13 @@ def segment(load_main, tmp_path, monkeypatch):
     monkeypatch.setattr("glymflow.epvs.regions.atlas_regions", lambda *_: place)
 
     def run(*, contrasts="T1w+T2w", codes=(), external=None, mask_fault=None, similarity=0.9,
-            flair=None, slice_mm=1.0, **changed):  # fmt: skip
+            flair=None, slice_mm=1.0, fluid=(0.2, 0.4), **changed):  # fmt: skip
         run.contrasts = contrasts
         for name in {"T1w": "t1", "T2w": "t2"}.items():
             if name[0] not in contrasts:
                 write_placeholder(tmp_path / f"{name[1]}.nii.gz", f"no {name[0]} in this session")
         facts = {"contrasts": contrasts, "codes": list(codes), "brain_volume_ml": 1000.0}
+        facts["fluid"] = dict(zip(("T1w", "T2w"), fluid, strict=True))
         facts["spacing_mm"] = {name: [1.0, 1.0, slice_mm] for name in contrasts.split("+")}
         facts["slice_mm"] = dict.fromkeys(contrasts.split("+"), slice_mm)
         if flair is None:
@@ -143,6 +144,16 @@ def test_a_t1_of_thin_slices_helps_with_the_outline(segment, slice_mm, fine):
     assert segment.t1_fine == fine
     segment(slice_mm=slice_mm, contrasts="T2w")
     assert not segment.t1_fine
+
+
+@pytest.mark.parametrize(
+    ("fluid", "poor"), [((0.2, 0.4), False), ((0.48, 0.4), True), ((0.48, 0.6), False)]
+)
+def test_a_t1_beyond_the_training_does_not_hide_what_the_t2_shows(segment, fluid, poor):
+    rows = segment(fluid=fluid)
+    assert segment.t1_poor == poor
+    assert ("epvs_t1_poor" in str(rows.loc["vbnet", "qc_reasons"])) == poor
+    assert "epvs_t1_poor" not in str(rows.loc["frangi", "qc_reasons"])
 
 
 def test_what_is_bright_in_the_flair_is_told(segment):

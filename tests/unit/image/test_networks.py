@@ -150,6 +150,15 @@ def test_a_missing_contrast_is_minus_one(epvs_network, missing):
     )
 
 
+def test_a_poor_t1_hides_nothing_that_the_t2_shows(epvs_network):
+    rng = np.random.default_rng(1)
+    t1, t2 = (rng.uniform(-0.9, 1, (16, 16, 5)).astype(np.float32) for _ in range(2))
+    both, alone = networks.epvs_probability(t1, t2), networks.epvs_probability(None, t2)
+    found = networks.epvs_probability(t1, t2, t1_poor=True)
+    np.testing.assert_array_equal(found, np.maximum(both, alone))
+    np.testing.assert_array_equal(networks.epvs_probability(None, t2, t1_poor=True), alone)
+
+
 def test_a_fine_t1_is_asked_alone_too(epvs_network):
     rng = np.random.default_rng(0)
     t1, t2 = (rng.uniform(-0.9, 1, (16, 16, 5)).astype(np.float32) for _ in range(2))
