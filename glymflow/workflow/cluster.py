@@ -20,8 +20,6 @@ import threading
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from typing import Any
 
-from snakemake.io import apply_wildcards
-
 from glymflow.workflow.checksums import RUN, is_done, was_cut_off
 
 STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -171,7 +169,12 @@ def leave_out_finished(workflow: Any) -> None:
     """
     if workflow.is_main_process:
         return
-    command = without_finished(sys.argv[1:], lambda rule: workflow.get_rule(rule).log)
+
+    def log_of(rule, wildcards):
+        logs = workflow.get_rule(rule).log
+        return str(logs[0].apply_wildcards(wildcards)) if logs else None
+
+    command = without_finished(sys.argv[1:], log_of)
     if command is not None:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -179,7 +182,7 @@ def leave_out_finished(workflow: Any) -> None:
 
 
 def without_finished(
-    command: Sequence[str], logs_of: Callable[[str], Sequence[str]]
+    command: Sequence[str], log_of: Callable[[str, dict[str, str]], str | None]
 ) -> list[str] | None:
     """Return the words of a command of Snakemake without the target jobs that have finished.
 
@@ -187,8 +190,8 @@ def without_finished(
     ----------
     command : sequence of str
         With ``--target-jobs rule:wildcard=value,...`` as Snakemake gives it to its jobs.
-    logs_of : callable
-        Gives the logs of a rule.
+    log_of : callable
+        Gives the log of a job (rule, wildcards), None if it has none.
 
     Returns
     -------
@@ -197,7 +200,7 @@ def without_finished(
         first rule.
     """
     targets = _values(command, TARGETS)
-    left = [target for target in targets if not _target_is_done(target, logs_of)] or targets[-1:]
+    left = [target for target in targets if not _target_is_done(target, log_of)] or targets[-1:]
     if len(left) == len(targets):
         return None
     # what the last run noted of the steps that have finished since is out of date
@@ -222,11 +225,10 @@ def _replaced(command, option, values):
     return [*command[:start], *values, *command[end:]] if start else list(command)
 
 
-def _target_is_done(target, logs_of):
+def _target_is_done(target, log_of):
     rule, _, wildcards = target.partition(":")
-    values = dict(pair.split("=", 1) for pair in wildcards.split(",") if pair)
-    logs = logs_of(rule)
-    return bool(logs) and is_done(apply_wildcards(str(logs[0]), values))
+    log = log_of(rule, dict(pair.split("=", 1) for pair in wildcards.split(",") if pair))
+    return log is not None and is_done(log)
 
 
 class FailedStepsOnly(logging.Filter):
