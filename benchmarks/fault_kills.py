@@ -1,9 +1,10 @@
 """Randomised kills for benchmarks/faults.py: kill -9, go on, compare with an undisturbed run.
 
 A trial takes away what one subject has from some step on, with the tables that follow, and runs
-the workflow. Some times in a row the run is killed at a random moment and started again; then it
-is left alone, and each file of the results is compared with the undisturbed run's. What is drawn
-depends on the seed and the trial's number only.
+the workflow. Some times in a row the run, or a job of it, is killed at a random moment; a run that
+ended is started again. After each kill, what stands under its own name must be as in the
+undisturbed run; in the end the run is left alone, and each file is compared. What is drawn depends
+on the seed and the trial's number only; where a kill hits depends on the machine's speed too.
 """
 
 import contextlib
@@ -16,7 +17,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from workflow_runs import CHECKOUT, DEMO_PLAN, SnakemakeProcess, differences, snakemake
+from fault_forks import ForkedSnakemake
+from workflow_runs import CHECKOUT, DEMO_PLAN, RESULTS, differences, snakemake
 
 from glymflow.commands.crashed import list_outputs
 
@@ -27,18 +29,20 @@ CONFIG = {
     "registration": {"resolution_mm": 4},
     "epvs": {"measure": "always"},
 }
-# domain, its target, the steps of one subject, the share of trials
+# what trials are about, in turn: domain, its target, the steps of one subject
 DOMAINS = (
-    ("demo", "alps", ("fit_tensor", "register_template", "measure_alps"), 0.35),
-    ("EPVS", "epvs", ("preprocess_anat", "register_anat", "segment_epvs"), 0.15),
-    ("lesions", "lesions", ("measure_lesions",), 0.2),
-    ("demo", "all", (), 0.3),
+    ("demo", "alps", ("fit_tensor", "register_template", "measure_alps")),
+    ("EPVS", "epvs", ("preprocess_anat", "register_anat", "segment_epvs")),
+    ("lesions", "lesions", ("measure_lesions",)),
+    ("demo", "all", ()),
 )
 # what is taken away beyond the subject's own files; the domain's collect_ rule comes to it
 TABLES = ("merge_cohort", "list_excluded")
 REST = ("run_study", "render_tables", "render_figures", "report_cohort", "record_provenance")
+PART = ".part-"  # in the name of a file that is being written
 VICTIMS = ("snakemake", "job", "both")
-IN_A_ROW = 10  # kills of a trial, at most
+IN_A_ROW = (8, 16)  # kills of a trial, at least and at most; fewer if the run ends before
+AGAIN = 2  # times that a run begins a job anew that was killed, as on a cluster
 PATIENCE = 120.0  # seconds that a job may take to appear
 
 
@@ -75,8 +79,11 @@ def reference_run(folder):
 # ---------------------------------------------------------------- one trial
 
 
-def try_kills(reference, work, outputs, trial, seed, most):
-    """Run a trial; return one row per kill, and what differs after the last rerun.
+def kills_of(reference, work, outputs, trial, seed):
+    """Yield one row per kill of a trial: domain, victim, while_, wrong.
+
+    while_ is the job that was cut off, or planning; wrong counts the files that stand under their
+    own name after the kill and are not those of the undisturbed run.
 
     Parameters
     ----------
@@ -85,35 +92,60 @@ def try_kills(reference, work, outputs, trial, seed, most):
     outputs : list of glymflow.commands.crashed.Output
         All that a run writes.
     trial, seed : int
-    most : int
-        Kills, at most.
-
-    Returns
-    -------
-    rows : list of dict
-        domain, victim, while_ (planning or a job), of each kill.
-    faults : list of str
     """
     draw = np.random.default_rng([seed, trial])
-    name, target, steps, _ = DOMAINS[draw.choice(4, p=[one[-1] for one in DOMAINS])]
+    name, target, steps = DOMAINS[trial % len(DOMAINS)]
     _take_away(work, outputs, target, steps, draw)
-    rows, wanted = [], min(int(draw.integers(4, IN_A_ROW + 1)), most)
-    while len(rows) < wanted:
-        _unlock(work)
-        process = SnakemakeProcess(work, "--cores", 2, target, config=CONFIG)
+    process, done, wanted = None, 0, int(draw.integers(IN_A_ROW[0], IN_A_ROW[1] + 1))
+    while done < wanted:
         victim = VICTIMS[draw.integers(3)]
         planning, share = draw.random() < 0.15, draw.random()
-        killed = _kill(process, victim, planning=planning and victim != "job", share=share)
-        if not killed:
-            break  # the run had ended: it is compared
-        rows.append({"domain": name, "victim": victim, "while_": killed})
+        new = process is None
+        if new:
+            _unlock(work)
+            process = ForkedSnakemake(work, "--cores", 2, "--retries", AGAIN, target)
+        planning = planning and new and victim != "job"
+        killed = _kill(process, victim, planning=planning, share=share)
+        if killed:
+            done += 1
+            if victim != "job":
+                process = None
+                _wait_for_others(work)
+            wrong = wrong_files(work / "results", reference / "results")
+            yield {"domain": name, "victim": victim, "while_": killed, "wrong": len(wrong)}
+        elif process.wait() == 0:
+            return  # the run had ended: it is compared
+        else:  # a job was killed more often than it is begun anew
+            process = None
+    if process is not None:
+        process.wait()
+
+
+def wrong_files(results, reference):
+    """Return the files under their own name that are not as in the undisturbed run."""
+    found = []
+    for folder in RESULTS:
+        for path in (results / folder).rglob("*"):
+            name = path.relative_to(results)
+            if path.is_file() and PART not in path.name:
+                twin = reference / name
+                # a run that goes on may be removing what it is about to make
+                with contextlib.suppress(FileNotFoundError):
+                    if not twin.is_file() or path.read_bytes() != twin.read_bytes():
+                        found.append(str(name))
+    return found
+
+
+def end_trial(reference, work, trial):
+    """Let the run of a trial end, as a user would; return the files that differ."""
     _unlock(work)
     _wait_for_others(work)
+    _, target, _ = DOMAINS[trial % len(DOMAINS)]
     said = snakemake(work, "--cores", 2, target, config=CONFIG)
-    faults = [f for f in differences(work / "results", reference / "results") if ".part-" not in f]
+    faults = [f for f in differences(work / "results", reference / "results") if PART not in f]
     if faults:
         (work.parent / f"trial-{trial}.txt").write_text("\n".join([*faults, said]))
-    return rows, faults
+    return faults
 
 
 def list_results(work):
@@ -142,31 +174,35 @@ def _kill(process, victim, *, planning, share):
     """Kill -9 a run at a random moment; return what it was at, None if it had ended before."""
     load = min(max(os.getloadavg()[0] / os.cpu_count(), 1.0), 4.0)
     if planning:
-        time.sleep(4.0 * load * share)
-        job = None
+        time.sleep(2.0 * load * share)
+        jobs = {}
     else:
-        end = time.monotonic() + PATIENCE * load
-        while not (jobs := jobs_of(process.work)) and time.monotonic() < end:
-            if process.poll() is not None:
-                return None
-            time.sleep(0.3)
-        time.sleep(5.0 * load * share)
-        jobs = jobs_of(process.work) or jobs
-        job = min(jobs) if jobs else None
-    if process.poll() is not None:
+        _wait_for_job(process, load)
+        time.sleep(3.0 * load * share)
+        jobs = _wait_for_job(process, load)  # the first may have ended
+    if process.poll() is not None or (victim == "job" and not jobs):
         return None
+    job = min(jobs, default=None)
     if victim == "job":
-        if job is None:
-            return None
-        rule = jobs[job]
         _end(job)
-        process.wait()
-        return rule
+        while job in jobs_of(process.work):
+            time.sleep(0.05)
+        return jobs[job]
     process.kill()
     process.wait()
     for one in jobs_of(process.work) if victim == "both" else ():
         _end(one)
-    return jobs[job] if job else "planning"
+    return jobs.get(job, "planning")
+
+
+def _wait_for_job(process, load):
+    """Return the jobs of a run as soon as there are some; none if it ends or plans too long."""
+    end = time.monotonic() + PATIENCE * load
+    while not (jobs := jobs_of(process.work)) and time.monotonic() < end:
+        if process.poll() is not None:
+            break
+        time.sleep(0.1)
+    return jobs
 
 
 def jobs_of(work):
@@ -203,27 +239,57 @@ def _wait_for_others(work):
 def run_kills(folder, kills, seed=22):
     """Kill runs until there were so many kills; what an earlier call did counts.
 
-    Returns
-    -------
-    rows : DataFrame
-        One per kill: trial, domain, victim, while_, faults (of its trial).
+    Each kill is kept at once: a call that was stopped goes on where it was.
     """
-    reference, work = reference_run(folder / "undisturbed"), folder / "killed"
+    reference, work = folder / "undisturbed", (folder / "killed").resolve()
     kept = folder / "kills.tsv"
     rows = pd.read_csv(kept, sep="\t").to_dict("records") if kept.exists() else []
-    if len(rows) < kills:
-        shutil.rmtree(work, ignore_errors=True)
-        shutil.copytree(reference, work, symlinks=True)
-        outputs = list_results(work)
-    trial = 1 + max((row["trial"] for row in rows), default=-1)
-    while len(rows) < kills:
-        new, faults = try_kills(reference, work.resolve(), outputs, trial, seed, kills - len(rows))
-        rows += [{"trial": trial, **row, "faults": len(faults)} for row in new]
+    if len(rows) >= kills and not _open(rows):
+        return
+    reference_run(reference)
+    if not _open(rows):
+        _copy(reference, work)
+    outputs = list_results(work)
+    trial = max((row["trial"] for row in rows), default=-1)
+    while _open(rows) or len(rows) < kills:
+        if not _open(rows):
+            trial += 1
+            for row in kills_of(reference, work, outputs, trial, seed):
+                rows.append({"trial": trial, **row, "faults": np.nan})
+                _keep(rows, kept)
+        faults = end_trial(reference, work, trial)
+        for row in rows:
+            row["faults"] = len(faults) if row["trial"] == trial else row["faults"]
+        _keep(rows, kept)
         print(f"trial {trial}: {len(rows)} of {kills} kills, {len(faults)} faults", flush=True)
-        if rows:
-            pd.DataFrame(rows).to_csv(kept, sep="\t", index=False)
         if faults:
-            shutil.rmtree(work)
-            shutil.copytree(reference, work, symlinks=True)
-        trial += 1
-    return pd.DataFrame(rows)
+            _copy(reference, work)
+
+
+def read_kills(folder):
+    """Return what is known of all kills whose trial has ended and was compared.
+
+    Returns
+    -------
+    DataFrame
+        One row per kill: trial, domain, victim, while_, wrong (files after the kill), faults
+        (files that differ at the end of its trial). Empty if there was none.
+    """
+    kept = folder / "kills.tsv"
+    return pd.read_csv(kept, sep="\t").dropna(subset="faults") if kept.exists() else pd.DataFrame()
+
+
+def _open(rows):
+    """Whether the last trial was cut off before its results were compared."""
+    return bool(rows) and bool(np.isnan(rows[-1]["faults"]))
+
+
+def _copy(reference, work):
+    shutil.rmtree(work, ignore_errors=True)
+    shutil.copytree(reference, work, symlinks=True)
+
+
+def _keep(rows, path):
+    part = path.with_suffix(".part")
+    pd.DataFrame(rows).to_csv(part, sep="\t", index=False, na_rep="n/a")
+    part.replace(path)

@@ -6,7 +6,8 @@ Kills runs of a small simulated cohort (ALPS, EPVS, lesions, statistics, pages) 
 takes away disk, memory and permissions, damages files, and does what clusters do (on a private
 Slurm, where it is installed); then lets the workflow go on and compares each file with those of an
 undisturbed run. What was tried before in WORK is not tried again: delete WORK to begin anew.
-Needs root for the full disk (a tmpfs). 200 kills take some 40 minutes of CPU.
+Needs root for the full disk (a tmpfs). 200 kills take some 15 minutes of CPU; a call that was
+stopped goes on where it was.
 """
 
 import argparse
@@ -34,13 +35,14 @@ INTRO = """\
 What becomes of a run when its machine fails. Made by `python benchmarks/faults.py WORK`: a small
 simulated cohort (ALPS, EPVS, lesions, statistics, pages) is disturbed, runs on, and each file of
 the results is compared with that of an undisturbed run. Kills come at random moments (seeded), up
-to {row} in a row before a run may end.
+to {row} in a row before a run may end; after each kill, each file that stands under its own name
+is compared as well.
 
 | fault | times tried | what happened | bytes equal |
 |---|---|---|---|
 """
 OUTRO = """
-Rows lost or wrong after {kills} kills: {wrong}. What to do after a fault:
+Kills after which a file was lost or wrong, of {kills} in {trials} trials: {wrong}. What to do:
 [cluster.md](cluster.md#after-an-interruption).
 
 - A job ends with the Snakemake that started it (Linux): nothing writes beside the next run.
@@ -85,21 +87,25 @@ def _keep(path, outcomes, name, said, found):
 
 
 def write_page(path, kills, outcomes):
-    """Write the page: no dates, no paths; what was not tried is not in it."""
+    """Write the page: no dates, no paths; it names what was not tried."""
     lines = []
     for domain in ("demo", "EPVS", "lesions"):
         for victim, name in NAMES.items():
             some = kills[(kills.domain == domain) & (kills.victim == victim)] if len(kills) else []
             if len(some):
-                equal = "yes" if not some.faults.any() else "no"
+                equal = "no" if some.faults.any() or some.wrong.any() else "yes"
                 lines.append(f"| {name}, {domain} | {len(some)} | the rerun ends | {equal} |")
-    for name in (*fault_cases.CASES, *fault_slurm.CASES, *fault_slurm.MANY):
+    names = (*fault_cases.CASES, *fault_slurm.CASES, *fault_slurm.MANY)
+    for name in names:
         if name in outcomes:
             equal = "no" if outcomes[name]["differ"] else "yes"
             lines.append(f"| {name} | 1 | {outcomes[name]['said']} | {equal} |")
-    wrong = int((kills.drop_duplicates("trial").faults > 0).sum()) if len(kills) else 0
-    end = OUTRO.format(kills=len(kills), wrong=wrong)
-    text = INTRO.format(row=fault_kills.IN_A_ROW) + "\n".join(lines) + "\n" + end
+    wrong = int(((kills.faults > 0) | (kills.wrong > 0)).sum()) if len(kills) else 0
+    trials = kills.trial.nunique() if len(kills) else 0
+    left = [f"- {name}" for name in names if name not in outcomes]
+    left = ["\nNot tried here:\n", *left] if left else []
+    end = OUTRO.format(kills=len(kills), trials=trials, wrong=wrong)
+    text = INTRO.format(row=fault_kills.IN_A_ROW[1]) + "\n".join([*lines, *left]) + "\n" + end
     path.write_text(text, encoding="utf-8")
 
 
@@ -115,5 +121,6 @@ if __name__ == "__main__":
     whole = fault_kills.reference_run(here / "undisturbed")
     names = (*fault_cases.CASES, *fault_slurm.CASES, *fault_slurm.MANY)
     tried = try_cases(here, whole, [name for name in names if given.only in name])
-    done = fault_kills.run_kills(here, 0 if given.only else given.kills)
-    write_page(given.page, done, tried)
+    if not given.only:
+        fault_kills.run_kills(here, given.kills)
+    write_page(given.page, fault_kills.read_kills(here), tried)
