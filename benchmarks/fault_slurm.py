@@ -195,13 +195,22 @@ def run_slurm(folder, reference, wanted):
         for name in (name for name in (*CASES, *MANY) if name in wanted):
             work = (folder / "slurm").resolve()
             shutil.rmtree(work, ignore_errors=True)
-            if name in CASES:
-                shutil.copytree(reference, work, symlinks=True)
-                said = CASES[name](work, slurm)
-                yield name, said, differences(work / "results", reference / "results")
-            else:
-                work.mkdir()
-                said, names = MANY[name](work, reference, slurm)
-                yield name, said, wrong_copies(work, reference, names)
+            try:
+                yield name, *_try(name, work, reference, slurm)
+            except AssertionError as fault:
+                print(f"{name}: {fault}", flush=True)
+                slurm.ask("scancel", *slurm.jobs())
+                yield name, "not as it should: the benchmark says what", ["not compared"]
     finally:
         slurm.stop()
+
+
+def _try(name, work, reference, slurm):
+    """Try a case; return what happened, and the files or subjects that differ."""
+    if name in CASES:
+        shutil.copytree(reference, work, symlinks=True)
+        said = CASES[name](work, slurm)
+        return said, differences(work / "results", reference / "results")
+    work.mkdir()
+    said, names = MANY[name](work, reference, slurm)
+    return said, wrong_copies(work, reference, names)
