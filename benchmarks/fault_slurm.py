@@ -57,7 +57,7 @@ def time_limit(work, slurm):
     process = start(work, slurm, "--set-resources", "measure_alps:runtime=attempt*attempt")
     os.kill(wait_for_step(process, "measure_alps"), signal.SIGSTOP)
     finish(process, slurm)
-    expect("TIMEOUT" in process.said(), process.said())
+    expect("DUE TO TIME LIMIT" in process.said(), process.said())
     return "the job is sent again with more time"
 
 
