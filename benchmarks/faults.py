@@ -42,7 +42,8 @@ is compared as well.
 |---|---|---|---|
 """
 OUTRO = """
-Kills after which a file was lost or wrong, of {kills} in {trials} trials: {wrong}. What to do:
+Kills: {kills} in {trials} trials. Trials in which a file was lost or wrong at the end: {lost}. Kills
+right after which a file under its own name was not that of the undisturbed run: {wrong}. What to do:
 [cluster.md](cluster.md#after-an-interruption).
 
 - A job ends with the Snakemake that started it (Linux): nothing writes beside the next run.
@@ -100,11 +101,12 @@ def write_page(path, kills, outcomes):
         if name in outcomes:
             equal = "no" if outcomes[name]["differ"] else "yes"
             lines.append(f"| {name} | 1 | {outcomes[name]['said']} | {equal} |")
-    wrong = int(((kills.faults > 0) | (kills.wrong > 0)).sum()) if len(kills) else 0
+    wrong = int((kills.wrong > 0).sum()) if len(kills) else 0
+    lost = kills[kills.faults > 0].trial.nunique() if len(kills) else 0
     trials = kills.trial.nunique() if len(kills) else 0
     left = [f"- {name}" for name in names if name not in outcomes]
-    left = ["\nNot tried here:\n", *left] if left else []
-    end = OUTRO.format(kills=len(kills), trials=trials, wrong=wrong)
+    left = ["\nNot tried here, or not compared:\n", *left] if left else []
+    end = OUTRO.format(kills=len(kills), trials=trials, lost=lost, wrong=wrong)
     text = INTRO.format(row=fault_kills.IN_A_ROW[1]) + "\n".join([*lines, *left]) + "\n" + end
     path.write_text(text, encoding="utf-8")
 
