@@ -42,8 +42,8 @@ is compared as well.
 |---|---|---|---|
 """
 OUTRO = """
-Kills: {kills} in {trials} trials. Trials in which a file was lost or wrong at the end: {lost}. Kills
-right after which a file under its own name was not that of the undisturbed run: {wrong}. What to do:
+Kills: {kills} in {trials} trials. Trials with a lost or wrong file at the end: {lost}. Kills
+right after which a file under its own name was not as in the undisturbed run: {wrong}. What to do:
 [cluster.md](cluster.md#after-an-interruption).
 
 - A job ends with the Snakemake that started it (Linux): nothing writes beside the next run.
