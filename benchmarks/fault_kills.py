@@ -112,6 +112,8 @@ def kills_of(reference, work, outputs, trial, seed):
                 process = None
                 _wait_for_others(work)
             wrong = wrong_files(work / "results", reference / "results")
+            if wrong:
+                print(f"trial {trial}, {victim} at {killed}: {wrong}", flush=True)
             yield {"domain": name, "victim": victim, "while_": killed, "wrong": len(wrong)}
         elif process.wait() == 0:
             return  # the run had ended: it is compared
