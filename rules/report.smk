@@ -35,6 +35,11 @@ rule report_cohort:
         excluded="<cohort>/excluded.tsv",
         tables=collect("<results>/tables/{id}.html", id=STUDY["tables"]),
         figures=collect("<results>/figures/{id}.svg", id=STUDY["figures"]),
+        study=(
+            ["<results>/stats/flow.tsv", "<results>/tables/methods.txt"]
+            if STUDY["stats"]
+            else []
+        ),
     output:
         page="<results>/report/index.html",
         values="<results>/report/cohort-values.js",

@@ -14,7 +14,7 @@ from glymflow.study.cohort_table import read_cohort
 
 def main(
     *, measures, cohort, excluded, subjects, config, page, plan=None, tables=(), figures=(),
-    pictures=None, values=None,
+    pictures=None, values=None, flow=None, methods_text=None,
 ):  # fmt: skip
     """Write the page, and the values that the pages of the subjects show of the cohort.
 
@@ -40,6 +40,8 @@ def main(
         A picture of a domain: the frequency map of the lesions (PNG).
     values : path-like, optional
         Written: a script (`glymflow.pages.values`).
+    flow, methods_text : path-like, optional
+        Of the study plan: ``stats/flow.tsv`` and ``tables/methods.txt``.
     """
     plan, pictures = plan or {}, pictures or {}
     measured = {name: read_tsv(path) for name, path in measures.items()}
@@ -74,6 +76,7 @@ def main(
         tables=[report.embed_table(p.stem, p.read_text("utf-8")) for p in map(Path, tables)],
         figures=report.embed_figures(figures),
         counted=DOMAINS[0].part("page").count_reasons(primary, config.get("qc")),
+        study=describe_study(flow, methods_text),
         checks=heat_map_html(primary, config.get("qc"), subjects=subjects),
         protocol=DOMAINS[0].part("page").cohort_protocols(
             alps, cohort, config=config, grouped=grouped
@@ -95,6 +98,15 @@ def _write_values(path, measured, subjects, config):
             found.append(page_of.cohort_values(measured[domain.name], config))
     with whole(path) as part:
         part.write_text(cohort_script(subjects, found), encoding="utf-8")
+
+
+def describe_study(flow, methods_text):
+    """Return the flow of the study plan and the paragraphs of its methods, for the page."""
+    texts = Path(methods_text).read_text("utf-8").split("\n\n") if methods_text else []
+    return {
+        "flow": read_tsv(flow) if flow else None,
+        "methods": [text.strip() for text in texts if text.strip()],
+    }
 
 
 def describe_run(config, plan, measured, methods):
@@ -137,4 +149,5 @@ if __name__ == "__main__":
             tables=snakemake.input.get("tables", []),
             figures=snakemake.input.get("figures", []),
             pictures=dict(zip(snakemake.params.pictured, snakemake.input.pictures, strict=True)),
+            **dict(zip(("flow", "methods_text"), snakemake.input.study, strict=False)),
         )

@@ -12,6 +12,7 @@ import pandas as pd
 import glymflow
 from glymflow.cohort.participants import ABSENT
 from glymflow.cohort.qc import codes_in
+from glymflow.pages.inclusion import inclusion_steps
 from glymflow.pages.parts import (
     MISSING,
     STATUSES,
@@ -104,7 +105,7 @@ def _change(value, start, digits):
 
 def cohort_page(
     alps, cohort, excluded, *, config, reasons, subjects=(), group_column=None, parts=(),
-    protocol=None, counted=(), checks="", **more,
+    protocol=None, counted=(), checks="", study=None, **more,
 ):  # fmt: skip
     """Return the page of the whole cohort as HTML.
 
@@ -135,6 +136,8 @@ def cohort_page(
         From `glymflow.alps.page.count_reasons`.
     checks : markupsafe.Markup
         From `glymflow.alps.heat_map.heat_map_html`.
+    study : dict, optional
+        Of a study plan: `flow` (``stats/flow.tsv``) and `methods` (list of paragraphs).
     **more
         `charts`, `tables`, `figures`: lists of dicts from `embed_chart`, `embed_table` and
         `embed_figure`.
@@ -164,6 +167,10 @@ def cohort_page(
         protocol=protocol,
         reasons=counted,
         checks=checks,
+        inclusion=[]
+        if ready
+        else inclusion_steps(rows, excluded[~is_absent], (study or {}).get("flow")),
+        study_methods=(study or {}).get("methods") or [],
         share=[{"status": status, "count": count} for status, count in counts.items()],
         excluded=_excluded(excluded[~is_absent]),
         absent=_excluded(excluded[is_absent]),
