@@ -7,8 +7,8 @@ from datetime import datetime
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every part of the file: the same table gives the same bytes
 LETTER, PADDING = 0.21, 0.5  # cm: a letter of 10 points, and the margins of a cell
-LEAST = 3.5  # cm: the first column is not made narrower
-SHORT = 2.2  # cm: columns of p values and counts, which keep their width
+POINTS, SMALLER = 10, (9, 8, 7)  # of the letters; smaller where words would be broken
+SHORT = 2.2  # cm: p values and counts are kept in one line
 WIDE = 5  # columns from which the page is turned
 
 
@@ -33,18 +33,21 @@ def to_docx(table):
     properties.created = properties.modified = datetime(*EPOCH)
     properties.last_modified_by, properties.revision = "glymflow", 1
     style = document.styles["Normal"]
-    style.font.name, style.font.size = "Times New Roman", Pt(10)
+    style.font.name = "Times New Roman"
     style.paragraph_format.space_after = Pt(0)
     section = document.sections[0]
     if len(table.columns) > WIDE:
         section.orientation = WD_ORIENT.LANDSCAPE
         section.page_width, section.page_height = section.page_height, section.page_width
     section.left_margin = section.right_margin = Cm(2)
+    room = section.page_width.cm - 4
+    points = letter_size(table, room)
+    style.font.size = Pt(points)
     caption = document.add_paragraph()
     caption.add_run(table.title).bold = True
     caption.paragraph_format.space_after = Pt(4)
     caption.paragraph_format.keep_with_next = True
-    _grid(document, table, section.page_width.cm - 4)
+    _grid(document, table, column_widths(table, room, points))
     for mark, text in table.footnotes:
         note = document.add_paragraph()
         note.paragraph_format.space_before = Pt(2)
@@ -58,41 +61,61 @@ def to_docx(table):
     return _dated(buffer.getvalue())
 
 
-def column_widths(table, room):
+def column_widths(table, room, points=POINTS):
     """Return the width of each column: what its longest cell needs, the first one above all.
+
+    Where the page has no room for that, words go to the next line; no word is broken as long as
+    its column can have its width.
 
     Parameters
     ----------
     table : glymflow.tables.render.Table
     room : float
         Width of the page without margins, cm.
+    points : float
+        Size of the letters.
 
     Returns
     -------
     list of float
         cm; together not more than `room`.
     """
-    cells = [[label + mark, *texts] for _, label, mark, texts in table.rows]
-    indents = [0.5 * indent for indent, *_ in table.rows]
-    needed = []
-    for place, title in enumerate(table.columns):
-        # a header may break between words, a cell of numbers should not
-        longest = 1.15 * max(map(len, _kept(title).split(" ")))  # bold
-        texts = [LETTER * len(row[place]) for row in cells]
-        if not place:
-            texts = [text + indent for text, indent in zip(texts, indents, strict=True)]
-        needed.append(max([LETTER * longest, *texts]) + PADDING)
-    if sum(needed) > room:  # labels are words and may break; numbers go before them
-        first = max(room - sum(needed[1:]), min(needed[0], LEAST))
-        narrow = sum(width for width in needed[1:] if width <= SHORT)
-        wide = sum(width for width in needed[1:] if width > SHORT)
-        if wide and first + narrow < room:  # a p value is not broken, two limits may be
-            share = min((room - first - narrow) / wide, 1.0)
-            rest = [width if width <= SHORT else width * share for width in needed[1:]]
-        else:
-            rest = [width * (room - first) / (narrow + wide) for width in needed[1:]]
-        needed = [first, *rest]
-    return needed
+    columns = [_column(table, place, LETTER * points / 10) for place in range(len(table.columns))]
+    needed = [whole for whole, _ in columns]
+    least = [word for _, word in columns]
+    if sum(needed) <= room:
+        return needed
+    if sum(least) > room:
+        return [width * room / sum(least) for width in least]
+    share = (room - sum(least)) / (sum(needed) - sum(least))
+    return [word + (whole - word) * share for whole, word in columns]
+
+
+def _column(table, place, letter):
+    """Return the widths (cm) that the longest cell and the longest word of a column need."""
+    # a header may break between words, a cell of numbers should not
+    header = max(
+        1.15 * letter * len(word) for word in _kept(table.columns[place]).split(" ")
+    )  # bold
+    cells = [[label + mark, *texts][place] for _, label, mark, texts in table.rows]
+    indents = [0.0 if place else 0.5 * indent for indent, *_ in table.rows]
+    whole = [letter * len(text) + indent for text, indent in zip(cells, indents, strict=True)]
+    words = [
+        letter * max(map(len, text.split(" "))) + indent if not place or width > SHORT else width
+        for text, indent, width in zip(cells, indents, whole, strict=True)
+    ]
+    return max([header, *whole]) + PADDING, max([header, *words]) + PADDING
+
+
+def letter_size(table, room):
+    """Return the largest size of letters, points, with which no word has to be broken."""
+    for points in (POINTS, *SMALLER):
+        widths = [
+            _column(table, place, LETTER * points / 10) for place in range(len(table.columns))
+        ]
+        if sum(word for _, word in widths) <= room:
+            break
+    return points
 
 
 def _kept(title):
@@ -100,13 +123,13 @@ def _kept(title):
     return re.sub(r"\(n = (\S+?)\)", "(n\u00a0=\u00a0\\1)", title)
 
 
-def _grid(document, table, room):
+def _grid(document, table, widths):
     """Add the table: rules above and under the header and at the end; it may be sorted, copied."""
     from docx.shared import Cm
 
     grid = document.add_table(rows=1 + len(table.rows), cols=len(table.columns))
     grid.autofit = False
-    for column, width in zip(grid.columns, column_widths(table, room), strict=True):
+    for column, width in zip(grid.columns, widths, strict=True):
         column.width = Cm(width)  # LibreOffice goes by the columns, Word by the cells
         for cell in column.cells:
             cell.width = Cm(width)

@@ -6,7 +6,7 @@ import zipfile
 
 from docx import Document
 
-from glymflow.tables.docx import column_widths, to_docx
+from glymflow.tables.docx import column_widths, letter_size, to_docx
 from glymflow.tables.render import Table
 
 
@@ -70,3 +70,22 @@ def test_widths_follow_the_longest_cell():
     wide = example(12)
     assert sum(column_widths(wide, 17.0)) <= 17.01
     assert column_widths(wide, 17.0)[0] >= 2.0
+
+
+def test_no_word_of_a_header_is_broken_where_smaller_letters_help():
+    """Eleven columns with long words do not fit in letters of 10 points."""
+    columns = ["Characteristic", *["p (AD vs. Normal controls)"] * 10]
+    table = Table("Wide", columns, [(0, "Age", "", ["0.001"] * 10)], [])
+    room = 25.7
+    points = letter_size(table, room)
+    assert points < 10
+    widths = column_widths(table, room, points)
+    assert sum(widths) <= room + 1e-9
+    letter = 0.21 * points / 10
+    assert min(widths[1:]) >= 1.15 * letter * len("controls)")
+    document = Document(io.BytesIO(to_docx(table)))
+    assert document.styles["Normal"].font.size.pt == points
+
+
+def test_letters_that_fit_stay():
+    assert letter_size(example(), 17.0) == 10
