@@ -76,7 +76,7 @@ def test_no_word_of_a_header_is_broken_where_smaller_letters_help():
     """Eleven columns with long words do not fit in letters of 10 points."""
     columns = ["Characteristic", *["p (AD vs. Normal controls)"] * 10]
     table = Table("Wide", columns, [(0, "Age", "", ["0.001"] * 10)], [])
-    room = 25.7
+    room = 27.94 - 4  # cm: a letter page on its side, without margins
     points = letter_size(table, room)
     assert points < 10
     widths = column_widths(table, room, points)
