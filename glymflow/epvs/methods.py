@@ -27,8 +27,9 @@ def sentences(table, config):
     engines = listed(sorted(own["engine"].unique()))
     text = (
         f"Enlarged perivascular spaces (EPVS) were measured in {len(own)} sessions ({contrasts};"
-        f" engine: {engines}): bias correction (N4), brain extraction, rigid registration of T2w to"
-        " T1w, 1 mm isotropic voxels, segmentation. Objects (26 neighbours) shorter than"
+        f" engine: {engines}): bias correction (N4, Tustison 2010), brain extraction,"
+        " rigid registration of T2w to T1w, 1 mm isotropic voxels, segmentation. Objects"
+        " (26 neighbours) shorter than"
         f" {shortest:g} mm were dropped; round ones wider than {widest:g} mm may be"
         " lacunes and were not counted. Fractions are EPVS volume / volume of the whole brain, in"
         " each region."

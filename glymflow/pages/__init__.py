@@ -8,6 +8,7 @@ Modules
 -------
 - `files`: reads the pictures of a page; one that cannot be read costs only its own place.
 - `inclusion`: who came in, was left out, measured, and is in the statistics.
+- `references`: the works that the text of the methods cites, as BibTeX.
 - `report`: the two pages; rows of ``alps.tsv`` as texts, QC statuses, links.
 - `values`: the cohort's values for the pages of its subjects, as a small script beside them.
 - `parts`: numbers and intervals as text, pictures as base64, QC codes in words, the jinja2

@@ -25,6 +25,7 @@ from glymflow.pages.parts import (
     words,
     worst_status,
 )
+from glymflow.pages.references import as_link, bibtex
 from glymflow.pages.values import NAME
 from glymflow.text import ROLES_ACROSS, number
 
@@ -151,6 +152,7 @@ def cohort_page(
     has_series = any(row["source"] not in (row["participant"], "–") for row in rows)
     counts = {s: sum(row["status"] == s for row in rows) for s in ("pass", "warn", "fail", "none")}
     methods = config.get("methods") or []
+    methods = [methods] if isinstance(methods, str) else methods
     has_alps = not (ready or (primary.empty and others))
     is_absent = excluded["stage"] == ABSENT
     return template("cohort.html.j2").render(
@@ -179,7 +181,8 @@ def cohort_page(
         has_session=has_session,
         has_series=has_series,
         has_group=bool(groups),
-        methods=[methods] if isinstance(methods, str) else methods,
+        methods=methods,
+        references=as_link(bibtex(methods)),
         facts=_facts(config),
         version=glymflow.__version__,
         **more,

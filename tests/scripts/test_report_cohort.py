@@ -27,7 +27,9 @@ def files(tmp_path):
             rows.append(
                 {
                     "participant_id": name, "session_id": None, "source": name,
-                    "roi_set": "ad2025", "frame": frame, "alps_left": left, "alps_right": right,
+                    "roi_set": "ad2025", "frame": frame, "model": "tensor",
+                    "steps": "border_0.5", "preprocessed": "raw",
+                    "alps_left": left, "alps_right": right,
                     "alps_mean": (left + right) / 2, "qc_status": status,
                     "qc_reasons": None if status == "pass" else "motion_high",
                     **{f"alignment_{roi}": rng.uniform(0.9, 1) for roi in ROLES_ACROSS},
@@ -71,6 +73,8 @@ def test_page(files, tmp_path):
     assert "<h1>Small &amp; fine</h1>" in html
     assert html.count("<svg") == 4 + 1  # charts, and the plan's figure once
     assert "<caption>T 1</caption>" in html
+    assert "Raw series (8): correction of head motion" in html
+    assert 'download="references.bib"' in html
     assert html.count('data-status="fail"') == 1 + 1  # table of subjects, heat map
     assert "The head moved much between volumes." in html
     assert "no DWI" in html
