@@ -18,6 +18,9 @@ ROIS = {role: 1 + ROLES.index(role) for role in ROLES_ACROSS}
 ROI_COLORS = {"projection": "#FFE45C", "association": "#FFFFFF"}
 CONTOUR_COLOR = "#FF9E1B"
 LESION_COLORS = {"oedema": "#56B4E9", "lesion": "#F0E442", "haematoma": "#FF5A4F"}
+# what each of two raters drew, thin over what counts: "rater 1 haematoma"
+RATER_COLORS = {"rater 1": "#7CFC9A", "rater 2": "#FF7BE5"}
+LESION_COLORS |= {f"{r} {label}": c for r, c in RATER_COLORS.items() for label in LESION_COLORS}
 # horizontal axis, vertical axis, normal axis; letters at the left and right edge
 PLANES = {
     "axial": (0, 1, 2, "L", "R"),
@@ -99,7 +102,8 @@ def draw_lesion(image, masks, affine):
     ----------
     image : (X, Y, Z) array
     masks : dict of str to (X, Y, Z) bool array
-        By label, a key of `LESION_COLORS`; on the grid of `image`.
+        By label, a key of `LESION_COLORS`; on the grid of `image`. What counts chooses the
+        slices, what raters drew ("rater 1 lesion") does not.
     affine : (4, 4) array
         Voxel to world (RAS+, mm).
 
@@ -110,7 +114,8 @@ def draw_lesion(image, masks, affine):
     """
     spacing, (image, *others) = turned(affine, image, *masks.values())
     masks = dict(zip(masks, others, strict=True))
-    union = np.any(list(masks.values()), axis=0)
+    counted = [mask for label, mask in masks.items() if not label.startswith("rater")]
+    union = np.any(counted, axis=0) if np.any(counted) else np.any(list(masks.values()), axis=0)
     seen = image[image > 0]
     vmax = float(np.percentile(seen, 99.5)) if seen.size else 1.0
     inside = np.argwhere(union | (image > 0.1 * vmax))
@@ -220,7 +225,10 @@ def _draw_slice(
             _draw_contour(ax, np.take(contour, k, axis=normal), steps)
         for label in [name for name in LESION_COLORS if name in (lesions or {})]:
             here = np.take(lesions[label], k, axis=normal)
-            draw_lines(ax, outline_segments(here, steps), LESION_COLORS[label], label, width=1.2)
+            # a rater's line lies on what counts, whose colour stays on both its sides
+            width, rim = (1.0, 0.0) if label.startswith("rater") else (1.8, 1.7)
+            lines, color = outline_segments(here, steps), LESION_COLORS[label]
+            draw_lines(ax, lines, color, label, width=width, rim=rim)
         ax.set_xlim(center[h] - window[0] / 2, center[h] + window[0] / 2)
         ax.set_ylim(center[v] - window[1] / 2, center[v] + window[1] / 2)
         draw_letters(ax, letters, scale_mm=10 / window[0])
@@ -238,12 +246,13 @@ def _draw_contour(ax, probability, steps):
         ax.contour(x, y, probability.T, levels=[0.5], colors=CONTOUR_COLOR, linewidths=0.9)
 
 
-def draw_lines(ax, lines, color, name, *, width=1.5, style="solid"):
+def draw_lines(ax, lines, color, name, *, width=1.5, rim=1.7, style="solid"):
     """Draw an outline with a dark rim, so that it is seen on dark and bright."""
     from matplotlib.collections import LineCollection
 
-    rim = LineCollection(lines, colors="black", linewidths=width + 1.7, capstyle="round")
-    ax.add_collection(rim)
+    if rim:
+        dark = LineCollection(lines, colors="black", linewidths=width + rim, capstyle="round")
+        ax.add_collection(dark)
     line = LineCollection(lines, colors=color, linewidths=width, linestyles=[style], gid=name)
     ax.add_collection(line)
 

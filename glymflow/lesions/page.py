@@ -190,10 +190,19 @@ def _first_of(table, ids):
     return found.iloc[0].to_dict() if len(found) else None
 
 
+def _to_outline(label, of_label, consensus):
+    """Yield the names and masks of a label's outlines: what counts, and what two raters drew."""
+    yield label, final_mask(of_label, consensus)
+    if None not in of_label and len(of_label) == 2:
+        for place, mask in enumerate(of_label.values(), start=1):
+            yield f"rater {place} {label}", mask
+
+
 def _draw(drawn, batch, images, background, consensus):
     """Return (caption, labels, PNG bytes by plane): on the masks' images, else on the template.
 
-    Of each label the mask that counts is outlined (`glymflow.image.masks.final_mask`).
+    Of each label the mask that counts is outlined (`glymflow.image.masks.final_mask`), and what
+    two raters drew.
     """
     by_image = {}
     for mask in drawn:
@@ -208,8 +217,9 @@ def _draw(drawn, batch, images, background, consensus):
             of_label = drawings.setdefault(mask["label"], {})
             of_label[mask["rater"]] = read_mask(mask["mask"])[:2]
         outlines = {
-            label: to_grid(*final_mask(of_label, consensus), data.shape, affine)
+            name: to_grid(*mask, data.shape, affine)
             for label, of_label in drawings.items()
+            for name, mask in _to_outline(label, of_label, consensus)
         }
         pictures.append((Path(path).name, data, outlines, affine))
     if not pictures:

@@ -128,7 +128,9 @@ class TestPictures:
         (part,) = subject_parts(files, sessions=[drawn(*raters)], consensus=consensus)
         assert part.status == "warn"
         (shown,) = outlines
-        assert list(shown) == ["lesion"]
+        assert list(shown) == ["lesion", "rater 1 lesion", "rater 2 lesion"]
+        of_raters = [np.flatnonzero(shown[f"rater {n} lesion"].any(axis=(1, 2))) for n in (1, 2)]
+        assert [places.tolist() for places in of_raters] == [[0, 1, 2, 3], [2, 3, 4, 5]]
         assert np.flatnonzero(shown["lesion"].any(axis=(1, 2))).tolist() == list(along_x)
         assert shown["lesion"].sum() == 16 * len(along_x)
 
@@ -139,6 +141,7 @@ class TestPictures:
             [0, 1, 2, 3],
             [8, 9, 10, 11],
         ]
+        assert [list(shown) for shown in outlines] == [["lesion"], ["lesion"]]
 
     def test_a_mask_in_template_space_is_not_outlined_on_the_scan(self, drawn, outlines, files):
         masks = drawn("A", "B")
@@ -150,6 +153,8 @@ class TestPictures:
         (part,) = subject_parts(files, sessions=[drawn("A", "B")], consensus="union")
         assert part.html.count("<img") == 3
         assert LESION_COLORS["lesion"] in part.html
+        assert LESION_COLORS["rater 1 lesion"] in part.html
+        assert "rater 2 lesion" in part.html
 
     @pytest.fixture
     def files(self, tmp_path):
