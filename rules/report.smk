@@ -63,6 +63,7 @@ rule report_cohort:
                 "roi_set",
                 "frame",
                 "combine_series",
+                "dwi",
                 "tensor",
                 "lesions",
                 "epvs",
