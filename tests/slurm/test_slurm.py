@@ -4,6 +4,7 @@ benchmarks/faults.py tries more: time limits, preemption, a group of ten, forty 
 """
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -87,9 +88,25 @@ class Watch:
 
 
 @pytest.fixture(scope="module")
-def on_slurm(slurm, small_run, tmp_path_factory):
-    """A run in which a step was killed, then a node died: its folder, what ran, what was said."""
-    work = (tmp_path_factory.mktemp("on slurm") / "travail à Slurm $(touch Y)").resolve()
+def on_slurm(once, slurm, small_run):
+    """A run in which a step was killed, then a node died: folder, config, starts, what was said."""
+
+    def make(folder):
+        work = folder / "travail à Slurm $(touch Y)"
+        config, seen, said = run_on_slurm(work, slurm, small_run)
+        starts = [[*step, len(files)] for step, files in seen.items()]
+        (folder / "what.json").write_text(json.dumps([config, starts, said]))
+
+    folder = once("slurm", make)
+    config, starts, said = json.loads((folder / "what.json").read_text())
+    work = (folder / "travail à Slurm $(touch Y)").resolve()
+    return work, config, {(rule, log): number for rule, log, number in starts}, said
+
+
+def run_on_slurm(work, slurm, small_run):
+    """Run two subjects; kill a step, then its node. Return the config, what ran, what was said."""
+    work.mkdir()
+    work = work.resolve()
     other = shutil.ignore_patterns("sub-03", "sub-04", "derivatives")
     shutil.copytree(small_run.work / "bids", work / "bids", ignore=other)
     write_hostile_names(work / "bids")
@@ -118,7 +135,7 @@ def on_slurm(slurm, small_run, tmp_path_factory):
         if process.poll() is None:
             process.terminate()
             process.wait(60)
-    return work, config, watch.seen, process.said()
+    return config, watch.seen, process.said()
 
 
 def test_the_results_are_those_of_a_local_run(on_slurm, small_run):
@@ -147,8 +164,11 @@ def test_nothing_runs_from_a_name(on_slurm):
 def test_only_what_was_cut_off_ran_again(on_slurm):
     """One step was killed, one died with its node; the others of their group stayed."""
     steps = ("fit_tensor", "register_template", "measure_alps")
-    seen = {step: len(files) for step, files in on_slurm[2].items() if step[0] in steps}
-    starts = {step: number for step, number in seen.items() if step[1].endswith(".log")}
+    starts = {
+        step: number
+        for step, number in on_slurm[2].items()
+        if step[0] in steps and step[1].endswith(".log")
+    }
     twice = {("register_template", "sub-02.log"), ("measure_alps", "sub-02.log")}
     assert len(starts) == 6
     assert {step for step, number in starts.items() if number > 1} == twice
@@ -172,9 +192,10 @@ def test_short_jobs_are_sent_together(on_slurm):
     assert len([line for line in sent if "group_pages" in line]) == 1
 
 
-def test_a_run_that_is_told_to_stop_ends_with_its_jobs(on_slurm, slurm):
+def test_a_run_that_is_told_to_stop_ends_with_its_jobs(on_slurm, slurm, tmp_path):
     """SIGTERM: no job in the queue, no process that goes on writing, nothing lost."""
-    work, config, *_ = on_slurm
+    first, config, *_ = on_slurm
+    work = shutil.copytree(first, (tmp_path / "à Slurm").resolve())
     dwi = work / "results" / "derivatives" / "sub-02" / "dwi"
     for path in (*dwi.glob("*_xfm*"), *dwi.glob("*_alps.tsv")):
         path.unlink()
