@@ -21,7 +21,7 @@ help:
 
 env: .venv/.done
 
-.venv/.done: requirements.lock requirements-dev.lock pyproject.toml
+.venv/.done: requirements.lock requirements-dev.lock pyproject.toml setup.py
 	@test -n "$(PYTHON)" || { echo "make env: no Python 3.11 to 3.13 found; set PYTHON=/path/to/python3"; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock -r requirements-dev.lock

@@ -1,6 +1,9 @@
-"""The one step that pyproject.toml has no word for: the wheel takes the workflow along.
+"""The two steps that pyproject.toml has no word for.
 
-A wheel holds packages only. So the build copies Snakefile, rules, scripts, profiles, config and
+An editable install puts the folder of the checkout on Python's path: Snakemake looks through the
+folders of the path for its plugins, and does not see packages that are found in another way.
+
+A wheel takes the workflow along. It holds packages only, so the build copies Snakefile, rules, scripts, profiles, config and
 envs to ``glymflow/bundle`` (`glymflow.schemas.ROOT`). The checkout and an editable install use the
 files where they are and have no such folder.
 """
@@ -35,4 +38,7 @@ class BuildWithWorkflow(build_py):
                 shutil.copy2(source, copy)
 
 
-setup(cmdclass={"build_py": BuildWithWorkflow})
+setup(
+    cmdclass={"build_py": BuildWithWorkflow},
+    options={"editable_wheel": {"mode": "compat"}},
+)
