@@ -3,9 +3,9 @@
 An editable install puts the folder of the checkout on Python's path: Snakemake looks through the
 folders of the path for its plugins, and does not see packages that are found in another way.
 
-A wheel takes the workflow along. It holds packages only, so the build copies Snakefile, rules, scripts, profiles, config and
-envs to ``glymflow/bundle`` (`glymflow.schemas.ROOT`). The checkout and an editable install use the
-files where they are and have no such folder.
+A wheel takes the workflow along. It holds packages only, so the build copies Snakefile, rules,
+scripts, profiles, config and envs to ``glymflow/bundle`` (`glymflow.schemas.ROOT`). The checkout
+and an editable install use the files where they are and have no such folder.
 """
 
 import shutil
