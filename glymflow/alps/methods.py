@@ -1,5 +1,6 @@
 """How ALPS was measured, in words."""
 
+from glymflow.cohort.domain import of_primary_model
 from glymflow.tables.methods import listed
 
 FRAMES = {
@@ -7,9 +8,7 @@ FRAMES = {
     "template": "the axes of the template, turned with the head",
     "fibre": "axes found from the fibres of the two ROIs",
 }
-
-
-# in the order in which they are done; the words follow "the steps"
+# in the order in which they are done
 STEPS = {
     "calibrate": "calibration of the tensors on the scan's own grey matter",
     "direction_pose": "the head's axes from the fibre directions of its white matter",
@@ -35,8 +34,8 @@ def sentences(table, config):
     str
         One paragraph; empty if nothing was measured.
     """
-    own = table[(table.roi_set == config["roi_set"]) & (table.frame == config["frame"])]
-    own = own[own.model == "tensor"]
+    own = of_primary_model(table)
+    own = own[(own.roi_set == config["roi_set"]) & (own.frame == config["frame"])]
     if own.empty:
         return ""
     return (

@@ -99,26 +99,31 @@ def filter_objects(
         if row["length_mm"] < min_length_mm - 1e-6 or row["volume_mm3"] < min_mm3 - 1e-3:
             continue
         row |= _shape(**row, lacune_min_mm=lacune_min_mm)
-        index = tuple(voxels.T)
-        region, side = LABELS.get(_most_common(regions[index]), (None, None))
-        shares = {
-            name: np.nan if where is None else float(where[index].mean())
-            for name, where in (("bright", bright), ("dark", dark))
-        }
-        row["lesion"] = _is_lesion(row, **shares)
-        if region and not row["lacune"] and not row["lesion"]:
-            kept[index] = True
-        rows.append(row | {
-            "index": len(rows) + 1, "region": region, "side": side,
-            "mean_probability": (
-                np.nan if probability is None else round(float(probability[index].mean()), 4)
-            ),
-            **dict(zip("xyz", points.mean(axis=0).round(2), strict=True)),
-            "flair_bright": round(shares["bright"], 4),
-            "first": voxels[:, 2].min(), "last": voxels[:, 2].max(),
-        })  # fmt: skip
+        row |= _describe(
+            voxels, regions, {"bright": bright, "dark": dark, "probability": probability}
+        )
+        row["lesion"] = _is_lesion(row["width_mm"], row["flair_bright"], row.pop("dark"))
+        if row["region"] and not row["lacune"] and not row["lesion"]:
+            kept[tuple(voxels.T)] = True
+        centre = dict(zip("xyz", points.mean(axis=0).round(2), strict=True))
+        rows.append(row | {"index": len(rows) + 1} | centre)
     found = pd.DataFrame(rows, columns=[*OBJECT_COLUMNS[1:], "first", "last"])
     return kept, found.assign(**{name: found[name].astype(float).round(3) for name in _SIZES})
+
+
+def _describe(voxels, regions, volumes):
+    """Return where an object lies, its slices, and the means in it of volumes that may be None."""
+    index = tuple(voxels.T)
+    region, side = LABELS.get(_most_common(regions[index]), (None, None))
+    means = {
+        name: np.nan if volume is None else round(float(volume[index].mean()), 4)
+        for name, volume in volumes.items()
+    }
+    return {
+        "region": region, "side": side, "mean_probability": means["probability"],
+        "flair_bright": means["bright"], "dark": means["dark"],
+        "first": voxels[:, 2].min(), "last": voxels[:, 2].max(),
+    }  # fmt: skip
 
 
 def _shape(volume_mm3, length_mm, lacune_min_mm):
@@ -128,11 +133,11 @@ def _shape(volume_mm3, length_mm, lacune_min_mm):
     return {"width_mm": ovoid * np.sqrt(2 / 3), "lacune": int(lacune)}
 
 
-def _is_lesion(row, bright, dark):
+def _is_lesion(width_mm, bright, dark):
     """Say (0 or 1) whether an object is a lesion; shares of it that are bright, or dark, or NaN."""
     if np.isfinite(bright):
         return int(bright >= LESION_SHARE)
-    return int(dark >= LESION_SHARE and row["width_mm"] > LESION_WIDTH_MM)
+    return int(dark >= LESION_SHARE and width_mm > LESION_WIDTH_MM)
 
 
 def object_length(points, affine):

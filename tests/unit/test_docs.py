@@ -262,7 +262,7 @@ def test_make_installs_both_locks_and_makes_both():
     [install] = re.findall(r"pip install .*--require-hashes (.*)", text)
     assert install.split() == ["-r", LOCKS[0], "-r", LOCKS[1]]
     assert re.findall(r"^\.venv/\.done: (.*)", text, re.MULTILINE) == [
-        f"{LOCKS[0]} {LOCKS[1]} pyproject.toml"
+        f"{LOCKS[0]} {LOCKS[1]} pyproject.toml setup.py"
     ]
     assert set(re.findall(r" -o (\S+)", text)) == set(LOCKS)
     assert re.search(r"^step env$", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
