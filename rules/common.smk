@@ -6,6 +6,11 @@ import sys
 if os.path.isdir(os.path.join(workflow.basedir, "glymflow")):
     sys.path.insert(0, workflow.basedir)
     os.environ.update(PYTHONPATH=workflow.basedir)
+    # the logger plugin may have imported another one
+    other = sys.modules.get("glymflow")
+    if other and not other.__file__.startswith(workflow.basedir):
+        for name in [name for name in sys.modules if name.split(".")[0] == "glymflow"]:
+            del sys.modules[name]
 os.environ.update(GLYMFLOW_JOB="1")
 
 from glymflow.workflow.kernels import difference as kernel_difference

@@ -1,14 +1,14 @@
 """Snakemake's logger plugin ``glymflow``: a run in the words of a study (``--logger glymflow``).
 
 The name of this package is how Snakemake finds it. What is printed: `glymflow.workflow.progress`.
+Snakemake imports it at the start of each run and job, with and without ``--logger``: glymflow
+itself is imported only where the plugin is used, and a checkout can still take its own package.
 """
 
 import sys
 import time
 
 from snakemake_interface_logger_plugins.base import LogHandlerBase
-
-from glymflow.workflow.progress import Progress
 
 
 class LogHandler(LogHandlerBase):
@@ -22,6 +22,8 @@ class LogHandler(LogHandlerBase):
 
     def __post_init__(self):
         """Begin with nothing done."""
+        from glymflow.workflow.progress import Progress
+
         self.progress = Progress()
 
     def emit(self, record):

@@ -137,7 +137,9 @@ def toy_run(tmp_path_factory):
     )  # fmt: skip
     (work / "plan.yaml").write_text(yaml.safe_dump(PLAN, sort_keys=False))
     config = {"bids_dir": "bids", "study": "plan.yaml"}
-    said = snakemake(work, "--cores", 1, config=config, checkout=checkout)
+    # the logger is that of the installed package, which knows no toys
+    logger = ("--logger", "glymflow")
+    said = snakemake(work, "--cores", 1, *logger, config=config, checkout=checkout)
     return work / "results", said
 
 

@@ -1,6 +1,8 @@
 """What a run prints while it runs: one subject after another, faults, jobs that fail, time left."""
 
 import logging
+import subprocess
+import sys
 
 import pytest
 from snakemake_interface_logger_plugins.common import LogEvent
@@ -104,3 +106,10 @@ def test_snakemake_finds_the_plugin(capsys):
     handler.emit(record(LogEvent.RUN_INFO, stats=STATS))
     handler.emit(record(LogEvent.RUN_INFO, stats=None))  # cannot be read: the run goes on
     assert capsys.readouterr().err.startswith("2 subjects, 4 steps to do\n")
+
+
+def test_the_plugin_imports_the_package_only_where_it_is_used():
+    """Snakemake imports all plugins before a checkout can say where its own package is."""
+    code = "import sys, snakemake_logger_plugin_glymflow; print('glymflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
