@@ -26,6 +26,7 @@ def ancova(
     order: Sequence[str],
     variables: dict,
     post_hoc: str = "none",
+    robust: str = "none",
     confidence: float = 0.95,
 ) -> tuple[dict, list[dict], list[dict]]:
     r"""Compare the groups' means at the mean of the covariates.
@@ -50,6 +51,9 @@ def ancova(
         The covariates' entries in the plan.
     post_hoc : {"none", "tukey", "bonferroni", "holm"}
         Comparison of all pairs of adjusted means, with three groups and more.
+    robust : {"none", "HC3"}
+        Standard errors that hold with unequal variances too; F is then Wald's, without an effect
+        size.
     confidence : float
 
     Returns
@@ -70,23 +74,23 @@ def ancova(
     ----------
     Fisher RA. Statistical methods for research workers. 4th ed. 1932, section 49.1.
     Searle SR, Speed FM, Milliken GA. Population marginal means. Am Stat 1980;34:216-221.
+    MacKinnon JG, White H. J Econom 1985;29:305-325 (HC3).
     """
     coded = build_design(covariates, variables, list(covariates))
     members = np.column_stack([(group == member).to_numpy(float) for member in order])
     x, y = np.column_stack([members, standardised(coded.x)[0]]), outcome.to_numpy(float)
     k = len(order)
-    fit = _fit(x, y, k)
-    without = np.column_stack([np.ones(len(y)), x[:, k:]])
-    test = {"n": len(y), **_f_test(fit, without, confidence)}
+    fit, columns = _fit(x, y, k, robust), np.eye(x.shape[1])
+    contrasts = columns[:k]  # the covariates' means are 0
+    test = {"n": len(y), **_f_test(fit, contrasts[1:] - contrasts[0], confidence)}
     test["note"] = joined(_slopes_note(fit, k), *coded.notes.values())
-    contrasts = np.eye(x.shape[1])[:k]  # the covariates' means are 0
     names = ("adjusted_mean", "adjusted_se", "adjusted_low", "adjusted_high")
     found = _estimates(fit, contrasts, confidence)
     means = [dict(zip(names, row, strict=True)) for row in found]
     rows = []
     for name in covariates:
-        columns = [k + i for i in coded.columns_of(name)]
-        result = _f_test(fit, np.delete(x, columns, axis=1), confidence)
+        own = [k + i for i in coded.columns_of(name)]
+        result = _f_test(fit, columns[own], confidence)
         rows.append({"row": "covariate", "level": name, "n": len(y), **result})
     if k == 2:
         value, _, low, high = _estimates(fit, contrasts[1:] - contrasts[:1], confidence)[0]
@@ -96,20 +100,21 @@ def ancova(
     return test, means, rows
 
 
-def _ols(x, y):
+def _ols(x, y, robust):
     import statsmodels.api as sm
 
+    how = {"cov_type": robust, "use_t": True} if robust != "none" else {}
     with no_result_if(np.linalg.LinAlgError):
-        return sm.OLS(y, x).fit()
+        return sm.OLS(y, x).fit(**how)
 
 
-def _fit(x, y, groups):
+def _fit(x, y, groups, robust):
     if _rank(x) < x.shape[1]:
         raise NoResult(
             "the model cannot be fitted: a covariate is constant within groups or is a combination"
             " of others"
         )
-    fit = _ols(x, y)
+    fit = _ols(x, y, robust)
     if fit.df_resid < 1:
         raise NoResult(f"{len(y)} complete rows are too few for {x.shape[1]} coefficients")
     within = sum(((y[column > 0] - y[column > 0].mean()) ** 2).sum() for column in x.T[:groups])
@@ -124,18 +129,19 @@ def _rank(columns):
         return np.linalg.matrix_rank(scaled, tol=1e-8)
 
 
-def _f_test(fit, reduced, confidence):
-    """Test the columns that a reduced model has not."""
-    statistic, p, df = fit.compare_f_test(_ols(reduced, fit.model.endog))
+def _f_test(fit, contrasts, confidence):
+    """Test contrasts of the columns together."""
+    found, plain = fit.f_test(contrasts), fit.cov_type == "nonrobust"
+    statistic, df = float(found.fvalue), len(contrasts)
     effect = effects.eta_squared(statistic, df, fit.df_resid, confidence=confidence)
     return {
-        "test": "ANCOVA",
+        "test": "ANCOVA" if plain else f"ANCOVA ({fit.cov_type})",
         "statistic_name": "F",
         "statistic": statistic,
         "df": df,
         "df_error": fit.df_resid,
-        "p": float(p),
-        **interval("effect", "partial eta squared", effect),
+        "p": float(found.pvalue),
+        **(interval("effect", "partial eta squared", effect) if plain else {}),
         "confidence": confidence,
     }
 
@@ -147,7 +153,8 @@ def _slopes_note(fit, groups):
     full = np.column_stack([x, *products])
     if _rank(full) < full.shape[1] or len(y) <= full.shape[1]:
         return "equal slopes could not be tested"
-    p = _ols(full, y).compare_f_test(fit)[1]
+    robust = fit.cov_type.replace("nonrobust", "none")
+    p = float(_ols(full, y, robust).f_test(np.eye(full.shape[1])[x.shape[1] :]).pvalue)
     return f"slopes of the covariates differ between groups, p = {p:.3g}" if p < 0.05 else ""
 
 

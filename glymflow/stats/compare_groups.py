@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import stats
 
-from glymflow.io import NoResult
+from glymflow.io import ConfigFault, NoResult
 from glymflow.stats import effects
 from glymflow.stats.ancova import ancova
 from glymflow.stats.balance import with_balance
@@ -53,7 +53,7 @@ def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     groups = groups_of(plan, analysis)
     keys = (
         *("normality", "normality_alpha", "choice", "equal_variances", "categorical"),
-        *("post_hoc", "equivalence", "correction", "confidence"),
+        *("robust", "post_hoc", "equivalence", "correction", "confidence"),
     )
     options = {key: analysis[key] for key in keys if key in analysis}
     variables = {name: plan["variables"][name] for name in analysis["variables"]}
@@ -83,6 +83,7 @@ def compare_groups(
     equal_variances: bool = True,
     categorical: str = "auto",
     covariates: dict | None = None,
+    robust: str = "none",
     post_hoc: str = "none",
     equivalence: dict | None = None,
     correction: str = "none",
@@ -122,6 +123,8 @@ def compare_groups(
         for these too (`glymflow.stats.contingency`).
     covariates : dict, optional
         Entries like those of `variables`: what parametric comparisons are adjusted for.
+    robust : {"none", "HC3"}
+        Standard errors of the analysis of covariance.
     post_hoc : {"none", "tukey", "bonferroni", "holm", "dscf"}
         Comparison of all pairs of three and more groups (`glymflow.stats.post_hoc`).
     equivalence : dict, optional
@@ -154,6 +157,7 @@ def compare_groups(
         "choice": choice,
         "equal_variances": equal_variances,
         "categorical": categorical,
+        "robust": robust,
         "post_hoc": post_hoc,
         "confidence": confidence,
         "seed": seed,
@@ -161,6 +165,8 @@ def compare_groups(
     numbers = [name for name, entry in variables.items() if entry["type"] == "continuous"]
     check_named(equivalence, numbers, "bounds of equivalence")
     group = table[group].map(level_text) if isinstance(group, str) else group
+    if robust != "none" and not covariates:
+        raise ConfigFault("`robust` is for comparisons with covariates (ANCOVA)")
     adjust = _Covariates(table, covariates) if covariates else None
     rows = []
     for name, variable in variables.items():
@@ -352,6 +358,7 @@ class _Covariates:
                 order=self._present(group[complete], order),
                 variables=self.variables,
                 post_hoc=options["post_hoc"].replace("dscf", "tukey"),
+                robust=options["robust"],
                 confidence=options["confidence"],
             )
         except NoResult as fault:

@@ -22,6 +22,7 @@ TESTS = {
     "Fisher exact": "Fisher's exact test",
     "chi-square": "Pearson's chi-square test",
     "ANCOVA": "analysis of covariance",
+    "ANCOVA (HC3)": "analysis of covariance with standard errors for unequal variances (HC3)",
     "paired t": "paired t test",
     "Wilcoxon signed rank (exact)": "Wilcoxon signed-rank test (exact)",
     "Wilcoxon signed rank (normal approximation)": (

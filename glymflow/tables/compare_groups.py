@@ -304,7 +304,7 @@ def _post_hoc_cell(rows):
 
 def _more_notes(results, variables, order, names, columns, values, covariates):
     """Footnotes of post hoc comparisons and covariates."""
-    notes, adjusted = [], results["test"] == "ANCOVA"
+    notes, adjusted = [], results["test"].isin(["ANCOVA", "ANCOVA (HC3)"])
     if adjusted.any() and covariates:
         listed = ", ".join(label_of(name, variables) for name in covariates)
         text = f"Analysis of covariance: adjusted for {listed}; no interactions (type II and III "

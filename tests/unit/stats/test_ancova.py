@@ -10,6 +10,7 @@ import pandas as pd
 import pingouin
 import pytest
 
+from glymflow.io import ConfigFault
 from glymflow.stats.ancova import ancova
 from glymflow.stats.compare_groups import compare_groups
 
@@ -104,6 +105,51 @@ def test_ancova_of_two_groups(penguins):
     limits = test[["estimate", "estimate_low", "estimate_high"]].to_numpy(float)
     expected = [-163.91942709157078, -280.87044323342514, -46.96841094971646]
     assert limits == pytest.approx(expected, rel=R)
+
+
+def test_standard_errors_for_unequal_variances(penguins):
+    found = masses(penguins, covariates=COVARIATES, post_hoc="tukey", robust="HC3")
+    test = rows(found, "test").iloc[0]
+    # Anova(k, type = 2, white.adjust = "hc3")
+    assert test["test"] == "ANCOVA (HC3)"
+    assert test["statistic"] == pytest.approx(77.8551677566966, rel=R)
+    assert test["p"] == pytest.approx(2.14442153667452e-28, rel=R)
+    assert np.isnan(test["effect"])
+    f = [52.9723040933022, 195.7344523843684]
+    assert column(found, "statistic", "covariate") == pytest.approx(f, rel=R)
+    # linearHypothesis(lm(body_mass_g ~ species * (flipper_length_mm + sex), d), the four products,
+    #   white.adjust = "hc3")
+    assert "slopes of the covariates differ between groups, p = 0.000145" in test["note"]
+    # v <- sandwich::vcovHC(k, "HC3")
+    # e <- emmeans(k, "species", weights = "proportional", vcov. = v)
+    errors = [38.4713968676408, 40.2449418724290, 54.0991797339188]
+    assert column(found, "adjusted_se", "summary") == pytest.approx(errors, rel=R)
+    low = [3850.42690921511, 3759.30347307872, 4655.94358617815]
+    assert column(found, "adjusted_low", "summary") == pytest.approx(low, rel=R)
+    # contrast(e, "revpairwise", adjust = "tukey"), and confint() of it
+    t = np.array([-87.634477918882, 836.260008147453, 923.894486066335])
+    t /= [50.3463509210362, 84.9926422145526, 74.0790487966435]
+    assert column(found, "statistic") == pytest.approx(t, rel=R)
+    low = [-206.170077791886, 636.153075958965, 749.482551010627]
+    assert column(found, "estimate_low") == pytest.approx(low, rel=1e-5)
+    assert column(found, "p_adjusted")[0] == pytest.approx(0.1917, abs=5e-5)
+
+
+def test_unequal_variances_of_two_groups(penguins):
+    flippers = {"flipper_length_mm": COVARIATES["flipper_length_mm"]}
+    known = penguins[penguins["sex"].notna()]
+    found = masses(known, covariates=flippers, order=SPECIES[:2], robust="HC3")
+    test = rows(found, "test").iloc[0]
+    # lmtest::coeftest(k2, sandwich::vcovHC(k2, "HC3")), coefci; k2 of the next test
+    assert test["p"] == pytest.approx(2.63498295043243e-03, rel=R)
+    limits = test[["estimate", "estimate_low", "estimate_high"]].to_numpy(float)
+    expected = [-163.9194270915708, -270.0870325403574, -57.7518216427842]
+    assert limits == pytest.approx(expected, rel=R)
+
+
+def test_robust_without_covariates_is_refused(penguins):
+    with pytest.raises(ConfigFault, match="`robust` is for comparisons with covariates"):
+        masses(penguins, robust="HC3")
 
 
 def test_unequal_slopes_are_noted(penguins):

@@ -120,7 +120,7 @@ def test_decimals_follow_the_spread_or_the_plan(results):
     )
 
 
-def adjusted(lost, **options):
+def adjusted(lost, robust="none", **options):
     """A printed analysis of covariance; of whom `lost` (rows) the covariate is missing."""
     rng = np.random.default_rng(5)
     table = pd.DataFrame({"group": np.repeat(ORDER, [30, 20]), "age": rng.normal(60, 8, 50)})
@@ -135,7 +135,7 @@ def adjusted(lost, **options):
     age = {**continuous, "label": "Age", "recode": {"-9": None}}
     found = compare_groups(
         table, variables=variables, group="group", order=ORDER, covariates={"age": age},
-        choice="parametric",
+        choice="parametric", robust=robust,
     )  # fmt: skip
     return group_table(
         found, variables={**variables, "age": age}, order=ORDER, labels=LABELS, **options
@@ -158,6 +158,14 @@ def test_an_analysis_of_covariance_counts_who_is_in_it():
 def test_adjusted_means_keep_decimals_that_show_their_error():
     cell = cells(adjusted([], values="adjusted"), "Score")[0]
     assert re.fullmatch(r"\d+\.\d\d ± 0\.[1-9]\d", cell), cell  # not 27 ± 0
+
+
+def test_standard_errors_for_unequal_variances_are_named():
+    table = adjusted([0], "HC3", columns=["effect", "p"], covariates=["age"])
+    notes = " ".join(text for _, text in table.footnotes)
+    assert "analysis of covariance with standard errors for unequal variances (HC3)" in notes
+    assert "adjusted for Age" in notes
+    assert "n counts the others" in notes
 
 
 def test_variants_of_effect_sizes_are_named():

@@ -111,6 +111,12 @@ SENTENCES = [
         " p values were adjusted by Holm's method.",
     ),
     (
+        {"kind": "compare_groups", "variables": ["alps"], "choice": "parametric", "groups": SITES,
+         "covariates": ["age"], "robust": "HC3"},
+        "Groups were compared (), with Age as covariate: analysis of covariance with standard"
+        " errors for unequal variances (HC3).",
+    ),
+    (
         {"kind": "compare_by_factors", "variables": ["alps"], "factors": ["side"],
          "choice": "parametric"},
         "Values were compared between the levels of each factor (): Student's t test.",
