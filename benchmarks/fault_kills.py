@@ -21,6 +21,7 @@ from fault_forks import ForkedSnakemake
 from workflow_runs import CHECKOUT, DEMO_PLAN, RESULTS, differences, snakemake
 
 from glymflow.commands.crashed import list_outputs
+from glymflow.io import is_placeholder
 
 CONFIG = {
     "bids_dir": "bids",
@@ -124,7 +125,10 @@ def kills_of(reference, work, outputs, trial, seed):
 
 
 def wrong_files(results, reference):
-    """Return the files under their own name that are not as in the undisturbed run."""
+    """Return the files under their own name that are not as in the undisturbed run.
+
+    A placeholder (`glymflow.io`) is no result: it goes when its run ends.
+    """
     found = []
     for folder in RESULTS:
         for path in (results / folder).rglob("*"):
@@ -133,8 +137,11 @@ def wrong_files(results, reference):
                 twin = reference / name
                 # a run that goes on may be removing what it is about to make
                 with contextlib.suppress(FileNotFoundError):
-                    if not twin.is_file() or path.read_bytes() != twin.read_bytes():
-                        found.append(str(name))
+                    if is_placeholder(path) or (
+                        twin.is_file() and path.read_bytes() == twin.read_bytes()
+                    ):
+                        continue
+                    found.append(str(name))
     return found
 
 

@@ -19,7 +19,8 @@ import math
 import os
 import re
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,7 @@ LOST_LINK = "the link points to a missing file (in a DataLad dataset: datalad ge
 _ANNEX = b"/annex/objects/"  # an unlocked file of git-annex whose content is elsewhere
 MAX_SIZE_ERROR = 0.02  # of a voxel size that sform and pixdim both tell
 MAX_FORM_ANGLE, MAX_SPACE_ANGLE = 2.0, 45.0  # degrees between sform and qform
+_LAST_TOUCH: ContextVar[Callable[[Path], None] | None] = ContextVar("last touch", default=None)
 
 
 class InputFault(Exception):
@@ -89,9 +91,21 @@ def whole(path: FilePath) -> Iterator[Path]:
     part = path.with_name(f".part-{os.getpid()}-{path.name}")
     try:
         yield part
+        if touch := _LAST_TOUCH.get():
+            touch(part)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def touching(touch: Callable[[Path], None]) -> Iterator[None]:
+    """Let `touch` change each file that `whole` writes, before the file takes its place."""
+    before = _LAST_TOUCH.set(touch)
+    try:
+        yield
+    finally:
+        _LAST_TOUCH.reset(before)
 
 
 def write_placeholder(path: FilePath, reason: object) -> None:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from glymflow.io import InputFault, MachineFault, write_placeholder
+from glymflow.io import InputFault, MachineFault, touching, write_placeholder
 from glymflow.workflow.checksums import damaged, record_begin, record_outputs
 from glymflow.workflow.faults import clear_fault, fault_path, leave_fault
 from glymflow.workflow.places import make_portable, places_of, portable_text
@@ -27,7 +27,7 @@ def subject_job(snakemake: Any) -> Iterator[None]:
     the subject's: the job fails. So it does with any other exception (`MachineFault`).
     """
     kept = fault_path(snakemake.output, getattr(snakemake, "wildcards", None))
-    with _logged(snakemake):
+    with _logged(snakemake), _portable(snakemake):
         try:
             yield
         except InputFault as fault:
@@ -38,36 +38,34 @@ def subject_job(snakemake: Any) -> Iterator[None]:
             for path in snakemake.output:
                 write_placeholder(path, reason)
             own = [kept] if kept and leave_fault(kept, reason, snakemake.rule) else []
-            _finish(snakemake, own)
+            record_outputs([*snakemake.output, *own], snakemake.log[0])
         else:
             if kept:
                 clear_fault(kept, snakemake.rule)
-            _finish(snakemake)
+            record_outputs(snakemake.output, snakemake.log[0])
 
 
 @contextlib.contextmanager
 def cohort_job(snakemake: Any) -> Iterator[None]:
     """Run one step of the whole cohort: a fault ends the job with one line on the terminal."""
-    with _logged(snakemake) as terminal:
+    with _logged(snakemake) as terminal, _portable(snakemake):
         try:
             yield
         except InputFault as fault:
             print(f"{snakemake.rule}: {fault}", flush=True)
             terminal.write(f"{snakemake.rule}: {fault}\n")
             sys.exit(1)
-        _finish(snakemake)
+        record_outputs(snakemake.output, snakemake.log[0])
 
 
 def _places(snakemake):
     return places_of(getattr(snakemake, "config", {}))
 
 
-def _finish(snakemake, more=()):
-    """Name files by their data set in what the job wrote, and record its outputs."""
+def _portable(snakemake):
+    """Name files by their data set in each file, before it stands under its own name."""
     places = _places(snakemake)
-    for path in snakemake.output:
-        make_portable(path, places)
-    record_outputs([*snakemake.output, *more], snakemake.log[0])
+    return touching(lambda part: make_portable(part, places))
 
 
 @contextlib.contextmanager

@@ -2,8 +2,8 @@
 
 Results are shared, moved and read elsewhere. A file of the input is therefore named by a BIDS URI,
 ``bids:raw:sub-01/dwi/...``, one of the run directory relative to it, and any other one without its
-folder. `make_portable` does this for the text files that a job wrote; `locate` finds the file again
-by the links in ``dataset_description.json``.
+folder. `make_portable` does this for the text files that a job writes, before they take their
+place; `locate` finds the file again by the links in ``dataset_description.json``.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from glymflow.io import FilePath, InputFault, is_placeholder, read_json, whole
+from glymflow.io import FilePath, InputFault, is_placeholder, read_json
 from glymflow.schemas import ROOT
 
 RESULTS = Path("results")
@@ -104,7 +104,7 @@ def _in_html(text):
 
 
 def make_portable(path: FilePath, places: Iterable[tuple[str, str]]) -> None:
-    """Name files by their data set in a text file, or placeholder, that a job wrote.
+    """Name files by their data set in a text file, or placeholder; it is changed in place.
 
     Parameters
     ----------
@@ -122,8 +122,7 @@ def make_portable(path: FilePath, places: Iterable[tuple[str, str]]) -> None:
         places += _OWN
     after = portable_text(before, places)
     if after != before:
-        with whole(path) as part:
-            part.write_bytes(after.encode("utf-8", errors="surrogateescape"))
+        path.write_bytes(after.encode("utf-8", errors="surrogateescape"))
 
 
 def link_datasets(config: dict, run: FilePath = ".") -> dict[str, str | None]:

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[3]
 JOB = """
 import os, sys
 from types import SimpleNamespace
-from glymflow.io import InputFault, write_placeholder
+from glymflow.io import InputFault, write_json
 from glymflow.workflow.jobs import cohort_job, subject_job
 snakemake = SimpleNamespace(
     rule="fit_tensor", input=["in.txt"], output=["a.nii.gz", "new/b.json"],
@@ -78,8 +78,10 @@ def test_fault_of_a_subject_becomes_every_output_and_ends_well(job, tmp_path):
 
 def test_what_a_job_writes_names_files_by_their_data_set(job, tmp_path):
     path = "/data/anna/bids/sub-01/dwi.nii"
-    job("subject", f"os.mkdir('new'); open('new/b.json', 'w').write('{path}'); print('{path}')")
-    assert (tmp_path / "new" / "b.json").read_text() == "bids:raw:sub-01/dwi.nii"
+    ending = f"write_json('{path}', 'new/b.json'); assert 'anna' not in open('new/b.json').read()"
+    done = job("subject", f"{ending}; print('{path}')")  # at once, not when the job ends
+    assert done.returncode == 0
+    assert json.loads((tmp_path / "new" / "b.json").read_text()) == "bids:raw:sub-01/dwi.nii"
     assert "bids:raw:sub-01/dwi.nii" in (tmp_path / "logs/fit_tensor/job.log").read_text()
     job("subject", f"raise InputFault('{path}: broken')")
     for place in tmp_path.rglob("*.*"):
