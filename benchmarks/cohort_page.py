@@ -29,6 +29,8 @@ STEPS = {
     "find": "const i = document.querySelector('.tools input'); i.value = 'sub-00';"
     " i.dispatchEvent(new Event('input'))",
     "sort the checks": CLICK.format("checks", 4),
+    "split by scanner": "const s = document.querySelectorAll('#distributions select')[1];"
+    " s.value = 2; s.dispatchEvent(new Event('change'))",
 }
 
 

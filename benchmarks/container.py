@@ -22,7 +22,7 @@ BAR = 0.001
 SUBJECTS = ["--subjects", "2", "--orientation", "RAS"]
 CONFIG = "epvs: {measure: always}\n"
 # what says when, with which Python and by which machine it was made
-APART = ("logs/", "benchmarks/", "benchmarks.tsv", "provenance.json")
+APART = ("logs/", "benchmarks/", "benchmarks.tsv", "benchmarks.js", "provenance.json")
 KEYS = {
     "alps": ["participant_id", "source", "roi_set", "frame"],
     "epvs": ["participant_id", "engine"],

@@ -72,7 +72,8 @@ rule report_cohort:
         }
         | {"qc": THRESHOLDS}
         | ({"table": TABLE} if TABLE else {}),
-        plan={key: PLAN[key] for key in ("title", "groups") if key in PLAN},
+        plan={key: PLAN[key] for key in ("title", "groups") if key in PLAN}
+        | ({"site": PLAN["harmonise"]["site"]} if "harmonise" in PLAN else {}),
         code=code_hash("report_cohort"),
     message:
         "Write the page of the cohort"
@@ -100,6 +101,7 @@ rule record_provenance:
     output:
         provenance="<results>/provenance.json",
         cost="<results>/benchmarks.tsv",
+        script="<results>/benchmarks.js",
     log:
         "<logs>/record_provenance.log",
     benchmark:

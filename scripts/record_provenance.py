@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from glymflow.io import is_placeholder, write_json, write_tsv
-from glymflow.workflow.provenance import describe_run, summarise_benchmarks
+from glymflow.io import is_placeholder, whole, write_json, write_tsv
+from glymflow.workflow.provenance import cost_script, describe_run, summarise_benchmarks
 
 
 def main(
     *, config, plan, scripts, raw, sidecars, others, files, benchmarks, provenance, cost,
-    logs=None,
+    script, logs=None,
 ):  # fmt: skip
     """Write the run's provenance, and (in another file: it is never the same) its cost.
 
@@ -25,15 +25,18 @@ def main(
         Folder of Snakemake's benchmark files.
     logs : path-like, optional
         Folder of the jobs' logs and records.
-    provenance, cost : path-like
-        Written: JSON, and a table of one row per rule.
+    provenance, cost, script : path-like
+        Written: JSON, a table of one row per rule, and what the cohort's page shows of it.
     """
     sources = dict(zip(map(str, sidecars), raw, strict=True)) | {str(path): [] for path in others}
     record = describe_run(
         config=config, plan=plan, scripts=scripts, sidecars=sources, files=files, logs=logs
     )
     write_json(record, provenance)
-    write_tsv(summarise_benchmarks(benchmarks), cost)
+    costs = summarise_benchmarks(benchmarks)
+    write_tsv(costs, cost)
+    with whole(script) as part:
+        part.write_text(cost_script(costs), encoding="utf-8")
     print(f"{len(record['inputs'])} inputs, commit {record['workflow']['commit']}")
 
 
@@ -63,4 +66,5 @@ if __name__ == "__main__":
             logs=Path(snakemake.log[0]).parent,
             provenance=snakemake.output.provenance,
             cost=snakemake.output.cost,
+            script=snakemake.output.script,
         )

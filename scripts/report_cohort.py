@@ -6,8 +6,10 @@ from glymflow.alps.heat_map import heat_map_html
 from glymflow.alps.index import alps_table
 from glymflow.cohort.domain import of_primary_model
 from glymflow.domains import DOMAINS
+from glymflow.dwi.protocol import name_scanner
 from glymflow.io import read_tsv, whole
 from glymflow.pages import report
+from glymflow.pages.distributions import distributions, splits
 from glymflow.pages.values import cohort_script
 from glymflow.study.cohort_table import read_cohort
 
@@ -31,7 +33,7 @@ def main(
     page : path-like
         Written: HTML.
     plan : dict, optional
-        Of the study plan `title` and `groups`.
+        Of the study plan `title`, `groups` and `site`, the column that is harmonised.
     tables : list of path-like
         Printed tables (HTML) to show.
     figures : list of path-like
@@ -51,22 +53,24 @@ def main(
     groups = plan.get("groups") or {}
     grouped = {"column": groups.get("column"), "order": groups.get("order"),
                "labels": groups.get("labels")}  # fmt: skip
-    linked = report.link_pages(cohort, subjects)
     charts, parts, methods = [], [], []
     for domain in (domain for domain in DOMAINS if domain.name in measured):
         page_of, table = domain.part("page"), measured[domain.name]
         methods.append(domain.part("methods").sentences(table, config))
         if domain.name == "alps":
-            charts += page_of.cohort_charts(
-                table, linked, subjects=subjects, config=config, grouped=grouped
-            )
+            charts += page_of.cohort_charts(table, config)
             continue
         part = page_of.cohort_part(
-            table, subjects=subjects, has_alps="alps" in measured, cohort=linked, grouped=grouped,
+            table, subjects=subjects, has_alps="alps" in measured, cohort=cohort, grouped=grouped,
             picture=pictures.get(domain.name),
         )  # fmt: skip
         parts.append(part)
         charts += part.charts
+    found = domain_values(measured, config)
+    scanners = None
+    if "scanner_model" in cohort:
+        scanners = [name_scanner(row) for row in cohort.to_dict("records")]
+    chosen = splits(cohort, grouped=grouped, site=plan.get("site"), scanners=scanners)
     primary = report.select_primary(alps, config["roi_set"], config["frame"])
     html = report.cohort_page(
         DOMAINS[0].part("page").with_words(alps, config.get("qc")), cohort, excluded,
@@ -78,6 +82,7 @@ def main(
         counted=DOMAINS[0].part("page").count_reasons(primary, config.get("qc")),
         study=describe_study(flow, methods_text),
         checks=heat_map_html(primary, config.get("qc"), subjects=subjects),
+        distributions=distributions(found, chosen, subjects),
         protocol=DOMAINS[0].part("page").cohort_protocols(
             alps, cohort, config=config, grouped=grouped
         ),
@@ -86,18 +91,19 @@ def main(
     with whole(page) as part:
         part.write_text(html, encoding="utf-8")
     if values:
-        _write_values(values, measured, subjects, config)
+        with whole(values) as part:
+            part.write_text(cohort_script(subjects, found), encoding="utf-8")
     print(f"{page}: {len(subjects)} subjects", flush=True)
 
 
-def _write_values(path, measured, subjects, config):
-    found = []
-    for domain in DOMAINS:
-        page_of = domain.part("page")
-        if domain.name in measured and hasattr(page_of, "cohort_values"):
-            found.append(page_of.cohort_values(measured[domain.name], config))
-    with whole(path) as part:
-        part.write_text(cohort_script(subjects, found), encoding="utf-8")
+def domain_values(measured, config):
+    """Return the values of each scan, of each domain that is measured."""
+    pages = [(d.part("page"), measured[d.name]) for d in DOMAINS if d.name in measured]
+    return [
+        page_of.cohort_values(table, config)
+        for page_of, table in pages
+        if hasattr(page_of, "cohort_values")
+    ]
 
 
 def describe_study(flow, methods_text):

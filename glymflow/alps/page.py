@@ -14,7 +14,7 @@ from glymflow.cohort.domain import of_primary_model
 from glymflow.cohort.qc import codes_in
 from glymflow.dwi.protocol import name_protocols, protocol_lines, protocol_table
 from glymflow.figures import charts, slices
-from glymflow.figures.charts import figure_bytes
+from glymflow.figures.charts import figure_bytes, take_points
 from glymflow.io import read_tsv
 from glymflow.pages.files import attempt, load_picture, same_grid
 from glymflow.pages.parts import (
@@ -29,7 +29,7 @@ from glymflow.pages.parts import (
     words,
     worst_status,
 )
-from glymflow.pages.report import embed_chart, link_pages, lowest, select_primary
+from glymflow.pages.report import embed_chart, lowest, select_primary
 from glymflow.pages.values import scan_values
 from glymflow.text import ROLES_ACROSS, level_text, number
 
@@ -141,42 +141,38 @@ def _compared(row):
     return tuple((name, digits, row.get(column)) for column, (name, digits) in COMPARED.items())
 
 
-def cohort_charts(alps, cohort, *, subjects, config, grouped):
+def cohort_charts(alps, config):
     """Return the charts of ALPS on the cohort's page.
 
     Parameters
     ----------
-    alps, cohort : DataFrame
-        ``alps.tsv``, and ``cohort.tsv`` with the links to the pages (`link_pages`).
-    subjects : list of str
-        Participants that have a page of their own.
+    alps : DataFrame
+        ``alps.tsv``.
     config : dict
         `roi_set` and `frame`, the primary ones.
-    grouped : dict
-        `column`, `order` and `labels` of the groups.
 
     Returns
     -------
     list of dict
-        From `embed_chart`.
+        From `embed_chart`; the points have the places of the scans in `cohort_values`.
     """
-    return [
-        embed_chart(name, figure_bytes(figure, "svg", transparent=True), title, text)
-        for name, figure, title, text in _charts(alps, cohort, subjects, config, grouped)
-    ]
+    charts = []
+    for name, figure, title, text in _charts(alps, config):
+        points = take_points(figure)
+        svg = figure_bytes(figure, "svg", transparent=True)
+        charts.append(embed_chart(name, svg, title, text, points=points))
+    return charts
 
 
-def _charts(alps, cohort, subjects, config, grouped):
+def _charts(alps, config):
     """Return (name, figure, title, text) of the charts of ALPS."""
-    alps = link_pages(alps, subjects)
     primary = select_primary(alps, config["roi_set"], config["frame"])
-    if primary.empty or "alps_mean" not in cohort:
+    if primary.empty:
         return []
-    one_set = alps[alps["roi_set"] == config["roi_set"]]
-    by_group = charts.plot_distribution(cohort, ["alps_mean"], **grouped)
+    place = {source: k for k, source in enumerate(primary["source"])}
+    one_set = alps[(alps["roi_set"] == config["roi_set"]) & alps["source"].isin(place)]
+    primary, one_set = (t.assign(point=t["source"].map(place)) for t in (primary, one_set))
     return [
-        ("groups", by_group, "ALPS by group" if grouped["column"] else "ALPS in the cohort",
-         "One point per subject and session; box: median, quartiles; whiskers: 1.5 box lengths."),
         ("sides", charts.plot_sides(primary), "Left and right",
          "One point per series; thin lines: 95 % confidence intervals, if there are not more than"
          f" {charts.MOST_INTERVALS}. Far from the dashed line of equality: look at its page."),
@@ -195,8 +191,10 @@ def cohort_protocols(alps, cohort, *, config, grouped):
     ----------
     alps, cohort : DataFrame
         ``alps.tsv`` and ``cohort.tsv``.
-    config, grouped : dict
+    config : dict
         As `cohort_charts`.
+    grouped : dict
+        `column`, `order` and `labels` of the groups.
 
     Returns
     -------

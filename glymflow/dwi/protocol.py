@@ -103,14 +103,30 @@ def _name(row):
     sizes = [row[f"voxel_{axis}_mm"] for axis in "xyz"]
     if all(map(_is_known, sizes)):
         parts.append(" x ".join(f"{round(float(size), 2):g}" for size in sizes) + " mm")
-    maker, model, strength = (row[name] for name in FACTS[5:])
+    return ", ".join([*parts, name_scanner(row) or UNKNOWN])
+
+
+def name_scanner(row):
+    """Name the scanner of a series in words, "" where nothing is known.
+
+    Parameters
+    ----------
+    row : dict
+        With `manufacturer`, `scanner_model` and `field_strength_t`.
+
+    Examples
+    --------
+    >>> name_scanner({"manufacturer": "SIEMENS", "scanner_model": "Prisma"})
+    'Siemens Prisma'
+    """
+    maker, model, strength = (row.get(name) for name in FACTS[5:])
     maker = str(maker).split()[0] if level_text(maker) else ""
     maker = "" if maker.lower() == "none" else maker
     maker = maker.upper() if len(maker) <= 3 else maker.capitalize()  # GE, UIH; Siemens
     model = str(model) if level_text(model) else ""
     scanner = " ".join(filter(None, (maker, model)))
     tesla = f"{round(2 * float(strength)) / 2:g} T" if _is_known(strength) else ""
-    return ", ".join([*parts, ", ".join(filter(None, (scanner, tesla))) or UNKNOWN])
+    return ", ".join(filter(None, (scanner, tesla)))
 
 
 def _is_known(value):

@@ -11,7 +11,7 @@ from glymflow.epvs.pictures import (
     draw_brain_edge,
     draw_epvs,
 )
-from glymflow.figures.charts import figure_bytes, plot_distribution
+from glymflow.figures.charts import figure_bytes
 from glymflow.figures.slices import CONTOUR_COLOR
 from glymflow.io import read_tsv
 from glymflow.pages.files import attempt, load_picture, same_grid
@@ -25,7 +25,6 @@ from glymflow.pages.parts import (
     words,
     worst_status,
 )
-from glymflow.pages.report import embed_chart
 from glymflow.pages.values import scan_values
 from glymflow.text import number
 
@@ -36,15 +35,11 @@ ENGINE_LABELS = {
     "frangi": "Frangi filter",
     "external": "your mask",
 }
-EPVS_CHART = {  # columns of cohort.tsv on the cohort's page
-    "epvs_count": "EPVS, number",
-    "epvs_volume_mm3": "EPVS, volume (mm³)",
-    "epvs_permille_bg": "EPVS in basal ganglia (‰)",
-}
 COMPARED = {  # between scans: column, name and decimals
     "epvs_count": ("EPVS", 0),
     "epvs_volume_mm3": ("EPVS (mm³)", 0),
     "epvs_permille": ("EPVS (‰)", 3),
+    "epvs_permille_bg": ("EPVS in basal ganglia (‰)", 3),
     "brain_volume_ml": ("brain volume (mL)", 0),
 }
 MOST_OBJECTS = 15  # in the page's list: the largest ones
@@ -120,10 +115,8 @@ def cohort_part(table, *, subjects, has_alps, cohort, grouped, picture=None):
         Participants that have a page of their own.
     has_alps : bool
         Whether there is ALPS beside it.
-    cohort : DataFrame
-        ``cohort.tsv``, with the link to each subject's page (`link_pages`).
-    grouped : dict
-        `column`, `order` and `labels` of the groups, for the chart.
+    cohort, grouped
+        Not used: ``distributions.js`` draws the chart.
     picture : None
         There is none.
 
@@ -136,16 +129,8 @@ def cohort_part(table, *, subjects, has_alps, cohort, grouped, picture=None):
         TEMPLATES, "cohort.html.j2", rows=rows, has_session=any(row["session"] for row in rows),
         synthetic=any(row["engine"] == "vbnet" for row in rows),
     )  # fmt: skip
-    charts = []
-    if "epvs_count" in cohort and cohort["epvs_count"].notna().any():
-        figure = plot_distribution(cohort, list(EPVS_CHART), names=EPVS_CHART, **grouped)
-        text = (
-            "One point per subject and session; box: median, quartiles. ‰: of the brain's volume."
-        )
-        svg = figure_bytes(figure, "svg", transparent=True)
-        charts.append(embed_chart("epvs", svg, "Perivascular spaces", text, wide=True))
     name, counted = "perivascular spaces", "sessions with EPVS measured"
-    return CohortPart(name, counted, rows, html, charts)
+    return CohortPart(name, counted, rows, html)
 
 
 def cohort_values(table, config):

@@ -79,7 +79,7 @@ def plot_distribution(table, variables, *, column=None, order=None, labels=None,
     Parameters
     ----------
     table : pandas.DataFrame
-        One row per subject (and session); an optional column `page` makes the points links.
+        One row per subject (and session).
     variables : list of str
         Columns to plot, one panel each.
     column : str, optional
@@ -177,11 +177,38 @@ def spread(values):
 def _points(ax, x, y, rows, **style):
     size = style.pop("s") * np.clip(np.sqrt(200 / max(len(rows), 1)), 0.35, 1)
     points = ax.scatter(x, y, s=size, linewidths=0, **style)
-    if len(rows) > MANY_POINTS:
-        points.set_rasterized(True)
-    elif "page" in rows:
-        points.set_urls(rows["page"].fillna("").tolist())
+    points.set_rasterized(len(rows) > MANY_POINTS)
+    if "point" in rows:
+        points.set_urls([str(int(point)) for point in rows["point"]])
     return points
+
+
+def take_points(figure):
+    """Return where the points of a figure lie whose tables have a column `point`.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Its points lose their numbers, so that the drawing has no links of its own.
+
+    Returns
+    -------
+    list of [float, float, int]
+        Shares of the width from the left and of the height from the top, and `point`.
+    """
+    figure.draw_without_rendering()  # the layout gives the axes their places
+    found = []
+    for ax in figure.axes:
+        for drawn in ax.collections:
+            numbers = [url for url in drawn.get_urls() if url]
+            if not numbers:
+                continue
+            drawn.set_urls([None])
+            on_page = ax.transData.transform(np.asarray(drawn.get_offsets(), dtype=float))
+            shares = figure.transFigure.inverted().transform(on_page)
+            for (x, y), point in zip(shares, numbers, strict=True):
+                found.append([round(float(x), 4), round(1 - float(y), 4), int(point)])
+    return found
 
 
 def soft_grid(ax, axis="both"):

@@ -19,10 +19,17 @@ from glymflow.pages.parts import (
     words,
     worst_status,
 )
+from glymflow.pages.values import scan_values
 from glymflow.text import number
 
 DATA_FILES = ("templates",)
 TEMPLATES = Path(__file__).parent / "templates"
+COMPARED = {  # between scans: column, name and decimals
+    "volume_lesion_ml": ("lesion (mL)", 1),
+    "volume_haematoma_ml": ("haematoma (mL)", 1),
+    "volume_oedema_ml": ("oedema (mL)", 1),
+    "relative_oedema_ratio": ("relative oedema ratio", 2),
+}
 
 
 def subject_parts(files, *, sessions, consensus):
@@ -77,7 +84,7 @@ def cohort_part(table, *, subjects, has_alps, cohort, grouped, picture=None):
     has_alps : bool
         Whether there is ALPS beside it; otherwise the reasons stand in the table of subjects.
     cohort, grouped
-        Not used: lesions have no chart.
+        Not used: ``distributions.js`` draws the chart.
     picture : path-like, optional
         The frequency map (PNG).
 
@@ -92,6 +99,24 @@ def cohort_part(table, *, subjects, has_alps, cohort, grouped, picture=None):
         lesion_map=embed_picture(Path(picture).read_bytes()) if picture else None,
     )  # fmt: skip
     return CohortPart("lesions", "lesions measured", rows, html)
+
+
+def cohort_values(table, config):
+    """Return the values of each session for the pages of the subjects.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``lesions.tsv``.
+    config : dict
+        Not used.
+
+    Returns
+    -------
+    dict
+        From `glymflow.pages.values.scan_values`.
+    """
+    return scan_values(table, COMPARED, title="Lesions", source="session_id")
 
 
 def describe_lesion(row, *, reasons, pictures=(), fault=None):

@@ -6,6 +6,7 @@ statistics are computed here.
 
 Modules
 -------
+- `distributions`: each measure of each scan, split by group, site or scanner, for a script to draw.
 - `files`: reads the pictures of a page; one that cannot be read costs only its own place.
 - `inclusion`: who came in, was left out, measured, and is in the statistics.
 - `references`: the works that the text of the methods cites, as BibTeX.

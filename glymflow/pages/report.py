@@ -4,6 +4,7 @@ Pages hold everything they show (pictures as base64, styles, a few lines of scri
 outside resource and carry no date: the same inputs give the same bytes.
 """
 
+import json
 import re
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def _change(value, start, digits):
 
 def cohort_page(
     alps, cohort, excluded, *, config, reasons, subjects=(), group_column=None, parts=(),
-    protocol=None, counted=(), checks="", study=None, **more,
+    protocol=None, counted=(), checks="", distributions="", study=None, **more,
 ):  # fmt: skip
     """Return the page of the whole cohort as HTML.
 
@@ -137,6 +138,8 @@ def cohort_page(
         From `glymflow.alps.page.count_reasons`.
     checks : markupsafe.Markup
         From `glymflow.alps.heat_map.heat_map_html`.
+    distributions : markupsafe.Markup
+        From `glymflow.pages.distributions.distributions`.
     study : dict, optional
         Of a study plan: `flow` (``stats/flow.tsv``) and `methods` (list of paragraphs).
     **more
@@ -169,6 +172,7 @@ def cohort_page(
         protocol=protocol,
         reasons=counted,
         checks=checks,
+        distributions=distributions,
         inclusion=[]
         if ready
         else inclusion_steps(rows, excluded[~is_absent], (study or {}).get("flow")),
@@ -212,13 +216,6 @@ def select_primary(alps, roi_set, frame):
     """Return the rows of the primary ROI set and frame, sorted by participant and series."""
     rows = alps[(alps["roi_set"] == roi_set) & (alps["frame"] == frame)]
     return rows.sort_values(["participant_id", "source"], kind="stable")
-
-
-def link_pages(table, subjects):
-    """Return the table with a column `page`: the link to the subject's page, empty if none."""
-    known = set(subjects)
-    links = [f"{p}.html" if p in known else "" for p in table["participant_id"]]
-    return table.assign(page=links)
 
 
 def _groups(cohort, column, labels):
@@ -324,9 +321,15 @@ def _plain(value):
     return words(value)
 
 
-def embed_chart(name, svg, title, text, *, wide=False):
-    """Return a chart for `cohort_page` from the bytes of an SVG drawing."""
-    return {"svg": embed_svg(svg, name), "title": title, "text": text, "wide": wide}
+def embed_chart(name, svg, title, text, *, wide=False, points=()):
+    """Return a chart for `cohort_page` from the bytes of an SVG drawing.
+
+    `points` are from `glymflow.figures.charts.take_points`, their numbers the place of the scan
+    among those of the first domain of `distributions`.
+    """
+    listed = json.dumps(points, separators=(",", ":")) if points else ""
+    return {"svg": embed_svg(svg, name), "title": title, "text": text, "wide": wide,
+            "points": listed}  # fmt: skip
 
 
 def embed_table(name, html):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import json
 import platform
 import re
 import subprocess
@@ -21,7 +22,16 @@ from glymflow.io import FilePath, InputFault, checksum, read_json
 from glymflow.schemas import ROOT
 from glymflow.workflow.checksums import used_kernels
 
-BENCHMARK_COLUMNS = ["rule", "jobs", "s_mean", "s_max", "s_total", "cpu_s_total", "max_rss_mb"]
+BENCHMARK_COLUMNS = [
+    "rule",
+    "jobs",
+    "s_mean",
+    "s_median",
+    "s_max",
+    "s_total",
+    "cpu_s_total",
+    "max_rss_mb",
+]
 
 
 def describe_run(
@@ -155,7 +165,32 @@ def summarise_benchmarks(folder: FilePath) -> pd.DataFrame:
     jobs = pd.DataFrame(rows, columns=["rule", "s", "cpu_s", "rss"])
     rules = jobs.groupby("rule")
     table = rules.agg(
-        jobs=("s", "size"), s_mean=("s", "mean"), s_max=("s", "max"), s_total=("s", "sum"),
-        cpu_s_total=("cpu_s", "sum"), max_rss_mb=("rss", "max"),
+        jobs=("s", "size"), s_mean=("s", "mean"), s_median=("s", "median"), s_max=("s", "max"),
+        s_total=("s", "sum"), cpu_s_total=("cpu_s", "sum"), max_rss_mb=("rss", "max"),
     )  # fmt: skip
     return table.reset_index()[BENCHMARK_COLUMNS].round(2)
+
+
+def cost_script(table: pd.DataFrame) -> str:
+    """Return the costs of the steps as the small script that the cohort's page loads.
+
+    They differ between runs, the page does not: so they stand in a file of their own.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `summarise_benchmarks`.
+
+    Returns
+    -------
+    str
+        Rule, jobs, median and largest seconds, CPU seconds of all, largest MB; what took most CPU
+        time first, missing as null.
+    """
+    shown = ["rule", "jobs", "s_median", "s_max", "cpu_s_total", "max_rss_mb"]
+    table = table.sort_values(["cpu_s_total", "rule"], ascending=[False, True])
+    rows = [
+        [None if pd.isna(value) else value for value in row]
+        for row in table[shown].astype(object).to_numpy().tolist()
+    ]
+    return f"window.glymflowCost = {json.dumps(rows, separators=(',', ':'))};\n"

@@ -10,6 +10,9 @@ from glymflow.alps import page as alps_page
 from glymflow.alps.domain import ALPS
 from glymflow.alps.heat_map import heat_map_html
 from glymflow.pages import report
+from glymflow.pages.distributions import distributions, splits
+from glymflow.text import ROLES_ACROSS
+from glymflow.workflow.provenance import BENCHMARK_COLUMNS, cost_script
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = (
@@ -19,6 +22,10 @@ QUIET = (
 
 
 LIMITS = {"min_alignment_warn": 0.8, "max_motion_mm": 2.0}
+COSTS = [
+    ("merge_cohort", 1, 2.0, 2.0, 2.0, 2.0, 1.5, 210.4),
+    ("fit_tensor", 4, 12.0, 11.0, 20.0, 48.0, 300.0, None),
+]
 PEOPLE = [  # subject, ALPS, codes, alignment of the right association ROI, motion
     ("sub-01", 1.5, None, 0.95, 0.1),
     ("sub-02", 1.3, "roi_off_axis", 0.75, 0.1),
@@ -27,29 +34,39 @@ PEOPLE = [  # subject, ALPS, codes, alignment of the right association ROI, moti
 ]
 
 
-def write_page(folder):
+def write_page(folder, people=PEOPLE):
     """Write the cohort's page, and a small page for each subject; return the former."""
+    folder = folder / "report"
+    folder.mkdir()
+    sound = {f"alignment_{roi}": 0.99 for roi in ROLES_ACROSS}
     rows = [
-        {
+        sound | {
             "participant_id": name, "session_id": None, "source": name, "roi_set": "a",
             "frame": "template", "alps_left": value, "alps_right": value, "alps_mean": value,
             "alignment_association_right": alignment, "motion_worst_mm": motion,
             "qc_status": "warn" if codes else "pass", "qc_reasons": codes,
         }
-        for name, value, codes, alignment, motion in PEOPLE
+        for name, value, codes, alignment, motion in people
     ]  # fmt: skip
     table = pd.DataFrame(rows)
+    primary = {"roi_set": "a", "frame": "template"}
+    sites = table.assign(site=["Lyon", "Turin"] * (len(table) // 2), scanner="Maker One")
+    chosen = splits(sites, grouped={}, scanners=["A 3 T", "B 3 T", "B 3 T", ""] * (len(table) // 4))
+    values, names = alps_page.cohort_values(table, primary), list(table.participant_id)
     html = report.cohort_page(
         alps_page.with_words(table, LIMITS),
         pd.DataFrame({"participant_id": table.participant_id}),
         pd.DataFrame(columns=["participant_id", "stage", "reason"]),
-        config={"roi_set": "a", "frame": "template"}, reasons=ALPS.reasons,
-        counted=alps_page.count_reasons(table, LIMITS), charts=[], tables=[], figures=[],
-        subjects=list(table.participant_id),
-        checks=heat_map_html(table, LIMITS, subjects=list(table.participant_id)),
+        config=primary, reasons=ALPS.reasons,
+        counted=alps_page.count_reasons(table, LIMITS), tables=[], figures=[], subjects=names,
+        charts=alps_page.cohort_charts(table, primary),
+        checks=heat_map_html(table, LIMITS, subjects=names),
+        distributions=distributions([values], chosen, names),
     )  # fmt: skip
-    for name in table.participant_id:
+    for name in table.participant_id[:20]:
         (folder / f"{name}.html").write_text(f"<!DOCTYPE html><title>{name}</title>{name}")
+    costs = pd.DataFrame(COSTS, columns=BENCHMARK_COLUMNS)
+    (folder.parent / "benchmarks.js").write_text(cost_script(costs))
     (folder / "index.html").write_text(html, encoding="utf-8")
     return folder / "index.html"
 
@@ -58,6 +75,13 @@ def write_page(folder):
 def cohort_page(tmp_path_factory):
     """The cohort's page of four subjects, with a small page for each."""
     return write_page(tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture(scope="session")
+def many_scans(tmp_path_factory):
+    """The cohort's page of 2,000 subjects, their values in the order of their names."""
+    people = [(f"sub-{i:04}", 1 + i / 2000, None, 0.95, 0.1) for i in range(2000)]
+    return write_page(tmp_path_factory.mktemp("many"), people)
 
 
 @pytest.fixture(scope="session")

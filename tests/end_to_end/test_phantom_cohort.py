@@ -139,8 +139,8 @@ def test_nothing_is_written_outside_results(phantom_run):
         "bids", "results", "config.yaml", "plan d'étude.yaml", ".snakemake",
     }  # fmt: skip
     assert {path.name for path in phantom_run.results.iterdir()} == {
-        "benchmarks", "benchmarks.tsv", "cohort", "derivatives", "figures", "logs",
-        "provenance.json", "report", "resources", "stats", "tables",
+        "benchmarks", "benchmarks.js", "benchmarks.tsv", "cohort", "derivatives", "figures",
+        "logs", "provenance.json", "report", "resources", "stats", "tables",
     }  # fmt: skip
 
 
@@ -170,8 +170,8 @@ def test_pages_are_self_contained_and_link_each_other(phantom_run):
         assert all((page.parent / link.partition("#")[0]).is_file() for link in outside), page.name
         loaded = re.findall(r"""<link[^>]+href=["']([^"']+)|src=["']([^"']+)""", text)
         loaded = {"".join(one) for one in loaded if not "".join(one).startswith("data:")}
-        # a page alone works without it (tests/browser)
-        assert loaded <= {"cohort-values.js"}, page.name
+        # a page alone works without them (tests/browser)
+        assert loaded <= {"cohort-values.js", "../benchmarks.js"}, page.name
 
 
 def test_progress_can_be_read(phantom_run):

@@ -34,7 +34,8 @@ def test_record_and_cost(load_main, tmp_path):
     }
     main = load_main("record_provenance")
     for name in ("a", "b"):
-        main(**given, provenance=tmp_path / f"{name}.json", cost=tmp_path / f"{name}.tsv")
+        main(**given, provenance=tmp_path / f"{name}.json", cost=tmp_path / f"{name}.tsv",
+             script=tmp_path / f"{name}.js")  # fmt: skip
     record = read_json(tmp_path / "a.json")
     assert record["workflow"]["code"] == {"fit_tensor": "0123"}
     assert record["config"] == given["config"]
@@ -48,12 +49,14 @@ def test_record_and_cost(load_main, tmp_path):
     assert record["software"]["packages"]["numpy"]
     assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
     assert read_tsv(tmp_path / "a.tsv").rule.tolist() == ["merge_cohort"]
+    assert (tmp_path / "a.js").read_text().startswith('window.glymflowCost = [["merge_cohort",1')
 
 
 def test_a_cohort_without_plan(load_main, tmp_path):
     load_main("record_provenance")(
         config={}, plan=None, scripts={}, raw=[], sidecars=[], others=[], files=[],
         benchmarks=tmp_path / "none", provenance=tmp_path / "a.json", cost=tmp_path / "a.tsv",
+        script=tmp_path / "a.js",
     )  # fmt: skip
     assert read_json(tmp_path / "a.json")["plan"] is None
 

@@ -1,6 +1,8 @@
 """The page of the cohort, from files."""
 
+import json
 import os
+import re
 
 import numpy as np
 import pandas as pd
@@ -67,18 +69,27 @@ def make_page(files, page, **more):
     return page.read_text(encoding="utf-8")
 
 
+def held(html):
+    """What the script of the distributions is given."""
+    return json.loads(re.search('id="distribution-values">(.*?)</script>', html)[1])
+
+
 def test_page(files, tmp_path):
     html = make_page(files, tmp_path / "report" / "index.html")
     assert_good_page(html)
     assert "<h1>Small &amp; fine</h1>" in html
-    assert html.count("<svg") == 4 + 1  # charts, and the plan's figure once
+    assert html.count("<svg") == 3 + 1  # charts, and the plan's figure once
     assert "<caption>T 1</caption>" in html
     assert "Raw series (8): correction of head motion" in html
     assert 'download="references.bib"' in html
     assert html.count('data-status="fail"') == 1 + 1  # table of subjects, heat map
     assert "The head moved much between volumes." in html
     assert "no DWI" in html
-    assert html.count('href="sub-01.html"') == 1 + 1 + 1 + 3 + 4  # row, and a point per value
+    points = [json.loads(found) for found in re.findall('data-points="(.*?)"', html)]
+    assert [len(found) for found in points] == [8, 3 * 8, 4 * 8]  # sides, frames, ROIs
+    assert all({scan for *_, scan in found} == set(range(8)) for found in points)
+    (split,) = held(html)["splits"]
+    assert split == {"name": "group", "levels": ["a", "b"]}
 
 
 def test_same_bytes_twice(files, tmp_path):
@@ -121,8 +132,8 @@ def add_epvs(files):
 def test_page_with_epvs(files, tmp_path):
     html = make_page(add_epvs(files), tmp_path / "page.html")
     assert_good_page(html)
-    assert html.count("<svg") == 4 + 1 + 1
-    assert html.count("EPVS in basal ganglia") == 1  # the name of a panel
+    names = [name for name, _ in held(html)["domains"][1]["measures"]]
+    assert names == ["EPVS", "EPVS (mm³)", "EPVS in basal ganglia (‰)"]
     assert "<b>8</b><span>sessions with EPVS measured</span>" in html
     assert "measured in 8 sessions (8 from T1w+T2w; engine: vbnet)" in html
     assert html.count('<td class="n">37</td>') == 2  # sub-08: primary engine, and the check
@@ -136,7 +147,8 @@ def test_page_of_epvs_alone(files, tmp_path):
     html = make_page(files, tmp_path / "page.html")
     assert_good_page(html)
     assert "ALPS left" not in html
-    assert html.count("<svg") == 1 + 1
+    assert html.count("<svg") == 1
+    assert held(html)["domains"][0]["levels"] == [[0, 1] * 4]
     assert html.count('data-status="pass"') == 8 + 8  # of the subjects, of EPVS
 
 
@@ -171,4 +183,4 @@ def test_the_page_of_a_ready_table(tmp_path, files):
     assert "mine.csv" in html
     assert "<td>27</td>" in html
     assert "DTI-ALPS" not in html
-    assert "<script>" not in html
+    assert "data-tools" not in html

@@ -1,11 +1,17 @@
 // Tables of the page: sort by a column, find words, filter by status and reason, save what is shown.
 // The state of a table stands in the address (#?subjects.find=...), so that a view can be sent.
-(() => {
+const view = (() => {
   const state = new URLSearchParams(location.hash.startsWith("#?") ? location.hash.slice(2) : "");
-  const keep = (key, value) => {
-    if (value) state.set(key, value); else state.delete(key);
-    history.replaceState(null, "", state.toString() ? "#?" + state : location.pathname);
+  return {
+    get: key => state.get(key) ?? "",
+    keep: (key, value) => {
+      if (value) state.set(key, value); else state.delete(key);
+      history.replaceState(null, "", state.toString() ? "#?" + state : location.pathname);
+    },
   };
+})();
+(() => {
+  const keep = view.keep;
   const make = (name, parent, values, text = "") => {
     const made = Object.assign(document.createElement(name), values);
     if (text) made.textContent = text;
@@ -19,7 +25,7 @@
     const heads = [...table.tHead.rows[0].cells], names = heads.map(head => head.textContent.trim());
     const texts = rows.map(row => row.textContent.toLowerCase());
     const value = (row, k) => row.cells[k].dataset.v ?? row.cells[k].textContent;
-    const get = key => state.get(id + "." + key) ?? "";
+    const get = key => view.get(id + "." + key);
 
     const tools = document.createElement("div");
     tools.className = "tools noprint";

@@ -136,9 +136,24 @@ def test_same_bytes_twice_and_no_date(table, kind):
     assert b"tIME" not in draw()
 
 
-def test_points_link_to_pages(table):
-    svg = charts.figure_bytes(charts.plot_sides(table), "svg").decode()
-    assert 'href="sub-03.html"' in svg
+def test_points_lie_where_the_drawing_has_them(table):
+    """A pixel at each place has the colour of a point; the drawing itself has no links."""
+    figure = charts.plot_sides(table.assign(point=range(len(table))))
+    found = charts.take_points(figure)
+    assert sorted(point for *_, point in found) == list(range(len(table)))
+    assert b"href" not in charts.figure_bytes(figure, "svg").replace(b'xlink:href="#', b"")
+    image = plt_image(charts.figure_bytes(figure, "png", dpi=100))
+    for x, y, _ in found:
+        pixel = image[int(y * image.shape[0]), int(x * image.shape[1]), :3]
+        assert np.ptp(pixel) > 0.2, "no colour"
+
+
+def plt_image(png):
+    import io
+
+    from matplotlib.image import imread
+
+    return imread(io.BytesIO(png))
 
 
 def test_many_points_become_pixels(table):

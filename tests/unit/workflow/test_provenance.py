@@ -72,7 +72,11 @@ def test_benchmarks_are_summed_up_per_rule(tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(HEADER + row)
     table = provenance.summarise_benchmarks(tmp_path).set_index("rule")
-    assert table.loc["fit_tensor"].tolist() == [2, 3.0, 4.0, 6.0, 5.0, 300.0]
+    assert table.loc["fit_tensor"].tolist() == [2, 3.0, 3.0, 4.0, 6.0, 5.0, 300.0]
     assert table.loc["collect_alps", "jobs"] == 1
     assert table.loc["collect_alps"].isna()["max_rss_mb"]
     assert provenance.summarise_benchmarks(tmp_path / "none").empty
+    assert provenance.cost_script(table.reset_index()) == (
+        'window.glymflowCost = [["fit_tensor",2,3.0,4.0,5.0,300.0],'
+        '["collect_alps",1,1.0,1.0,0.5,null]];\n'
+    )
