@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import functools
+import inspect
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -46,17 +48,15 @@ def find_root(
         If there is no change of sign between them, the function is not a number somewhere, or the
         search does not converge.
     """
-    known: dict[float, float] = {}
 
+    @functools.cache
     def checked(x):
-        value = known[x] if x in known else function(x)
+        value = function(x)
         if np.isnan(value):
             raise NoResult(f"The function value at x={x} is NaN; solver cannot continue.")
         return value
 
-    for end in (low, high):
-        known[end] = checked(end)
-    if known[low] and known[high] and np.signbit(known[low]) == np.signbit(known[high]):
+    if np.sign(checked(low)) * np.sign(checked(high)) > 0:
         raise NoResult("f(a) and f(b) must have different signs")
     found, about = optimize.brentq(checked, low, high, full_output=True, disp=False, **tolerances)
     if not about.converged:
@@ -90,6 +90,35 @@ def guarded(run: Callable[..., dict], *arguments: Any, confidence: float | None 
     if not np.isfinite(result["p"]):
         return {"note": f"no test: {result['test']} gave no p value"}
     return result if confidence is None else {**result, "confidence": confidence}
+
+
+def planned(
+    function: Callable[..., pd.DataFrame], table: pd.DataFrame, analysis: dict, **given: Any
+) -> pd.DataFrame:
+    """Call the function of a kind with what an analysis of the plan says about its parameters.
+
+    Parameters
+    ----------
+    function : function
+        That of the kind, on a table and keywords.
+    table : DataFrame
+    analysis : dict
+    given : objects
+        What is not taken from the analysis as it stands there, such as the plan's variables.
+
+    Returns
+    -------
+    DataFrame
+        Its results, noted by `note_repeated`.
+    """
+    known = inspect.signature(function).parameters
+    said = {key: value for key, value in analysis.items() if key in known}
+    return note_repeated(function(table, **{**said, **given}), table)
+
+
+def row_of_test(test: str, statistic: str, value: float, p: float, **more: Any) -> dict:
+    """Return what every test has: its name, its statistic (name and value), p; and what it adds."""
+    return {"test": test, "statistic_name": statistic, "statistic": value, "p": p, **more}
 
 
 def interval(part: str, name: str, values: Iterable[float]) -> dict:
@@ -151,9 +180,10 @@ def note_repeated(results: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
 
 
 def description(sample: np.ndarray) -> dict:
-    """Describe sorted values: mean, SD, median, quartiles (type 7), range; {} if there are none."""
+    """Describe values: mean, SD, median, quartiles (type 7), range; {} if there are none."""
     if not len(sample):
         return {}
+    sample = np.sort(sample)
     q1, median, q3 = np.quantile(sample, [0.25, 0.5, 0.75])
     return {
         "mean": sample.mean(),
@@ -182,6 +212,7 @@ def normality_test(sample: np.ndarray, test: str) -> dict:
     """
     if test == "none" or len(sample) < (3 if test == "shapiro" else 4) or np.ptp(sample) == 0:
         return {}
+    sample = np.sort(sample)
     if test == "shapiro":
         name = "Shapiro-Wilk"
         with warnings.catch_warnings():
@@ -193,3 +224,19 @@ def normality_test(sample: np.ndarray, test: str) -> dict:
         name = "Kolmogorov-Smirnov, Lilliefors"
         statistic, p = lilliefors(sample, dist="norm", pvalmethod="approx")
     return {"normality_test": name, "normality_statistic": statistic, "normality_p": p}
+
+
+def by_ranks(choice: str, tests: Iterable[dict], alpha: float) -> bool:
+    """Whether ranks are compared: if so chosen, or by "auto" where a sample is not normal.
+
+    Parameters
+    ----------
+    choice : {"auto", "parametric", "rank"}
+    tests : iterable of dict
+        From `normality_test`; a sample that could not be tested is not normal.
+    alpha : float
+        A sample with a smaller p is not normal.
+    """
+    if choice != "auto":
+        return choice == "rank"
+    return not all(test.get("normality_p", 0) >= alpha for test in tests)

@@ -10,12 +10,14 @@ import numpy as np
 from glymflow.stats import effects
 from glymflow.stats.common import (
     adjusted,
+    by_ranks,
     description,
     guarded,
     interval,
     joined,
     normality_test,
-    note_repeated,
+    planned,
+    row_of_test,
     tidy,
 )
 from glymflow.stats.design import check_named
@@ -41,15 +43,9 @@ EXACT_BELOW = 50  # Wilcoxon: exact p with fewer pairs, if no difference is 0 or
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned comparison."""
-    keys = ("normality", "normality_alpha", "choice", "equivalence", "correction", "confidence")
-    results = compare_paired(
-        table,
-        variables=plan["variables"],
-        pairs=[(pair["first"], pair["second"]) for pair in analysis["pairs"]],
-        seed=plan["seed"],
-        **{key: analysis[key] for key in keys if key in analysis},
-    )
-    return note_repeated(results, table)
+    pairs = [(pair["first"], pair["second"]) for pair in analysis["pairs"]]
+    given = {"variables": plan["variables"], "pairs": pairs, "seed": plan["seed"]}
+    return planned(compare_paired, table, analysis, **given)
 
 
 def compare_paired(
@@ -119,25 +115,15 @@ def compare_paired(
             pair = (first, second)
             rows += paired_level_rows(table, variables, pair, confidence=confidence)
             continue
-        frame, notes = {}, []
-        for name in (first, second):
-            frame[name], fault, note = _numbers(table, name, variables[name])
-            notes += [fault and f"no test: {fault}", note]
-        complete = np.logical_and(*(frame[name].notna() for name in frame))
-        values = [frame[name][complete].to_numpy(float) for name in (first, second)]
-        counts = {"n": int(complete.sum()), "missing": int((~complete).sum())}
-        test = (
-            _test(values[0], values[1], options)
-            if not any(text.startswith("no test") for text in notes)
-            else {}
-        )
         common = {"variable": second, "reference": first, "contrast": f"{second} - {first}"}
+        values, counts, notes = _values(table, variables, (first, second))
+        faulty = any(text.startswith("no test") for text in notes)
+        test = {} if faulty else _test(values, options)
         common["method"] = test.get("method", "rank" if choice == "rank" else "parametric")
-        test["note"] = joined(*notes, test.get("note", ""))
-        described = [description(np.sort(sample)) for sample in values]
+        test["note"] = joined(*notes, test.get("note"))
         rows += [
-            {**common, "contrast": None, "row": "summary", "group": name, **counts, **described[i]}
-            for i, name in enumerate((first, second))
+            {**common, "contrast": None, "row": "summary", "group": name, **counts, **described}
+            for name, described in zip((first, second), map(description, values), strict=True)
         ]
         rows.append({**common, "row": "test", **counts, **test})
         more = equivalence_rows(equivalence, second, values, paired=True, confidence=confidence)
@@ -145,29 +131,31 @@ def compare_paired(
     return adjusted(tidy(rows, COLUMNS), correction)
 
 
-def _numbers(table, name, variable):
-    if variable["type"] != "continuous":
-        return (
-            *variable_values(table, name, {**variable, "type": "continuous"})[:1],
-            (f"'{name}' is not continuous"),
-            "",
-        )
-    return variable_values(table, name, variable)
+def _values(table, variables, pair):
+    """Return both samples of the complete pairs, their number, and notes, faults among them."""
+    columns, notes = [], []
+    for name in pair:
+        variable = variables[name]
+        found, fault, note = variable_values(table, name, {**variable, "type": "continuous"})
+        if variable["type"] != "continuous":
+            fault, note = f"'{name}' is not continuous", ""
+        columns.append(found)
+        notes += [fault and f"no test: {fault}", note]
+    complete = columns[0].notna() & columns[1].notna()
+    counts = {"n": int(complete.sum()), "missing": int((~complete).sum())}
+    return [column[complete].to_numpy(float) for column in columns], counts, notes
 
 
-def _test(first, second, options):
-    differences = second - first
+def _test(values, options):
+    differences = values[1] - values[0]
     if len(differences) < 2:
         return {"note": f"no test: {len(differences)} complete pairs"}
-    scale = np.abs(np.concatenate([first, second])).max()
+    scale = np.abs(values).max()
     differences[np.abs(differences) < 8 * np.finfo(float).eps * scale] = 0.0
     if not differences.any():
         return {"note": "no test: all differences are 0"}
-    normal = normality_test(np.sort(differences), options["normality"])
-    rank = options["choice"] == "rank" or (
-        options["choice"] == "auto"
-        and not normal.get("normality_p", 0) >= options["normality_alpha"]
-    )
+    normal = normality_test(differences, options["normality"])
+    rank = by_ranks(options["choice"], [normal], options["normality_alpha"])
     test = {"method": "rank" if rank else "parametric", **normal}
     if not rank and np.ptp(differences) <= 1e-12 * np.abs(differences).max():
         return {**test, "note": "no test: all differences are the same"}
@@ -179,11 +167,7 @@ def _t_test(differences, options):
     found = first_row(pingouin().ttest, differences, 0, confidence=options["confidence"])
     effect = effects.cohen_dz(differences, confidence=options["confidence"])
     return {
-        "test": "paired t",
-        "statistic_name": "t",
-        "statistic": found["T"],
-        "df": found["dof"],
-        "p": found["p_val"],
+        **row_of_test("paired t", "t", found["T"], found["p_val"], df=found["dof"]),
         **interval("estimate", "mean difference", (differences.mean(), *found["limits"])),
         **interval("effect", "Cohen dz", effect),
     }
@@ -207,11 +191,9 @@ def _wilcoxon(differences, options):
     )
     how = "exact" if exact else "normal approximation"
     whole = len(used) * (len(used) + 1) / 2
+    positive = np.round((1 + found["RBC"]) * whole) / 2  # ranks are multiples of 1/2
     return {
-        "test": f"Wilcoxon signed rank ({how})",
-        "statistic_name": "V",  # of the positive differences; ranks are multiples of 1/2
-        "statistic": np.round((1 + found["RBC"]) * whole) / 2,
-        "p": found["p_val"],
+        **row_of_test(f"Wilcoxon signed rank ({how})", "V", positive, found["p_val"]),
         **interval("estimate", "pseudomedian", shift),
         **interval("effect", "matched-pairs rank-biserial r", effect),
         "note": f"{zeros} differences of 0 left out" if zeros else "",

@@ -12,11 +12,13 @@ from scipy import stats
 from glymflow.io import NoResult
 from glymflow.stats.common import (
     adjusted,
+    by_ranks,
     description,
     guarded,
     joined,
     normality_test,
-    note_repeated,
+    planned,
+    row_of_test,
     tidy,
 )
 from glymflow.stats.compare_paired import compare_paired
@@ -34,15 +36,8 @@ COLUMNS = [
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned comparison."""
-    keys = ("choice", "normality_alpha", "post_hoc", "correction", "confidence")
-    results = compare_repeated(
-        table,
-        variables=plan["variables"],
-        sets=analysis["sets"],
-        seed=plan["seed"],
-        **{key: analysis[key] for key in keys if key in analysis},
-    )
-    return note_repeated(results, table)
+    given = {"variables": plan["variables"], "seed": plan["seed"]}
+    return planned(compare_repeated, table, analysis, **given)
 
 
 def compare_repeated(
@@ -118,38 +113,29 @@ def _set(table, variables, names, how, options):
         raise NoResult(f"{len(complete)} complete rows")
     if levels[0]:
         event = variables[names[0]].get("event", levels[0][-1])
-        summaries, method = _level_summaries(complete, names, event), "categorical"
-        result = guarded(_cochran, (complete == event).to_numpy(int))
-        rest = []
+        method, result = "categorical", guarded(_cochran, (complete == event).to_numpy(int))
+        described = [_share(complete[name] == event, event) for name in names]
     else:
         x = complete.to_numpy(float)
-        rank = choice == "rank" or (choice == "auto" and not _normal(x, alpha))
-        method = "rank" if rank else "parametric"
-        summaries = [
-            {"group": name, **description(np.sort(x[:, i]))} for i, name in enumerate(names)
-        ]
-        result = guarded(_friedman if rank else _anova, x)
-        rest = []
+        pairs = itertools.combinations(x.T, 2)
+        normal = (normality_test(second - first, "shapiro") for first, second in pairs)
+        rank = by_ranks(choice, normal, alpha)
+        method, result = "rank" if rank else "parametric", guarded(_friedman if rank else _anova, x)
+        described = [description(column) for column in x.T]
+    rest = []
     if post_hoc != "none" and "p" in result:
         rest = _pairs(complete, variables, names, method, post_hoc, options)
     note = joined(*notes.values(), result.pop("note", ""))
     test = {"row": "test", "method": method, **size, **result, "note": note}
-    summaries = [{"row": "summary", "method": method, **size, **row} for row in summaries]
+    summaries = [
+        {"row": "summary", "method": method, "group": name, **size, **row}
+        for name, row in zip(names, described, strict=True)
+    ]
     return [*summaries, test, *rest]
 
 
-def _normal(x, alpha):
-    pairs = itertools.combinations(range(x.shape[1]), 2)
-    found = [normality_test(np.sort(x[:, j] - x[:, i]), "shapiro") for i, j in pairs]
-    return all(result.get("normality_p", 0) >= alpha for result in found)
-
-
-def _level_summaries(complete, names, event):
-    return [
-        {"group": name, "level": event, "count": int((complete[name] == event).sum()),
-         "percent": 100 * float((complete[name] == event).mean())}
-        for name in names
-    ]  # fmt: skip
+def _share(has_event, event):
+    return {"level": event, "count": int(has_event.sum()), "percent": 100 * float(has_event.mean())}
 
 
 def _anova(x):
@@ -161,15 +147,11 @@ def _anova(x):
     found = pingouin().rm_anova(
         long, dv="value", within="within", subject="subject", correction=True, effsize="ng2"
     ).iloc[0]  # fmt: skip
-    epsilon = float(found["eps"])
+    f, epsilon = float(found["F"]), float(found["eps"])
+    df, df_error = epsilon * (k - 1), epsilon * (k - 1) * (n - 1)
+    name, p = "repeated-measures ANOVA (Greenhouse-Geisser)", float(stats.f.sf(f, df, df_error))
     return {
-        "test": "repeated-measures ANOVA (Greenhouse-Geisser)",
-        "statistic_name": "F",
-        "statistic": float(found["F"]),
-        "df": epsilon * (k - 1),
-        "df_error": epsilon * (k - 1) * (n - 1),
-        "p": float(stats.f.sf(found["F"], epsilon * (k - 1), epsilon * (k - 1) * (n - 1))),
-        "epsilon": epsilon,
+        **row_of_test(name, "F", f, p, df=df, df_error=df_error, epsilon=epsilon),
         "effect_name": "generalised eta squared",
         "effect": float(found["ng2"]),
     }
@@ -180,14 +162,11 @@ def _friedman(x):
     result = stats.friedmanchisquare(*x.T)
     if not np.isfinite(result.statistic):
         raise NoResult("the measurements are all the same")
+    chi2, p = float(result.statistic), float(result.pvalue)
     return {
-        "test": "Friedman",
-        "statistic_name": "chi2",
-        "statistic": float(result.statistic),
-        "df": k - 1,
-        "p": float(result.pvalue),
+        **row_of_test("Friedman", "chi2", chi2, p, df=k - 1),
         "effect_name": "Kendall's W",
-        "effect": float(result.statistic) / (n * (k - 1)),
+        "effect": chi2 / (n * (k - 1)),
     }
 
 
@@ -197,13 +176,8 @@ def _cochran(x):
     if not np.ptp(x, axis=1).any():
         raise NoResult("the levels are the same in every participant")
     result = cochrans_q(x)
-    return {
-        "test": "Cochran Q",
-        "statistic_name": "chi2",
-        "statistic": float(result.statistic),
-        "df": int(result.df),
-        "p": float(result.pvalue),
-    }
+    chi2, p = float(result.statistic), float(result.pvalue)
+    return row_of_test("Cochran Q", "chi2", chi2, p, df=int(result.df))
 
 
 def _pairs(complete, variables, names, method, post_hoc, options):

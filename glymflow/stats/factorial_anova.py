@@ -10,8 +10,8 @@ import numpy as np
 
 from glymflow.io import NoResult
 from glymflow.stats import effects
-from glymflow.stats.common import adjusted, interval, joined, no_result_if, note_repeated, tidy
-from glymflow.stats.design import about, build_design, read_variables
+from glymflow.stats.common import interval, joined, no_result_if, planned, row_of_test, tidy
+from glymflow.stats.design import about, adjust_rows, build_design, read_variables
 from glymflow.stats.interactions import SIGN
 
 if TYPE_CHECKING:
@@ -26,14 +26,8 @@ COLUMNS = [
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned analysis."""
-    keys = ("factors", "covariates", "squares", "correction", "confidence")
-    results = factorial_anova(
-        table,
-        variables=plan["variables"],
-        outcomes=analysis["variables"],
-        **{key: analysis[key] for key in keys if key in analysis},
-    )
-    return note_repeated(results, table)
+    given = {"variables": plan["variables"], "outcomes": analysis["variables"]}
+    return planned(factorial_anova, table, analysis, **given)
 
 
 def factorial_anova(
@@ -81,12 +75,10 @@ def factorial_anova(
     ----------
     Fox J. Applied regression analysis and generalized linear models. 3rd ed. Sage 2016, chapter 8.
     """
+    sizes = range(1, len(factors) + 1)
+    parts = itertools.chain.from_iterable(itertools.combinations(factors, size) for size in sizes)
+    terms = [SIGN.join(part) for part in parts]
     rows: list[dict] = []
-    terms = [
-        SIGN.join(part)
-        for size in range(1, len(factors) + 1)
-        for part in itertools.combinations(factors, size)
-    ]
     for outcome in outcomes:
         try:
             own = _outcome(table, variables, outcome, (factors, covariates, terms), squares)
@@ -101,9 +93,7 @@ def factorial_anova(
             row |= {"confidence": confidence, **interval("effect", "partial eta squared", limits)}
     results = tidy(rows, COLUMNS)
     for term in terms:
-        part = results[(results["row"] == "test") & (results["term"] == term)].copy()
-        part = adjusted(part, correction)
-        results.loc[part.index, ["p_adjusted", "correction"]] = part[["p_adjusted", "correction"]]
+        adjust_rows(results, (results["row"] == "test") & (results["term"] == term), correction)
     return results
 
 
@@ -128,31 +118,34 @@ def _outcome(table, variables, outcome, parts, squares):
     summaries = _cells(complete, variables, outcome, factors)
     # short names: those of a plan need not be names of a formula
     short = {name: f"v{i}" for i, name in enumerate(names)}
+    coded = {
+        name: short[name] if variables[name]["type"] == "continuous" else f"C({short[name]}, Sum)"
+        for name in names
+    }
     frame = complete.rename(columns=short)
-    coded = [f"C({short[name]}, Sum)" for name in factors]
-    numbers = [
-        short[name] if variables[name]["type"] == "continuous" else f"C({short[name]}, Sum)"
-        for name in covariates
-    ]
-    formula = f"{short[outcome]} ~ {' + '.join([' * '.join(coded), *numbers])}"
+    right = [" * ".join(coded[name] for name in factors), *(coded[name] for name in covariates)]
+    formula = f"{short[outcome]} ~ {' + '.join(right)}"
     with no_result_if(np.linalg.LinAlgError, ValueError):
         fit = ols(formula, frame).fit()
         made = anova_lm(fit, typ=squares)
     if fit.df_resid < 1:
         raise NoResult(f"{len(complete)} complete rows are too few for all cells")
-    known = {SIGN.join(f"C({short[n]}, Sum)" for n in t.split(SIGN)): t for t in terms}
-    known |= dict(zip(numbers, covariates, strict=True))
-    rows, gaps = [], len(values) - len(complete)
+    known = {SIGN.join(coded[name] for name in term.split(SIGN)): term for term in terms}
+    known |= {coded[name]: name for name in covariates}
+    size = {"n": len(complete), "missing": len(values) - len(complete)}
+    rows, name = [], f"F test, type {'I' * squares} sums of squares"
     for place, found in made.iterrows():
         if place not in known or not np.isfinite(found["F"]):
             continue
-        rows.append({
-            "row": "covariate" if known[place] in covariates else "test",
-            "term": known[place], "n": len(complete), "missing": gaps,
-            "test": f"F test, type {'I' * squares} sums of squares",
-            "statistic_name": "F", "statistic": float(found["F"]), "df": float(found["df"]),
-            "df_error": float(fit.df_resid), "p": float(found["PR(>F)"]),
-        })  # fmt: skip
+        f, p, df = float(found["F"]), float(found["PR(>F)"]), float(found["df"])
+        rows.append(
+            {
+                "row": "covariate" if known[place] in covariates else "test",
+                "term": known[place],
+                **size,
+                **row_of_test(name, "F", f, p, df=df, df_error=float(fit.df_resid)),
+            }
+        )
     rows[0]["note"] = joined(*about(notes, *names))
     return [*summaries, *rows]
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from glymflow.io import NoResult
-from glymflow.stats.common import guarded, interval, joined
+from glymflow.stats.common import guarded, interval, joined, row_of_test
 from glymflow.study.selection import variable_values
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def mcnemar(counts: np.ndarray, *, confidence: float = 0.95) -> dict:
         raise NoResult("no participant changes")
     exact = away + towards < EXACT_BELOW
     result = test(counts, exact=exact, correction=True)
-    row: dict = {"test": f"McNemar ({'exact' if exact else 'chi-square, corrected'})"}
-    row["p"] = float(min(result.pvalue, 1.0))
+    name = f"McNemar ({'exact' if exact else 'chi-square, corrected'})"
+    row: dict = {"test": name, "p": float(min(result.pvalue, 1.0))}
     if not exact:
         row |= {"statistic_name": "chi2", "statistic": float(result.statistic), "df": 1}
     n, z = counts.sum(), stats.norm.ppf((1 + confidence) / 2)
@@ -102,8 +102,7 @@ def bowker(counts: np.ndarray) -> dict:
         raise NoResult("no participant changes")
     change = (counts - counts.T)[pairs]
     chi2, df = float((change**2 / both[pairs]).sum()), int(pairs.sum())
-    p = float(stats.chi2.sf(chi2, df))
-    return {"test": "Bowker", "statistic_name": "chi2", "statistic": chi2, "df": df, "p": p}
+    return row_of_test("Bowker", "chi2", chi2, float(stats.chi2.sf(chi2, df)), df=df)
 
 
 def paired_level_rows(

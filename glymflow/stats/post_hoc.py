@@ -11,7 +11,7 @@ from scipy import stats
 
 from glymflow.io import NoResult
 from glymflow.stats import effects
-from glymflow.stats.common import interval
+from glymflow.stats.common import interval, row_of_test
 from glymflow.stats.libraries import long_table, pingouin
 
 METHODS = ("tukey", "bonferroni", "holm", "dscf")
@@ -78,9 +78,8 @@ def adjust_pairs(rows: list[dict], method: str) -> None:
     """Adjust the p values of one variable's pairs for their number, in place."""
     from statsmodels.stats.multitest import multipletests
 
-    for row, p in zip(
-        rows, multipletests([row["p"] for row in rows], method=method)[1], strict=True
-    ):
+    adjusted = multipletests([row["p"] for row in rows], method=method)[1]
+    for row, p in zip(rows, adjusted, strict=True):
         row |= {"p_adjusted": float(p), "correction": method}
 
 
@@ -107,16 +106,13 @@ def _differences(samples, pairs, method, equal_variances, confidence):
         df = pair.get("df", sum(map(len, samples)) - len(samples))
         difference, t = -pair["diff"], -pair["T"]
         half = critical_t(method, len(samples), df, confidence) * pair["se"]
+        limits = (difference, difference - half, difference + half)
         row = {
-            "test": _name(method, equal_variances),
             "n": len(samples[i]) + len(samples[j]),
-            "statistic_name": "t",
-            "statistic": t,
-            "df": df,
-            "p": 2 * stats.t.sf(abs(t), df),
-            **interval(
-                "estimate", "mean difference", (difference, difference - half, difference + half)
+            **row_of_test(
+                _name(method, equal_variances), "t", t, 2 * stats.t.sf(abs(t), df), df=df
             ),
+            **interval("estimate", "mean difference", limits),
             **_hedges_g(samples[i], samples[j], equal_variances, confidence),
             "confidence": confidence,
         }
@@ -150,17 +146,12 @@ def _dunn(samples, pairs, confidence):
     found = posthoc_dunn([*samples]).to_numpy()
     ranks = stats.rankdata(np.concatenate(samples))
     means = [part.mean() for part in np.split(ranks, np.cumsum(list(map(len, samples)))[:-1])]
-    return [
-        {
-            "test": "Dunn",
-            "n": len(samples[i]) + len(samples[j]),
-            "statistic_name": "z",
-            "statistic": np.sign(means[j] - means[i]) * stats.norm.isf(found[i, j] / 2),
-            "p": found[i, j],
-            **_shift(samples[i], samples[j], confidence),
-        }
-        for i, j in pairs
-    ]
+    rows = []
+    for i, j in pairs:
+        z = np.sign(means[j] - means[i]) * stats.norm.isf(found[i, j] / 2)
+        shift = _shift(samples[i], samples[j], confidence)
+        rows.append({**row_of_test("Dunn", "z", z, found[i, j]), **shift})
+    return rows
 
 
 def _dscf(samples, pairs, confidence):
@@ -171,7 +162,6 @@ def _dscf(samples, pairs, confidence):
     return [
         {
             "test": "Dwass-Steel-Critchlow-Fligner",
-            "n": len(samples[i]) + len(samples[j]),
             "p": np.nan,
             "p_adjusted": found[i, j],
             "correction": "dscf",
@@ -182,10 +172,11 @@ def _dscf(samples, pairs, confidence):
 
 
 def _shift(first, second, confidence):
-    """Shift of the second group and rank-biserial correlation, with their limits."""
+    """What both tests of ranks give for a pair: its size, shift and rank-biserial correlation."""
     shift = effects.hodges_lehmann(first, second, confidence=confidence)
     effect = effects.rank_biserial(first, second, confidence=confidence)
     return {
+        "n": len(first) + len(second),
         **interval("estimate", "Hodges-Lehmann shift", shift),
         **interval("effect", "rank-biserial r", effect),
         "confidence": confidence,

@@ -8,6 +8,7 @@ from scipy import optimize, stats
 from glymflow.io import InputFault, NoResult
 from glymflow.stats.common import (
     adjusted,
+    by_ranks,
     description,
     find_root,
     guarded,
@@ -16,6 +17,8 @@ from glymflow.stats.common import (
     no_result_if,
     normality_test,
     note_repeated,
+    planned,
+    row_of_test,
     tidy,
 )
 
@@ -147,3 +150,26 @@ def test_notes():
     results = note_repeated(rows_with(0.1), pd.DataFrame({"participant_id": ["a", "a", "b", "a"]}))
     assert results["note"][0].startswith("2 rows are repeated sessions")
     assert note_repeated(rows_with(0.1), pd.DataFrame({"participant_id": ["a"]}))["note"][0] == ""
+
+
+def test_what_a_plan_says_reaches_the_function_of_the_kind():
+    def kind(table, *, variables, alpha=0.05, seed=1):
+        row = row_of_test(variables, "t", seed, alpha)
+        return tidy([{"row": "test", **row}], ["row", *row, "note"])
+
+    table = pd.DataFrame({"participant_id": ["a", "a"]})
+    analysis = {"id": "one", "kind": "kind", "variables": ["x"], "alpha": 0.1}
+    found = planned(kind, table, analysis, variables="of the plan", seed=7).iloc[0].to_dict()
+    assert found.pop("note").startswith("1 rows are repeated")
+    assert found == {
+        "row": "test", "test": "of the plan", "statistic_name": "t", "statistic": 7, "p": 0.1,
+    }  # fmt: skip
+
+
+def test_ranks_are_compared_by_choice_or_without_normal_samples():
+    normal, skewed, untested = {"normality_p": 0.05}, {"normality_p": 0.04}, {}
+    assert not by_ranks("auto", [normal, normal], 0.05)
+    assert by_ranks("auto", [normal, skewed], 0.05)
+    assert by_ranks("auto", [normal, untested], 0.05)
+    assert by_ranks("rank", [normal], 0.05)
+    assert not by_ranks("parametric", [skewed], 0.05)
