@@ -58,15 +58,13 @@ def balance_rows(samples: Sequence[pd.Series], variable: dict) -> list[dict]:
     known = together.dropna()
     row = {"row": "overall", "group": "all", "n": len(known), "missing": len(together) - len(known)}
     if variable["type"] == "continuous":
-        rows = [{**row, **(description(np.sort(known.to_numpy(float))) if len(known) else {})}]
+        rows = [{**row, **description(known.to_numpy(float))}]
     else:
-        counts = [int((known == level).sum()) for level in variable["levels"]]
-        rows = [
-            {**row, "level": level, "count": count, "percent": 100 * count / len(known)}
-            if len(known)
-            else {**row, "level": level, "count": count}
-            for level, count in zip(variable["levels"], counts, strict=True)
-        ]
+        rows = []
+        for level in variable["levels"]:
+            count = int((known == level).sum())
+            percent = {"percent": 100 * count / len(known)} if len(known) else {}
+            rows.append({**row, "level": level, "count": count, **percent})
     value = standardised_difference(samples, variable.get("levels"))
     balance = {"row": "balance", "effect_name": "standardised mean difference", "effect": value}
     return [*rows, balance]

@@ -14,13 +14,15 @@ from glymflow.stats.ancova import ancova
 from glymflow.stats.balance import with_balance
 from glymflow.stats.common import (
     adjusted,
+    by_ranks,
     description,
     guarded,
     interval,
     joined,
     no_result_if,
     normality_test,
-    note_repeated,
+    planned,
+    row_of_test,
     tidy,
 )
 from glymflow.stats.contingency import RESAMPLES, fisher_exact
@@ -50,25 +52,20 @@ LOW_EXPECTED = 5.0
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned comparison."""
-    groups = groups_of(plan, analysis)
-    keys = (
-        *("normality", "normality_alpha", "choice", "equal_variances", "categorical"),
-        *("robust", "post_hoc", "equivalence", "correction", "confidence"),
-    )
-    options = {key: analysis[key] for key in keys if key in analysis}
-    variables = {name: plan["variables"][name] for name in analysis["variables"]}
+    groups, entries = groups_of(plan, analysis), plan["variables"]
+    variables = {name: entries[name] for name in analysis["variables"]}
     group = column_levels(table, plan, groups["column"])
-    results = compare_groups(
+    results = planned(
+        compare_groups,
         table,
+        analysis,
         variables=variables,
         group=group,
         order=groups["order"],
-        covariates={name: plan["variables"][name] for name in analysis.get("covariates", [])},
+        covariates={name: entries[name] for name in analysis.get("covariates", [])},
         seed=plan["seed"],
-        **options,
     )
-    results = with_balance(results, table, variables, group, groups["order"])
-    return note_repeated(results, table)
+    return with_balance(results, table, variables, group, groups["order"])
 
 
 def compare_groups(
@@ -175,14 +172,16 @@ def compare_groups(
         compare = _continuous if variable["type"] == "continuous" else _categorical
         summaries, test = compare(samples, fault, variable, order, options)
         summaries = [{"row": "summary", **summary} for summary in summaries]
-        if adjust and not fault:
+        if adjust and not fault and test["method"] == "parametric":
             summaries, test, more = adjust(values, group, summaries, test, order, options)
         else:
             more = _post_hoc(samples, test, order, options)
+            if adjust and not fault:
+                test["note"] = joined(test.get("note"), "not adjusted for the covariates")
         if "p" in test:
             welch = {"equal_variances": equal_variances, "confidence": confidence}
             more = [*more, *equivalence_rows(equivalence, name, samples, **welch)]
-        test = {"row": "test", **test, "note": joined(note, test.get("note", ""))}
+        test = {"row": "test", **test, "note": joined(note, test.get("note"))}
         method = {"variable": name, "method": test["method"]}
         rows += [method | row for row in [*summaries, test, *more]]
     return adjusted(tidy(rows, COLUMNS), correction)
@@ -192,17 +191,13 @@ def compare_groups(
 
 
 def _continuous(samples, fault, variable, order, options):
-    rank = options["choice"] == "rank"
     if fault:
-        summaries = [{"group": member} for member in order]
-        return summaries, {"method": "rank" if rank else "parametric", "note": fault}
+        method = "rank" if options["choice"] == "rank" else "parametric"
+        return [{"group": member} for member in order], {"method": method, "note": fault}
     missing = [int(sample.isna().sum()) for sample in samples]
     samples = [np.sort(sample.dropna().to_numpy(float)) for sample in samples]
     normality = [normality_test(sample, options["normality"]) for sample in samples]
-    if options["choice"] == "auto":
-        rank = not all(
-            result.get("normality_p", 0) >= options["normality_alpha"] for result in normality
-        )
+    rank = by_ranks(options["choice"], normality, options["normality_alpha"])
     summaries = [
         {"group": member, "n": len(sample), "missing": gaps, **description(sample), **normal}
         for member, sample, gaps, normal in zip(order, samples, missing, normality, strict=True)
@@ -215,17 +210,10 @@ def _continuous(samples, fault, variable, order, options):
     problem = _untestable(samples, order, rank)
     if problem:
         return summaries, {**test, "note": problem}
-    run = {
-        (True, False): _t_test,
-        (True, True): _mann_whitney,
-        (False, False): _anova,
-        (False, True): _kruskal,
-    }[len(order) == 2, rank]
-    return summaries, {
-        **test,
-        **_contrast(order),
-        **guarded(run, samples, options, confidence=options["confidence"]),
-    }
+    two, more = (_t_test, _anova) if not rank else (_mann_whitney, _kruskal)
+    run = two if len(order) == 2 else more
+    result = guarded(run, samples, options, confidence=options["confidence"])
+    return summaries, {**test, **_contrast(order), **result}
 
 
 def _untestable(samples, order, rank):
@@ -246,12 +234,9 @@ def _t_test(samples, options):
     equal, confidence = options["equal_variances"], options["confidence"]
     found = first_row(pingouin().ttest, second, first, correction=not equal, confidence=confidence)
     effect = effects.hedges_g(first, second, equal_variances=equal, confidence=confidence)
+    name = "Student t" if equal else "Welch t"
     return {
-        "test": "Student t" if equal else "Welch t",
-        "statistic_name": "t",
-        "statistic": found["T"],
-        "df": found["dof"],
-        "p": found["p_val"],
+        **row_of_test(name, "t", found["T"], found["p_val"], df=found["dof"]),
         **interval("estimate", "mean difference", (second.mean() - first.mean(), *found["limits"])),
         **interval("effect", "Hedges g", effect),
     }
@@ -266,11 +251,9 @@ def _mann_whitney(samples, options):
     shift = effects.hodges_lehmann(first, second, confidence=confidence, exact=exact)
     effect = effects.rank_biserial(first, second, confidence=confidence)
     separate = np.isnan(effect[1])
+    name = f"Mann-Whitney U ({'exact' if exact else 'normal approximation'})"
     return {
-        "test": f"Mann-Whitney U ({'exact' if exact else 'normal approximation'})",
-        "statistic_name": "U",
-        "statistic": found["U_val"],
-        "p": found["p_val"],
+        **row_of_test(name, "U", found["U_val"], found["p_val"]),
         **interval("estimate", "Hodges-Lehmann shift", shift),
         **interval("effect", "rank-biserial r", effect),
         "note": "the groups do not overlap: no interval of r" if separate else "",
@@ -284,13 +267,9 @@ def _anova(samples, options):
         found = first_row(test, data=long_table(samples), dv="value", between="group")
     df, df_error = float(found["ddof1"]), float(found["ddof2"])
     effect = effects.eta_squared(found["F"], df, df_error, confidence=options["confidence"])
+    name = "one-way ANOVA" if equal else "Welch ANOVA"
     return {
-        "test": "one-way ANOVA" if equal else "Welch ANOVA",
-        "statistic_name": "F",
-        "statistic": found["F"],
-        "df": df,
-        "df_error": df_error,
-        "p": found["p_unc"],
+        **row_of_test(name, "F", found["F"], found["p_unc"], df=df, df_error=df_error),
         **interval("effect", "eta squared", effect),
     }
 
@@ -301,11 +280,7 @@ def _kruskal(samples, options):
         samples, confidence=options["confidence"], seed=options["seed"]
     )
     return {
-        "test": "Kruskal-Wallis",
-        "statistic_name": "H",
-        "statistic": found["H"],
-        "df": len(samples) - 1,
-        "p": found["p_unc"],
+        **row_of_test("Kruskal-Wallis", "H", found["H"], found["p_unc"], df=len(samples) - 1),
         **interval("effect", "epsilon squared", effect),
     }
 
@@ -337,25 +312,22 @@ class _Covariates:
             self.fault = f"no test: {fault}"
 
     def __call__(self, values, group, summaries, test, order, options):
-        if test["method"] != "parametric":
-            note = "not adjusted for the covariates"
-            samples = (
-                [values[group == member] for member in order] if test["method"] == "rank" else []
-            )
-            more = _post_hoc(samples, test, order, options)
-            return summaries, {**test, "note": joined(test.get("note", ""), note)}, more
         rows = group.isin(order)
         kept = {key: test[key] for key in ("method", "contrast") if key in test}
         if self.fault or "p" not in test:
-            return summaries, {**kept, "note": joined(self.fault or test.get("note", ""))}, []
+            return summaries, {**kept, "note": self.fault or test.get("note")}, []
         complete = rows & values.notna() & self.values.notna().all(axis=1)
         kept |= {"n": int(complete.sum()), "missing": int((rows & ~complete).sum())}
+        sizes = [int((group[complete] == member).sum()) for member in order]
         try:
+            for member, size in zip(order, sizes, strict=True):
+                if size < 2:
+                    raise NoResult(f"group '{member}' has fewer than 2 complete rows")
             result, means, more = ancova(
                 values[complete],
                 group[complete],
                 self.values[complete],
-                order=self._present(group[complete], order),
+                order=order,
                 variables=self.variables,
                 post_hoc=options["post_hoc"].replace("dscf", "tukey"),
                 robust=options["robust"],
@@ -366,17 +338,11 @@ class _Covariates:
         known = {name: self.variables[name].get("label", name) for name in self.notes}
         own = [f"covariate {known[name]}: {note}" for name, note in self.notes.items()]
         result["note"] = joined(*own, result["note"])
-        sizes = [{"adjusted_n": int((group[complete] == member).sum())} for member in order]
         summaries = [
-            row | size | mean for row, size, mean in zip(summaries, sizes, means, strict=True)
+            {**row, "adjusted_n": size, **mean}
+            for row, size, mean in zip(summaries, sizes, means, strict=True)
         ]
         return summaries, {**kept, **result}, more
-
-    def _present(self, group, order):
-        for member in order:
-            if (group == member).sum() < 2:
-                raise NoResult(f"group '{member}' has fewer than 2 complete rows")
-        return order
 
 
 # --- Categorical variables -----------------------------------------------------------------------
@@ -406,10 +372,8 @@ def _categorical(samples, fault, variable, order, options):
     event = variable.get("event", levels[-1])
     found = counts.sum(axis=0) > 0
     if not totals.all():
-        return summaries, {
-            **test,
-            "note": f"no test: group '{order[totals.argmin()]}' has no values",
-        }
+        note = f"no test: group '{order[totals.argmin()]}' has no values"
+        return summaries, {**test, "note": note}
     if found.sum() < 2:
         return summaries, {**test, "note": "no test: all values are the same"}
     if len(levels) == 2:
@@ -419,7 +383,7 @@ def _categorical(samples, fault, variable, order, options):
     result = guarded(_contingency, counts, options, confidence=options["confidence"])
     if not found.all():
         empty = ", ".join(str(levels[j]) for j in np.flatnonzero(~found))
-        result["note"] = joined(result.get("note", ""), f"levels nobody has: {empty}")
+        result["note"] = joined(result.get("note"), f"levels nobody has: {empty}")
     return summaries, {**test, **_contrast(order), **result}
 
 
@@ -428,25 +392,21 @@ def _contingency(counts, options):
     two_by_two = counts.shape == (2, 2)
     wanted = options["categorical"]
     corrected = two_by_two and wanted == "chi2_corrected"
-    notes = []
+    note = ""
     if two_by_two and wanted in ("auto", "fisher"):
         result = {"test": "Fisher exact", "p": stats.fisher_exact(counts).pvalue}
     elif wanted == "fisher":
         p, error = fisher_exact(counts, seed=options["seed"])
         result = {"test": "Fisher exact", "p": p}
         if error:
-            notes.append(
-                f"Fisher's p simulated with {RESAMPLES} tables, standard error {error:.2g}"
-            )
+            note = f"Fisher's p simulated with {RESAMPLES} tables, standard error {error:.2g}"
     else:
         chi2, p, df, expected = stats.chi2_contingency(counts, correction=corrected)
         name = "chi-square, Yates corrected" if corrected else "chi-square"
-        result = {"test": name, "statistic_name": "chi2", "statistic": chi2, "df": df, "p": p}
-        low = int((expected < LOW_EXPECTED).sum())
-        if low > 0.2 * expected.size:
-            notes.append(
-                f"{low} of {expected.size} expected counts are below 5: chi-square is rough"
-            )
+        result = row_of_test(name, "chi2", chi2, p, df=df)
+        low, size = int((expected < LOW_EXPECTED).sum()), expected.size
+        if low > 0.2 * size:
+            note = f"{low} of {size} expected counts are below 5: chi-square is rough"
     confidence = options["confidence"]
     if two_by_two:
         difference = effects.risk_difference(counts, confidence=confidence)
@@ -454,7 +414,7 @@ def _contingency(counts, options):
         effect = interval("effect", "odds ratio", effects.odds_ratio(counts, confidence=confidence))
     else:
         effect = interval("effect", "Cramer's V", effects.cramers_v(counts, confidence=confidence))
-    return {**result, **effect, "note": joined(*notes)}
+    return {**result, **effect, "note": note}
 
 
 def _contrast(order):

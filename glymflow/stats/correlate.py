@@ -18,7 +18,8 @@ from glymflow.stats.common import (
     joined,
     no_result_if,
     normality_test,
-    note_repeated,
+    planned,
+    row_of_test,
     tidy,
 )
 from glymflow.stats.design import build_design, read_variables, standardised
@@ -38,19 +39,11 @@ FEW = 10  # with fewer values the t approximation of the rank correlation's p is
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make the planned correlations."""
-    keys = ("y", "covariates", "method", "normality", "normality_alpha", "correction", "confidence")
     groups, within = groups_of(plan, analysis), analysis.get("within")
     if within is not None and groups is None:
         raise ConfigFault("`within` needs groups")
-    results = correlate(
-        table,
-        variables=plan["variables"],
-        x=analysis["x"],
-        group=column_levels(table, plan, groups["column"]) if within else None,
-        within=within,
-        **{key: analysis[key] for key in keys if key in analysis},
-    )
-    return note_repeated(results, table)
+    group = column_levels(table, plan, groups["column"]) if within else None
+    return planned(correlate, table, analysis, variables=plan["variables"], group=group)
 
 
 def correlate(
@@ -120,17 +113,9 @@ def correlate(
     for member in members:
         part = table if member is None else table[group == member]
         for first, second in pairs:
-            names = [first, second, *covariates]
-            rows.append(
-                {
-                    "variable": first,
-                    "other": second,
-                    "group": "all" if member is None else member,
-                    "covariates": ", ".join(covariates) or None,
-                    "row": "test",
-                    **_correlation(part, variables, names, options),
-                }
-            )
+            found = _correlation(part, variables, [first, second, *covariates], options)
+            about = {"variable": first, "other": second, "group": member or "all"}
+            rows.append({**about, "covariates": ", ".join(covariates) or None, **found})
     return adjusted(tidy(rows, COLUMNS), correction)
 
 
@@ -142,9 +127,9 @@ def _correlation(table, variables, names, options):
                 raise NoResult(f"'{name}' is not continuous")
         values, notes = read_variables(table, variables, names)
     except NoResult as fault:
-        return {"note": f"no test: {fault}"}
+        return {"row": "test", "note": f"no test: {fault}"}
     complete = values.dropna()
-    counts = {"n": len(complete), "missing": len(values) - len(complete)}
+    counts = {"row": "test", "n": len(complete), "missing": len(values) - len(complete)}
     try:
         pair = complete[names[:2]].to_numpy(float)
         _check(pair, names)
@@ -155,7 +140,7 @@ def _correlation(table, variables, names, options):
         result = guarded(_partial, pair, z, chosen, options, confidence=options["confidence"])
     except NoResult as fault:
         return {**counts, "note": joined(f"no test: {fault}", *notes.values())}
-    note = joined(*notes.values(), result.get("note", ""))
+    note = joined(*notes.values(), result.get("note"))
     return {**counts, "method": chosen, **normal, **result, "note": note}
 
 
@@ -168,7 +153,7 @@ def _check(pair, names):
 
 
 def _chosen(pair, options):
-    tests = [normality_test(np.sort(column), options["normality"]) for column in pair.T]
+    tests = [normality_test(column, options["normality"]) for column in pair.T]
     found = [test.get("normality_p", np.nan) for test in tests]
     normal = dict(zip(("normality_p", "normality_p_other"), found, strict=True))
     normal["normality_test"] = tests[0].get("normality_test")
@@ -196,7 +181,7 @@ def _partial(pair, z, method, options):
     if k:
         found = first_row(pingouin().partial_corr, columns, *names[:2], covar=names[2:])
     else:
-        found = first_row(pingouin().corr, columns[names[0]], columns[names[1]])
+        found = first_row(pingouin().corr, *(columns[own] for own in names))
     r = found["r"]
     t = r * np.sqrt(df / (1 - r**2)) if abs(r) < 1 - 1e-15 else np.sign(r) * np.inf
     name = f"{'partial ' if k else ''}{'Spearman' if rank else 'Pearson'}"
@@ -206,13 +191,10 @@ def _partial(pair, z, method, options):
     squares = sorted(value**2 for value in limits[1:])
     if limits[1] < 0 < limits[2]:
         squares[0] = 0.0
+    few = rank and len(pair) < FEW
     return {
-        "test": name,
-        "statistic_name": "t",
-        "statistic": t,
-        "df": df,
-        "p": found["p_val"],
+        **row_of_test(name, "t", t, found["p_val"], df=df),
         **interval("estimate", f"{name} r", limits),
         **interval("effect", "r squared", (r**2, *squares)),
-        "note": f"p of ranks is rough with {len(pair)} values" if rank and len(pair) < FEW else "",
+        "note": f"p of ranks is rough with {len(pair)} values" if few else "",
     }

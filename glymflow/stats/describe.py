@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from glymflow.stats.common import description, joined, note_repeated, tidy
+from glymflow.stats.common import description, joined, planned, tidy
 from glymflow.study.plan import variable_names
 from glymflow.study.selection import variable_values
 
@@ -21,9 +19,8 @@ COLUMNS = [
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned description."""
-    names = variable_names(analysis)
-    results = describe(table, variables={name: plan["variables"][name] for name in names})
-    return note_repeated(results, table)
+    variables = {name: plan["variables"][name] for name in variable_names(analysis)}
+    return planned(describe, table, analysis, variables=variables)
 
 
 def describe(table: pd.DataFrame, *, variables: dict) -> pd.DataFrame:
@@ -52,7 +49,7 @@ def describe(table: pd.DataFrame, *, variables: dict) -> pd.DataFrame:
         if fault:
             rows.append({**row, "note": fault})
             continue
-        sample = np.sort(values.dropna().to_numpy(float))
+        sample = values.dropna().to_numpy(float)
         empty = "" if len(sample) else "no description: no values"
         row |= {"n": len(sample), "missing": int(values.isna().sum()), **description(sample)}
         rows.append({**row, "note": joined(note, empty)})

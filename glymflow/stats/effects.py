@@ -5,6 +5,7 @@ Each function returns ``(estimate, low, high)``; a limit that cannot be had is N
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -126,9 +127,7 @@ def eta_squared(
     Steiger JH. Beyond the F test. Psychol Methods 2004;9:164-182.
     """
     low, high = _noncentrality(
-        lambda nc: (
-            stats.ncf.cdf(statistic, df, df_error, nc) if nc else _f(statistic, df, df_error)
-        ),
+        lambda nc: stats.ncf.cdf(statistic, df, df_error, nc),
         statistic * df,
         confidence,
         lowest=0.0,
@@ -156,16 +155,7 @@ def epsilon_squared(
     Tomczak M, Tomczak E. The need to report effect size estimates revisited. Trends Sport Sci
     2014;21:19-25.
     """
-    samples = [np.sort(sample) for sample in samples]
-    rng = np.random.default_rng(seed)
-    draws = []
-    for _ in range(BOOTSTRAPS // 100):
-        resampled = [
-            sample[rng.integers(len(sample), size=(100, len(sample)))] for sample in samples
-        ]
-        draws.append(_rank_share(resampled))
-    low, high = np.quantile(np.concatenate(draws), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(_rank_share([sample[None] for sample in samples])[0]), float(low), float(high)
+    return _bootstrapped(_rank_share, samples, confidence, seed)
 
 
 def odds_ratio(table: ArrayLike, *, confidence: float = 0.95) -> tuple[float, float, float]:
@@ -215,10 +205,7 @@ def cramers_v(table: ArrayLike, *, confidence: float = 0.95) -> tuple[float, flo
     chi2, _, df, _ = stats.chi2_contingency(table, correction=False)
     scale = table.sum() * (min(table.shape) - 1)
     low, high = _noncentrality(
-        lambda nc: stats.ncx2.cdf(chi2, df, nc) if nc else stats.chi2.cdf(chi2, df),
-        chi2,
-        confidence,
-        lowest=0.0,
+        lambda nc: stats.ncx2.cdf(chi2, df, nc), chi2, confidence, lowest=0.0
     )
     found, low, high = (float(min(np.sqrt(value / scale), 1.0)) for value in (chi2, low, high))
     return found, low, high
@@ -250,18 +237,7 @@ def matched_rank_biserial(
     ----------
     Kerby DS. The simple difference formula. Comprehensive Psychology 2014;3:11.IT.3.1.
     """
-    differences = np.sort(np.asarray(differences, dtype=float))
-    rng = np.random.default_rng(seed)
-    draws = np.concatenate(
-        [
-            _signed_rank_share(
-                differences[rng.integers(len(differences), size=(100, len(differences)))]
-            )
-            for _ in range(BOOTSTRAPS // 100)
-        ]
-    )
-    low, high = np.nanquantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
-    return float(_signed_rank_share(differences[None])[0]), float(low), float(high)
+    return _bootstrapped(_signed_rank_share, [differences], confidence, seed)
 
 
 def pseudomedian(
@@ -347,10 +323,6 @@ def fisher_z(
     return r, float(np.tanh(np.arctanh(r) - half)), float(np.tanh(np.arctanh(r) + half))
 
 
-def _f(statistic, df, df_error):
-    return stats.f.cdf(statistic, df, df_error)
-
-
 def _noncentrality(cdf, start, confidence, lowest=-np.inf):
     """Limits of the noncentrality under which the statistic is at the interval's two quantiles.
 
@@ -374,21 +346,32 @@ def _noncentrality(cdf, start, confidence, lowest=-np.inf):
     return limits
 
 
-def _rank_share(samples):
-    """Between-group share of the sum of squares of the ranks, for each row of the samples."""
-    sizes = [sample.shape[1] for sample in samples]
-    ranks = stats.rankdata(np.concatenate(samples, axis=1), axis=1)
-    centred = ranks - ranks.mean(axis=1, keepdims=True)
-    parts = np.split(centred, np.cumsum(sizes)[:-1], axis=1)
-    between = sum(part.shape[1] * part.mean(axis=1) ** 2 for part in parts)
-    total = (centred**2).sum(axis=1)
+def _bootstrapped(statistic, samples, confidence, seed):
+    """Statistic of samples with its percentile interval; resamples without a value do not count."""
+    samples = [np.sort(np.asarray(sample, dtype=float)) for sample in samples]
+    options = {"n_resamples": BOOTSTRAPS, "batch": 100, "vectorized": True, "method": "percentile"}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own interval where a resample has no value
+        drawn = stats.bootstrap(samples, statistic, rng=np.random.default_rng(seed), **options)
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    low, high = np.nanquantile(drawn.bootstrap_distribution, tails)
+    return float(statistic(*samples)), float(low), float(high)
+
+
+def _rank_share(*samples, axis=-1):
+    """Between-group share of the sum of squares of the ranks along the last axis."""
+    sizes = [sample.shape[-1] for sample in samples]
+    ranks = stats.rankdata(np.concatenate(samples, axis=-1), axis=-1)
+    centred = ranks - ranks.mean(axis=-1, keepdims=True)
+    parts = np.split(centred, np.cumsum(sizes)[:-1], axis=-1)
+    between = sum(part.shape[-1] * part.mean(axis=-1) ** 2 for part in parts)
+    total = (centred**2).sum(axis=-1)
     return np.divide(between, total, out=np.zeros_like(between), where=total > 0)
 
 
-def _signed_rank_share(samples):
-    """(R+ - R-) / (R+ + R-) of each row of the samples; NaN where all differences are 0."""
-    ranks = np.full(samples.shape, np.nan)
-    ranks[samples != 0] = np.abs(samples[samples != 0])
-    ranks = stats.rankdata(ranks, axis=1, nan_policy="omit")
+def _signed_rank_share(differences, axis=-1):
+    """(R+ - R-) / (R+ + R-) along the last axis; NaN where all differences are 0."""
+    sizes = np.where(differences == 0, np.nan, np.abs(differences))
+    ranks = stats.rankdata(sizes, axis=-1, nan_policy="omit")
     with np.errstate(invalid="ignore"):
-        return np.nansum(np.sign(samples) * ranks, axis=1) / np.nansum(ranks, axis=1)
+        return np.nansum(np.sign(differences) * ranks, axis=-1) / np.nansum(ranks, axis=-1)
