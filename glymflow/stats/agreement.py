@@ -11,8 +11,8 @@ from scipy import stats
 
 from glymflow.io import NoResult
 from glymflow.stats import effects
-from glymflow.stats.common import interval, joined, tidy
-from glymflow.stats.kappa import kappa_rows
+from glymflow.stats.common import interval, joined, row_of_test, tidy
+from glymflow.stats.kappa import complete_rows, kappa_rows
 from glymflow.stats.libraries import first_row, pingouin
 from glymflow.study.selection import variable_values
 from glymflow.text import level_text, natural_key
@@ -121,18 +121,13 @@ def agreement(values: pd.DataFrame, *, icc: str = "2,1", confidence: float = 0.9
     1999;8:135-160. Weir JP. J Strength Cond Res 2005;19:231-240. Glüer CC et al. Osteoporos Int
     1995;5:262-270.
     """
-    complete = values.dropna()
-    if len(complete) < 3:
-        raise NoResult(
-            f"{len(complete)} participants have values of all of: {', '.join(map(str, values))}"
-        )
+    complete, size = complete_rows(values)
     x = complete.to_numpy(float)
     if np.ptp(x) == 0:
         raise NoResult("all values are the same")
     for column, constant in zip(complete, np.ptp(x, axis=0) == 0, strict=True):
         if constant:
             raise NoResult(f"all values of '{column}' are the same: no agreement to measure")
-    common = {"n": len(x), "missing": len(values) - len(x), "confidence": confidence}
     rows = _intraclass(x, icc, confidence)
     for i, j in itertools.combinations(range(x.shape[1]), 2):
         contrast = f"{complete.columns[j]} - {complete.columns[i]}"
@@ -140,7 +135,7 @@ def agreement(values: pd.DataFrame, *, icc: str = "2,1", confidence: float = 0.9
             {"contrast": contrast, **row} for row in _bland_altman(x[:, i], x[:, j], confidence)
         ]
     rows += _within(x, confidence)
-    return tidy([common | row for row in rows], COLUMNS)
+    return tidy([{**size, "confidence": confidence, **row} for row in rows], COLUMNS)
 
 
 def _mean_squares(x):
@@ -161,19 +156,14 @@ def _intraclass(x, primary, confidence):
     table = pd.DataFrame(x).melt(ignore_index=False, var_name="rater").reset_index(names="target")
     found = pingouin().intraclass_corr(table, "target", "rater", "value").to_dict("records")
     limits = _limits(x, found, confidence)
-    rows = {
-        form: {
+    rows = {}
+    for form, one in zip(FORMS, found, strict=True):
+        name, df = f"ICC({form})", {"df": one["df1"], "df_error": one["df2"]}
+        rows[form] = {
             "row": "test" if form == primary else "icc",
-            "test": f"ICC({form})",
-            **interval("estimate", f"ICC({form})", (one["ICC"], *limits[form])),
-            "statistic_name": "F",
-            "statistic": one["F"],
-            "df": one["df1"],
-            "df_error": one["df2"],
-            "p": one["pval"],
+            **row_of_test(name, "F", one["F"], one["pval"], **df),
+            **interval("estimate", name, (one["ICC"], *limits[form])),
         }
-        for form, one in zip(FORMS, found, strict=True)
-    }
     return [rows.pop(primary), *rows.values()]
 
 
@@ -211,27 +201,19 @@ def _bland_altman(first, second, confidence):
         return [row | {"note": "all differences are the same"}]
     found = first_row(pingouin().ttest, differences, 0, confidence=confidence)
     row |= interval("estimate", "bias", (bias, *found["limits"]))
-    row |= {"statistic_name": "t", "statistic": found["T"], "df": n - 1, "p": found["p_val"]}
+    row |= row_of_test("Bland-Altman", "t", found["T"], found["p_val"], df=n - 1)
     rows = [row]
     for name, side in (("low", -1), ("high", 1)):
         limit = bias + side * z * sd
-        limits = interval(
-            "estimate", f"limit of agreement, {name}", (limit, limit - wide, limit + wide)
-        )
-        rows.append({"row": f"limit_{name}", "test": "Bland-Altman", **limits})
+        limits = (limit, limit - wide, limit + wide)
+        row = {"row": f"limit_{name}", "test": "Bland-Altman"}
+        rows.append({**row, **interval("estimate", f"limit of agreement, {name}", limits)})
     means = (first + second) / 2
     if np.ptp(means) > 0:
         found = first_row(pingouin().corr, means, differences)
         r = effects.fisher_z(found["r"], n, confidence=confidence)
-        rows.append(
-            {
-                "row": "trend",
-                "test": "Pearson",
-                **interval("estimate", "r of difference and mean", r),
-                "p": found["p_val"],
-                "df": n - 2,
-            }
-        )
+        row = {"row": "trend", "test": "Pearson", "p": found["p_val"], "df": n - 2}
+        rows.append({**row, **interval("estimate", "r of difference and mean", r)})
     return rows
 
 

@@ -1,10 +1,4 @@
-"""The analyses of a study plan: data frame in, tidy data frame at full precision out.
-
-`run_analysis` makes one analysis of a plan. Each kind of analysis is a module of its own, with a
-function of that name that needs no plan (`compare_groups.compare_groups`), a function `run` that
-calls it for a plan, and `COLUMNS`. What could not be computed is ``n/a`` and has a note. How to
-add a kind: docs/study-plans.md.
-"""
+"""The kinds of analysis, and one analysis of a plan: data frame in, tidy data frame out."""
 
 from __future__ import annotations
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from glymflow.io import InputFault, NoResult
-from glymflow.stats.common import adjusted, joined, tidy
+from glymflow.stats.common import adjusted, check_continuous, description, joined, tidy
 from glymflow.stats.compare_groups import compare_groups
 from glymflow.stats.compare_paired import compare_paired
 from glymflow.study.plan import groups_of
@@ -26,26 +25,22 @@ COLUMNS = [
 ]
 NUMBER = {"type": "continuous"}
 # columns of the wide table: no column of a cohort is called so
-FIRST, SECOND, CHANGE, GROUP = (
-    "first session",
-    "second session",
-    "change of sessions",
-    "group of it",
-)
+FIRST, SECOND = "first session", "second session"
+CHANGE, GROUP = "change of sessions", "group of it"
 DESCRIBED = ("mean", "sd", "median", "q1", "q3")
 
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned comparison of sessions."""
-    groups = groups_of(plan, analysis)
+    groups, entries = groups_of(plan, analysis), plan["variables"]
     keys = ("between", "choice", "equal_variances", "correction", "confidence")
     return change(
         table,
-        variables={name: plan["variables"][name] for name in analysis["variables"]},
+        variables={name: entries[name] for name in analysis["variables"]},
         sessions=analysis["sessions"],
         group=column_levels(table, plan, groups["column"]) if groups else None,
         order=groups["order"] if groups else (),
-        covariates={name: plan["variables"][name] for name in analysis.get("covariates", [])},
+        covariates={name: entries[name] for name in analysis.get("covariates", [])},
         seed=plan["seed"],
         **{key: analysis[key] for key in keys if key in analysis},
     )
@@ -135,8 +130,7 @@ def _wide(table, name, variable, sessions, group):
     for column in ("participant_id", "session_id"):
         if column not in table:
             raise InputFault(f"the cohort table has no column '{column}'")
-    if variable["type"] != "continuous":
-        raise NoResult(f"'{name}' is not continuous")
+    check_continuous({name: variable}, name)
     values, fault, note = variable_values(table, name, variable)
     if fault:
         raise NoResult(fault)
@@ -164,15 +158,14 @@ def _within(part, member, options):
     """Return the row of one group: both sessions, the change, its test."""
     pair = {FIRST: NUMBER, SECOND: NUMBER}
     results = compare_paired(part, variables=pair, pairs=[(FIRST, SECOND)], **options)
-    row = results[results["row"] == "test"].iloc[0].to_dict()
-    row = {key: value for key, value in row.items() if key in COLUMNS}
+    row = _test_of(results)
     described = results[results["row"] == "summary"].set_index("group")
     for end, name in (("first", FIRST), ("second", SECOND)):
         row |= {f"{end}_{key}": described.loc[name, key] for key in DESCRIBED}
-    changes = part[CHANGE].dropna()
+    changes = part[CHANGE].dropna().to_numpy()
     if len(changes) > 1:
-        q1, median, q3 = np.quantile(changes, [0.25, 0.5, 0.75])
-        row |= {"mean": changes.mean(), "sd": changes.std(), "median": median, "q1": q1, "q3": q3}
+        described = description(changes)
+        row |= {key: described[key] for key in DESCRIBED}
     return row | {"row": "within", "group": member, "contrast": "second - first"}
 
 
@@ -186,5 +179,9 @@ def _between(wide, order, covariates, between, options):
         wide, variables={outcome: NUMBER}, group=wide[GROUP], order=order, covariates=covariates,
         **options,
     )  # fmt: skip
-    row = results[results["row"] == "test"].iloc[0].to_dict()
-    return {key: value for key, value in row.items() if key in COLUMNS}
+    return _test_of(results)
+
+
+def _test_of(results):
+    row = results[results["row"] == "test"].iloc[0]
+    return row[[key for key in results if key in COLUMNS]].to_dict()

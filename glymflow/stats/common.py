@@ -92,6 +92,19 @@ def guarded(run: Callable[..., dict], *arguments: Any, confidence: float | None 
     return result if confidence is None else {**result, "confidence": confidence}
 
 
+def check_continuous(variables: dict, *names: str) -> None:
+    """Refuse variables that are levels, as there is no result for them.
+
+    Raises
+    ------
+    NoResult
+        With the first of them.
+    """
+    for name in names:
+        if variables[name]["type"] != "continuous":
+            raise NoResult(f"'{name}' is not continuous")
+
+
 def planned(
     function: Callable[..., pd.DataFrame], table: pd.DataFrame, analysis: dict, **given: Any
 ) -> pd.DataFrame:

@@ -169,8 +169,10 @@ def compare_groups(
     for name, variable in variables.items():
         values, fault, note = variable_values(table, name, variable)
         samples = [values[group == member] for member in order]
-        compare = _continuous if variable["type"] == "continuous" else _categorical
-        summaries, test = compare(samples, fault, variable, order, options)
+        if variable["type"] == "continuous":
+            summaries, test = _continuous(samples, fault, order, options)
+        else:
+            summaries, test = _categorical(samples, fault, variable, order, options)
         summaries = [{"row": "summary", **summary} for summary in summaries]
         if adjust and not fault and test["method"] == "parametric":
             summaries, test, more = adjust(values, group, summaries, test, order, options)
@@ -190,7 +192,7 @@ def compare_groups(
 # --- Continuous variables ------------------------------------------------------------------------
 
 
-def _continuous(samples, fault, variable, order, options):
+def _continuous(samples, fault, order, options):
     if fault:
         method = "rank" if options["choice"] == "rank" else "parametric"
         return [{"group": member} for member in order], {"method": method, "note": fault}

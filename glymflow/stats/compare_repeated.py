@@ -23,7 +23,7 @@ from glymflow.stats.common import (
 )
 from glymflow.stats.compare_paired import compare_paired
 from glymflow.stats.design import read_variables
-from glymflow.stats.libraries import pingouin
+from glymflow.stats.libraries import first_row, pingouin
 
 COLUMNS = [
     *("variable", "row", "method", "group", "level", "n", "missing", "mean", "sd", "median"),
@@ -144,9 +144,8 @@ def _anova(x):
         raise NoResult("the measurements are all the same")
     long = pd.DataFrame({"value": x.ravel(), "within": np.tile(np.arange(k), n)})
     long["subject"] = np.repeat(np.arange(n), k)
-    found = pingouin().rm_anova(
-        long, dv="value", within="within", subject="subject", correction=True, effsize="ng2"
-    ).iloc[0]  # fmt: skip
+    names = {"dv": "value", "within": "within", "subject": "subject"}
+    found = first_row(pingouin().rm_anova, long, **names, correction=True, effsize="ng2")
     f, epsilon = float(found["F"]), float(found["eps"])
     df, df_error = epsilon * (k - 1), epsilon * (k - 1) * (n - 1)
     name, p = "repeated-measures ANOVA (Greenhouse-Geisser)", float(stats.f.sf(f, df, df_error))
@@ -183,12 +182,11 @@ def _cochran(x):
 def _pairs(complete, variables, names, method, post_hoc, options):
     """Return a row for each pair, p adjusted for their number."""
     choice = {"rank": "rank"}.get(method, "parametric")
-    plain = {name: {key: value for key, value in variables[name].items()
-                    if key in ("type", "levels", "event")} for name in names}  # fmt: skip
-    found = compare_paired(
-        complete, variables=plain, pairs=list(itertools.combinations(names, 2)), choice=choice,
-        correction=post_hoc, **options,
-    )  # fmt: skip
+    keys = ("type", "levels", "event")  # what else there is was done to the values before
+    plain = {n: {key: variables[n][key] for key in keys if key in variables[n]} for n in names}
+    pairs = list(itertools.combinations(names, 2))
+    options = {**options, "choice": choice, "correction": post_hoc}
+    found = compare_paired(complete, variables=plain, pairs=pairs, **options)
     tests = found[found["row"] == "test"]
     known = [name for name in COLUMNS if name in tests and name not in ("variable", "group")]
     return [{**row, "row": "post_hoc"} for row in tests[known].to_dict("records")]

@@ -13,6 +13,7 @@ from glymflow.io import ConfigFault, NoResult
 from glymflow.stats import effects
 from glymflow.stats.common import (
     adjusted,
+    check_continuous,
     guarded,
     interval,
     joined,
@@ -122,9 +123,7 @@ def correlate(
 def _correlation(table, variables, names, options):
     """Correlate the first two variables; the others are covariates."""
     try:
-        for name in names[:2]:
-            if variables[name]["type"] != "continuous":
-                raise NoResult(f"'{name}' is not continuous")
+        check_continuous(variables, *names[:2])
         values, notes = read_variables(table, variables, names)
     except NoResult as fault:
         return {"row": "test", "note": f"no test: {fault}"}

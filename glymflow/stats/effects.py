@@ -21,7 +21,12 @@ BOOTSTRAPS = 2000
 
 
 def hedges_g(
-    first: np.ndarray, second: np.ndarray, *, equal_variances: bool = True, confidence: float = 0.95
+    first: np.ndarray,
+    second: np.ndarray,
+    *,
+    equal_variances: bool = True,
+    unbiased: bool = True,
+    confidence: float = 0.95,
 ) -> tuple[float, float, float]:
     r"""Standardised mean difference, corrected for small samples, with its exact interval.
 
@@ -37,6 +42,8 @@ def hedges_g(
         The values of the two groups, none missing.
     equal_variances : bool
         As in the t test that the effect size goes with.
+    unbiased : bool
+        Without the correction J it is Cohen's d.
     confidence : float
         Level of the interval.
 
@@ -60,7 +67,7 @@ def hedges_g(
         freedom = (n1 - 1) * (n2 - 1) * (v1 + v2) ** 2
         freedom /= (n2 - 1) * v1**2 + (n1 - 1) * v2**2
     log_j = special.gammaln(freedom / 2) - special.gammaln((freedom - 1) / 2)
-    unbias = np.exp(log_j - np.log(freedom / 2) / 2)
+    unbias = np.exp(log_j - np.log(freedom / 2) / 2) if unbiased else 1.0
     t = difference / error
     low, high = _noncentrality(lambda nc: stats.nct.cdf(t, df, nc), t, confidence)
     return tuple(unbias * ratio * error / np.sqrt(variance) for ratio in (t, low, high))

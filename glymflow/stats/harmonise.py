@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from glymflow.io import InputFault
 from glymflow.stats.combat import combat
@@ -19,6 +18,8 @@ COLUMNS = [
     *("sd_after", "shift", "scale", "statistic_name", "statistic", "df", "df_error", "p"),
     *("p_after", "note"),
 ]
+
+SO = "leave it out (exclude), or join it with another site (recode)"
 
 
 @dataclass(frozen=True)
@@ -156,14 +157,19 @@ def harmonise(
         old, new = measures.loc[used, name].to_numpy(float), after.loc[used, name].to_numpy(float)
         rows.append(_test(name, old, new, places, known, len(measures)))
         for i, site in enumerate(names):
-            parts = [values[(places == i) & ~np.isnan(old)] for values in (old, new)]
-            means, sds = [part.mean() for part in parts], [part.std(ddof=1) for part in parts]
+            own = (places == i) & ~np.isnan(old)
             rows.append(
                 {
-                    **{"variable": name, "row": "site", "site": site, "n": len(parts[0])},
-                    **dict(zip(("mean_before", "mean_after"), means, strict=True)),
-                    **dict(zip(("sd_before", "sd_after"), sds, strict=True)),
-                    **{"shift": found.shift[g, i], "scale": found.scale[g, i]},
+                    "variable": name,
+                    "row": "site",
+                    "site": site,
+                    "n": own.sum(),
+                    "mean_before": old[own].mean(),
+                    "mean_after": new[own].mean(),
+                    "sd_before": old[own].std(ddof=1),
+                    "sd_after": new[own].std(ddof=1),
+                    "shift": found.shift[g, i],
+                    "scale": found.scale[g, i],
                 }
             )
     return after, tidy(rows, COLUMNS)
@@ -186,8 +192,7 @@ def _refuse(names, sites, group, measures):
         fewest = measures[sites == name].notna().sum()
         if (sites == name).sum() > 1 and fewest.min() < 2:
             raise InputFault(
-                f"harmonise: site '{name}' has {fewest.min()} member with {fewest.idxmin()}: leave"
-                " it out (exclude), or join it with another site (recode)"
+                f"harmonise: site '{name}' has {fewest.min()} member with {fewest.idxmin()}: {SO}"
             )
     fault = sites_fault(sites, None if group is None else group[sites.index])
     if fault:
@@ -207,10 +212,7 @@ def sites_fault(sites: pd.Series, group: pd.Series | None = None) -> str:
         return f"{len(counts)} site with values: there is nothing to harmonise"
     for name, count in counts.items():
         if count < 2:
-            return (
-                f"site '{name}' has 1 member: leave it out (exclude), or join it with another site"
-                " (recode)"
-            )
+            return f"site '{name}' has 1 member: {SO}"
         if group is None or len(group.dropna().unique()) < 2:
             continue
         found = group[sites == name].dropna().unique()
@@ -232,13 +234,13 @@ def _test(name, old, new, places, known, rows):
     row = {"variable": name, "row": "test", "n": int(there.sum()), "missing": rows - there.sum()}
     if error < 1:
         return {**row, "note": "no test: fewer values than coefficients"}
-    found = []
-    for values in (old[there], new[there]):
-        rest = [
-            ((values - x @ np.linalg.lstsq(x, values, rcond=None)[0]) ** 2).sum()
-            for x in (few, whole)
-        ]
-        found.append((rest[0] - rest[1]) / df / (rest[1] / error))
-    p, p_after = (float(stats.f.sf(f, df, error)) for f in found)
-    row |= {"statistic_name": "F", "statistic": found[0], "df": df, "df_error": error}
+    (f, p), (_, p_after) = (_f_test(values[there], whole, few) for values in (old, new))
+    row |= {"statistic_name": "F", "statistic": f, "df": df, "df_error": error}
     return {**row, "p": p, "p_after": p_after}
+
+
+def _f_test(values, whole, few):
+    import statsmodels.api as sm
+
+    f, p, _ = sm.OLS(values, whole).fit().compare_f_test(sm.OLS(values, few).fit())
+    return float(f), float(p)

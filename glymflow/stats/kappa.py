@@ -15,6 +15,21 @@ NAMES = {"none": "Cohen's kappa", "linear": "kappa, linear weights",
          "quadratic": "kappa, quadratic weights"}  # fmt: skip
 
 
+def complete_rows(values: pd.DataFrame) -> tuple[pd.DataFrame, dict]:
+    """Return the rows without a gap, and how many they are: {"n", "missing"}.
+
+    Raises
+    ------
+    NoResult
+        If there are fewer than 3.
+    """
+    complete = values.dropna()
+    if len(complete) < 3:
+        names = ", ".join(map(str, values))
+        raise NoResult(f"{len(complete)} participants have values of all of: {names}")
+    return complete, {"n": len(complete), "missing": len(values) - len(complete)}
+
+
 def kappa_rows(
     values: pd.DataFrame, levels: list[str], *, weights: str = "quadratic", confidence: float = 0.95
 ) -> list[dict]:
@@ -52,13 +67,8 @@ def kappa_rows(
     from statsmodels.stats.inter_rater import cohens_kappa
     from statsmodels.stats.proportion import proportion_confint
 
-    complete = values.dropna()
-    if len(complete) < 3:
-        raise NoResult(
-            f"{len(complete)} participants have values of all of: {', '.join(map(str, values))}"
-        )
-    rows = []
-    common = {"n": len(complete), "missing": len(values) - len(complete), "confidence": confidence}
+    complete, size = complete_rows(values)
+    rows, common = [], {**size, "confidence": confidence}
     for first, second in itertools.combinations(range(values.shape[1]), 2):
         pair = complete.iloc[:, [first, second]]
         counts = pd.crosstab(
@@ -73,10 +83,9 @@ def kappa_rows(
         if found is None or not np.isfinite(found.kappa):
             row["note"] = "no kappa: all grades are the same"
         else:
-            z = stats.norm.ppf((1 + confidence) / 2) * found.std_kappa
-            row |= interval(
-                "estimate", NAMES[weights], (found.kappa, found.kappa - z, found.kappa + z)
-            )
+            half = stats.norm.ppf((1 + confidence) / 2) * found.std_kappa
+            limits = (found.kappa, found.kappa - half, found.kappa + half)
+            row |= interval("estimate", NAMES[weights], limits)
             if found.std_kappa0 > 0:
                 row |= {"statistic_name": "z", "statistic": found.kappa / found.std_kappa0}
                 row["p"] = float(2 * stats.norm.sf(abs(row["statistic"])))

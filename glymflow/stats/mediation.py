@@ -9,7 +9,15 @@ import numpy as np
 from scipy import stats
 
 from glymflow.io import NoResult
-from glymflow.stats.common import interval, joined, no_result_if, note_repeated, tidy
+from glymflow.stats.common import (
+    check_continuous,
+    interval,
+    joined,
+    no_result_if,
+    planned,
+    row_of_test,
+    tidy,
+)
 from glymflow.stats.design import adjust_rows, build_design, check_named, read_variables
 
 if TYPE_CHECKING:
@@ -22,23 +30,18 @@ COLUMNS = [
     *("sobel_z", "sobel_p", "effect_name", "effect", "effect_low", "effect_high"),
     *("n_bootstrap", "failed", "confidence", "note"),
 ]
+COEFFICIENT = "t test of the coefficient, ordinary least squares"
+BOOTSTRAP = {
+    "bca": "bootstrap of participants (BCa interval)",
+    "percentile": "bootstrap of participants (percentile interval)",
+}
 CHUNK = 500  # resamples at a time
 MOST_FAILED = 0.05
 
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned mediation analysis."""
-    keys = ("covariates", "references", "n_bootstrap", "interval", "correction", "confidence")
-    results = mediation(
-        table,
-        variables=plan["variables"],
-        predictor=analysis["predictor"],
-        mediators=analysis["mediators"],
-        outcome=analysis["outcome"],
-        seed=plan["seed"],
-        **{key: analysis[key] for key in keys if key in analysis},
-    )
-    return note_repeated(results, table)
+    return planned(mediation, table, analysis, variables=plan["variables"], seed=plan["seed"])
 
 
 def mediation(
@@ -132,13 +135,11 @@ def _read(table, variables, roles, references):
     names = [predictor, *mediators, outcome, *covariates]
     as_what = ["predictor", *["mediator"] * len(mediators), "outcome"]
     as_what += ["covariate"] * len(covariates)
-    for name in names:
-        of_name = [what for other, what in zip(names, as_what, strict=True) if other == name]
-        if len(of_name) > 1:
-            raise NoResult(f"'{name}' is used both as {of_name[0]} and as {of_name[1]}")
-    for name in (*mediators, outcome):
-        if variables[name]["type"] != "continuous":
-            raise NoResult(f"'{name}' is not continuous")
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            earlier = as_what[names.index(name)]
+            raise NoResult(f"'{name}' is used both as {earlier} and as {as_what[place]}")
+    check_continuous(variables, *mediators, outcome)
     values, notes = read_variables(table, variables, names)
     complete = values.dropna()
     if len(complete) < 5:
@@ -196,11 +197,7 @@ def _path_row(path, name, fit, column, scale, confidence):
         "row": "path",
         "variable": name,
         "path": path,
-        "test": "t test of the coefficient, ordinary least squares",
-        "statistic_name": "t",
-        "statistic": fit.tvalues[column],
-        "df": fit.df_resid,
-        "p": fit.pvalues[column],
+        **row_of_test(COEFFICIENT, "t", fit.tvalues[column], fit.pvalues[column], df=fit.df_resid),
         "se": fit.bse[column],
         **interval("estimate", "B", values),
         **interval("effect", "beta", values * scale),
@@ -277,18 +274,16 @@ def _bootstrapped(data, paths, n_bootstrap, kind, confidence, seed):
     rows = []
     for j in range(2 * (k + 1)):
         limits = bootstrap_limits(whole[j], draws[:, j], jack[:, j], confidence)
-        shown = limits[kind]
-        row = {"n_bootstrap": n_bootstrap, "failed": failed}
-        row |= {"percentile_low": limits["percentile"][0], "note": limits["note"]}
-        row |= {"percentile_high": limits["percentile"][1]}
-        values = (whole[j], *shown)
+        low, high = limits["percentile"]
+        row = {"n_bootstrap": n_bootstrap, "failed": failed, "note": limits["note"]}
+        row |= {"percentile_low": low, "percentile_high": high, "test": BOOTSTRAP[kind]}
+        values = (whole[j], *limits[kind])
         if j <= k:
             p = 2 * min((draws[:, j] <= 0).mean(), (draws[:, j] >= 0).mean())
             row |= {"p": min(max(p, 2 / (len(draws) + 1)), 1.0), "se": draws[:, j].std(ddof=1)}
-            row |= interval("estimate", "indirect effect", values)
-            rows.append(row | _indirect_row(data, paths, j, values, kind))
+            rows.append(row | _indirect_row(data, paths, j, values))
         else:
-            rows.append(row | _proportion_row(data, paths, j - k - 1, values, kind))
+            rows.append(row | _proportion_row(data, paths, j - k - 1, values))
     return rows
 
 
@@ -335,13 +330,11 @@ def bootstrap_limits(value: float, draws: np.ndarray, jack: np.ndarray, confiden
     return {**result, "bca": tuple(np.quantile(draws, levels))}
 
 
-def _indirect_row(data, paths, j, values, kind):
+def _indirect_row(data, paths, j, values):
     predictor, mediators, _ = data["names"]
-    name = "BCa" if kind == "bca" else "percentile"
-    row = {"test": f"bootstrap of participants ({name} interval)"}
     scale = data["x"][:, 1].std() / data["y"].std()
-    effect = "completely standardised indirect effect"
-    row |= interval("effect", effect, np.array(values) * scale)
+    row = interval("estimate", "indirect effect", values)
+    row |= interval("effect", "completely standardised indirect effect", np.array(values) * scale)
     if j == len(mediators):
         return {**row, "row": "total", "variable": predictor, "path": "sum of ab"}
     a, b = paths[2 * j], paths[2 * j + 1]
@@ -351,25 +344,20 @@ def _indirect_row(data, paths, j, values, kind):
     return {**row, "row": "test", "variable": mediators[j], "path": "ab"}
 
 
-def _proportion_row(data, paths, j, values, kind):
+def _proportion_row(data, paths, j, values):
     predictor, mediators, _ = data["names"]
     total = paths[-2]
-    name = predictor if j == len(mediators) else mediators[j]
-    row = {"row": "proportion", "variable": name, "path": "sum of ab / c"}
+    row = {"row": "proportion", "variable": predictor, "path": "sum of ab / c"}
     if j < len(mediators):
-        row["path"] = "ab / c"
+        row |= {"variable": mediators[j], "path": "ab / c"}
     direct = total["estimate"] * (1 - values[0])
     if values[0] < 0 or direct * total["estimate"] < 0:
         note = "no proportion: the indirect effect and the rest of the effect have opposite signs"
-        return {**row, "note": note, "percentile_low": np.nan, "percentile_high": np.nan}
-    note = ""
+        nothing = dict.fromkeys(("test", "percentile_low", "percentile_high"))
+        return {**row, **nothing, "note": note}
+    row |= interval("estimate", "proportion mediated", values)
     if total["estimate_low"] <= 0 <= total["estimate_high"]:
-        note = "the interval of the total effect includes 0: a proportion of it means little"
-    which = "BCa" if kind == "bca" else "percentile"
-    test = f"bootstrap of participants ({which} interval)"
-    return {
-        **row,
-        "test": test,
-        **interval("estimate", "proportion mediated", values),
-        "note": note,
-    }
+        row["note"] = "the interval of the total effect includes 0: a proportion of it means little"
+    else:
+        row["note"] = ""
+    return row

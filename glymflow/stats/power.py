@@ -12,7 +12,7 @@ from scipy import stats
 
 from glymflow.io import InputFault, NoResult
 from glymflow.stats import effects
-from glymflow.stats.common import find_root, tidy
+from glymflow.stats.common import check_continuous, find_root, tidy
 from glymflow.stats.design import read_variables
 from glymflow.stats.libraries import pingouin
 from glymflow.study.plan import groups_of
@@ -61,9 +61,7 @@ def _samples(table, plan, analysis, names, design):
     if len(names) != (1 if design == "two_groups" else 2):
         count = "one variable" if design == "two_groups" else "two variables"
         raise NoResult(f"design {design} needs {count}")
-    for name in names:
-        if plan["variables"][name]["type"] != "continuous":
-            raise NoResult(f"'{name}' is not continuous")
+    check_continuous(plan["variables"], *names)
     values, _ = read_variables(table, plan["variables"], names)
     groups = groups_of(plan, analysis)
     if design != "two_groups":
@@ -95,9 +93,7 @@ def _observed(samples, design):
         raise NoResult("a group or variable is constant")
     if design == "correlation":
         return effects.fisher_z(float(stats.pearsonr(first, second).statistic), len(first))
-    df = len(first) + len(second) - 2
-    log_j = math.lgamma(df / 2) - math.lgamma((df - 1) / 2) - math.log(df / 2) / 2
-    return tuple(value / math.exp(log_j) for value in effects.hedges_g(first, second))
+    return effects.hedges_g(first, second, unbiased=False)
 
 
 def power(
@@ -147,38 +143,33 @@ def power(
     """
     if not np.isfinite(effect) or effect == 0 or (design == "correlation" and abs(effect) >= 1):
         raise NoResult(f"no sample size for an effect of {effect:g}")
+    two = design == "two_groups"
     if ratio is None:
-        ratio = sizes[1] / sizes[0] if sizes and design == "two_groups" else 1.0
-    solve = _solver(design, alpha, ratio)
+        ratio = sizes[1] / sizes[0] if sizes and two else 1.0
     common = {"test": TESTS[design], "alpha": alpha, "effect_name": NAMES[design]}
-    needed = solve(effect=abs(effect), power=power)
+    needed = _solver(design, alpha, ratio)(effect=abs(effect), power=power)
     if not np.isfinite(needed):
         raise NoResult("no sample size could be found")
-    first = math.ceil(needed - 1e-9)
-    second = math.ceil(needed * ratio - 1e-9) if design == "two_groups" else None
-    rows = [
-        {
-            **common,
-            "row": "sample_size",
-            "power": power,
-            "effect": effect,
-            **{"estimate_name": "sample size, first group" if second else "sample size"},
-            **{"estimate": needed, "n_first": first, "n_second": second},
-            "n": first + (second or 0),
-        }
-    ]
-    if sizes:
-        two = design == "two_groups"
-        size = {"n_first": sizes[0], "n_second": sizes[1] if two else None}
-        common |= size | {"n": sum(sizes) if two else sizes[0]}
-        solve = _solver(design, alpha, sizes[1] / sizes[0])
-        found = solve(effect=abs(effect), n=sizes[0])
-        row = {"row": "power", "effect": effect, "estimate_name": "power", "estimate": found}
-        rows.insert(0, {**common, **row, "power": found})
-        smallest = solve(n=sizes[0], power=power)
-        row = {"row": "detectable", "estimate_name": f"detectable {NAMES[design]}", "power": power}
-        rows.append({**common, **row, "estimate": smallest, "effect_name": None})
-    return rows
+    first, second = math.ceil(needed - 1e-9), math.ceil(needed * ratio - 1e-9)
+    name = "sample size, first group" if two else "sample size"
+    row = {"row": "sample_size", "effect": effect, "estimate_name": name, "estimate": needed}
+    sample_size = {**common, **row, "power": power, **_sizes(first, second, two)}
+    if not sizes:
+        return [sample_size]
+    common |= _sizes(*sizes, two)
+    solve = _solver(design, alpha, sizes[1] / sizes[0])
+    reached, smallest = solve(effect=abs(effect), n=sizes[0]), solve(n=sizes[0], power=power)
+    row = {"row": "power", "effect": effect, "estimate_name": "power", "estimate": reached}
+    reached_row = {**common, **row, "power": reached}
+    row = {"row": "detectable", "estimate_name": f"detectable {NAMES[design]}"}
+    detectable = {**common, **row, "estimate": smallest, "power": power, "effect_name": None}
+    return [reached_row, sample_size, detectable]
+
+
+def _sizes(first, second, two):
+    if two:
+        return {"n_first": first, "n_second": second, "n": first + second}
+    return {"n_first": first, "n_second": None, "n": first}
 
 
 def _solver(design, alpha, ratio):
@@ -186,23 +177,17 @@ def _solver(design, alpha, ratio):
     library = pingouin()
 
     def solve(effect=None, n=None, power=None):
+        wanted = {"power": power, "alpha": alpha}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if design == "correlation":
-                return float(library.power_corr(r=effect, n=n, power=power, alpha=alpha))
+                return float(library.power_corr(r=effect, n=n, **wanted))
             if design == "paired":
-                wanted = {"d": effect, "n": n, "power": power, "contrast": "paired"}
-                return float(library.power_ttest(**wanted, alpha=alpha))
+                return float(library.power_ttest(d=effect, n=n, contrast="paired", **wanted))
             if n is not None:
-                wanted = {"d": effect, "power": power, "alpha": alpha}
-                return float(library.power_ttest2n(n, ratio * n, **wanted))
-            # pingouin does not look for the size of two groups in a ratio
-
-        def lacking(size):
-            reached = library.power_ttest2n(size, ratio * size, d=effect, alpha=alpha)
-            return float(reached) - power
-
-        return _root(lacking, max(2.0, 2.0 / ratio))
+                return float(library.power_ttest2n(n, ratio * n, d=effect, **wanted))
+        # pingouin does not look for the size of two groups in a ratio
+        return _root(lambda size: solve(effect, size) - power, max(2.0, 2.0 / ratio))
 
     return solve
 

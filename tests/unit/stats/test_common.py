@@ -9,6 +9,7 @@ from glymflow.io import InputFault, NoResult
 from glymflow.stats.common import (
     adjusted,
     by_ranks,
+    check_continuous,
     description,
     find_root,
     guarded,
@@ -173,3 +174,10 @@ def test_ranks_are_compared_by_choice_or_without_normal_samples():
     assert by_ranks("auto", [normal, untested], 0.05)
     assert by_ranks("rank", [normal], 0.05)
     assert not by_ranks("parametric", [skewed], 0.05)
+
+
+def test_levels_are_refused():
+    variables = {"age": {"type": "continuous"}, "sex": {"type": "categorical"}}
+    check_continuous(variables, "age")
+    with pytest.raises(NoResult, match="'sex' is not continuous"):
+        check_continuous(variables, "age", "sex")
