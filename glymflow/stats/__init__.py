@@ -28,10 +28,10 @@ Modules
   `compare_repeated`, `correlate`, `count_regression`, `describe`, `factorial_anova`,
   `linear_regression`, `logistic_regression`, `mediation`, `mixed_model`, `ordinal_regression`,
   `power`, `roc`, `sensitivity`.
-- `reml`: random intercepts and their degrees of freedom. `interactions`: products of variables;
-  `splines`: restricted cubic splines. `imputation`: chained equations and Rubin's rules;
-  `imputed_regression`: regressions of completed tables.
-- `ratio_models`: what ordinal and count regressions share.
+- `regression`: one way for all regressions, from variables to rows, imputed tables too;
+  `coefficients`: what a fit tells of its coefficients. `interactions`: products of variables;
+  `splines`: restricted cubic splines. `imputation`: chained equations and Rubin's rules.
+- `reml`: random intercepts and their degrees of freedom.
 - `ancova`, `post_hoc`, `firth`, `calibration`, `contingency`, `delong`: methods that the kinds
   use, on arrays.
 - `harmonise`: a plan's measures without the effects of its sites; `combat`: the method, on arrays.

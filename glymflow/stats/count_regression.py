@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
 
 from glymflow.io import NoResult
-from glymflow.stats.common import joined, no_result_if, note_repeated
-from glymflow.stats.ratio_models import COLUMNS, KEYS, RatioFit, ratio_model
+from glymflow.stats.coefficients import Model, likelihood_ratios
+from glymflow.stats.common import no_result_if, note_repeated
+from glymflow.stats.regression import RATIO_COLUMNS, Setup, planned_regression, ratio_regression
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "count_regression", "run"]
+COLUMNS = RATIO_COLUMNS
 METHODS = {"poisson": "Poisson regression", "negative_binomial": "negative binomial regression"}
 ALPHA = 0.05
 
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned regression."""
-    options = {key: analysis[key] for key in (*KEYS, "model", "exposure") if key in analysis}
-    results = count_regression(
-        table, variables=plan["variables"], outcome=analysis["outcome"], **options
-    )
-    return note_repeated(results, table)
+    return note_repeated(planned_regression(count_regression, table, plan, analysis), table)
 
 
 def count_regression(
@@ -39,12 +37,8 @@ def count_regression(
     model: str = "auto",
     exposure: str | None = None,
     univariable: bool = False,
-    references: dict | None = None,
-    increments: dict | None = None,
-    interactions: Sequence[Sequence[str]] = (),
-    splines: dict | None = None,
     correction: str = "none",
-    confidence: float = 0.95,
+    **terms: Any,
 ) -> pd.DataFrame:
     r"""Model counts by rates: rate ratios :math:`\exp(d\,\beta)` per increment d.
 
@@ -63,20 +57,25 @@ def count_regression(
         A continuous variable of whole numbers, 0 or more.
     predictors : list of str
     model : {"auto", "poisson", "negative_binomial"}
-        "auto": negative binomial if p of overdispersion is below 0.05.
+        "auto": negative binomial if p of overdispersion is below 0.05 (imputed tables: its median).
     exposure : str, optional
         A continuous variable above 0, such as a volume or a time, of which the counts are taken as
         rates: its logarithm is the offset.
-    univariable, references, increments, interactions, splines, correction, confidence
-        As in `glymflow.stats.logistic_regression.logistic_regression`.
+    univariable : bool
+        Print each predictor's own regression beside the model.
+    correction : {"none", "bonferroni", "holm", "fdr_bh"}
+        Adjustment of p for the number of variables.
+    **terms
+        references, increments, interactions, splines, imputation, confidence, seed of
+        `glymflow.stats.regression.Setup`.
 
     Returns
     -------
     DataFrame
-        `COLUMNS`. Rows "univariable"; "model" (`dispersion`: Pearson's chi-square per degree of
-        freedom of the model fitted); "test" per variable (of more than two levels followed by rows
-        "level"); "constant"; "dispersion": the test of overdispersion, alpha as `estimate` and
-        Pearson's chi-square per degree of freedom of the Poisson model as `dispersion`.
+        `COLUMNS`. Rows "univariable" and those of `glymflow.stats.regression.model_rows`
+        (`dispersion` of "model": Pearson's chi-square per degree of freedom of the model fitted);
+        "dispersion": the test of overdispersion, alpha as `estimate` and Pearson's chi-square per
+        degree of freedom of the Poisson model as `dispersion`.
 
     References
     ----------
@@ -84,36 +83,31 @@ def count_regression(
     Can J Stat 1987;15:209-225. Self SG, Liang KY. J Am Stat Assoc 1987;82:605-610.
     """
 
-    def fit(design, counts, complete):
-        offset = _offset(complete, exposure)
-        return _fit(design.x, _counts(counts, outcome, variables), offset, model)
+    def fit(design, rows, wanted=model):
+        counts, offset = _counts(rows[outcome]), _offset(rows, exposure)
+        made = _fit(design.x, counts, offset, wanted)
+        made.curve = ("rate" if exposure else "expected count", np.exp)
+        return made
 
-    return ratio_model(
-        table,
-        variables=variables,
-        outcome=outcome,
-        predictors=predictors,
-        fit=fit,
-        more=[exposure] if exposure else [],
-        univariable=univariable,
-        references=references,
-        increments=increments,
-        interactions=interactions,
-        splines=splines,
-        correction=correction,
-        confidence=confidence,
-    )
+    def settle(models):
+        """Return the fit of one model for all completed tables, if they do not agree."""
+        if len({one.common["method"] for one in models}) == 1:
+            return None
+        p = np.median([one.checks[0]["p"] for one in models])
+        return partial(fit, wanted="negative_binomial" if p < ALPHA else "poisson")
+
+    needed = [exposure] if exposure else []
+    setup = Setup(variables, outcome, fit, numbers=True, needed=needed, settle=settle, **terms)
+    return ratio_regression(table, setup, predictors, univariable, correction)
 
 
-def _counts(values, outcome, variables):
-    if variables[outcome]["type"] != "continuous":
-        raise NoResult(f"the outcome '{outcome}' is not continuous")
+def _counts(values):
     counts = values.to_numpy(float)
     wrong = counts[(counts < 0) | (counts % 1 != 0)]
     if len(wrong):
-        raise NoResult(f"the outcome '{outcome}' has values that are not counts: {wrong[0]:g}")
+        raise NoResult(f"the outcome '{values.name}' has values that are not counts: {wrong[0]:g}")
     if not counts.any():
-        raise NoResult(f"all counts of '{outcome}' are 0")
+        raise NoResult(f"all counts of '{values.name}' are 0")
     return counts
 
 
@@ -139,17 +133,11 @@ def _fit(x, y, offset, wanted):
     p = float(stats.chi2.sf(chi2, 1) / 2) if chi2 > 0 else 0.5
     row |= {"statistic_name": "chi2", "statistic": chi2, "df": 1, "p": p, "dispersion": spread}
     row |= {"estimate_name": "alpha", "estimate": alpha}
-    over = p < ALPHA
-    negative = wanted == "negative_binomial" or (wanted == "auto" and over)
+    negative = wanted == "negative_binomial" or (wanted == "auto" and p < ALPHA)
+    warning = None if negative else _overdispersed
     notes = []
-    if not negative and over:
-        notes.append(
-            f"the counts vary more than a Poisson model allows (p = {p:.2g}): intervals are too"
-            " narrow, use negative_binomial"
-        )
     if negative and alpha > 0:
-        fit = _given_alpha(y, z, offset, alpha)
-        best = loglik
+        fit, best = _given_alpha(y, z, offset, alpha), loglik
     else:
         fit, best = poisson, float(poisson.llf)
         notes += ["no overdispersion: alpha is 0, the fit is Poisson's"] if negative else []
@@ -161,20 +149,26 @@ def _fit(x, y, offset, wanted):
             return _negative_binomial(y, rest, offset)[1]
         return float(_poisson(y, rest, offset).llf)
 
-    beta = fit.params[1:] / sd
-    constant = {"row": "constant", "coefficient": fit.params[0] - beta @ mean}
-    change = np.concatenate([[1], -mean / sd])
-    constant["se"] = float(np.sqrt(change @ fit.cov_params() @ change))
-    return RatioFit(
-        method=METHODS["negative_binomial" if negative else "poisson"],
-        ratio="rate ratio",
-        coefficients=beta,
-        covariance=fit.cov_params()[1:, 1:] / np.outer(sd, sd),
-        loglik=best,
-        without=without,
-        after=[constant, row],
-        effect={"dispersion": float((fit.resid_pearson**2).sum() / fit.df_resid)},
-        notes=[joined(*notes)],
+    # from standardised columns to those that came
+    back = np.diag(np.append(1.0, 1 / sd))
+    back[0, 1:] = -mean / sd
+    joint = likelihood_ratios(best, without)
+    head = joint(range(x.shape[1]), "model")
+    head["dispersion"] = float((fit.resid_pearson**2).sum() / fit.df_resid)
+    return Model(
+        back @ fit.params, back @ fit.cov_params() @ back.T, joint, head,
+        ("Wald test", "Wald test"), ratio="rate ratio", df=float(fit.df_resid), checks=[row],
+        extras=[{"row": "constant", "estimate_name": "rate"}], warning=warning, notes=notes,
+        common={"method": METHODS["negative_binomial" if negative else "poisson"]},
+    )  # fmt: skip
+
+
+def _overdispersed(p):
+    if p >= ALPHA:
+        return ""
+    return (
+        f"the counts vary more than a Poisson model allows (p = {p:.2g}): intervals are too narrow,"
+        " use negative_binomial"
     )
 
 

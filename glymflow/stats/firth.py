@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import optimize, special, stats
@@ -46,6 +46,18 @@ class LogisticFit:
     se: np.ndarray
     loglik: float
     linear: np.ndarray
+
+    def covariance(self, x: np.ndarray) -> np.ndarray:
+        """Return the covariance of the coefficients: the inverse information at the columns x."""
+        z, mean, scale = _scaled(x)
+        weight = special.expit(self.linear) * special.expit(-self.linear)
+        design = np.column_stack([np.ones(len(z)), z])
+        with no_result_if(np.linalg.LinAlgError):
+            inverse = np.linalg.inv(design.T @ (design * weight[:, None]))
+        # the constant of the columns as they came: a combination of those of the standardised ones
+        back = np.diag(np.append(1.0, 1 / scale))
+        back[0, 1:] = -mean / scale
+        return back @ inverse @ back.T
 
 
 def separated(x: np.ndarray, y: np.ndarray) -> list[int]:
@@ -120,15 +132,9 @@ def fit_logistic(x: np.ndarray, y: np.ndarray, *, penalised: bool) -> LogisticFi
     model = _estimated(z, y, penalised)
     slopes, linear = model.coef_ / scale, model.decision_function(z)
     coefficients = np.append(model.intercept_ - mean @ slopes, slopes)
-    weight = special.expit(linear) * special.expit(-linear)
-    design = np.column_stack([np.ones(len(y)), z])
-    with no_result_if(np.linalg.LinAlgError):
-        covariance = np.linalg.inv(design.T @ (design * weight[:, None]))
-    # the constant of the columns as they came: a combination of those of the standardised ones
-    back = np.append(1.0, -mean / scale)
-    se = np.append(np.sqrt(back @ covariance @ back), np.sqrt(np.diag(covariance)[1:]) / scale)
     loglik = model.loglik_ + (np.log(scale).sum() if penalised else 0.0)
-    return LogisticFit(coefficients, se, float(loglik), linear)
+    fit = LogisticFit(coefficients, np.zeros(len(coefficients)), float(loglik), linear)
+    return replace(fit, se=np.sqrt(np.diag(fit.covariance(x))))
 
 
 def penalised_tests(

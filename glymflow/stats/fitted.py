@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
+
 import numpy as np
 import pandas as pd
+from scipy.special import expit
 
-from glymflow.io import InputFault, NoResult
+from glymflow.io import InputFault, NoResult, naming
 from glymflow.stats import firth
 from glymflow.stats.agreement import occasions_of
-from glymflow.stats.design import build_design, outcome_event, read_variables
-from glymflow.stats.interactions import add_products
-from glymflow.stats.linear_regression import residual_tau2
-from glymflow.study.selection import variable_values
+from glymflow.stats.linear_regression import linear_setup
+from glymflow.stats.logistic_regression import METHODS, logistic_setup
+from glymflow.stats.regression import Setup, fit_model
 
 __all__ = ["linear_residuals", "logistic_risks", "occasions_of"]
 
@@ -19,7 +21,7 @@ __all__ = ["linear_residuals", "logistic_risks", "occasions_of"]
 def linear_residuals(
     table: pd.DataFrame, plan: dict, analysis: dict, results: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return fitted values and residuals of a planned linear regression.
+    """Return fitted values and residuals of a planned linear regression, of the complete rows.
 
     Parameters
     ----------
@@ -40,24 +42,16 @@ def linear_residuals(
     InputFault
         If the model has no result.
     """
-    complete, design = _model(table, plan, analysis, results)
-    y = complete[analysis["outcome"]].to_numpy(float)
-    exog = np.column_stack([np.ones(len(y)), design.x])
-    root = np.ones(len(y))
-    if "outcome_se" in analysis:
-        errors = variable_values(table, analysis["outcome_se"], {"type": "continuous"})[0]
-        errors = errors[complete.index].to_numpy(float)
-        root = 1 / np.sqrt(residual_tau2(y, exog, errors) + errors**2)
-    beta = np.linalg.lstsq(exog * root[:, None], y * root, rcond=None)[0]
-    left = (y - exog @ beta) * root
-    sd = np.sqrt((left**2).sum() / (len(y) - exog.shape[1]))
-    return pd.DataFrame({"fitted": exog @ beta, "residual": left / sd}, index=complete.index)
+    setup = linear_setup(table, **_settings(plan, analysis, "outcome_se"))
+    rows, fit = _refitted(table, analysis, results, setup)
+    left = fit.wresid / np.sqrt(fit.mse_resid)
+    return pd.DataFrame({"fitted": fit.fittedvalues, "residual": left}, index=rows)
 
 
 def logistic_risks(
     table: pd.DataFrame, plan: dict, analysis: dict, results: pd.DataFrame
 ) -> pd.DataFrame:
-    """Return predicted risk and outcome of a planned logistic regression.
+    """Return predicted risk and outcome of a planned logistic regression, of the complete rows.
 
     By maximum likelihood, or Firth's likelihood (its constant refitted) if that does not exist.
 
@@ -76,43 +70,33 @@ def logistic_risks(
     InputFault
         If the model has no result.
     """
-    complete, design = _model(table, plan, analysis, results)
-    outcome = analysis["outcome"]
-    event, _ = outcome_event(plan["variables"], outcome, analysis.get("event"))
-    y = (complete[outcome] == event).to_numpy(float)
+    settings = _settings(plan, analysis, "event")
+    setups = {fit: logistic_setup(fit, **settings) for fit in METHODS}
     try:
-        penalised = "ml" not in analysis.get("fits", ["ml"]) or bool(firth.separated(design.x, y))
-        fit = firth.fit_logistic(design.x, y, penalised=penalised)
-        linear = firth.intercept_corrected(fit, y) if penalised else fit.linear
-    except NoResult as fault:
-        raise InputFault(f"{analysis['id']}: {fault}") from None
-    return pd.DataFrame(
-        {
-            **{"risk": 1 / (1 + np.exp(-linear)), "event": y},
-            "method": "Firth's likelihood" if penalised else "maximum likelihood",
-        },
-        index=complete.index,
-    )
+        if "ml" not in analysis.get("fits", METHODS):
+            raise NoResult("Firth's fit is wanted")
+        rows, (y, fit, _) = _refitted(table, analysis, results, setups["ml"])
+        linear, method = fit.linear, "maximum likelihood"
+    except NoResult:
+        rows, (y, fit, _) = _refitted(table, analysis, results, setups["firth"])
+        linear, method = firth.intercept_corrected(fit, y), "Firth's likelihood"
+    return pd.DataFrame({"risk": expit(linear), "event": y, "method": method}, index=rows)
 
 
-def _model(table, plan, analysis, results):
-    """Return complete rows and design of the model that the results are of."""
+def _settings(plan, analysis, *more):
+    """Return those keys of an analysis that tell how its model is fitted."""
+    keys = {*inspect.signature(Setup).parameters, *more} - {"imputation"}
+    return {"variables": plan["variables"], **{k: v for k, v in analysis.items() if k in keys}}
+
+
+def _refitted(table, analysis, results, setup):
+    """Return the rows and the library's fit of the model that the results are of."""
     # "alternative": Firth's fit where maximum likelihood has none
     made = results[results["row"].isin(["test", "alternative"]) & results["p"].notna()]
     names = [*analysis.get("predictors", []), *analysis.get("candidates", [])]
     names = [name for name in names if name in set(made["variable"])]
     if not names:
         raise InputFault(f"{analysis['id']}: no model was fitted")
-    wanted = [analysis["outcome"], *names]
-    values, _ = read_variables(table, plan["variables"], wanted)
-    if "outcome_se" in analysis:
-        errors = variable_values(table, analysis["outcome_se"], {"type": "continuous"})[0]
-        values = values[errors.notna()]
-    complete = values.dropna()
-    try:
-        design = build_design(complete, plan["variables"], names, analysis.get("references"))
-        if analysis.get("interactions"):
-            design = add_products(design, analysis["interactions"])
-    except NoResult as fault:
-        raise InputFault(f"{analysis['id']}: {fault}") from None
-    return complete, design
+    with naming(analysis["id"]):
+        found = fit_model(table, names, setup)
+    return found.tables[0].index, found.model.fit

@@ -21,9 +21,10 @@ from glymflow.stats.design import (
     generalised_vif,
     variance_inflation,
 )
-from glymflow.stats.splines import add_splines, quartile_contrast
+from glymflow.stats.splines import add_splines, quartile_contrast, spline_basis, spline_knots
 
 SIGN = ":"  # between the names of the two variables
+POINTS = 41  # of the curve of a spline
 
 
 @dataclass(frozen=True)
@@ -239,3 +240,46 @@ def _product_column(design, pair, i, j):
     ours, theirs = design.columns_of(pair[0]), design.columns_of(pair[1])
     products = design.columns_of(product_name(pair))
     return products[ours.index(i) * len(theirs) + theirs.index(j)]
+
+
+def curve_contrasts(
+    design: Design, values: pd.DataFrame, name: str, splines: dict, *, relative: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return values of a variable with a spline, and the design's columns there.
+
+    Other numbers stand at their mean, levels at their reference.
+
+    Parameters
+    ----------
+    design, values
+        As for `simple_effects`.
+    name : str
+    splines : dict
+        Number of knots by variable.
+    relative : bool
+        Take off the columns at the variable's median.
+
+    Returns
+    -------
+    grid : (41,) array
+        From the least to the largest value.
+    lines : (41, k) array
+    """
+    held = np.array([
+        0.0 if term.level else np.prod([values[part].mean() for part in term.variable.split(SIGN)])
+        for term in design.terms
+    ])  # fmt: skip
+    bases = {}
+    for other, count in splines.items():
+        if design.columns_of(other):
+            knots = spline_knots(other, values[other], count)
+            bases[other] = lambda x, knots=knots: spline_basis(np.atleast_1d(x), knots)
+            held[design.columns_of(other)] = bases[other](float(values[other].mean()))[0]
+    grid = np.linspace(values[name].min(), values[name].max(), POINTS)
+    lines = np.tile(held, (POINTS, 1))
+    lines[:, design.columns_of(name)] = bases[name](grid)
+    if relative:
+        lines[:] -= held
+        middle = bases[name](float(values[name].median()))[0]
+        lines[:, design.columns_of(name)] = bases[name](grid) - middle
+    return grid, lines

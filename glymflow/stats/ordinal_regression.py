@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
 
 from glymflow.io import NoResult
 from glymflow.stats import firth
+from glymflow.stats.coefficients import Model, chi2_row, likelihood_ratios, nagelkerke
 from glymflow.stats.common import interval, no_result_if, note_repeated
-from glymflow.stats.ratio_models import COLUMNS, KEYS, RatioFit, ratio_model
+from glymflow.stats.regression import RATIO_COLUMNS, Setup, planned_regression, ratio_regression
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["COLUMNS", "brant_test", "ordinal_regression", "run"]
+COLUMNS = RATIO_COLUMNS
 METHOD = "ordinal logistic regression (proportional odds)"
 FEW_PER_LEVEL = 5
 ALPHA = 0.05
@@ -25,11 +26,7 @@ ALPHA = 0.05
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned regression."""
-    options = {key: analysis[key] for key in (*KEYS, "odds_of") if key in analysis}
-    results = ordinal_regression(
-        table, variables=plan["variables"], outcome=analysis["outcome"], **options
-    )
-    return note_repeated(results, table)
+    return note_repeated(planned_regression(ordinal_regression, table, plan, analysis), table)
 
 
 def ordinal_regression(
@@ -40,12 +37,8 @@ def ordinal_regression(
     predictors: Sequence[str],
     odds_of: str = "higher",
     univariable: bool = False,
-    references: dict | None = None,
-    increments: dict | None = None,
-    interactions: Sequence[Sequence[str]] = (),
-    splines: dict | None = None,
     correction: str = "none",
-    confidence: float = 0.95,
+    **terms: Any,
 ) -> pd.DataFrame:
     r"""Model the level of an ordered outcome by cumulative odds ("shift analysis").
 
@@ -68,55 +61,37 @@ def ordinal_regression(
         The odds of later levels against earlier ones, or the other way round.
     univariable : bool
         Print each predictor's own regression beside the model.
-    references : dict, optional
-        Reference level by variable.
-    increments : dict, optional
-        Increment by continuous variable; 1 if not given.
-    interactions, splines
-        As in `glymflow.stats.linear_regression.linear_regression`.
     correction : {"none", "bonferroni", "holm", "fdr_bh"}
         Adjustment of p for the number of variables.
-    confidence : float
-        Level of the intervals.
+    **terms
+        references, increments, interactions, splines, imputation, confidence, seed of
+        `glymflow.stats.regression.Setup`.
 
     Returns
     -------
     DataFrame
-        `COLUMNS`. Rows "univariable"; "summary" (count and percent of each level); "model"; "test"
-        per variable (of more than two levels followed by rows "level"); "threshold" for each
-        cut-point; "proportional_odds": Brant's test of all predictors and of each; "cut_point": the
-        odds ratio of each column at each cut-point, from a logistic regression of its own.
+        `COLUMNS`. Rows "univariable"; "summary" (count and percent of each level); those of
+        `glymflow.stats.regression.model_rows` ("curve": the odds ratio against the median);
+        "threshold" for each cut-point; "proportional_odds": Brant's test of all predictors and of
+        each; "cut_point": the odds ratio of each column at each cut-point, from a logistic
+        regression of its own.
 
     References
     ----------
-    McCullagh P. J R Stat Soc B 1980;42:109-142. Brant R. Biometrics 1990;46:1171-1178. Nagelkerke
-    NJD. Biometrika 1991;78:691-692.
+    McCullagh P. J R Stat Soc B 1980;42:109-142. Brant R. Biometrics 1990;46:1171-1178.
     """
-    increments = increments or {}
 
-    def fit(design, levels, complete):
+    def fit(design, rows):
         variable = variables[outcome]
         if len(variable.get("levels", [])) < 3:
             raise NoResult(f"the outcome '{outcome}' is not a categorical variable of 3 levels")
-        return _fit(design, levels, variable, odds_of, increments, confidence)
+        return _fit(design, rows[outcome], variable, odds_of, setup)
 
-    return ratio_model(
-        table,
-        variables=variables,
-        outcome=outcome,
-        predictors=predictors,
-        fit=fit,
-        univariable=univariable,
-        references=references,
-        increments=increments,
-        interactions=interactions,
-        splines=splines,
-        correction=correction,
-        confidence=confidence,
-    )
+    setup = Setup(variables, outcome, fit, **terms)
+    return ratio_regression(table, setup, predictors, univariable, correction)
 
 
-def _fit(design, levels, variable, odds_of, increments, confidence):
+def _fit(design, levels, variable, odds_of, setup):
     order = variable["levels"] if odds_of == "higher" else variable["levels"][::-1]
     counts = {level: int((levels == level).sum()) for level in order}
     found = [level for level in order if counts[level]]
@@ -138,7 +113,6 @@ def _fit(design, levels, variable, odds_of, increments, confidence):
         rest = np.delete(z, columns, axis=1)
         return float(_maximum(y, rest).llf) if rest.size else null
 
-    share = -np.expm1(2 * (null - model.llf) / len(y)) / -np.expm1(2 * null / len(y))
     summary = [
         {"row": "summary", "level": level, "count": counts[level],
          "percent": 100 * counts[level] / len(y)}
@@ -153,19 +127,17 @@ def _fit(design, levels, variable, odds_of, increments, confidence):
     notes = [f"fewer than {FEW_PER_LEVEL} participants at: {', '.join(few)}"] if few else []
     missing = [level for level in order if not counts[level]]
     notes += [f"levels nobody has: {', '.join(missing)}"] if missing else []
-    more, note = _proportional_odds(design, y, cuts, increments, confidence)
-    return RatioFit(
-        method=METHOD,
+    checks, more, note = _proportional_odds(design, y, cuts, setup)
+    joint = likelihood_ratios(float(model.llf), without)
+    head = {"effect_name": "Nagelkerke R squared", "effect": nagelkerke(model.llf, null, len(y))}
+    return Model(
+        beta, model.cov_params()[:k, :k] / np.outer(sd, sd), joint,
+        {**joint(range(k), "model"), **head}, ("Wald test", "Wald test"),
         ratio="common odds ratio" + (" (lower levels)" if odds_of == "lower" else ""),
-        coefficients=beta,
-        covariance=model.cov_params()[:k, :k] / np.outer(sd, sd),
-        loglik=float(model.llf),
-        without=without,
-        before=summary,
-        after=[*rows, *more],
-        effect={"effect_name": "Nagelkerke R squared", "effect": share},
-        notes=[*notes, note],
-    )
+        df=float(len(y) - len(model.params)), curve=("common odds ratio", np.exp), extras=[],
+        before=summary, checks=[*rows, *checks], after=more, common={"method": METHOD},
+        warning=_not_proportional, notes=[*notes, note] if note else notes,
+    )  # fmt: skip
 
 
 def _maximum(y, z):
@@ -201,38 +173,40 @@ def _refuse_separation(design, y, levels):
 # --- Are the odds proportional? ------------------------------------------------------------------
 
 
-def _proportional_odds(design, y, cuts, increments, confidence):
-    """Return the rows of Brant's test and of each cut-point, and a note on the model."""
+def _proportional_odds(design, y, cuts, setup):
+    """Return the rows of Brant's test, those of each cut-point, and why there are none."""
     name = "Brant test of proportional odds"
     try:
         coefficients, covariance = cut_point_fits(design.x, y)
     except NoResult as fault:
         note = f"proportional odds were not tested: {fault}"
-        return [{"row": "proportional_odds", "test": name, "note": note}], note
-    rows, note = [], ""
+        return [{"row": "proportional_odds", "test": name, "note": note}], [], note
+    checks, rows, k = [], [], len(design.terms)
     for variable in [None, *dict.fromkeys(term.variable for term in design.terms)]:
-        columns = list(range(len(design.terms)))
-        columns = columns if variable is None else design.columns_of(variable)
-        chi2, df, p = brant_test(coefficients, covariance, columns)
-        row = {"row": "proportional_odds", "variable": variable, "test": name}
-        rows.append(row | {"statistic_name": "chi2", "statistic": chi2, "df": df, "p": p})
-        if variable is None and p < ALPHA:
-            note = (
-                f"the odds are not proportional (Brant test, p = {p:.2g}): the common odds ratio is"
-                " an average over the cut-points"
-            )
-    z = stats.norm.ppf((1 + confidence) / 2)
-    k = len(design.terms)
+        columns = list(range(k)) if variable is None else design.columns_of(variable)
+        chi2, df, _ = brant_test(coefficients, covariance, columns)
+        row = {"row": "proportional_odds", "variable": variable}
+        checks.append(row | chi2_row(name, chi2, df))
+    z = stats.norm.ppf((1 + setup.confidence) / 2)
     for j, cut in enumerate(cuts):
         for column, term in enumerate(design.terms):
             beta, se = coefficients[j, column], np.sqrt(covariance[j * k + column, j * k + column])
-            step = increments.get(term.variable, 1.0) if term.level is None else 1.0
+            step = (setup.increments or {}).get(term.variable, 1.0) if term.level is None else 1.0
             with np.errstate(over="ignore"):
                 ratios = np.exp(step * (beta + np.array([0, -z, z]) * se))
             row = {"row": "cut_point", "variable": term.variable, "reference": term.reference}
             row |= {"level": f"{cut}: {term.level}" if term.level else cut, "increment": step}
             rows.append(row | interval("estimate", "odds ratio", ratios))
-    return rows, note
+    return checks, rows, ""
+
+
+def _not_proportional(p):
+    if p >= ALPHA:
+        return ""
+    return (
+        f"the odds are not proportional (Brant test, p = {p:.2g}): the common odds ratio is an"
+        " average over the cut-points"
+    )
 
 
 def cut_point_fits(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

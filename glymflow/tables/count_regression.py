@@ -3,7 +3,7 @@
 from glymflow.tables.cells import label_of, there
 from glymflow.tables.products import terms_note, with_products
 from glymflow.tables.ratio_models import ratio_table
-from glymflow.tables.regression import p_text, significant
+from glymflow.tables.regression import median_p, significant
 from glymflow.text import number
 
 
@@ -28,9 +28,12 @@ def _notes(results, analysis, variables):
     tests = results[results["row"] == "dispersion"]
     if len(tests) and there(tests["p"].iloc[0]):
         row = tests.iloc[0]
+        known = there(row["statistic"])
+        test = f"χ² = {number(row['statistic'], 2)}, " if known else ""
+        test += median_p(row)
         notes.append(
             f"Overdispersion (likelihood ratio test of Poisson against negative binomial): "
-            f"χ² = {number(row['statistic'], 2)}, {p_text(row['p'])}; Pearson's χ² per degree of "
+            f"{test}; Pearson's χ² per degree of "
             f"freedom of the Poisson model {number(row['dispersion'], 2)}; α = "
             f"{significant(row['estimate'])}."
         )
@@ -44,7 +47,7 @@ def methods_note(results, analysis, variables):
     tested = results[(results["row"] == "dispersion") & results["p"].notna()]
     if len(tested):
         text += " Overdispersion was tested by the likelihood ratio of the Poisson and the negative"
-        text += f" binomial model ({p_text(tested['p'].iloc[0])})."
+        text += f" binomial model ({median_p(tested.iloc[0])})."
     if analysis.get("exposure"):
         name = label_of(analysis["exposure"], variables)
         text += f" The logarithm of {name} was the offset."

@@ -6,9 +6,10 @@ from glymflow.tables.regression import (
     correction_note,
     merged_rows,
     missing_note,
+    model_test,
     noted,
-    p_text,
     percent_ci,
+    pooled,
     ratio,
 )
 from glymflow.tables.render import Table
@@ -154,17 +155,14 @@ def _model_note(head, own, variables):
     text = (
         f"{_upper(head['method'])}, odds of {outcome}: {event} ({int(head['count'])} of "
         f"{int(head['n'])}; {int(head['missing'])} left out for missing values); "
-        f"{_statistic(head)} = {number(head['statistic'], 2)}, {p_text(head['p'])}"
+        f"{model_test(head)}{pooled(head)}"
     )
-    if "pooled over" in str(head["test"]):
-        text += f"; {str(head['test']).rpartition(', ')[2]}"
     if there(head["effect"]):
         text += f"; Nagelkerke R² = {number(head['effect'], 3)}"
     fits = own[own["row"] == "fit"]
     for row in fits.to_dict("records"):
         if row["test"] == "Hosmer-Lemeshow test" and there(row["p"]):
-            text += f"; Hosmer-Lemeshow χ²({row['df']:g}) = {number(row['statistic'], 2)}, "
-            text += p_text(row["p"])
+            text += f"; Hosmer-Lemeshow {model_test(row)}"
         elif there(row["estimate"]) and row["estimate_name"] == "area under the curve":
             kind = "area under the curve"
             text += f"; {kind} {number(row['estimate'], 3)} {row['test']}"
@@ -175,9 +173,3 @@ def _model_note(head, own, variables):
             text += f"; Brier score {number(row['estimate'], 3)}"
     tests = own[own["row"].isin(["test", "alternative", "level"])]["test"].dropna().unique()
     return text + f". Tests: {'; '.join(tests)}."
-
-
-def _statistic(head):
-    if head["statistic_name"] == "F":
-        return f"F({head['df']:g}, {head['df_error']:.4g})"
-    return f"χ²({head['df']:g})"

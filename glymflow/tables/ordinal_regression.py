@@ -3,8 +3,8 @@
 from glymflow.tables.cells import label_of, there
 from glymflow.tables.products import terms_note, with_products
 from glymflow.tables.ratio_models import ratio_table
-from glymflow.tables.regression import p_text
-from glymflow.text import level_text, number
+from glymflow.tables.regression import median_p, model_test
+from glymflow.text import level_text
 
 
 def planned(results, plan, analysis, table):
@@ -37,8 +37,7 @@ def _notes(results, variables, odds_of):
     each = []
     for row in tests.to_dict("records"):
         name = label_of(row["variable"], variables) if there(row["variable"]) else "all predictors"
-        value = f"χ²({row['df']:g}) = {number(row['statistic'], 2)}, {p_text(row['p'])}"
-        each.append(f"{name} {value}")
+        each.append(f"{name} {model_test(row)}")
     return [*notes, f"Proportional odds, Brant's test: {'; '.join(each)}."] if each else notes
 
 
@@ -48,5 +47,5 @@ def methods_note(results, analysis, variables):
     text = f"Common odds ratios are those of a {odds} level, from the proportional-odds model."
     tested = results[(results["row"] == "proportional_odds") & results["p"].notna()]
     if len(tested):
-        text += f" Proportional odds were tested by Brant's test ({p_text(tested['p'].iloc[0])})."
+        text += f" Proportional odds were tested by Brant's test ({median_p(tested.iloc[0])})."
     return f"{text} {terms_note(analysis, variables)}".strip()

@@ -6,13 +6,13 @@ from glymflow.tables.regression import (
     correction_note,
     merged_rows,
     missing_note,
+    model_test,
     noted,
-    p_text,
     percent_ci,
+    pooled,
     ratio,
 )
 from glymflow.tables.render import Table
-from glymflow.text import number
 
 
 def ratio_table(results, *, variables, name, title="", footnote="", notes=(), splines=None):
@@ -21,7 +21,7 @@ def ratio_table(results, *, variables, name, title="", footnote="", notes=(), sp
     Parameters
     ----------
     results : DataFrame
-        With the columns of `glymflow.stats.ratio_models`.
+        With the columns `glymflow.stats.regression.RATIO_COLUMNS`.
     variables : dict
         The plan's variables.
     name : str
@@ -85,7 +85,7 @@ def _notes(results, variables, terms, single, notes):
         printed.append(
             f"{method[:1].upper()}{method[1:]} of {label_of(head['outcome'], variables)}: n = "
             f"{int(head['n'])}, {int(head['missing'])} left out for missing values; "
-            f"χ²({head['df']:g}) = {number(head['statistic'], 2)}, {p_text(head['p'])}."
+            f"{model_test(head)}{pooled(head)}."
         )
     tests = [str(text) for text in dict.fromkeys(terms["test"].dropna())]
     printed += [*notes, f"Tests: {'; '.join(tests)}."] if tests else list(notes)

@@ -123,6 +123,30 @@ def percent_ci(results):
     return f"{100 * level.iloc[0]:g}% CI" if len(level) else "CI"
 
 
+def model_test(row):
+    """Return the statistic and p of a test: ``χ²(2) = 4.90, p = 0.086``; F of imputed tables.
+
+    Of a test that has p only, the median of imputed tables.
+    """
+    if not there(row["statistic"]):
+        return median_p(row)
+    name = f"χ²({row['df']:g})"
+    if row["statistic_name"] == "F":
+        name = f"F({row['df']:g}, {row['df_error']:.4g})"
+    return f"{name} = {number(row['statistic'], 2)}, {p_text(row['p'])}"
+
+
+def median_p(row):
+    """Return ``p = 0.046``, of a test without statistic ``median p = 0.046``."""
+    return ("" if there(row["statistic"]) else "median ") + p_text(row["p"])
+
+
+def pooled(head):
+    """Say over how many imputed tables a model was pooled; empty if it was not."""
+    text = str(head["test"])
+    return f"; {text.rpartition(', ')[2]}" if "pooled over" in text else ""
+
+
 def p_text(p):
     """Return ``p = 0.046`` or ``p <0.001``."""
     text = format_p(p)

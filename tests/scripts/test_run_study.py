@@ -101,7 +101,7 @@ ANALYSES = {
     ),
     "{kind: correlate, x: [age, alps_left]}": "glymflow.stats.effects.fisher_z",
     "{kind: linear_regression, outcome: age, predictors: [alps_left]}": (
-        "glymflow.stats.linear_regression.inflation"
+        "glymflow.stats.regression.inflation"
     ),
     "{kind: logistic_regression, outcome: sex, predictors: [age], n_bootstrap: 0}": (
         "glymflow.stats.firth.separated"

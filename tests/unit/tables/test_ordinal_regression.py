@@ -21,3 +21,13 @@ def test_table(table, tmp_path):
     said = methods_note(results, {"odds_of": "higher"}, VARIABLES)
     assert said.startswith("Common odds ratios are those of a higher level")
     assert "tested by Brant's test (p" in said
+
+
+def test_imputed(table, tmp_path):
+    made, _ = make(
+        table, tmp_path, "ordinal_regression", outcome="site", predictors=["age", "side"],
+        imputation={"sets": 2},
+    )  # fmt: skip
+    assert "; maximum likelihood pooled over 2 imputed tables." in notes(made)
+    assert "Brant's test: all predictors median p = " in notes(made)
+    assert "1 row with a missing predictor, completed 2 times" in notes(made)

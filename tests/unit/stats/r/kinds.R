@@ -172,3 +172,45 @@ W <- Reduce(`+`, lapply(fits, function(f) vcov(f)[3:4, 3:4])) / 5
 r <- 1.2 * sum(diag(cov(t(q)) %*% solve(W))) / 2
 f <- c(t(rowMeans(q)) %*% solve(W) %*% rowMeans(q) / (2 * (1 + r)))
 print(c(f, 4 + 4 * (1 + 0.75 / r)^2, pf(f, 2, 116, lower.tail = FALSE)), digits = 12)
+
+# --- imputation of other regressions: the same five tables (test_regression.py)
+complete <- lapply(1:5, function(s) {
+  c <- d
+  lost <- i %% 4 == 0
+  c$age[lost] <- 50 + ((7 * i + 11 * s * (i %% 5)) %% 31)[lost]
+  c
+})
+nb <- function(c) glm.nb(count ~ age + sex + group, c,
+                         control = glm.control(epsilon = 1e-12, maxit = 200))
+for (fit in list(
+  function(c) ordinal::clm(mrs ~ alps + age + group, data = c, control = list(gradTol = 1e-12)),
+  nb,
+  function(c) glm(count ~ age + sex + offset(log(volume)), poisson, c, epsilon = 1e-14),
+  function(c) glm(as.integer(mrs) > 3 ~ age + group, binomial, c, epsilon = 1e-14)
+)) print(summary(mice::pool(mice::as.mira(lapply(complete, fit))), "all"), digits = 12)
+print(mean(sapply(complete, function(c) 1 / nb(c)$theta)), digits = 12)
+print(median(sapply(complete, function(c) {
+  p <- glm(count ~ age + sex + group, poisson, c, epsilon = 1e-14)
+  pchisq(2 * c(logLik(nb(c)) - logLik(p)), 1, lower.tail = FALSE) / 2
+})), digits = 12)
+
+# --- curves of splines: the fit at age 50, 65 and 80 (test_regression.py)
+k <- quantile(d$age, c(.05, .35, .65, .95))
+bends <- function(x) {
+  p <- function(v) pmax(v, 0)^3
+  sapply(1:2, function(j) (p(x - k[j]) - p(x - k[3]) * (k[4] - k[j]) / (k[4] - k[3]) +
+                           p(x - k[4]) * (k[3] - k[j]) / (k[4] - k[3])) / (k[4] - k[1])^2)
+}
+new <- data.frame(age = c(50, 65, 80), sex = "M", volume = mean(d$volume))
+m <- lm(alps ~ age + bends(age) + sex + volume, d)
+print(predict(m, new, interval = "confidence"), digits = 12)
+band <- function(q) cbind(q$fit, q$fit - qnorm(.975) * q$se.fit, q$fit + qnorm(.975) * q$se.fit)
+g <- glm(as.integer(mrs) > 3 ~ age + bends(age) + sex, binomial, d, epsilon = 1e-14)
+print(plogis(band(predict(g, new, se.fit = TRUE))), digits = 12)
+g <- glm(count ~ age + bends(age) + sex + offset(log(volume)), poisson, d, epsilon = 1e-14)
+print(exp(band(predict(g, transform(new, volume = 1), se.fit = TRUE))), digits = 12)
+o <- ordinal::clm(mrs ~ age + b1 + b2 + sex, control = list(gradTol = 1e-12),
+                  data = transform(d, b1 = bends(age)[, 1], b2 = bends(age)[, 2]))
+x <- sweep(cbind(new$age, bends(new$age)), 2, c(65, bends(65)))
+print(exp(band(list(fit = x %*% coef(o)[5:7],
+                    se.fit = sqrt(diag(x %*% vcov(o)[5:7, 5:7] %*% t(x)))))), digits = 12)
