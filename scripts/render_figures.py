@@ -16,6 +16,7 @@ from glymflow.figures.diagnostics import (
 from glymflow.figures.flow import plot_flow
 from glymflow.figures.harmonisation import plot_harmonisation
 from glymflow.figures.panels import plot_panels
+from glymflow.figures.splines import plot_splines
 from glymflow.figures.study import plot_forest, plot_mediation, plot_roc, plot_scatter
 from glymflow.io import InputFault, read_tsv, whole
 from glymflow.stats.fitted import linear_residuals, logistic_risks, occasions_of
@@ -55,7 +56,8 @@ def main(*, cohort, plan, figures, stats=()):
     for path in map(Path, figures):
         drawn = _KINDS[planned[path.stem]["kind"]](table, plan, planned[path.stem], stats)
         if is_synthetic(flow):
-            drawn.supxlabel(SYNTHETIC, fontsize=6, color="#6b7280")
+            said = filter(None, [drawn.get_supxlabel(), SYNTHETIC])
+            drawn.supxlabel("\n".join(said), fontsize=6, color="#6b7280")
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole(path) as part:
             part.write_bytes(figure_bytes(drawn, path.suffix[1:], dpi=300))
@@ -185,6 +187,21 @@ def residuals(table, plan, figure, stats):
     return plot_residuals(values, name=_names(plan)[analysis["outcome"]])
 
 
+def spline(table, plan, figure, stats):
+    """Plot the outcome over each predictor with a spline."""
+    analysis = _analysis(plan, figure)
+    rows, _ = analysis_rows(table, plan, analysis)
+    known, outcome = plan["variables"], analysis["outcome"]
+    values = {name: variable_values(rows, name, known[name])[0] for name in analysis["splines"]}
+    results, event = _results(stats, figure), ""
+    if "event" in results and len(events := results["event"].dropna()):
+        level = _labels(plan)[outcome].get(events.iloc[0], events.iloc[0])
+        event = f"{_names(plan)[outcome]}: {level}"
+    return plot_splines(
+        results, values, names=_names(plan), outcome=_names(plan)[outcome], event=event
+    )
+
+
 def calibration(table, plan, figure, stats):
     """Plot the calibration of a logistic regression."""
     analysis = _analysis(plan, figure)
@@ -233,6 +250,7 @@ _KINDS = {
     "harmonisation": harmonisation,
     "flow": flow,
     "residuals": residuals,
+    "spline": spline,
     "calibration": calibration,
     "bland_altman": bland_altman,
     "specification_curve": specification_curve,

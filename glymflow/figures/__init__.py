@@ -10,7 +10,7 @@ Modules
 - `study`: scatter, forest, ROC curves and mediation of a study plan. Each printed number is one of
   the results of the analysis; a fitted line and its band are drawn only.
 - `flow`: who took part (STROBE). `brackets`: p values above the groups of a distribution.
-- `diagnostics`: residuals, calibration, Bland-Altman.
+- `diagnostics`: residuals, calibration, Bland-Altman. `splines`: the outcome over a predictor.
 - `curve`: the specification curve of a sensitivity analysis.
 - `panels`: several variables side by side in a panel, by group.
 - `harmonisation`: measures by site, before and after `harmonise`.

@@ -401,11 +401,13 @@ def _reference_faults(plan):
 
 def _figure_faults(plan):
     """Check that the analysis that a figure draws is there, and of a kind that can be drawn so."""
-    kinds, faults = {item["id"]: item["kind"] for item in plan["analyses"]}, []
+    known = {item["id"]: item for item in plan["analyses"]}
+    kinds, faults = {name: item["kind"] for name, item in known.items()}, []
     for figure in plan.get("figures", []):
         if figure["kind"] == "harmonisation" and "harmonise" not in plan:
             faults.append(f"figures.{figure['id']}: the plan has no 'harmonise'")
-        allowed = plan_schema()["$defs"]["figures"][figure["kind"]].get("x-analysis")
+        schema = plan_schema()["$defs"]["figures"][figure["kind"]]
+        allowed, needed = schema.get("x-analysis"), schema.get("x-needs")
         if not allowed or "analysis" not in figure:
             continue
         name, place = figure["analysis"], f"figures.{figure['id']}"
@@ -416,6 +418,8 @@ def _figure_faults(plan):
                 f"{place}: a {figure['kind']} draws a {' or '.join(allowed)}, '{name}' is a"
                 f" {kinds[name]}"
             )
+        elif needed and not known[name].get(needed):
+            faults.append(f"{place}: a {figure['kind']} draws `{needed}`, '{name}' has none")
     return faults
 
 

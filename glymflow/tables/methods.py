@@ -129,7 +129,7 @@ def methods_text(plan, results, flow, caveats=()):
     said = {item["id"]: _analysis(plan, item, results[item["id"]]) for item in plan["analyses"]}
     parts = [_participants(flow), *caveats, *_shared(said)]
     parts += [_family(family) for family in plan.get("families", [])]
-    parts += [_transforms(plan), _software(plan)]
+    parts += [_curves(plan), _transforms(plan), _software(plan)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -356,6 +356,17 @@ def _used(table, column, rows):
 def _family(family):
     names = listed(family["analyses"])
     return f"The p values of {names} were adjusted together by {ADJUSTED[family['method']]}."
+
+
+def _curves(plan):
+    """Say what the curves of splines show."""
+    names = [f["analysis"] for f in plan.get("figures", []) if f["kind"] == "spline"]
+    if not names:
+        return ""
+    return (
+        f"Curves of splines ({listed(names)}) show the outcome with its interval; other numbers"
+        " stand at their mean, levels at their reference."
+    )
 
 
 def _transforms(plan):

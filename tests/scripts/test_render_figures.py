@@ -99,11 +99,11 @@ def test_figures_of_results(tmp_path):
         table[name] = rng.normal(1.4, 0.1, 60)
     write_tsv(table, tmp_path / "cohort.tsv")
     (tmp_path / "plan.yaml").write_text(RESULTS)
-    ids = ("flow", "comp", "line", "odds", "raters")
+    ids = ("flow", "comp", "line", "odds", "raters", "bent")
     stats = [tmp_path / "stats" / f"{name}.tsv" for name in ids]
     run = load_script("run_study").main
     run(cohort=tmp_path / "cohort.tsv", plan=tmp_path / "plan.yaml", stats=stats)
-    names = ("p", "strobe", "fit", "risk", "ba", "curve")
+    names = ("p", "strobe", "fit", "risk", "ba", "curve", "bends")
     paths = [tmp_path / f"{name}.svg" for name in names]
     stats.append(tmp_path / "stats" / "many.tsv")
     run(cohort=tmp_path / "cohort.tsv", plan=tmp_path / "plan.yaml", stats=stats[-1:])
@@ -125,6 +125,8 @@ analyses:
   - {id: comp, kind: compare_groups, variables: [alps]}
   - {id: line, kind: linear_regression, outcome: alps, predictors: [age]}
   - {id: odds, kind: logistic_regression, outcome: arm, predictors: [age], n_bootstrap: 0}
+  - {id: bent, kind: logistic_regression, outcome: arm, predictors: [age], n_bootstrap: 0,
+     splines: {age: 3}}
   - {id: raters, kind: agreement, ratings: [[alps, again]]}
   - {id: many, kind: sensitivity, of: comp, covariates: [[age]]}
 figures:
@@ -134,4 +136,5 @@ figures:
   - {id: risk, kind: calibration, analysis: odds}
   - {id: ba, kind: bland_altman, analysis: raters}
   - {id: curve, kind: specification_curve, analysis: many}
+  - {id: bends, kind: spline, analysis: bent}
 """

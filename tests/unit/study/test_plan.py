@@ -129,6 +129,24 @@ class TestLoadPlan:
                 "tables.table1: no analysis 'two'",
             ),
             (
+                lambda p: p.update(figures=[{"id": "f", "kind": "spline", "analysis": "one"}]),
+                "figures.f: a spline draws a linear_regression or logistic_regression or",
+            ),
+            (
+                lambda p: (
+                    p["analyses"].append(
+                        {
+                            "id": "two",
+                            "kind": "linear_regression",
+                            "outcome": "age",
+                            "predictors": ["sex"],
+                        }
+                    ),
+                    p.update(figures=[{"id": "f", "kind": "spline", "analysis": "two"}]),
+                ),
+                "figures.f: a spline draws `splines`, 'two' has none",
+            ),
+            (
                 lambda p: p["analyses"].append(p["analyses"][0]),
                 "analyses: id 'one' is used twice",
             ),

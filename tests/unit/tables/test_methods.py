@@ -305,3 +305,7 @@ def test_terms_and_errors_of_a_regression_are_named(table):
     assert (
         "The interaction of Age and Side was included. NIHSS was modelled by a restricted" in text
     )
+    assert "Curves of splines" not in text
+    plan["figures"] = [{"id": "f", "kind": "spline", "analysis": "a"}]
+    text = methods_text(plan, results, select_participants(table, plan)[1])
+    assert "Curves of splines (a) show the outcome with its interval; other numbers" in text
