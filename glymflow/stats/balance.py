@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from glymflow.stats.common import description, tidy
+from glymflow.stats.common import summary_rows, tidy
 from glymflow.study.selection import variable_values
 
 
@@ -54,20 +54,11 @@ def balance_rows(samples: Sequence[pd.Series], variable: dict) -> list[dict]:
     list of dict
         Row "overall" (one per level of a categorical variable), row "balance" with `effect`.
     """
-    together = pd.concat(list(samples))
-    known = together.dropna()
-    row = {"row": "overall", "group": "all", "n": len(known), "missing": len(together) - len(known)}
-    if variable["type"] == "continuous":
-        rows = [{**row, **description(known.to_numpy(float))}]
-    else:
-        rows = []
-        for level in variable["levels"]:
-            count = int((known == level).sum())
-            percent = {"percent": 100 * count / len(known)} if len(known) else {}
-            rows.append({**row, "level": level, "count": count, **percent})
-    value = standardised_difference(samples, variable.get("levels"))
+    levels = variable.get("levels")
+    rows = summary_rows(pd.concat(list(samples)), levels)
+    value = standardised_difference(samples, levels)
     balance = {"row": "balance", "effect_name": "standardised mean difference", "effect": value}
-    return [*rows, balance]
+    return [*({"row": "overall", "group": "all", **row} for row in rows), balance]
 
 
 def standardised_difference(

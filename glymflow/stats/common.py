@@ -209,6 +209,33 @@ def description(sample: np.ndarray) -> dict:
     }
 
 
+def summary_rows(values: pd.Series, levels: Sequence[str] | None = None) -> list[dict]:
+    """Count and describe a variable: one row of numbers, or a row for each level.
+
+    Parameters
+    ----------
+    values : Series
+        Numbers with NaN, or levels with None.
+    levels : list of str, optional
+        Of a categorical variable.
+
+    Returns
+    -------
+    list of dict
+        n, missing and `description`; or n, missing, level, count and percent of n (NaN if n is 0).
+    """
+    known = values.dropna()
+    n = len(known)
+    size = {"n": n, "missing": len(values) - n}
+    if levels is None:
+        return [{**size, **description(known.to_numpy(float))}]
+    counts = {level: int((known == level).sum()) for level in levels}
+    return [
+        {**size, "level": level, "count": count, "percent": 100 * count / n if n else np.nan}
+        for level, count in counts.items()
+    ]
+
+
 def normality_test(sample: np.ndarray, test: str) -> dict:
     """Test one group; nothing where there is nothing to test (too few values, all the same).
 

@@ -15,7 +15,6 @@ from glymflow.stats.balance import with_balance
 from glymflow.stats.common import (
     adjusted,
     by_ranks,
-    description,
     guarded,
     interval,
     joined,
@@ -23,6 +22,7 @@ from glymflow.stats.common import (
     normality_test,
     planned,
     row_of_test,
+    summary_rows,
     tidy,
 )
 from glymflow.stats.contingency import RESAMPLES, fisher_exact
@@ -196,19 +196,15 @@ def _continuous(samples, fault, order, options):
     if fault:
         method = "rank" if options["choice"] == "rank" else "parametric"
         return [{"group": member} for member in order], {"method": method, "note": fault}
-    missing = [int(sample.isna().sum()) for sample in samples]
+    rows = [summary_rows(sample)[0] for sample in samples]
     samples = [np.sort(sample.dropna().to_numpy(float)) for sample in samples]
     normality = [normality_test(sample, options["normality"]) for sample in samples]
     rank = by_ranks(options["choice"], normality, options["normality_alpha"])
     summaries = [
-        {"group": member, "n": len(sample), "missing": gaps, **description(sample), **normal}
-        for member, sample, gaps, normal in zip(order, samples, missing, normality, strict=True)
+        {"group": member, **row, **normal}
+        for member, row, normal in zip(order, rows, normality, strict=True)
     ]
-    test = {
-        "method": "rank" if rank else "parametric",
-        "n": sum(map(len, samples)),
-        "missing": sum(missing),
-    }
+    test = {"method": "rank" if rank else "parametric", **_total(summaries)}
     problem = _untestable(samples, order, rank)
     if problem:
         return summaries, {**test, "note": problem}
@@ -355,22 +351,15 @@ def _categorical(samples, fault, variable, order, options):
     if fault:
         summaries = [{"group": g, "level": level} for level in levels for g in order]
         return summaries, {"method": "categorical", "note": fault}
-    counts = np.array([[(sample == level).sum() for level in levels] for sample in samples])
-    missing = [int(sample.isna().sum()) for sample in samples]
-    totals = counts.sum(axis=1)
+    parts = [summary_rows(sample, levels) for sample in samples]
     summaries = [
-        {
-            "group": member,
-            "level": level,
-            "n": int(totals[i]),
-            "missing": missing[i],
-            "count": int(counts[i, j]),
-            "percent": 100 * counts[i, j] / totals[i] if totals[i] else np.nan,
-        }
-        for j, level in enumerate(levels)
-        for i, member in enumerate(order)
+        {"group": member, **part[j]}
+        for j in range(len(levels))
+        for member, part in zip(order, parts, strict=True)
     ]
-    test = {"method": "categorical", "n": int(totals.sum()), "missing": sum(missing)}
+    counts = np.array([[row["count"] for row in part] for part in parts])
+    totals = counts.sum(axis=1)
+    test = {"method": "categorical", **_total([part[0] for part in parts])}
     event = variable.get("event", levels[-1])
     found = counts.sum(axis=0) > 0
     if not totals.all():
@@ -417,6 +406,10 @@ def _contingency(counts, options):
     else:
         effect = interval("effect", "Cramer's V", effects.cramers_v(counts, confidence=confidence))
     return {**result, **effect, "note": note}
+
+
+def _total(summaries):
+    return {key: sum(row[key] for row in summaries) for key in ("n", "missing")}
 
 
 def _contrast(order):

@@ -19,6 +19,7 @@ from glymflow.stats.common import (
     normality_test,
     planned,
     row_of_test,
+    summary_rows,
     tidy,
 )
 from glymflow.stats.compare_paired import compare_paired
@@ -114,7 +115,7 @@ def _set(table, variables, names, how, options):
     if levels[0]:
         event = variables[names[0]].get("event", levels[0][-1])
         method, result = "categorical", guarded(_cochran, (complete == event).to_numpy(int))
-        described = [_share(complete[name] == event, event) for name in names]
+        described = [summary_rows(complete[name], [event])[0] for name in names]
     else:
         x = complete.to_numpy(float)
         pairs = itertools.combinations(x.T, 2)
@@ -128,14 +129,10 @@ def _set(table, variables, names, how, options):
     note = joined(*notes.values(), result.pop("note", ""))
     test = {"row": "test", "method": method, **size, **result, "note": note}
     summaries = [
-        {"row": "summary", "method": method, "group": name, **size, **row}
+        {"row": "summary", "method": method, "group": name, **row, **size}
         for name, row in zip(names, described, strict=True)
     ]
     return [*summaries, test, *rest]
-
-
-def _share(has_event, event):
-    return {"level": event, "count": int(has_event.sum()), "percent": 100 * float(has_event.mean())}
 
 
 def _anova(x):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from glymflow.stats.common import description, joined, planned, tidy
+from glymflow.stats.common import joined, planned, summary_rows, tidy
 from glymflow.study.plan import variable_names
 from glymflow.study.selection import variable_values
 
@@ -49,8 +49,7 @@ def describe(table: pd.DataFrame, *, variables: dict) -> pd.DataFrame:
         if fault:
             rows.append({**row, "note": fault})
             continue
-        sample = values.dropna().to_numpy(float)
-        empty = "" if len(sample) else "no description: no values"
-        row |= {"n": len(sample), "missing": int(values.isna().sum()), **description(sample)}
+        row |= summary_rows(values)[0]
+        empty = "" if row["n"] else "no description: no values"
         rows.append({**row, "note": joined(note, empty)})
     return tidy(rows, COLUMNS)

@@ -210,12 +210,11 @@ def cramers_v(table: ArrayLike, *, confidence: float = 0.95) -> tuple[float, flo
     """
     table = np.asarray(table)
     chi2, _, df, _ = stats.chi2_contingency(table, correction=False)
+    tails = (1 + confidence) / 2, (1 - confidence) / 2
+    low, high = (special.chndtrinc(chi2, df, tail) for tail in tails)  # 0 if there is none
     scale = table.sum() * (min(table.shape) - 1)
-    low, high = _noncentrality(
-        lambda nc: stats.ncx2.cdf(chi2, df, nc), chi2, confidence, lowest=0.0
-    )
-    found, low, high = (float(min(np.sqrt(value / scale), 1.0)) for value in (chi2, low, high))
-    return found, low, high
+    found, low, high = np.minimum(np.sqrt(np.array([chi2, low, high or np.nan]) / scale), 1.0)
+    return float(found), float(low), float(high)
 
 
 def cohen_dz(differences: np.ndarray, *, confidence: float = 0.95) -> tuple[float, float, float]:

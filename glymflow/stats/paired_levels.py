@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from glymflow.io import NoResult
-from glymflow.stats.common import guarded, interval, joined, row_of_test
+from glymflow.stats.common import guarded, interval, joined, row_of_test, summary_rows
 from glymflow.study.selection import variable_values
 
 if TYPE_CHECKING:
@@ -135,15 +135,15 @@ def paired_level_rows(
     if faults:
         return [{**test, "note": joined(*faults)}]
     complete = read[0][0].notna() & read[1][0].notna()
-    values = [np.array(levels)[:, None] == part[complete].to_numpy(str) for part, _, _ in read]
+    values = [part[complete] for part, _, _ in read]
     size = {"n": int(complete.sum()), "missing": int((~complete).sum())}
     rows = [
-        {**common, "row": "summary", "group": name, "level": level, **size,
-         "count": int(found.sum()), "percent": 100 * found.mean() if len(found) else np.nan}
+        {**common, "row": "summary", "group": name, **row, **size}
         for name, part in zip(pair, values, strict=True)
-        for level, found in zip(levels, part, strict=True)
-    ]  # fmt: skip
-    counts = values[0].astype(int) @ values[1].astype(int).T
+        for row in summary_rows(part, levels)
+    ]
+    before, after = (np.array(levels)[:, None] == part.to_numpy(str) for part in values)
+    counts = before.astype(int) @ after.astype(int).T
     if len(levels) == 2:
         event = variables[first].get("event", levels[-1])
         counts = counts if event == levels[0] else counts[::-1, ::-1]

@@ -20,6 +20,7 @@ from glymflow.stats.common import (
     note_repeated,
     planned,
     row_of_test,
+    summary_rows,
     tidy,
 )
 
@@ -181,3 +182,14 @@ def test_levels_are_refused():
     check_continuous(variables, "age")
     with pytest.raises(NoResult, match="'sex' is not continuous"):
         check_continuous(variables, "age", "sex")
+
+
+def test_a_variable_is_counted_and_described():
+    numbers = summary_rows(pd.Series([1.0, np.nan, 3.0]))
+    assert (numbers[0]["n"], numbers[0]["missing"], numbers[0]["mean"]) == (2, 1, 2)
+    levels = summary_rows(pd.Series(["a", None, "a", "b"], dtype=object), ["a", "b", "c"])
+    assert [row["count"] for row in levels] == [2, 1, 0]
+    assert [row["percent"] for row in levels] == pytest.approx([200 / 3, 100 / 3, 0])
+    nobody = summary_rows(pd.Series([None], dtype=object), ["a"])[0]
+    assert (nobody["n"], nobody["missing"], nobody["count"]) == (0, 1, 0)
+    assert np.isnan(nobody["percent"])
