@@ -61,7 +61,7 @@ def main(
     bright = None
     if "bright_ml" in facts:
         bright = image_data(load_image(flair)) > anat.FLAIR_SD
-    dark = segmentation.dark_t1(t1, tissue)
+    images = {"T1w": t1, "T2w": t2}
     engines = {
         "vbnet": lambda: segmentation.segment_vbnet(t1, t2, facts, settings),
         "frangi": lambda: segmentation.segment_frangi(t1, t2, place, tissue, affine, settings),
@@ -77,7 +77,7 @@ def main(
         ids = {key: session[key] for key in ("participant_id", "session_id")} | {"engine": engine}
         try:
             kept, table, row = segmentation.measure_engine(
-                segment, place, affine, facts, settings, bright, dark
+                segment, images, tissue, place, affine, facts, settings, bright
             )
         except InputFault as fault:
             leave_out(masks[engine], fault)

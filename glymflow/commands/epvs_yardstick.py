@@ -18,7 +18,10 @@ MARK_COLUMNS = [
 ]
 NEAR_MM = 1.0  # beyond half of the width: the reach of a mark, or of a tube
 STEP_MM = 0.5  # between the points that stand for a mark
-TUBE_COLUMNS = ["width_mm", "length_mm", "contrast", "region", "volume_mm3", "found", "found_mm3"]
+TUBE_COLUMNS = [
+    *("width_mm", "length_mm", "contrast", "region", "volume_mm3", "found", "found_mm3"),
+    *("soft_mm3", "soft_se_mm3"),
+]
 
 
 def read_marks(path):
@@ -151,7 +154,7 @@ def _read_part(marks, image_affine, regions, affine):
     return part
 
 
-def compare_tubes(tubes, kept, before, affine):
+def compare_tubes(tubes, kept, before, affine, soft):
     """Say of each tube whether it was found, and with which volume.
 
     Parameters
@@ -161,12 +164,15 @@ def compare_tubes(tubes, kept, before, affine):
         What the engine counts with the tubes, and without.
     affine : (4, 4) array
         Of both.
+    soft : DataFrame
+        ``soft_volume_mm3`` and ``soft_se_mm3`` of each object of `kept`, in the order of its first
+        voxel (`glymflow.epvs.soft_volume`).
 
     Returns
     -------
     table : DataFrame
         `TUBE_COLUMNS`, a row for each tube; ``found_mm3`` is the volume of the objects that meet
-        it.
+        it, ``soft_mm3`` their soft volume, both 0 where there are none.
     false : int
         New objects that meet no tube and nothing that was there before.
     """
@@ -178,25 +184,33 @@ def compare_tubes(tubes, kept, before, affine):
         near = _near(points, max(tube.width_mm / 2, 0.5) + NEAR_MM / 2, kept.shape, affine)
         own = [int(label) for label in np.unique(labels[near & kept]) if label]
         met |= set(own)
+        part = soft.iloc[[label - 1 for label in own]]
+        found = sizes[own].sum(), part.soft_volume_mm3.sum(), np.hypot.reduce(part.soft_se_mm3)
         rows.append([
             tube.width_mm, tube.length_mm, tube.contrast, LABELS[tube.region][0],
-            tube.volume_mm3, int(bool(own)), round(float(sizes[own].sum()), 3),
+            tube.volume_mm3, int(bool(own)), *np.round(found, 3),
         ])  # fmt: skip
     false = count - len(met - {0})
     return pd.DataFrame(rows, columns=TUBE_COLUMNS), false
 
 
 def summarise_tubes(table):
-    """Return sensitivity and volume found/true by width, and by contrast from 1.5 mm on."""
+    """Return sensitivity and volumes found/true by width, and by contrast from 1.5 mm on.
+
+    ``..._of_found`` is that of the tubes that were found, without those that were missed.
+    """
     rows = []
     for name in ("width_mm", "contrast"):
         part = table if name == "width_mm" else table[table.width_mm >= 1.5]
         for value, own in part.groupby(name):
-            clear = own[own.contrast >= 0.7]
+            clear, met = own[own.contrast >= 0.7], own[own.found == 1]
             rows.append({
                 "by": name, "value": value, "tubes": len(own),
                 "sensitivity": own.found.mean(),
                 "sensitivity_contrast_0.7_on": clear.found.mean() if len(clear) else np.nan,
                 "volume_ratio": own.found_mm3.sum() / own.volume_mm3.sum(),
+                "soft_ratio": own.soft_mm3.sum() / own.volume_mm3.sum(),
+                "soft_ratio_of_found": met.soft_mm3.sum() / met.volume_mm3.sum()
+                if len(met) else np.nan,
             })  # fmt: skip
     return pd.DataFrame(rows).round(3)

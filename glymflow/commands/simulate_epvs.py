@@ -15,6 +15,7 @@ from glymflow.commands import epvs_yardstick
 from glymflow.epvs import anat, segmentation
 from glymflow.epvs import objects as epvs_objects
 from glymflow.epvs import regions as epvs_regions
+from glymflow.epvs.soft_volume import soft_volumes
 from glymflow.image import brain, grid
 from glymflow.io import InputFault, image_data, load_image, save_image, write_tsv
 from glymflow.phantoms import epvs_insert
@@ -68,7 +69,7 @@ def moved_tube(tube, way):
 
 
 def measure(t1, t2):
-    """Return what the network counts in a session, the regions, their grid, and the facts."""
+    """Return what the network counts, soft volumes, the regions, their grid, and the facts."""
     images, affine, facts = anat.preprocess(t1, t2)
     main = images["T2w"] if t1 is None else images["T1w"]
     place = epvs_regions.network_regions(main, images["classes"], affine)
@@ -79,7 +80,9 @@ def measure(t1, t2):
         found, place, affine, probability=probability, min_mm3=segmentation.voxel_mm3(facts),
         dark=segmentation.dark_t1(images["T1w"], images["classes"]),
     )  # fmt: skip
-    return kept, place, affine, facts
+    scans = {name: images[name] for name in ("T1w", "T2w")}
+    soft = soft_volumes(kept, found, scans, images["classes"], affine, facts["slice_mm"])
+    return kept, soft, place, affine, facts
 
 
 def simulate(t1, t2, wanted, seed):
@@ -100,7 +103,7 @@ def simulate(t1, t2, wanted, seed):
         As from `measure`, of the session as it is.
     """
     before = measure(t1, t2)
-    kept, place, affine, facts = before
+    kept, _, place, affine, facts = before
     tubes = epvs_insert.draw_tubes(place, affine, wanted, seed, kept)
     way = facts.get("t1_to_t2")
     scans = {
@@ -154,15 +157,15 @@ def run(args):
         for image in read.values()
     )
     wanted = kinds(args.widths, args.lengths, args.contrasts)
-    scans, tubes, (kept, _, affine, _) = simulate(t1, t2, wanted, args.seed)
+    scans, tubes, (kept, _, _, affine, _) = simulate(t1, t2, wanted, args.seed)
     for name, scan in scans.items():
         if scan is not None:
             save_image(scan.data, scan.affine, args.out / f"desc-tubes_{name}.nii.gz")
     write_tsv(placed(tubes), args.out / "tubes.tsv")
     print(f"{len(tubes)} of {len(wanted)} tubes placed; {args.out}/tubes.tsv")
     if args.measure:
-        after = measure(scans["T1w"], scans["T2w"])[0]
-        table, false = epvs_yardstick.compare_tubes(tubes, after, kept, affine)
+        after, soft, *_ = measure(scans["T1w"], scans["T2w"])
+        table, false = epvs_yardstick.compare_tubes(tubes, after, kept, affine, soft)
         summary = epvs_yardstick.summarise_tubes(table)
         write_tsv(table, args.out / "found.tsv")
         write_tsv(summary, args.out / "yardstick.tsv")

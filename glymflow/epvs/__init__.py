@@ -25,6 +25,7 @@ Modules
 - `frangi`: vesselness and the segmentation by it. (The network is run by
   `glymflow.image.networks`.)
 - `objects`: objects of a mask, counts, volumes, grades, codes.
+- `soft_volume`: the volume of each object from the images, whatever its outline.
 - `page`, `pictures`: the EPVS section of the report.
 - `domain`: the record by which the workflow, the study and the report find this domain: columns
   of ``epvs.tsv``, their labels, QC codes.

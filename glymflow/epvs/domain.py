@@ -8,10 +8,12 @@ SIDES = ("left", "right")
 # label in the image of regions: region and side
 LABELS = {1 + number: pair for number, pair in enumerate((r, s) for r in REGIONS for s in SIDES)}
 VALUES = ("epvs_count", "epvs_volume_mm3", "epvs_fraction", "epvs_permille")
+SOFT = ("epvs_soft_volume_mm3", "epvs_soft_volume_se")  # in all, and of each region
 COLUMNS = [
     *("participant_id", "session_id", "engine", "primary", "contrasts", *VALUES),
     *(f"{value}_{region}" for region in REGIONS for value in VALUES),
     *(f"{value}_{region}_{side}" for region, side in LABELS.values() for value in VALUES),
+    *(f"{value}{ending}" for ending in ("", *(f"_{name}" for name in REGIONS)) for value in SOFT),
     *("brain_volume_ml", *(f"grade_{region}" for region in REGIONS), "lacunes", "lesion_like"),
     *("flair_bright", "qc_status", "qc_reasons"),
 ]
@@ -70,6 +72,13 @@ def _measures():
     for ending, words in places.items():
         for value, measure in _OF_EPVS.items():
             found[value + ending] = Measure(measure.label + words, measure.unit)
+        if ending.count("_") < 2:
+            found |= {
+                f"epvs_soft_volume_mm3{ending}": Measure(f"EPVS, soft volume{words}", "mm^3"),
+                f"epvs_soft_volume_se{ending}": Measure(
+                    f"EPVS, standard error of the soft volume{words}", "mm^3"
+                ),
+            }
     found["brain_volume_ml"] = Measure("Volume of the brain", "mL")
     for name in REGIONS:
         found[f"epvs_grade_{name}"] = Measure(f"Grade of EPVS: {REGION_LABELS[name]}")

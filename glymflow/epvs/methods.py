@@ -32,6 +32,7 @@ def sentences(table, config):
         " (26 neighbours) shorter than"
         f" {shortest:g} mm were dropped; round ones wider than {widest:g} mm may be"
         " lacunes and were not counted. Fractions are EPVS volume / volume of the whole brain, in"
-        " each region."
+        " each region. A soft volume is the excess of an object and its rim over the tissue round"
+        " it, in units of the scan's own fluid, divided by the contrast of its brightest voxels."
     )
     return f"{text} {DOMAIN.caveat}" if "vbnet" in set(own["engine"]) else text

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from glymflow.cohort.qc import judge_codes
-from glymflow.epvs.domain import CODES, LABELS, PLAIN, REGIONS, SIDES, VALUES
+from glymflow.epvs.domain import CODES, LABELS, PLAIN, REGIONS, SIDES, SOFT, VALUES
 from glymflow.image.grid import (
     map_points,
     require_geometry,
@@ -23,6 +23,7 @@ from glymflow.io import InputFault, naming
 OBJECT_COLUMNS = [
     *("engine", "index", "region", "side", "volume_mm3", "length_mm", "width_mm"),
     *("mean_probability", "x", "y", "z", "lacune", "lesion", "flair_bright"),
+    *("soft_volume_mm3", "soft_se_mm3", "contrast"),
 ]
 LIMITS = ("min_length_mm", "lacune_min_mm")  # of objects; keys of the config
 GRADES = (0, 10, 20, 40)  # most EPVS of grades 0 to 3 (Potter 2015)
@@ -31,6 +32,7 @@ LESION_SHARE = 0.5  # of an object's voxels that are bright in the FLAIR, or dar
 LESION_WIDTH_MM = 3.5  # wider objects have a lesion's shape; EPVS are below 3 mm (STRIVE-2)
 MOST_BRIGHT = 0.25  # share of the EPVS' volume that may be bright in the FLAIR
 LEAST_APART_MM3 = 100  # engines that differ by less agree
+COMMON_SE = 0.10  # of a soft volume: what the errors of its objects share (docs/epvs.md#volume)
 MIN_IN_REGIONS = 0.05  # share of a user's mask; with less it is of another head or space
 MIN_REGION_ML = 0.5  # on a side; a crumb is no region (a midbrain has some 3 mL)
 _SIZES = ("volume_mm3", "length_mm", "width_mm")
@@ -78,7 +80,7 @@ def filter_objects(
     objects : DataFrame
         `OBJECT_COLUMNS` without `engine`, and `first` and `last`, their axial slices. `x`, `y` and
         `z` are those of the centre (mm, RAS+); `region` and `side` hold most of the voxels, and are
-        missing where most lie outside.
+        missing where most lie outside. The columns of `glymflow.epvs.soft_volume` are empty.
 
     References
     ----------
@@ -181,16 +183,17 @@ def measure(objects, brain_volume_ml, missing=()):
     -------
     dict
         Columns of ``epvs.tsv``: counts, volumes (mm^3), fractions of the brain's volume and per
-        mille, in all, by region, and by region and side; `grade_<region>`; `lacunes` and
+        mille, in all, by region, and by region and side; soft volumes and their standard errors
+        (mm^3) in all and by region; `grade_<region>`; `lacunes` and
         `lesion_like`, the objects that are not counted for that; `flair_bright`, the share of the
         counted volume that is bright in the FLAIR.
     """
     inside, lesion = objects.region.notna(), objects.lesion == 1
-    counted = objects[inside & (objects.lacune == 0) & ~lesion]
-    found = _values(counted, "", brain_volume_ml)
+    counted = objects[counts(objects)]
+    found = _values(counted, "", brain_volume_ml) | _soft(counted, "")
     for region in REGIONS:
         own = counted[counted.region == region]
-        found |= _values(own, f"_{region}", brain_volume_ml)
+        found |= _values(own, f"_{region}", brain_volume_ml) | _soft(own, f"_{region}")
         for side in SIDES:
             found |= _values(own[own.side == side], f"_{region}_{side}", brain_volume_ml)
         found[f"grade_{region}"] = grade(own, region)
@@ -202,9 +205,24 @@ def measure(objects, brain_volume_ml, missing=()):
     found["lesion_like"] = int((inside & lesion).sum())
     lost = {ending for label in missing for ending in _endings(*LABELS[label])}
     names = [f"{value}{ending}" for value in VALUES for ending in lost]
+    names += [name for value in SOFT for name in (f"{value}{end}" for end in lost) if name in found]
     names += [f"grade{ending}" for ending in lost if f"grade{ending}" in found]
     names += ["flair_bright", "lacunes", "lesion_like"] if lost else []
     return found | dict.fromkeys(names, np.nan)
+
+
+def counts(objects):
+    """Say which objects of a table (`filter_objects`) count as EPVS."""
+    return objects.region.notna() & (objects.lacune == 0) & (objects.lesion == 0)
+
+
+def _soft(objects, ending):
+    """Return the soft volume of objects and its standard error, missing if one is."""
+    volume = objects.soft_volume_mm3.sum(skipna=False) if len(objects) else 0.0
+    own = np.square(objects.soft_se_mm3).sum(skipna=False) if len(objects) else np.nan
+    error = np.hypot(np.sqrt(own), COMMON_SE * volume)
+    return {f"{name}{ending}": significant(float(value), 4)
+            for name, value in zip(SOFT, (volume, error), strict=True)}  # fmt: skip
 
 
 def _endings(region, side):

@@ -254,10 +254,18 @@ def _facts(row):
         {"name": "engine", "text": ENGINE_LABELS.get(row["engine"], row["engine"])},
         {"name": "contrasts", "text": words(row.get("contrasts"))},
         {"name": "brain volume", "text": number(row.get("brain_volume_ml"), 0, unit=" mL")},
+        {"name": "soft volume", "text": _with_error(row, "epvs_soft_volume")},
         {"name": "round objects, may be lacunes", "text": number(row.get("lacunes"), 0)},
         {"name": "like lesions, not counted", "text": number(row.get("lesion_like"), 0)},
         {"name": "share bright in the FLAIR", "text": number(row.get("flair_bright"))},
     ]
+
+
+def _with_error(row, name):
+    """Return a volume and its standard error."""
+    text = number(row.get(f"{name}_mm3"), 0, unit=" mm³")
+    error = number(row.get(f"{name}_se"), 0, unit=" mm³")
+    return text if MISSING in (text, error) else f"{text} (SE {error})"
 
 
 def _objects(objects, engine):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from glymflow.epvs import anat, frangi, white_matter
+from glymflow.epvs import anat, frangi, soft_volume, white_matter
 from glymflow.epvs import objects as epvs_objects
 from glymflow.epvs import regions as epvs_regions
 from glymflow.epvs.domain import COLUMNS
@@ -51,13 +51,17 @@ def place_regions(image, tissue, affine, transforms, registration, settings, min
     return epvs_regions.atlas_regions(image, tissue, affine, found), codes
 
 
-def measure_engine(segment, place, affine, facts, settings, bright=None, dark=None):
+def measure_engine(segment, images, tissue, place, affine, facts, settings, bright=None):
     """Return the mask of the EPVS that count, the table of objects, and the row with its codes.
 
     Parameters
     ----------
     segment : callable
         Returns mask, probability (or None) and codes of one engine.
+    images : dict
+        ``T1w`` and ``T2w`` at 1 mm; None for what the session lacks.
+    tissue : (X, Y, Z) uint8 array
+        Classes of the head network (`glymflow.image.brain.CLASSES`).
     place, affine
         The regions and their grid.
     facts : dict
@@ -66,15 +70,14 @@ def measure_engine(segment, place, affine, facts, settings, bright=None, dark=No
         The config's `epvs`.
     bright : (X, Y, Z) bool array, optional
         What is bright in the FLAIR.
-    dark : (X, Y, Z) bool array, optional
-        What is dark in the T1w (`dark_t1`).
     """
     found, probability, codes = segment()
     kept, table = epvs_objects.filter_objects(
-        found, place, affine, probability=probability, bright=bright, dark=dark,
-        min_mm3=voxel_mm3(facts),
+        found, place, affine, probability=probability, bright=bright,
+        dark=dark_t1(images["T1w"], tissue), min_mm3=voxel_mm3(facts),
         **{name: settings[name] for name in epvs_objects.LIMITS},
     )  # fmt: skip
+    add_soft_volumes(table, kept, found, images, tissue, affine, facts["slice_mm"])
     volume = epvs_objects.significant(facts["brain_volume_ml"])
     row = {"contrasts": facts["contrasts"], "brain_volume_ml": volume}
     missing = epvs_objects.missing_regions(place, affine)
@@ -85,6 +88,17 @@ def measure_engine(segment, place, affine, facts, settings, bright=None, dark=No
         table,
         row | {"codes": codes | epvs_objects.found_codes(row, settings["max_count"])},
     )
+
+
+def add_soft_volumes(table, kept, found, images, tissue, affine, slice_mm):
+    """Write the soft volumes (`glymflow.epvs.soft_volume`) of what counts into its table.
+
+    The objects of the mask `kept` and the rows that count are in the same order: that of their
+    first voxels.
+    """
+    soft = soft_volume.soft_volumes(kept, found, images, tissue, affine, slice_mm)
+    rows = table.index[epvs_objects.counts(table)]
+    table.loc[rows, list(soft)] = soft.to_numpy()
 
 
 def voxel_mm3(facts):

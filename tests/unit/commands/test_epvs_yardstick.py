@@ -56,7 +56,11 @@ def test_tubes_found_and_new_objects():
     tubes = [tube(-10.0, 2.0, 1.0), tube(0.0, 2.0, 0.4), tube(10.0, 1.0, 1.0)]
     before = voxels(np.s_[5, 5, 5])
     kept = before | voxels(np.s_[18:23, 10, 15], np.s_[19:22, 30, 15], np.s_[35, 35, 25])
-    table, false = yardstick.compare_tubes(tubes, kept, before, AFFINE)
+    columns = {"soft_volume_mm3": [1.0, 9.0, 6.0, 1.0], "soft_se_mm3": [1.0, 3.0, 2.0, 1.0]}
+    soft = pd.DataFrame(columns)  # of the objects at x = 5, 18, 19, 35
+    table, false = yardstick.compare_tubes(tubes, kept, before, AFFINE, soft)
+    assert table.soft_mm3.tolist() == [9, 0, 6]
+    assert table.soft_se_mm3.tolist() == [3, 0, 2]
     assert table.found.tolist() == [1, 0, 1]
     assert table.found_mm3.tolist() == [5, 0, 3]
     assert false == 1
@@ -65,3 +69,6 @@ def test_tubes_found_and_new_objects():
     assert found.loc[("width_mm", 2.0), "sensitivity_contrast_0.7_on"] == 1
     ratio = 5 / tubes[0].volume_mm3
     assert found.loc[("contrast", 1.0), "volume_ratio"] == pytest.approx(ratio, abs=1e-3)
+    row, volume = found.loc[("width_mm", 2.0)], tubes[0].volume_mm3
+    assert row.soft_ratio_of_found == pytest.approx(9 / volume, abs=1e-3)
+    assert row.soft_ratio == pytest.approx(9 / 2 / volume, abs=1e-3)

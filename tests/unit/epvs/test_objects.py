@@ -151,7 +151,9 @@ def test_mean_probability():
 def table(*rows):
     """Objects of (region, side, volume, lacune, first slice, last slice)."""
     columns = ["region", "side", "volume_mm3", "lacune", "first", "last"]
-    return pd.DataFrame(rows, columns=columns).assign(lesion=0, flair_bright=np.nan)
+    return pd.DataFrame(rows, columns=columns).assign(
+        lesion=0, flair_bright=np.nan, soft_volume_mm3=2.0, soft_se_mm3=0.3, contrast=0.7
+    )
 
 
 def test_counts_volumes_and_fractions_have_one_denominator():
@@ -163,6 +165,12 @@ def test_counts_volumes_and_fractions_have_one_denominator():
     )  # fmt: skip
     assert found["epvs_count"] == 3
     assert found["epvs_volume_mm3"] == 60
+    assert (found["epvs_soft_volume_mm3"], found["epvs_soft_volume_mm3_bg"]) == (6, 4)
+    # errors of their own, and one tenth that all share
+    expected = (3 * 0.3**2 + 0.6**2) ** 0.5
+    assert found["epvs_soft_volume_se"] == pytest.approx(expected, abs=1e-3)
+    assert found["epvs_soft_volume_mm3_midbrain"] == 0
+    assert np.isnan(found["epvs_soft_volume_se_midbrain"])
     assert found["epvs_fraction"] == 5e-5
     assert found["epvs_permille"] == pytest.approx(60 / 1.2e3)
     assert (found["epvs_count_bg"], found["epvs_volume_mm3_bg"]) == (2, 30)

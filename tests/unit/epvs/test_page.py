@@ -34,7 +34,8 @@ def row(engine, **more):
         "epvs_volume_mm3": 586.4, "epvs_permille": 0.4217, "epvs_count_bg": 17,
         "epvs_volume_mm3_bg": 321.0, "epvs_permille_bg": 0.236, "epvs_count_bg_left": 9,
         "epvs_count_bg_right": 8, "grade_bg": 2, "grade_midbrain": 1, "brain_volume_ml": 1390.6,
-        "lacunes": 3, "qc_status": "warn", "qc_reasons": "epvs_thick_slices;epvs_t2_moved",
+        "epvs_soft_volume_mm3": 710.2, "epvs_soft_volume_se": 81.3, "lacunes": 3,
+        "qc_status": "warn", "qc_reasons": "epvs_thick_slices;epvs_t2_moved",
     }  # fmt: skip
     return values | more
 
@@ -92,7 +93,8 @@ def describe(measures=MEASURES, listed=None, *, engine="vbnet", **more):
 def test_page():
     html = page(describe(MEASURES, objects(), pictures=pictures()))
     for words in ("Perivascular spaces · ses-2", "<b>41</b>", "<b>586 mm³</b>", "0.422 ‰", "0.236",
-                  "9 / 8", "1391 mL", "T1w+T2w", "z = −3 mm", "Slices thicker than 2 mm",
+                  "9 / 8", "1391 mL", "710 mm³ (SE 81 mm³)",
+                  "T1w+T2w", "z = −3 mm", "Slices thicker than 2 mm",
                   "trained on synthetic data", COLORS["vbnet"], COLORS["frangi"]):  # fmt: skip
         assert words in html, words
     assert html.count("<img") == 3 + 3
