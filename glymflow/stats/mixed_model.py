@@ -10,6 +10,7 @@ import pandas as pd
 
 from glymflow.io import InputFault, NoResult
 from glymflow.stats.coefficients import Model, f_row
+from glymflow.stats.design import check_named
 from glymflow.stats.regression import Setup, model_rows, planned_regression, regression_results
 from glymflow.stats.reml import fit_reml
 from glymflow.study.selection import column_levels
@@ -37,6 +38,7 @@ def mixed_model(
     outcome: str,
     predictors: Sequence[str],
     site: str | pd.Series | None = None,
+    slope: str | None = None,
     correction: str = "none",
     **terms: Any,
 ) -> pd.DataFrame:
@@ -48,7 +50,8 @@ def mixed_model(
     missing at random.
 
     Intraclass correlation: the share of the variance, beyond the predictors, that sessions of a
-    participant have in common. R squared, marginal and conditional, after Nakagawa and Schielzeth.
+    participant have in common (with a slope: where its variable is 0). R squared, marginal and
+    conditional, after Nakagawa, Schielzeth and Johnson.
 
     Parameters
     ----------
@@ -62,6 +65,9 @@ def mixed_model(
         Fixed effects, such as time, group and age.
     site : str or Series, optional
         Column, or the site of each row: a second random intercept.
+    slope : str, optional
+        One of the predictors, a number: its slope differs between participants, independently of
+        their intercepts, as lmer's ``(1 | id) + (0 + time | id)``. It should be 0 at the start.
     correction : {"none", "bonferroni", "holm", "fdr_bh"}
         Adjustment of p for the number of variables and interactions.
     **terms
@@ -78,10 +84,12 @@ def mixed_model(
     References
     ----------
     Laird NM, Ware JH. Biometrics 1982;38:963-974. `glymflow.stats.reml`. Nakagawa S, Schielzeth H.
-    Methods Ecol Evol 2013;4:133-142.
+    Methods Ecol Evol 2013;4:133-142. Johnson PCD. Methods Ecol Evol 2014;5:944-946 (slopes).
     """
 
     def prepare(rows):
+        if slope and variables[slope]["type"] != "continuous":
+            raise NoResult(f"the slope '{slope}' is not continuous")
         factors = _factors(table, site)[0].loc[rows.index].dropna()
         if not factors["participant"].duplicated().any():
             raise NoResult("no participant has two complete rows; write `session: all` in the plan")
@@ -89,10 +97,12 @@ def mixed_model(
 
     def fit(design, rows):
         factors, words = _factors(table, site)
-        return _fit(design, rows[outcome].to_numpy(float), factors.loc[rows.index], words)
+        slopes = {slope: rows[slope].to_numpy(float)} if slope else {}
+        return _fit(design, rows[outcome].to_numpy(float), factors.loc[rows.index], slopes, words)
 
     setup = Setup(variables, outcome, fit, numbers=True, prepare=prepare, **terms)
     setup.check(predictors)
+    check_named({slope: 1} if slope else {}, predictors, "slope")
     return regression_results(model_rows(table, predictors, setup), outcome, COLUMNS, correction)
 
 
@@ -112,17 +122,21 @@ def _factors(table, site):
     return factors, []
 
 
-def _fit(design, y, factors, words):
-    exog, sessions = (
-        np.column_stack([np.ones(len(y)), design.x]),
-        factors["participant"].value_counts(),
-    )
-    fit = fit_reml(y, exog, [pd.factorize(factors[name])[0] for name in factors])
-    spread, between = (exog @ fit.coefficients).var(ddof=1), fit.variances[:-1].sum()
+def _fit(design, y, factors, slopes, words):
+    """Fit random intercepts of the factors, and slopes of participants."""
+    exog = np.column_stack([np.ones(len(y)), design.x])
+    sessions, names = factors["participant"].value_counts(), [*factors, *slopes]
+    codes = [pd.factorize(factors[name])[0] for name in factors]
+    values = [*(np.ones(len(y)) for _ in factors), *slopes.values()]
+    fit = fit_reml(y, exog, [*codes, *(codes[0] for _ in slopes)], values)
+    spread = (exog @ fit.coefficients).var(ddof=1)
+    between = fit.variances[:-1] @ [(one**2).mean() for one in values]
     total = spread + between + fit.variances[-1]
     notes = [
         f"the variance of {name} is 0: the model is that without it"
-        for name, present in zip(factors, fit.present, strict=False)
+        for name, present in zip(
+            [*factors, *(f"slopes of {s}" for s in slopes)], fit.present, strict=False
+        )
         if not present
     ]
     single = int((sessions == 1).sum())
@@ -143,21 +157,19 @@ def _fit(design, y, factors, words):
 
     return Model(
         fit.coefficients, fit.covariance, joint, head, (TEST, TEST), degrees=fit.degrees,
-        after=_variance_rows(fit, list(factors)), common={"count": len(sessions)},
+        after=_variance_rows(fit, names, len(codes)), common={"count": len(sessions)},
         notes=[*notes, *words], inflated=False,
     )  # fmt: skip
 
 
-def _variance_rows(fit, names):
+def _variance_rows(fit, names, intercepts):
     rows = [
         {"row": "variance", "variable": name, "sd": np.sqrt(variance),
          "estimate_name": "variance", "estimate": variance}
         for name, variance in zip([*names, "residual"], fit.variances, strict=True)
     ]  # fmt: skip
-    total = fit.variances.sum()
-    for k, name in enumerate(names):
-        common = fit.variances[:-1].sum() if k == 0 else fit.variances[k]
-        rows.append(
-            {"row": "icc", "variable": name, "estimate_name": "ICC", "estimate": common / total}
-        )
+    own = fit.variances[:intercepts]
+    for name, common in zip(names, [own.sum(), *own[1:]], strict=False):
+        share = common / (own.sum() + fit.variances[-1])
+        rows.append({"row": "icc", "variable": name, "estimate_name": "ICC", "estimate": share})
     return rows

@@ -1,9 +1,9 @@
-r"""Restricted maximum likelihood with random intercepts, and Satterthwaite's degrees of freedom.
+r"""Restricted maximum likelihood with random effects, and Satterthwaite's degrees of freedom.
 
-The model is :math:`y = X \beta + \sum_k Z_k b_k + e` with one or two factors k (participant, site),
-:math:`V = \sum_k \sigma_k^2 Z_k Z_k' + \sigma^2 I`. Own code: `statsmodels` has no degrees of
-freedom, its standard errors differ from lmer's in the third digit, and its fit with two factors
-does not converge (it leaves a factor's variance at 0 that is not).
+The model is :math:`y = X \beta + \sum_k Z_k b_k + e` with a few factors k (participant, site,
+slopes of participants), :math:`V = \sum_k \sigma_k^2 Z_k Z_k' + \sigma^2 I`. Own code:
+`statsmodels` has no degrees of freedom, its standard errors differ from lmer's in the third digit,
+and its fit with two factors does not converge (it leaves a factor's variance at 0 that is not).
 
 References
 ----------
@@ -81,14 +81,14 @@ class RemlFit:
 class _Model:
     """The deviance and its derivatives, by the sparse matrix of the random effects (Woodbury)."""
 
-    def __init__(self, y, x, factors):
-        self.y, self.x, self.factors = y, x, factors
+    def __init__(self, y, x, factors, columns):
+        self.y, self.x = y, x
         self.sizes = [int(factor.max()) + 1 for factor in factors]
         n, starts = len(y), np.concatenate([[0], np.cumsum(self.sizes)]).astype(int)
-        columns = [start + factor for start, factor in zip(starts, factors, strict=False)]
-        places = (np.tile(np.arange(n), len(factors)), np.concatenate([*columns, []]).astype(int))
-        ones = np.ones(n * len(factors))
-        self.z = sparse.csr_array((ones, places), shape=(n, starts[-1]))
+        own = [start + factor for start, factor in zip(starts, factors, strict=False)]
+        places = (np.tile(np.arange(n), len(factors)), np.concatenate([*own, []]).astype(int))
+        entries = np.concatenate([*columns, []])
+        self.z = sparse.csr_array((entries, places), shape=(n, starts[-1]))
         self.cross = (self.z.T @ self.z).tocsc()
         self.blocks = np.repeat(np.arange(len(factors)), self.sizes)
         self.right = np.column_stack([x, y])
@@ -159,8 +159,13 @@ class _Model:
         return gradient, hessian, np.array(slopes)
 
 
-def fit_reml(y: np.ndarray, x: np.ndarray, factors: Sequence[np.ndarray]) -> RemlFit:
-    """Fit random intercepts by restricted maximum likelihood.
+def fit_reml(
+    y: np.ndarray,
+    x: np.ndarray,
+    factors: Sequence[np.ndarray],
+    slopes: Sequence[np.ndarray | float] | None = None,
+) -> RemlFit:
+    """Fit random intercepts and slopes, independent of each other, by restricted likelihood.
 
     Parameters
     ----------
@@ -169,6 +174,8 @@ def fit_reml(y: np.ndarray, x: np.ndarray, factors: Sequence[np.ndarray]) -> Rem
         With the constant.
     factors : list of (n,) array of int
         Codes 0, 1, ... of each factor.
+    slopes : list of (n,) array or 1, optional
+        The variable whose slope differs between the members of each factor; 1 for an intercept.
 
     Returns
     -------
@@ -182,7 +189,10 @@ def fit_reml(y: np.ndarray, x: np.ndarray, factors: Sequence[np.ndarray]) -> Rem
     scale = y.std()
     if not scale > 0:
         raise NoResult("the outcome is constant")
-    model = _Model(y / scale, x, factors)
+    columns = [np.broadcast_to(one, len(y)) for one in slopes or [1.0] * len(factors)]
+    sizes = np.array([np.sqrt((one**2).mean()) for one in columns])
+    columns = [one / size for one, size in zip(columns, sizes, strict=True)]
+    model = _Model(y / scale, x, factors, columns)
     start = np.zeros(len(factors))
     found = optimize.minimize(
         lambda logs: _profiled(model, np.exp(np.clip(logs, -25, 25)))[0], start,
@@ -190,25 +200,24 @@ def fit_reml(y: np.ndarray, x: np.ndarray, factors: Sequence[np.ndarray]) -> Rem
         options={"xatol": 1e-4, "fatol": 1e-8} if len(start) > 1 else {"xtol": 1e-5},
     )  # fmt: skip
     ratios = np.exp(np.clip(found.x, -25, 25))
-    keep = ratios > NOTHING
-    model = _Model(y / scale, x, [f for f, kept in zip(factors, keep, strict=True) if kept])
+    keep = np.flatnonzero(ratios > NOTHING)
+    model = _Model(y / scale, x, [factors[k] for k in keep], [columns[k] for k in keep])
     variances = _newton(model, _profiled(model, ratios[keep])[1])
     deviance, beta, information = model.deviance(variances)
-    _, hessian, slopes = model.derivatives(variances)
-    present = np.append(keep, True)
-    every = np.zeros(len(factors) + 1)
-    every[present] = variances * scale**2
-    wide = np.zeros((len(present), *slopes.shape[1:]))
-    wide[present] = slopes
+    _, hessian, changes = model.derivatives(variances)
     n, p = x.shape
+    units = scale**2 / np.append(sizes, 1.0) ** 2  # of the variances
+    kept = np.append(keep, len(factors))
+    every, wide = np.zeros(len(units)), np.zeros((len(units), p, p))
+    every[kept], wide[kept] = variances * units[kept], changes
     return RemlFit(
         coefficients=beta * scale,
         covariance=np.linalg.inv(information) * scale**2,
         variances=every,
         deviance=deviance + 2 * (n - p) * np.log(scale),
-        information=hessian / scale**4,
-        slopes=wide,
-        present=present,
+        information=hessian / np.outer(units[kept], units[kept]),
+        slopes=wide * (scale**2 / units)[:, None, None],
+        present=np.isin(np.arange(len(units)), kept),
     )
 
 

@@ -74,11 +74,15 @@ def _notes(results, variables, terms):
         )
         names = {"participant": "participants", "site": "sites", "residual": "residuals"}
         spread = results[results["row"] == "variance"].to_dict("records")
+        slopes = [row["variable"] for row in spread if row["variable"] not in names]
+        names |= {name: f"slopes of {label_of(name, variables)}" for name in slopes}
         spread = [f"{names[row['variable']]} {significant(row['sd'])}" for row in spread]
-        notes.append(f"SD of the random intercepts and residuals: {', '.join(spread)}.")
+        random = "intercepts, slopes" if slopes else "intercepts"
+        notes.append(f"SD of the random {random} and residuals: {', '.join(spread)}.")
         icc = results[results["row"] == "icc"].to_dict("records")
         shares = [number(row["estimate"], 3) for row in icc]
-        text = f"Intraclass correlation of a participant's sessions: {shares[0]}"
+        where = "".join(f" where {label_of(name, variables)} is 0" for name in slopes)
+        text = f"Intraclass correlation of a participant's sessions{where}: {shares[0]}"
         notes.append(text + (f"; of a site's rows: {shares[1]}." if len(shares) > 1 else "."))
         notes.append(
             "B: coefficient per unit, of a level against the reference; SE: standard error; df: "
@@ -101,5 +105,8 @@ def methods_note(results, analysis, variables):
     text = "The model has a random intercept for each participant"
     if "site" in analysis:
         text += f" and each level of {label_of(analysis['site'], variables)}"
+    if "slope" in analysis:
+        text += f", and a slope of {label_of(analysis['slope'], variables)} for each participant,"
+        text += " independent of the intercept"
     text += ", fitted by restricted maximum likelihood; degrees of freedom are Satterthwaite's."
     return f"{text} {terms_note(analysis, variables)}".strip()

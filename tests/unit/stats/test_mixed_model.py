@@ -4,7 +4,9 @@ import inspect
 
 import numpy as np
 import pytest
+from scipy import stats
 
+from glymflow.io import ConfigFault
 from glymflow.stats.mixed_model import COLUMNS, mixed_model
 from glymflow.study.plan import plan_schema
 
@@ -77,6 +79,33 @@ def test_several_levels(model):
     assert head["effect"] == pytest.approx(0.0783966563898, rel=1e-6)
     assert head["r2_conditional"] == pytest.approx(0.8261563168206, rel=1e-6)
     assert head["note"] == "4 of 48 participants have one session"
+
+
+def test_slope(longitudinal, model):
+    j = longitudinal["participant_id"].str[4:].astype(int)
+    own = 0.06 * stats.norm.ppf(((j * 1299709) % 4001 + 0.5) / 4001)
+    table = longitudinal.assign(alps=longitudinal["alps"] + own * longitudinal["time"])
+    results = model(table, interactions=[["time", "group"]], slope="time")
+    # lmer(steep ~ time * group + age + (1 | id) + (0 + time | id), l)
+    row = only(results, "test", variable="time:group")
+    found = row[["estimate", "se", "df", "p"]].to_numpy(float)
+    expected = [-0.02989216808399, 0.02723081000320, 42.8342791226, 0.278453557056]
+    assert found == pytest.approx(expected, rel=2e-5)
+    variances = results.loc[results["row"] == "variance", ["variable", "estimate"]].to_numpy()
+    assert list(variances[:, 0]) == ["participant", "time", "residual"]
+    expected = [0.00922292247052, 0.00608585114805, 0.00324260230059]
+    assert list(variances[:, 1]) == pytest.approx(expected, rel=1e-5)
+    # where time is 0
+    assert only(results, "icc")["estimate"] == pytest.approx(
+        expected[0] / (expected[0] + expected[2]), rel=1e-5
+    )
+    # Johnson's R squared by hand
+    head = only(results, "model")
+    assert head["effect"] == pytest.approx(0.147122563738, rel=1e-5)
+    assert head["r2_conditional"] == pytest.approx(0.885646093372, rel=1e-5)
+    assert "the slope 'group' is not continuous" in only(model(slope="group"), "model")["note"]
+    with pytest.raises(ConfigFault, match="slope of 'grade', which the analysis does not use"):
+        model(slope="grade")
 
 
 def test_missing_rows_are_left_out_and_counted(longitudinal, model):

@@ -56,6 +56,8 @@ def test_likelihood_ratios(results):
     row = only(results, "model")
     assert row["statistic"] == pytest.approx(2 * (191.720569538827 - 183.379778392699), rel=R)
     assert (row["df"], row["n"], row["missing"]) == (4, 120, 0)
+    # (1 - exp(2 * (null - fit) / n)) / (1 - exp(2 * null / n)): Nagelkerke's R squared
+    assert row["effect"] == pytest.approx(0.135325355466, rel=R)
     row = only(results, "test", variable="group")
     assert row["statistic"] == pytest.approx(2 * (183.399643527744 - 183.379778392699), rel=1e-5)
     assert row["p"] == pytest.approx(0.98033, abs=1e-5)

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from glymflow.io import NoResult
 from glymflow.stats.reml import fit_reml
@@ -15,6 +16,19 @@ def arrays(longitudinal):
     x = np.column_stack([np.ones(len(table)), table["time"], case, table["age"]])
     codes = [pd.factorize(table[name])[0] for name in ("participant_id", "site")]
     return table["alps"].to_numpy(), x, codes
+
+
+@pytest.fixture(scope="module")
+def steep(longitudinal):
+    """Each participant has a slope of its own: `l$steep` of r/kinds.R."""
+    j = longitudinal["participant_id"].str[4:].astype(int).to_numpy()
+    time, age = (longitudinal[name].to_numpy(float) for name in ("time", "age"))
+    table = longitudinal.assign(
+        steep=longitudinal["alps"]
+        + 0.06 * stats.norm.ppf(((j * 1299709) % 4001 + 0.5) / 4001) * time
+    )
+    case = (table["group"] == "AD").to_numpy(float)
+    return table, np.column_stack([np.ones(len(j)), time, case, age, time * case]), j - 1
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +70,30 @@ def test_two_factors(two):
     )
 
 
+def test_slopes(steep):
+    # lmer(steep ~ time * group + age + (1 | id) + (0 + time | id), l)
+    table, x, codes = steep
+    fit = fit_reml(table["steep"].to_numpy(), x, [codes, codes], [1.0, x[:, 1]])
+    expected = [0.00922292247052, 0.00608585114805, 0.00324260230059]
+    assert fit.variances == pytest.approx(expected, rel=1e-5)
+    assert fit.deviance == pytest.approx(-173.927562535355, rel=1e-9)
+    expected = [0.11941392053902, 0.01913266898316, 0.03295245958614, 0.00182240531995]
+    assert np.sqrt(np.diag(fit.covariance))[:4] == pytest.approx(expected, rel=1e-6)
+    df = [fit.degrees(contrast) for contrast in np.eye(5)]
+    expected = [44.2880946691, 42.4880320284, 47.9562242787, 44.1840327045, 42.8342791226]
+    assert df == pytest.approx(expected, rel=1e-5)
+    # in months
+    months = fit_reml(table["steep"].to_numpy(), x, [codes, codes], [1.0, 12 * x[:, 1]])
+    assert months.variances[1] == pytest.approx(fit.variances[1] / 144)
+    assert months.degrees(np.eye(5)[1]) == pytest.approx(df[1])
+
+
 def test_the_gradient_and_the_information_are_those_of_the_deviance(arrays, two):
     """Finite differences of the deviance around another point than the best."""
     from glymflow.stats.reml import _Model
 
     y, x, codes = arrays
-    model, at = _Model(y, x, codes), np.array([0.012, 0.003, 0.004])
+    model, at = _Model(y, x, codes, [np.ones(len(y)), x[:, 1]]), np.array([0.012, 0.003, 0.004])
     gradient, hessian, _ = model.derivatives(at)
     for k, step in enumerate(1e-4 * at * np.eye(3)):
         two_sides = model.deviance(at + step)[0] - model.deviance(at - step)[0]

@@ -39,6 +39,20 @@ def test_table(table, tmp_path):
     assert said.endswith("The interaction of Age and Side was included.")
 
 
+def test_slopes(table, tmp_path):
+    both = twice(table)
+    own = np.tile(np.random.default_rng(1).normal(0, 0.05, len(table)), 2)
+    both["alps_mean"] += own * (both["nihss"] - both["nihss"].mean())
+    made, _ = make(
+        both, tmp_path, "mixed_model", outcome="alps", predictors=["nihss", "age"], slope="nihss"
+    )
+    assert "SD of the random intercepts, slopes and residuals: participants " in notes(made)
+    assert ", slopes of NIHSS " in notes(made)
+    assert "participant's sessions where NIHSS is 0: " in notes(made)
+    said = methods_note(None, {"slope": "nihss"}, VARIABLES)
+    assert "each participant, and a slope of NIHSS for each participant, independent of" in said
+
+
 def test_a_model_that_failed(table, tmp_path):
     made, _ = make(
         table, tmp_path, "mixed_model", outcome="alps", predictors=["age", "site"],

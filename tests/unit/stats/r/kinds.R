@@ -75,6 +75,14 @@ print(as.data.frame(anova(m)), digits = 12)
 f <- var(c(model.matrix(m) %*% fixef(m))); r <- as.data.frame(VarCorr(m))$vcov
 print(c(f, f + r[1]) / (f + sum(r)))
 
+l$steep <- l$alps + 0.06 * qnorm(((as.integer(as.character(l$id)) * 1299709) %% 4001 + 0.5) / 4001) *
+  l$time
+m <- lmer(steep ~ time * group + age + (1 | id) + (0 + time | id), l, control = control)
+print(coef(summary(m))); print(as.data.frame(VarCorr(m))); print(REMLcrit(m), digits = 15)
+f <- var(c(model.matrix(m) %*% fixef(m))); r <- as.data.frame(VarCorr(m))$vcov
+b <- r[1] + r[2] * mean(l$time^2)  # Johnson (2014)
+print(c(f, f + b) / (f + b + r[3]))
+
 # --- change
 wide <- merge(l[l$s == 0, ], l[l$s == 2, c("id", "alps")], by = "id", all.x = TRUE)
 wide$change <- wide$alps.y - wide$alps.x
