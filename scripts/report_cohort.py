@@ -61,7 +61,7 @@ def main(
             charts += page_of.cohort_charts(table, config)
             continue
         part = page_of.cohort_part(
-            table, subjects=subjects, has_alps="alps" in measured, cohort=cohort, grouped=grouped,
+            table, subjects=subjects, has_alps="alps" in measured, config=config,
             picture=pictures.get(domain.name),
         )  # fmt: skip
         parts.append(part)

@@ -1,42 +1,17 @@
-"""Quality control of a cohort at a glance: a table of scans and checks, each cell with its number.
+"""Quality control of a cohort at a glance (`glymflow.pages.heat_map`): the checks of ALPS.
 
-A check joins the codes that look at the same thing; its number is the worst of the ROIs or sides,
-as `glymflow.alps.limits` holds it against the config. The cell's colour is the worst status of the
-codes that `glymflow.alps.qc` gave.
+The number of a check is the worst of the ROIs or sides, as `glymflow.alps.limits` holds it against
+the config; the first of its codes that has limits gives it.
 """
-
-from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from glymflow.alps.domain import CODES
 from glymflow.alps.limits import LIMITS, distinct
-from glymflow.cohort.qc import codes_in
-from glymflow.pages.parts import render, worst_status
+from glymflow.pages import heat_map as maps
+from glymflow.pages.heat_map import Check
 
 MISSING = ""  # a check that could not be made: an empty cell
-
-
-class Check(NamedTuple):
-    """A column of the heat map.
-
-    Parameters
-    ----------
-    name : str
-        In its head.
-    codes : tuple of str
-        Reasons that it joins; the first one that has limits gives the number.
-    column : str
-        Of ``alps.tsv``, the number of a check without limits; empty where there is none.
-    digits : int
-    """
-
-    name: str
-    codes: tuple
-    column: str = ""
-    digits: int = 0
-
 
 CHECKS = (
     Check("ROI coverage", ("roi_outside_brain", "roi_outside_image")),
@@ -45,7 +20,7 @@ CHECKS = (
     Check("ROI alignment", ("roi_off_axis", "roi_misplaced")),
     Check("ROI shift (mm)", ("roi_displaced",)),
     Check("ROI set", ("roi_unavailable",)),
-    Check("in lesion", ("roi_lesion", "roi_in_lesion", "lesion_unknown"), "lesion_share", 2),
+    Check("in lesion", ("roi_lesion", "roi_in_lesion", "lesion_unknown"), ("lesion_share",), 2),
     Check("registration", ("registration_poor",)),
     Check("pose by fibres (°)", ("head_pose_unclear",)),
     Check("head turn (°)", ("head_turned", "scanner_unknown")),
@@ -55,7 +30,7 @@ CHECKS = (
     Check("calibration", ("gradient_calibration",)),
     Check("steps", ("steps_differ",)),
     Check("motion (mm)", ("motion_high",)),
-    Check("lost slices", ("slices_lost",), "outlier_slices"),
+    Check("lost slices", ("slices_lost",), ("outlier_slices",)),
     Check("SNR of b0", ("snr_low",)),
     Check("mask folds", ("mask_concave",)),
     Check("mask left out", ("mask_incomplete",)),
@@ -82,66 +57,31 @@ def heat_map(primary, thresholds, *, subjects=()):
     Returns
     -------
     dict or None
-        `checks`: list of dict (name, limit in words, count of scans beyond it); `rows`: list of
-        dict (name, link, status, cells: list of (text, letter of the status or "")), worst scan
-        first. None for an empty table.
+        From `glymflow.pages.heat_map.heat_map`.
     """
-    found = primary.to_dict("records")
-    if not found:
-        return None
-    known = set(subjects)
-    rows = [_row(row, thresholds or {}, known) for row in found]
-    rows.sort(key=lambda row: -row["weight"])
-    columns = list(zip(*(row["cells"] for row in rows), strict=True))
-    shown = [k for k, cells in enumerate(columns) if any(text for text, _ in cells)]
-    for row in rows:
-        row["cells"] = [row["cells"][k] for k in shown]
-    checks = [
-        {
-            "name": CHECKS[k].name,
-            "limit": _limit_words(CHECKS[k], thresholds or {}),
-            "count": sum(bool(letter) for _, letter in columns[k]),
-        }
-        for k in shown
-    ]
-    return {"checks": checks, "rows": rows}
+    thresholds, known = thresholds or {}, set(subjects)
+    rows = [_named(row, known) for row in primary.to_dict("records")]
+    return maps.heat_map(
+        rows, CHECKS, CODES, number_of=lambda check, row: _number(check, row, thresholds),
+        limits=[_limit_words(check, thresholds) for check in CHECKS],
+    )  # fmt: skip
 
 
 def heat_map_html(primary, thresholds, *, subjects=()):
     """Return `heat_map` as a section of the cohort's page, empty for an empty table."""
-    drawn = heat_map(primary, thresholds, subjects=subjects)
-    if drawn is None:
-        return ""
-    return render(Path(__file__).parent / "templates", "heat_map.html.j2", **drawn)
+    return maps.heat_map_html(heat_map(primary, thresholds, subjects=subjects))
 
 
-def _row(row, thresholds, known):
+def _named(row, known):
     participant, source = str(row["participant_id"]), str(row["source"])
-    codes = codes_in(row.get("qc_reasons"))
-    cells = [_cell(check, row, thresholds, codes) for check in CHECKS]
-    letters = [letter for _, letter in cells]
-    return {
-        "name": source,
-        "link": f"{participant}.html#{source}" if participant in known else "",
-        "status": worst_status([row.get("qc_status")]),
-        "weight": 100 * letters.count("f") + letters.count("w"),
-        "cells": cells,
-    }
-
-
-def _cell(check, row, thresholds, codes):
-    """Return the number of a check as text, and "f", "w" or "" for its status."""
-    own = [code for code in check.codes if code in codes]
-    status = worst_status([CODES[code][0] for code in own])
-    letter = {"fail": "f", "warn": "w"}.get(status, "")
-    text = _number(check, row, thresholds)
-    return text or ("yes" if own else MISSING), letter
+    link = f"{participant}.html#{source}" if participant in known else ""
+    return row | {"name": source, "link": link}
 
 
 def _number(check, row, thresholds):
     limits = LIMITS.get(_code_of(check), ())
     if not limits:
-        value = row.get(check.column, np.nan) if check.column else np.nan
+        value = row.get(check.columns[0], np.nan) if check.columns else np.nan
         return f"{value:.{check.digits}f}" if _is_finite(value) else MISSING
     stated = [limit for limit in limits if limit.key in thresholds]
     limit = next((one for one in stated if one.broken(row, thresholds)), limits[0])

@@ -3,6 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from glymflow.alps import raw_data
@@ -15,6 +16,7 @@ from glymflow.cohort.qc import codes_in
 from glymflow.dwi.protocol import name_protocols, protocol_lines, protocol_table
 from glymflow.figures import charts, slices
 from glymflow.figures.charts import figure_bytes, take_points
+from glymflow.figures.raw_data import draw_mosaic, mosaic_bytes
 from glymflow.io import read_tsv
 from glymflow.pages.files import attempt, load_picture, same_grid
 from glymflow.pages.parts import (
@@ -240,15 +242,26 @@ def _draw(tensor, rois, fa, wm, row, faults):
         overlaid = labels[0] if labels and labels[0].shape == data.shape else None
         return slices.draw_registration(data, warped, affine, overlaid)
 
+    def draw_more():
+        data, warped, affine = same_grid(fa=load_picture(fa), wm=load_picture(wm))
+        seen = {"more": (data, warped > 0.5), "more_template": (warped, np.zeros(data.shape, bool))}
+        return {
+            name: mosaic_bytes(draw_mosaic(image, data > 0, affine, edge=edge))
+            for name, (image, edge) in seen.items()
+        }
+
     drawn = {
         "rois": attempt(faults, "rois", cut_rois),
         "registration": attempt(faults, "registration", draw_registration),
     }
-    return {
+    pictures = {
         kind: {view: figure_bytes(figure, "png", dpi=130) for view, figure in views.items()}
         for kind, views in drawn.items()
         if views
     }
+    if "registration" in pictures:
+        pictures["registration"] |= draw_more()
+    return pictures
 
 
 def describe_series(

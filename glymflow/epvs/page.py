@@ -10,11 +10,14 @@ from glymflow.epvs.pictures import (
     LACUNE_COLOR,
     draw_brain_edge,
     draw_epvs,
+    draw_objects,
 )
 from glymflow.figures.charts import figure_bytes
+from glymflow.figures.raw_data import mosaic_bytes
 from glymflow.figures.slices import CONTOUR_COLOR
 from glymflow.io import read_tsv
 from glymflow.pages.files import attempt, load_picture, same_grid
+from glymflow.pages.heat_map import Check, domain_rows, heat_map, heat_map_html
 from glymflow.pages.parts import (
     MISSING,
     CohortPart,
@@ -42,7 +45,24 @@ COMPARED = {  # between scans: column, name and decimals
     "epvs_permille_bg": ("EPVS in basal ganglia (‰)", 3),
     "brain_volume_ml": ("brain volume (mL)", 0),
 }
-MOST_OBJECTS = 15  # in the page's list: the largest ones
+CHECKS = (  # of the heat map; the limits that are no setting are those of `glymflow.epvs`
+    Check("contrasts", ("epvs_t1_only", "epvs_t2_only"), ("contrasts",)),
+    Check("slices", ("epvs_thick_slices",), limit="warn above 2 mm", always=True),
+    Check("T2w on T1w", ("epvs_t2_moved", "epvs_t2_misaligned"), always=True),
+    Check("brain in image", ("epvs_cropped", "epvs_brain_incomplete"), always=True),
+    Check("T1w contrast", ("epvs_t1_poor", "epvs_contrast_enhanced"), always=True),
+    Check("brain (mL)", ("epvs_brain_implausible",), ("brain_volume_ml",),
+          limit="fail below 600 or above 2000"),
+    Check("registration", ("epvs_registration_poor",), always=True),
+    Check("regions", ("epvs_region_missing",), always=True),
+    Check("EPVS", ("epvs_empty", "epvs_many"), ("epvs_count",),
+          limit="warn without any or above {max_count}"),
+    Check("bright in FLAIR", ("epvs_bright_on_flair",), ("flair_bright",), 2,
+          limit="warn above 0.25"),
+    Check("own mask", ("epvs_mask_resampled", "epvs_mask_values")),
+    Check("other engine", ("epvs_engines_disagree",)),
+)  # fmt: skip
+MOST_OBJECTS = 30  # in the page's list: the largest ones
 
 
 def subject_parts(files, *, sessions, contrasts, brought, engine, beside=None):
@@ -104,7 +124,7 @@ def session_part(section, place=1):
     )
 
 
-def cohort_part(table, *, subjects, has_alps, cohort, grouped, picture=None):
+def cohort_part(table, *, subjects, has_alps, config, picture=None):
     """Return what the cohort's page shows of EPVS.
 
     Parameters
@@ -115,8 +135,8 @@ def cohort_part(table, *, subjects, has_alps, cohort, grouped, picture=None):
         Participants that have a page of their own.
     has_alps : bool
         Whether there is ALPS beside it.
-    cohort, grouped
-        Not used: ``distributions.js`` draws the chart.
+    config : dict
+        The run's; of it `epvs`.
     picture : None
         There is none.
 
@@ -128,6 +148,12 @@ def cohort_part(table, *, subjects, has_alps, cohort, grouped, picture=None):
     html = render(
         TEMPLATES, "cohort.html.j2", rows=rows, has_session=any(row["session"] for row in rows),
         synthetic=any(row["engine"] == "vbnet" for row in rows),
+    )  # fmt: skip
+    own = domain_rows(_primary(table), subjects)
+    limits = [check.limit.format_map(config["epvs"]) for check in CHECKS]
+    html += heat_map_html(
+        heat_map(own, CHECKS, DOMAIN.codes, limits=limits), name="checks-epvs",
+        title="Quality control of perivascular spaces",
     )  # fmt: skip
     name, counted = "perivascular spaces", "sessions with EPVS measured"
     return CohortPart(name, counted, rows, html)
@@ -148,8 +174,7 @@ def cohort_values(table, config):
     dict
         From `glymflow.pages.values.scan_values`.
     """
-    own = table[[is_primary(row) for row in table.to_dict("records")]]
-    return scan_values(own, COMPARED, title="Perivascular spaces", source="session_id")
+    return scan_values(_primary(table), COMPARED, title="Perivascular spaces", source="session_id")
 
 
 def describe_epvs(
@@ -202,7 +227,11 @@ def describe_epvs(
         "regions": [_region(name, own, others) for name in REGION_LABELS],
         "others": [other["engine"] for other in others],
         "facts": _facts(own),
-        "objects": _objects(objects, own["engine"]),
+        "objects": _objects(objects, own["engine"], pictures.get("places", {})),
+        "object_slices": [
+            {"height": number(height, 0, unit=" mm"), "picture": embed_picture(webp)}
+            for height, webp in pictures.get("object_slices", ())
+        ],
         "slices": [
             {
                 "region": REGION_LABELS[region],
@@ -227,6 +256,10 @@ def has_fault(row):
 def is_primary(row):
     """Say whether a row of ``epvs.tsv`` is of the primary engine."""
     return str(row.get("primary")).lower() == "true"
+
+
+def _primary(table):
+    return table[[is_primary(row) for row in table.to_dict("records")]]
 
 
 def _region(name, own, others):
@@ -268,12 +301,18 @@ def _with_error(row, name):
     return text if MISSING in (text, error) else f"{text} (SE {error})"
 
 
-def _objects(objects, engine):
-    """Return the largest objects of an engine, lacunes first."""
+def _largest(objects, engine):
+    """Return the largest objects of an engine, lacunes first, and how many it has."""
+    own = objects[(objects["engine"] == engine) & objects["region"].notna()]
+    order = ["lacune", "volume_mm3", "index"]
+    return own.sort_values(order, ascending=[False, False, True]).head(MOST_OBJECTS), len(own)
+
+
+def _objects(objects, engine, places):
+    """Return what the list shows of the largest objects; `places` by index, where they are seen."""
     if objects is None or objects.empty:
         return {"rows": [], "count": 0}
-    own = objects[(objects["engine"] == engine) & objects["region"].notna()]
-    own = own.sort_values(["lacune", "volume_mm3", "index"], ascending=[False, False, True])
+    own, count = _largest(objects, engine)
     rows = [
         {
             "index": words(row["index"]),
@@ -287,10 +326,11 @@ def _objects(objects, engine):
             "centre": ", ".join(number(row[axis], 0) for axis in "xyz"),
             "lacune": bool(row["lacune"] == 1),
             "lesion": bool(row.get("lesion") == 1),
+            "at": places.get(row["index"]),
         }
-        for row in own.head(MOST_OBJECTS).to_dict("records")
+        for row in own.to_dict("records")
     ]
-    return {"rows": rows, "count": len(own)}
+    return {"rows": rows, "count": count}
 
 
 def describe_epvs_cohort(table, *, reasons, subjects=()):
@@ -387,14 +427,24 @@ def _draw_slices(engine, objects, scan, regions, masks, faults, beside):
         )
         inside = {name: mask > 0 for name, mask in zip(found, data, strict=False)}
         given = {"primary": engine, "lacunes": lacunes, "beside": data[len(found) :]}
-        return draw_epvs(image, inside, labels, affine, **given)
+        drawn = draw_epvs(image, inside, labels, affine, **given)
+        if objects is None or engine not in inside:
+            return drawn, ([], []), []
+        own, _ = _largest(objects, engine)
+        color, centres = ENGINE_STYLES[engine][0], own[["x", "y", "z"]].to_numpy(float)
+        shown = draw_objects(image, inside[engine], labels, affine, centres, color=color)
+        return drawn, shown, list(own["index"])
 
-    drawn = attempt(faults, "slices", draw) if scan else None
+    none = ((), ((), ()), ())
+    drawn, (seen, places), named = (attempt(faults, "slices", draw) or none) if scan else none
     slices = [
-        (region, height, figure_bytes(figure, "png", dpi=DPI))
-        for region, height, figure in drawn or ()
+        (region, height, figure_bytes(figure, "png", dpi=DPI)) for region, height, figure in drawn
     ]
-    return {"slices": slices}
+    return {
+        "slices": slices,
+        "object_slices": [(height, mosaic_bytes(pixels, quality=50)) for height, pixels in seen],
+        "places": {index: at for index, at in zip(named, places, strict=True) if at},
+    }
 
 
 def _draw_edge(head, brain):

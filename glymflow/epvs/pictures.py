@@ -6,7 +6,9 @@ the voxels that were measured. Picture left is the subject's left.
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from scipy import ndimage
 
 from glymflow.epvs.objects import LABELS
 from glymflow.figures.charts import STYLE
@@ -17,7 +19,15 @@ from glymflow.figures.slices import (
     outline_segments,
     slice_extent,
 )
-from glymflow.image.grid import bounding_box, map_points, resample, spacing_of, to_canonical, window
+from glymflow.image.grid import (
+    bounding_box,
+    map_points,
+    resample,
+    spacing_of,
+    to_canonical,
+    to_voxels,
+    window,
+)
 
 # colour and width of the outlines; from the palette of the other pictures
 ENGINE_STYLES = {
@@ -30,6 +40,7 @@ LACUNE_COLOR = "#FF5A4F"
 SLICES = {"bg": 3, "cso": 3, "midbrain": 1}  # how many of each region
 DPI = 100
 PIXELS_PER_MM = {"bg": 4, "cso": 3, "midbrain": 6}  # whole numbers: each voxel is as large
+OBJECT_PIXELS = 3  # of a voxel, in the slices of single objects
 ROOM_MM = 6.0  # round a region
 HEAD_ROOM_MM = 15.0  # round the brain, so that what was cut off is seen
 
@@ -174,6 +185,67 @@ def _mark(ax, marks, k, spacing):
         if abs(mark[2] - k) * spacing[2] <= 2:
             ring = {"fill": False, "edgecolor": LACUNE_COLOR, "linewidth": 1.5, "gid": "lacune"}
             ax.add_patch(Circle(mark[:2] * spacing[:2], radius=5, **ring))
+
+
+def draw_objects(image, mask, regions, affine, centres, *, color):
+    """Draw the axial slice through each object, with the outlines of all objects in it.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array
+        Values -1 to 1.
+    mask : (X, Y, Z) bool array
+        EPVS.
+    regions : (X, Y, Z) integer array
+        `glymflow.epvs.objects.LABELS`; pictures are cut to them.
+    affine : (4, 4) array
+        Voxel to world (RAS+, mm) of all of them.
+    centres : (N, 3) array
+        Of the objects, world mm.
+    color : str
+        Of the outlines.
+
+    Returns
+    -------
+    slices : list of (float, (V, H, 3) uint8 array)
+        Height of a slice (world z of its middle, mm) and its pixels, from the bottom of the head;
+        objects of one slice share it.
+    places : list of (int, float, float) or None
+        Of each object its slice, and shares of the picture's width from the left and of its height
+        from the top; None for one outside the regions' slices.
+    """
+    image, turned = to_canonical(image, affine)
+    mask, regions = (to_canonical(volume, affine)[0] for volume in (mask, regions))
+    if not (regions > 0).any():
+        return [], [None] * len(centres)
+    spacing = spacing_of(turned)
+    room = np.ceil(HEAD_ROOM_MM / spacing[:2]).astype(int)
+    low, high = (ends[:2] for ends in bounding_box(regions > 0))
+    first, last = np.maximum(low - room, 0), np.minimum(high + room, image.shape[:2])
+    voxels = to_voxels(turned, np.reshape(np.asarray(centres, dtype=float), (-1, 3)))
+    levels = [int(k) for k in np.rint(voxels[:, 2])]
+    there = sorted({k for k in levels if 0 <= k < image.shape[2]})
+    black, white = _limits(image[regions > 0])
+    ink = np.round(255 * np.array(to_rgb(color)))
+    box = tuple(slice(*ends) for ends in zip(first, last, strict=True))
+    slices = []
+    for k in there:
+        grey = 255 * np.clip((image[*box, k] - black) / (white - black), 0, 1)
+        pixels = np.repeat(_enlarge(grey)[..., None], 3, axis=2)
+        inside = _enlarge(mask[*box, k])
+        pixels[inside & ~ndimage.binary_erosion(inside, border_value=1)] = ink
+        height = float((turned @ [0, 0, k, 1])[2])
+        slices.append((height, np.rint(pixels).astype(np.uint8).swapaxes(0, 1)[::-1]))
+    shares = (voxels[:, :2] - first + 0.5) / (last - first)
+    places = [
+        (there.index(k), float(x), float(1 - y)) if k in there else None
+        for k, (x, y) in zip(levels, shares, strict=True)
+    ]
+    return slices, places
+
+
+def _enlarge(plane):
+    return np.kron(plane, np.ones((OBJECT_PIXELS, OBJECT_PIXELS), dtype=plane.dtype))
 
 
 def draw_brain_edge(head, head_affine, mask, affine):

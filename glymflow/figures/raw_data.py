@@ -22,8 +22,8 @@ _STILL = 0.5  # mm and degrees: the axes show at least so much, so that a still 
 _AXES = ("right", "front", "top")
 
 
-def draw_mosaic(image, mask, affine, *, pixel_mm=1.0):
-    """Draw nine slices, three of each plane, with the edge of the mask.
+def draw_mosaic(image, mask, affine, *, pixel_mm=1.0, edge=None):
+    """Draw nine slices, three of each plane, with the edge of the mask or of something else.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ def draw_mosaic(image, mask, affine, *, pixel_mm=1.0):
     affine : (4, 4) array
         Voxel to world (RAS+, mm) of both.
     pixel_mm : float
+    edge : (X, Y, Z) bool array, optional
+        Whose edge is drawn instead of the mask's; none for an empty one.
 
     Returns
     -------
@@ -41,7 +43,9 @@ def draw_mosaic(image, mask, affine, *, pixel_mm=1.0):
         Rows are axial, coronal and sagittal; left is the subject's left, and the back of the head
         in sagittal slices.
     """
-    spacing, (image, mask) = turned(affine, np.asarray(image, dtype=np.float32), mask > 0)
+    edge = mask if edge is None else edge
+    volumes = np.asarray(image, dtype=np.float32), mask > 0, edge > 0
+    spacing, (image, mask, edge) = turned(affine, *volumes)
     places = np.argwhere(mask)
     if not len(places):
         mask, places = mask | True, np.array([[0, 0, 0], np.array(mask.shape) - 1])
@@ -56,7 +60,7 @@ def draw_mosaic(image, mask, affine, *, pixel_mm=1.0):
         tiles = []
         for level in levels:
             k = round(float(low[normal] + level * (high[normal] - low[normal])))
-            cut = [np.take(volume, k, axis=normal)[box] for volume in (image / white, mask)]
+            cut = [np.take(volume, k, axis=normal)[box] for volume in (image / white, edge)]
             tiles.append(_tile(*cut, np.array([spacing[h], spacing[v]]) / pixel_mm))
         rows.append(tiles)
     width = max(tile.shape[1] for tiles in rows for tile in tiles)

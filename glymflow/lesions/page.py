@@ -8,8 +8,10 @@ from glymflow.figures import slices
 from glymflow.figures.charts import figure_bytes
 from glymflow.image.masks import final_mask, read_mask, to_grid
 from glymflow.io import load_image, read_tsv
+from glymflow.lesions.domain import LABELS
 from glymflow.lesions.domain import LESIONS as DOMAIN
 from glymflow.pages.files import load_picture
+from glymflow.pages.heat_map import Check, domain_rows, heat_map, heat_map_html
 from glymflow.pages.parts import (
     CohortPart,
     Part,
@@ -24,6 +26,25 @@ from glymflow.text import number
 
 DATA_FILES = ("templates",)
 TEMPLATES = Path(__file__).parent / "templates"
+CHECKS = (  # of the heat map; the limits that are no setting are those of `glymflow.lesions`
+    Check("mask values", ("mask_values",), always=True),
+    Check("empty", ("mask_empty",), always=True),
+    Check("geometry", ("mask_no_geometry", "mask_off_grid"), always=True),
+    Check("slice gap", ("slice_gap",), always=True),
+    Check("parts", ("several_components",), tuple(f"components_{label}" for label in LABELS)),
+    Check("raters (Dice)", ("raters_disagree",), tuple(f"dice_{label}" for label in LABELS), 2,
+          below=True, limit="warn below {min_dice}"),
+    Check("oedema ratio", ("oedema_negative", "ratio_undefined"), ("relative_oedema_ratio",), 2),
+    Check("haematoma outside (mL)", ("haematoma_outside_lesion",),
+          ("volume_haematoma_outside_ml",), 1,
+          limit="warn above {max_haematoma_outside} of the haematoma"),
+    Check("on the template", ("lesion_not_coregistered", "volume_in_template"), always=True),
+    Check("on the DWI", ("lesion_space_unknown",), always=True),
+    Check("in the brain", ("lesion_outside_brain", "lesion_not_in_brain"), ("share_in_brain",), 2,
+          below=True, limit="warn below 0.8, fail below 0.5"),
+    Check("side", ("side_disagrees",), ("side",)),
+    Check("location", ("location_disagrees",), ("location",)),
+)  # fmt: skip
 COMPARED = {  # between scans: column, name and decimals
     "volume_lesion_ml": ("lesion (mL)", 1),
     "volume_haematoma_ml": ("haematoma (mL)", 1),
@@ -72,7 +93,7 @@ def lesion_part(section, place=1):
     return Part("lesion", anchor, section["status"], html)
 
 
-def cohort_part(table, *, subjects, has_alps, cohort, grouped, picture=None):
+def cohort_part(table, *, subjects, has_alps, config, picture=None):
     """Return what the cohort's page shows of lesions.
 
     Parameters
@@ -83,8 +104,8 @@ def cohort_part(table, *, subjects, has_alps, cohort, grouped, picture=None):
         Participants that have a page of their own.
     has_alps : bool
         Whether there is ALPS beside it; otherwise the reasons stand in the table of subjects.
-    cohort, grouped
-        Not used: ``distributions.js`` draws the chart.
+    config : dict
+        The run's; of it `lesions`.
     picture : path-like, optional
         The frequency map (PNG).
 
@@ -97,6 +118,11 @@ def cohort_part(table, *, subjects, has_alps, cohort, grouped, picture=None):
         TEMPLATES, "cohort.html.j2", rows=rows, has_alps=has_alps,
         has_session=any(row["session"] for row in rows),
         lesion_map=embed_picture(Path(picture).read_bytes()) if picture else None,
+    )  # fmt: skip
+    limits = [check.limit.format_map(config["lesions"]) for check in CHECKS]
+    html += heat_map_html(
+        heat_map(domain_rows(table, subjects), CHECKS, DOMAIN.codes, limits=limits),
+        name="checks-lesions", title="Quality control of lesions",
     )  # fmt: skip
     return CohortPart("lesions", "lesions measured", rows, html)
 

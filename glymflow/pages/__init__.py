@@ -8,6 +8,7 @@ Modules
 -------
 - `distributions`: each measure of each scan, split by group, site or scanner, for a script to draw.
 - `files`: reads the pictures of a page; one that cannot be read costs only its own place.
+- `heat_map`: scans and checks of quality control, each cell with its number.
 - `inclusion`: who came in, was left out, measured, and is in the statistics.
 - `references`: the works that the text of the methods cites, as BibTeX.
 - `report`: the two pages; rows of ``alps.tsv`` as texts, QC statuses, links.

@@ -3,14 +3,19 @@
 import shutil
 import subprocess
 
+import numpy as np
 import pandas as pd
 import pytest
+from report_files import make_page, write_epvs, write_series
 
 from glymflow.alps import page as alps_page
 from glymflow.alps.domain import ALPS
 from glymflow.alps.heat_map import heat_map_html
+from glymflow.io import save_image, write_tsv
+from glymflow.lesions.domain import LESIONS
 from glymflow.pages import report
 from glymflow.pages.distributions import distributions, splits
+from glymflow.pages.values import NAME, cohort_script
 from glymflow.text import ROLES_ACROSS
 from glymflow.workflow.provenance import BENCHMARK_COLUMNS, cost_script
 
@@ -75,6 +80,33 @@ def write_page(folder, people=PEOPLE):
 def cohort_page(tmp_path_factory):
     """The cohort's page of four subjects, with a small page for each."""
     return write_page(tmp_path_factory.mktemp("page"))
+
+
+@pytest.fixture(scope="session")
+def whole_page(tmp_path_factory):
+    """A subject's page with all that is measured: a DWI series, EPVS, a lesion."""
+    folder = tmp_path_factory.mktemp("whole")
+    image = np.zeros((20, 24, 16), np.float32)
+    image[4:16, 4:20, 3:13] = 500
+    drawn = (image > 0) & (np.indices(image.shape)[0] < 9)
+    paths = {name: folder / f"{name}.nii.gz" for name in ("T2w", "mask")}
+    for path, data in zip(paths.values(), (image, drawn), strict=True):
+        save_image(data, np.diag([8.0, 8, 8, 1]), path)
+    ids = {"participant_id": "sub-01", "session_id": "ses-1"}
+    lesion = ids | {"volume_lesion_ml": 12.3, "side": "left", "qc_status": "warn",
+                    "qc_reasons": "slice_gap", "share_left": 1.0}  # fmt: skip
+    write_tsv(pd.DataFrame([lesion]).reindex(columns=LESIONS.columns), folder / "lesions.tsv")
+    write_tsv(pd.DataFrame(columns=[*ids, "reason"]), folder / "excluded.tsv")
+    mask = ids | {"label": "lesion", "rater": None, "volume": True,
+                  "mask": str(paths["mask"]), "image": str(paths["T2w"])}  # fmt: skip
+    files = {"table": [folder / "lesions.tsv"], "excluded": [folder / "excluded.tsv"]}
+    files |= {key: [None] for key in ("tables", "masks", "background")}
+    lesions = files, {"sessions": [[mask]], "consensus": "union"}
+    series = ["sub-01_ses-1"], [write_series(folder, "sub-01_ses-1")]
+    page = folder / "report" / "sub-01.html"
+    make_page(series, page, [write_epvs(folder)], lesions)
+    (page.parent / NAME).write_text(cohort_script(["sub-01"], []))
+    return page
 
 
 @pytest.fixture(scope="session")

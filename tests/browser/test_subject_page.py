@@ -86,3 +86,17 @@ def test_a_picture_is_enlarged_by_click_and_key(browser, folder):
         browser.switch_to.active_element.send_keys(Keys.ESCAPE)
         assert not browser.execute_script("return document.querySelector('dialog').open")
     assert browser.get_log("browser") == []
+
+
+def test_an_object_is_shown_in_its_slice(browser, whole_page):
+    browser.get(f"file://{whole_page}")
+    ring = browser.find_element("css selector", ".viewer figure:not([hidden]) i")
+    button = browser.find_element("css selector", ".objects button")
+    browser.execute_script("arguments[0].click()", button)
+    assert button.get_attribute("aria-pressed") == "true"
+    assert ring.get_attribute("style") == (
+        f"left: {float(button.get_attribute('data-x')):g}%; "
+        f"top: {float(button.get_attribute('data-y')):g}%;"
+    )
+    shown = browser.find_element("css selector", ".viewer figure:not([hidden]) figcaption")
+    assert shown.text == "object 1, z = −2 mm"

@@ -149,7 +149,7 @@ def test_page_of_epvs_alone(files, tmp_path):
     assert "ALPS left" not in html
     assert html.count("<svg") == 1
     assert held(html)["domains"][0]["levels"] == [[0, 1] * 4]
-    assert html.count('data-status="pass"') == 8 + 8  # of the subjects, of EPVS
+    assert html.count('data-status="pass"') == 8 + 8 + 8  # subjects, EPVS, heat map
 
 
 def test_protocols_are_counted_and_those_of_one_group_named(files, tmp_path):

@@ -68,7 +68,7 @@ def subject_parts(files, *, subject):
     return [Part("toy", "toy1", row.qc_status, html)]
 
 
-def cohort_part(table, *, subjects, has_alps, cohort, grouped, picture=None):
+def cohort_part(table, *, subjects, has_alps, config, picture=None):
     rows = [
         {"participant": row.participant_id, "session": "", "status": row.qc_status, "reasons": ""}
         for row in table.itertuples()

@@ -72,8 +72,9 @@
       points = found.sort((a, b) => a.row - b.row || a.x - b.x);
       at = 0;
       link.hidden = !points.length;
+      if (points.length) show(0);
       link.classList.remove("seen");
-      if (points.length) link.setAttribute("aria-label", `${points.length} points: arrows move`);
+      line.textContent = "\u00a0";
     };
   };
 

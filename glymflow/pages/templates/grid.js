@@ -1,10 +1,8 @@
-// The heat map: one stop of the tab key, arrows move in it, Enter and a click open the scan's page;
+// The heat maps: one stop of the tab key, arrows move in it, Enter and a click open the scan's page;
 // the cell under focus or mouse is said in words.
-(() => {
-  const table = document.querySelector("table.checks");
-  if (!table) return;
+document.querySelectorAll("table.checks").forEach(table => {
   const body = table.tBodies[0], heads = [...table.tHead.rows[0].cells];
-  const line = document.querySelector(".cell-said"), rest = "\u00a0";
+  const line = table.closest("section").querySelector(".cell-said"), rest = "\u00a0";
   const words = {w: "warn", f: "fail", "": "pass"};
   const cellOf = event => event.target.closest("tbody td, tbody th");
   const say = cell => {
@@ -72,4 +70,4 @@
     at = seen.cells[at.cellIndex];
     at.tabIndex = 0;
   }).observe(body, {attributes: true, subtree: true, attributeFilter: ["hidden"]});
-})();
+});

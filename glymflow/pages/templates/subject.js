@@ -12,7 +12,7 @@
   // ------------------------------------------------ enlarged pictures
   const zoom = make("dialog", document.body, {className: "zoom"});
   const enlarge = image => {
-    const whole = image.closest(".flicker") ?? image, copy = whole.cloneNode(true);
+    const whole = image.closest(".flicker, .ringed") ?? image, copy = whole.cloneNode(true);
     const sizes = whole.querySelector?.("img") ?? whole;
     copy.style = `width: min(94vw, ${Math.floor(90 * sizes.width / sizes.height)}vh)`;
     copy.removeAttribute("tabindex");
@@ -31,6 +31,20 @@
     image.onkeydown = event => {
       if (event.key === "Enter" || event.key === " ") { event.preventDefault(); enlarge(image); }
     };
+  });
+
+  // ------------------------------------------------ objects and the slices in which they lie
+  document.querySelectorAll(".objects").forEach(part => {
+    const slices = [...part.querySelectorAll(".viewer figure")], buttons = [...part.querySelectorAll("button")];
+    const show = button => {
+      const chosen = slices[button.dataset.slice], ring = chosen.querySelector("i");
+      slices.forEach(slice => { slice.hidden = slice !== chosen; });
+      ring.style = `left: ${button.dataset.x}%; top: ${button.dataset.y}%`;
+      chosen.querySelector("span").textContent = `object ${button.textContent}, `;
+      buttons.forEach(other => other.setAttribute("aria-pressed", other === button));
+    };
+    buttons.forEach(button => { button.onclick = () => show(button); });
+    if (buttons.length) show(buttons[0]);
   });
 
   // ------------------------------------------------ the place in the address: #?at=rois.0

@@ -74,8 +74,8 @@ def page(*sections):
 
 
 def cohort_html(measures, cohort, subjects=()):
-    grouped = {"column": None, "order": None, "labels": {}}
-    part = cohort_part(measures, subjects=subjects, has_alps=False, cohort=cohort, grouped=grouped)
+    config = {"epvs": {"max_count": 200}}
+    part = cohort_part(measures, subjects=subjects, has_alps=False, config=config)
     html = cohort_page(
         alps_table([]), cohort, NOBODY, config=CONFIG, reasons={}, subjects=subjects, parts=[part],
         **EMPTY,
@@ -113,13 +113,23 @@ def test_missing_region_is_not_zero():
 
 
 def test_the_largest_objects_lacunes_first():
-    listed = describe(MEASURES, objects(40))["objects"]
-    assert listed["count"] == 40  # of the primary engine, in the regions
+    listed = describe(MEASURES, objects(60))["objects"]
+    assert listed["count"] == 60  # of the primary engine, in the regions
     assert len(listed["rows"]) == MOST_OBJECTS
-    assert [r["index"] for r in listed["rows"][:3]] == ["2", "40", "39"]
+    assert [r["index"] for r in listed["rows"][:3]] == ["2", "60", "59"]
     assert [r["lacune"] for r in listed["rows"][:2]] == [True, False]
     assert listed["rows"][0]["values"] == ["12", "4.4", "1.6", "0.90"]
     assert listed["rows"][0]["centre"] == "−12, 4, −1"
+
+
+def test_objects_are_linked_to_their_slices():
+    seen = {"object_slices": [(-1.0, PNG), (8.0, PNG)], "places": {2: (1, 0.25, 0.75)}}
+    html = page(describe(MEASURES, objects(), pictures=pictures(**seen)))
+    assert html.count('<figure hidden><div class="ringed">') == 1
+    assert html.count('<div class="ringed">') == 2
+    assert 'data-slice="1" data-x="25.00" data-y="75.00" aria-pressed="false">2</button>' in html
+    assert html.count("data-slice=") == 1  # the others have no slice
+    assert "The largest objects (3 of 3)" in html
 
 
 def test_other_primary_engine():
@@ -182,8 +192,8 @@ def test_cohort_table():
     assert rows[0]["numbers"] == ["41", "586", "0.236", "n/a", "n/a", "1391", "55"]
     assert "<b>1</b><span>sessions with EPVS measured</span>" in html
     assert "ALPS left" not in html
-    assert html.count('href="sub-1.html"') == 2
-    assert html.count('data-status="warn"') == 2  # button and row: the quality of the EPVS
+    assert html.count('href="sub-1.html"') == 3
+    assert html.count('data-status="warn"') == 3  # subjects, EPVS, heat map
     assert "trained on synthetic data" in html
     assert "ses-2" in html
 

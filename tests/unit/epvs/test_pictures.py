@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from glymflow.epvs.objects import LABELS
-from glymflow.epvs.pictures import ENGINE_STYLES, SLICES, draw_brain_edge, draw_epvs, pick_slices
+from glymflow.epvs.pictures import (
+    ENGINE_STYLES,
+    OBJECT_PIXELS,
+    SLICES,
+    draw_brain_edge,
+    draw_epvs,
+    draw_objects,
+    pick_slices,
+)
 from glymflow.figures.charts import figure_bytes
 
 AFFINE = np.array([[1.0, 0, 0, -30], [0, 1, 0, -35], [0, 0, 1, -20], [0, 0, 0, 1]])
@@ -190,6 +198,34 @@ def test_no_image_values_to_scale_by():
 
 
 # ------------------------------------------------------------------ the edge of the brain
+
+
+@pytest.mark.parametrize("flips", [(1, 1, 1), (-1, 1, -1)])
+def test_objects_lie_where_their_places_say(flips):
+    """The colour of the outline is at each place, however the image is stored."""
+    cut = tuple(slice(None, None, step) for step in flips)
+    stored = AFFINE @ np.diag([*flips, 1.0])
+    stored[:3, 3] += AFFINE[:3, :3] @ [(n - 1) * (f < 0) for n, f in zip(SHAPE, flips, strict=True)]
+    centres = [(-11.5, 5.5, -4), (10.5, 0.5, 5), (10.5, 0.5, 5.2), (0, 0, 500)]
+    slices, places = draw_objects(
+        IMAGE[cut], FOUND[cut], REGIONS[cut], stored, centres, color="#ff0000"
+    )
+    assert [height for height, _ in slices] == [-4, 5]
+    assert [at and at[0] for at in places] == [0, 1, 1, None]
+    for (number, x, y), centre in zip(places[:3], centres, strict=False):
+        pixels = slices[number][1]
+        row, column = int(y * pixels.shape[0]), int(x * pixels.shape[1])
+        near = pixels[row - OBJECT_PIXELS : row + OBJECT_PIXELS,
+                      column - OBJECT_PIXELS : column + OBJECT_PIXELS]  # fmt: skip
+        assert (near == (255, 0, 0)).all(axis=-1).any(), centre
+    red = [(pixels == (255, 0, 0)).all(axis=-1).sum() for _, pixels in slices]
+    assert red == [4 * (2 * OBJECT_PIXELS - 1)] * 2  # the edge of 2 x 2 voxels
+
+
+def test_objects_without_regions_are_not_drawn():
+    centres = np.zeros((2, 3))
+    drawn = draw_objects(IMAGE, FOUND, REGIONS * 0, AFFINE, centres, color="#ff0000")
+    assert drawn == ([], [None, None])
 
 
 def test_edge_of_the_brain_over_the_whole_scan():

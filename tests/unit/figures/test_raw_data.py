@@ -54,6 +54,17 @@ def test_what_is_cut_out_of_the_mask_is_seen(head):
     assert more > 1.2 * edges(raw_data.draw_mosaic(image, mask, AFFINE)).sum()
 
 
+def test_the_edge_of_something_else(head):
+    image, mask = head
+    small = np.zeros_like(mask)
+    small[15:25, 18:28, 13:23] = True
+    drawn = [edges(raw_data.draw_mosaic(image, mask, AFFINE, edge=e)) for e in (small, small & 0)]
+    alone = raw_data.draw_mosaic(image, mask, AFFINE)
+    assert 0 < drawn[0].sum() < edges(alone).sum()
+    assert drawn[0].shape == alone.shape[:2]  # the mask says what is shown
+    assert not drawn[1].any()
+
+
 def test_mosaic_of_nothing_is_black_not_a_crash(head):
     image, mask = np.zeros_like(head[0]), np.zeros_like(head[1])
     assert raw_data.draw_mosaic(image, mask, AFFINE)[..., 2].mean() < 10

@@ -25,6 +25,7 @@ TABLES = (
     pd.DataFrame(columns=["participant_id", "stage", "reason"]),
 )
 CONFIG = {"roi_set": "a", "frame": "template"}
+SETTINGS = {"lesions": {"min_dice": 0.7, "max_haematoma_outside": 0.1}}
 EMPTY = {"charts": [], "tables": [], "figures": []}
 
 
@@ -67,13 +68,14 @@ def test_page_without_a_picture_says_why():
 
 def test_cohort_of_masks_only():
     table = pd.DataFrame([ROW]).reindex(columns=COLUMNS)
-    part = cohort_part(table, subjects=["sub-1"], has_alps=False, cohort=TABLES[1], grouped={})
+    part = cohort_part(table, subjects=["sub-1"], has_alps=False, config=SETTINGS)
     html = cohort_html(part, subjects=["sub-1"])
     assert "<b>1</b><span>lesions measured</span>" in html
     assert "ALPS left" not in html
     assert "series measured" not in html
-    assert html.count('href="sub-1.html"') == 2
-    assert html.count('data-status="warn"') == 2  # button and row: the lesion's quality
+    assert html.count('href="sub-1.html"') == 3  # subjects, lesions, heat map
+    assert html.count('data-status="warn"') == 3
+    assert '<td class="w">yes</td>' in part.html
 
 
 def test_cohort_without_lesions_has_no_section():
