@@ -3,6 +3,7 @@
 from glymflow.tables.cells import (
     MISSING,
     common_decimals,
+    count_text,
     fault_notes,
     interval_title,
     label_of,
@@ -39,10 +40,8 @@ def planned(results, plan, analysis, table):
         for _, row in occasions.iterrows()
         if there(row["occasions"]) and there(row["missing"])
     ]
-    printed.footnotes = [("", note) for note in notes] + fault_notes(results, variables)
-    if table.get("footnote"):
-        printed.footnotes.append(("", table["footnote"]))
-    return printed
+    notes = [("", note) for note in notes] + fault_notes(results, variables)
+    return printed.noted(notes, table)
 
 
 def _measure_rows(rows, variables):
@@ -53,9 +52,9 @@ def _measure_rows(rows, variables):
     single = {row["row"]: row for _, row in rows.iterrows() if not there(row["contrast"])}
     pairs = list(rows[rows["contrast"].notna()].groupby("contrast", sort=False))
     bias = [_pair_cells(part, decimals) for _, part in pairs] or [[MISSING, MISSING]]
-    count = str(int(test["n"])) if there(test["n"]) else MISSING
     cv, mdc = (single.get(key, {}).get("estimate") for key in ("cv", "mdc"))
-    cells = [count, with_interval(test, "estimate", 3), *(bias[0] if len(bias) == 1 else ["", ""])]
+    cells = [count_text(test["n"]), with_interval(test, "estimate", 3)]
+    cells += bias[0] if len(bias) == 1 else ["", ""]
     cells += [number(cv, 2), number(mdc, decimals)]
     printed = [(0, label_of(name, variables), "", cells)]
     if len(bias) > 1:

@@ -77,6 +77,30 @@ def format_p(p):
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
+def p_or_dash(p):
+    """Write a p value, or a dash where none was to be computed."""
+    return format_p(p) if there(p) else DASH
+
+
+def count_text(count):
+    """Write a count; n/a if it is missing."""
+    return str(int(count)) if there(count) else MISSING
+
+
+def count_percent(row):
+    """Write n (%) of a row of results; n/a without one."""
+    if row is None or not there(row["count"]):
+        return MISSING
+    return f"{int(row['count'])} ({percent(row['percent'])})"
+
+
+def df_text(row):
+    """Write the degrees of freedom of a test: (2, 30) or (58.17); nothing if it has none."""
+    found = [row[key] for key in ("df", "df_error") if there(row.get(key))]
+    texts = [f"{df:.4g}" if df < 1000 else f"{df:.0f}" for df in found]
+    return f"({', '.join(texts)})" if texts else ""
+
+
 def percent(value, digits=1):
     """Write a percentage; what lies in the middle is rounded up, as SPSS does: 1 of 16 is 6.3%.
 
@@ -121,6 +145,12 @@ def label_of(name, variables):
     return variables.get(name, {}).get("label", name)
 
 
+def titled(name, variables):
+    """Return how the plan calls a variable, with its unit."""
+    unit = variables.get(name, {}).get("unit")
+    return label_of(name, variables) + (f", {unit}" if unit else "")
+
+
 def with_interval(row, part, decimals, scale=1):
     """Write the estimate or effect of a row with its limits: 0.41 (0.12, 0.63)."""
     if not there(row[part]):
@@ -144,6 +174,13 @@ def fault_notes(tests, variables, name=lambda row, label: label):
     return [("", text) for text in dict.fromkeys(texts)]
 
 
+def values_note(tests):
+    """Say what is printed beside the tests that were made: Values are mean ± SD, n (%)."""
+    shown = {"parametric": "mean ± SD", "rank": "median [Q1, Q3]", "categorical": "n (%)"}
+    made = set(tests["method"])
+    return f"Values are {', '.join(shown[method] for method in shown if method in made)}"
+
+
 def correction_note(tests):
     """Return the footnote that names how p was adjusted; none if it was not."""
     if not tests["correction"].notna().any():
@@ -163,6 +200,10 @@ class Marks:
         if text not in self.texts:
             self.texts.append(text)
         return "abcdefghijklmnopqrstuvwxyz"[self.texts.index(text)]
+
+    def of_test(self, test):
+        """Return the letter of a row's test; nothing if none was made."""
+        return self.of(TESTS.get(test["test"], test["test"])) if there(test["test"]) else ""
 
     def footnotes(self):
         """Return the footnotes, (letter, text)."""

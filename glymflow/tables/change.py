@@ -1,11 +1,11 @@
 """The table of change between two sessions: a row per group, and the test between groups."""
 
 from glymflow.tables.cells import (
-    MISSING,
     TESTS,
     Marks,
     common_decimals,
     correction_note,
+    count_text,
     fault_notes,
     format_p,
     interval_title,
@@ -38,29 +38,22 @@ def planned(results, plan, analysis, table):
         tail = [format_p(test["p_adjusted"])] if adjusted else []
         label = label_of(name, variables)
         if not groups["order"]:
-            printed.rows.append((0, label, _mark(marks, test), [*lines[0], *tail]))
+            printed.rows.append((0, label, marks.of_test(test), [*lines[0], *tail]))
             continue
         part = "estimate" if there(test["estimate"]) else "effect"
         between = [test_cell(test, part, decimals), format_p(test["p"]), *tail]
-        printed.rows.append((0, label, _mark(marks, test), [""] * 5 + between))
+        printed.rows.append((0, label, marks.of_test(test), [""] * 5 + between))
         for (_, row), cells in zip(within.iterrows(), lines, strict=True):
             member = labels.get(row["group"], row["group"])
             blank = [""] * len(between)
-            printed.rows.append((1, member, _mark(marks, row), [*cells, *blank]))
-    printed.footnotes = marks.footnotes() + _notes(results, analysis, variables, groups["order"])
-    if table.get("footnote"):
-        printed.footnotes.append(("", table["footnote"]))
-    return printed
-
-
-def _mark(marks, row):
-    return marks.of(TESTS.get(row["test"], row["test"])) if there(row["test"]) else ""
+            printed.rows.append((1, member, marks.of_test(row), [*cells, *blank]))
+    notes = marks.footnotes() + _notes(results, analysis, variables, groups["order"])
+    return printed.noted(notes, table)
 
 
 def _group_cells(row, decimals):
     """Return n, both sessions, the change with interval, p."""
-    count = str(int(row["n"])) if there(row["n"]) else MISSING
-    rank, cells = row["method"] == "rank", [count]
+    rank, cells = row["method"] == "rank", [count_text(row["n"])]
     for end in ("first", "second"):
         values = {key: row[f"{end}_{key}"] for key in ("mean", "sd", "median", "q1", "q3")}
         cells.append(summary_cell({**values, "n": row["n"]}, rank, decimals))

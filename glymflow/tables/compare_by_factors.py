@@ -1,6 +1,6 @@
 """The table of comparisons by factors: a block per variable, rows per factor, or level of one."""
 
-from glymflow.tables.cells import TESTS, Marks, correction_note, fault_notes, label_of, there
+from glymflow.tables.cells import Marks, correction_note, fault_notes, label_of, titled, values_note
 from glymflow.tables.compare_groups import (
     column_title,
     plain_decimals,
@@ -22,27 +22,22 @@ def planned(results, plan, analysis, table):
     header += [column_title(name, results) for name in columns]
     printed, marks = Table(table.get("title", table["id"]), header), Marks()
     for name in analysis["variables"]:
-        variable = variables[name]
-        unit = f", {variable['unit']}" if "unit" in variable else ""
         blank = [""] * (len(header) - 1)
-        printed.rows.append((0, label_of(name, variables) + unit, "", blank))
+        printed.rows.append((0, titled(name, variables), "", blank))
         for factor in analysis["factors"]:
             rows = results[(results["variable"] == name) & (results["factor"] == factor)]
             printed.rows += _factor_rows(rows, variables, name, factor, columns, marks, two)
     tests = results[results["row"] == "test"]
-    shown = {"parametric": "mean ± SD", "rank": "median [Q1, Q3]"}
-    kinds = [shown[method] for method in shown if method in set(tests["method"])]
-    notes = [("", f"Values are {', '.join(kinds)}.")] if kinds else []
+    described = tests[tests["method"].isin(["parametric", "rank"])]
+    notes = [("", f"{values_note(described)}.")] if len(described) else []
     notes += signs_note(tests, columns)
     notes += correction_note(tests) if "p_adjusted" in columns else []
 
     def named(row, label):
         return f"{label} by {label_of(row['factor'], variables)}"
 
-    printed.footnotes = marks.footnotes() + notes + fault_notes(tests, variables, named)
-    if table.get("footnote"):
-        printed.footnotes.append(("", table["footnote"]))
-    return printed
+    notes = marks.footnotes() + notes + fault_notes(tests, variables, named)
+    return printed.noted(notes, table)
 
 
 def _factor_rows(rows, variables, name, factor, columns, marks, two):
@@ -54,13 +49,12 @@ def _factor_rows(rows, variables, name, factor, columns, marks, two):
     rank, entry = test["method"] == "rank", variables[factor]
     cells = {level: summary_cell(by_level.get(level), rank, decimals) for level in entry["levels"]}
     tail = [test_cell(test, column, decimals) for column in columns]
-    mark = marks.of(TESTS.get(test["test"], test["test"])) if there(test["test"]) else ""
     label, names = label_of(factor, variables), entry.get("labels", {})
     if two:
         event = entry.get("event", entry["levels"][-1])
         other = next(level for level in entry["levels"] if level != event)
         plain = event in ("yes", "true", "1")  # "Smoking", but "Sex: F"
         label = names.get(event, label if plain else f"{label}: {event}")
-        return [(1, label, mark, [cells[event], cells[other], *tail])]
+        return [(1, label, marks.of_test(test), [cells[event], cells[other], *tail])]
     levels = [(2, names.get(k, k), "", [cells[k], *[""] * len(tail)]) for k in cells]
-    return [(1, label, mark, ["", *tail]), *levels]
+    return [(1, label, marks.of_test(test), ["", *tail]), *levels]

@@ -8,12 +8,14 @@ from glymflow.tables.cells import (
     MISSING,
     SIGNS,
     STATISTICS,
-    TESTS,
     Marks,
     common_decimals,
+    correction_note,
+    count_percent,
+    df_text,
+    fault_notes,
     format_p,
     label_of,
-    percent,
     statistic_text,
     there,
 )
@@ -111,7 +113,7 @@ def group_table(
         if part.empty:
             continue
         summaries, test = part[part["row"] == "summary"], part[part["row"] == "test"].iloc[0]
-        mark = marks.of(TESTS.get(test["test"], test["test"])) if there(test["test"]) else ""
+        mark = marks.of_test(test)
         variable = variables.get(name, {})
         decimals = variable.get("decimals", common_decimals(summaries["sd"]))
         if values == "adjusted" and summaries["adjusted_se"].notna().any():
@@ -231,7 +233,9 @@ def _variable_rows(summaries, test, variable, name, order, decimals, cells_as):
         of = {m: [_ratio_part(counts.get((level, m))) for level in levels] for m in order}
         title = ":".join(names.get(level, level) for level in levels)
         return [(0, f"{label} ({title})", [":".join(of[member]) for member in order])]
-    cells = {level: [_count(counts.get((level, member))) for member in order] for level in levels}
+    cells = {
+        level: [count_percent(counts.get((level, member))) for member in order] for level in levels
+    }
     if variable.get("event") in cells and len(levels) == 2:
         event = variable["event"]
         return [(0, names.get(event, f"{label}: {event}"), cells[event])]
@@ -262,12 +266,6 @@ def summary_cell(row, rank, decimals, values="observed", spread="sd"):
     return f"{values[0]} [{values[1]}, {values[2]}]" if rank else f"{values[0]} ± {values[1]}"
 
 
-def _count(row):
-    if row is None or not there(row["count"]):
-        return MISSING
-    return f"{int(row['count'])} ({percent(row['percent'])})"
-
-
 def _ratio_part(row):
     return str(int(row["count"])) if row is not None and there(row["count"]) else MISSING
 
@@ -279,10 +277,9 @@ def test_cell(test, column, decimals):
     if column == "statistic":
         if not there(test["statistic"]):
             return MISSING if not there(test["p"]) else DASH
-        df = [f"{test[key]:.4g}" for key in ("df", "df_error") if there(test.get(key))]
         sign = STATISTICS[test["statistic_name"]]
-        freedom = f"({', '.join(df)})" if df else ""
-        return f"{sign}{freedom} = {statistic_text(test['statistic_name'], test['statistic'])}"
+        value = statistic_text(test["statistic_name"], test["statistic"])
+        return f"{sign}{df_text(test)} = {value}"
     if not there(test[column]):
         return DASH if there(test["p"]) else MISSING
     sign = SIGNS[test[f"{column}_name"]][0]
@@ -365,15 +362,11 @@ def _notes(results, variables, order, names, columns, cells_as):
         first, second = (names[member] for member in order)
         meanings.append(f"differences are {second} minus {first}, ratios {second} over {first}")
     notes += [f"{'; '.join(meanings)}."] if meanings else []
-    if "p_adjusted" in columns and tests["correction"].notna().any():
-        method = CORRECTIONS[tests["correction"].dropna().iloc[0]]
-        count = tests["p_adjusted"].notna().sum()
-        notes.append(f"Adjusted p: {method}, {count} comparisons.")
+    if "p_adjusted" in columns:
+        notes += [text for _, text in correction_note(tests)]
     missing = _missing_note(results, variables, order, names)
     notes += [missing] if missing else []
-    for _, test in tests[tests["note"].notna()].iterrows():
-        notes.append(f"{label_of(test['variable'], variables)}: {test['note']}.")
-    return [("", note) for note in notes]
+    return [*[("", note) for note in notes], *fault_notes(tests, variables)]
 
 
 def _meanings(tests, columns):

@@ -1,6 +1,14 @@
 """The table of paired comparisons: a row per pair, both values, the difference, p."""
 
-from glymflow.tables.cells import TESTS, Marks, correction_note, fault_notes, label_of, there
+from glymflow.tables.cells import (
+    Marks,
+    correction_note,
+    count_text,
+    fault_notes,
+    label_of,
+    there,
+    values_note,
+)
 from glymflow.tables.compare_groups import (
     column_title,
     plain_decimals,
@@ -30,18 +38,15 @@ def planned(results, plan, analysis, table):
             continue
         decimals = plain_decimals(variables.get(second, {}), summaries["sd"])
         rank = test["method"] == "rank"
-        cells = [str(int(test["n"])) if there(test["n"]) else "n/a"]
+        cells = [count_text(test["n"])]
         cells += [
             summary_cell(summaries.loc[name].to_dict(), rank, decimals) for name in (first, second)
         ]
         cells += [test_cell(test, column, decimals) for column in columns]
-        mark = marks.of(TESTS.get(test["test"], test["test"])) if there(test["test"]) else ""
         label = f"{label_of(first, variables)} vs. {label_of(second, variables)}"
-        printed.rows.append((0, label, mark, cells))
+        printed.rows.append((0, label, marks.of_test(test), cells))
     tests = results[results["row"] == "test"]
-    shown = {"parametric": "mean ± SD", "rank": "median [Q1, Q3]", "categorical": "n (%)"}
-    kinds = [shown[method] for method in shown if method in set(tests["method"])]
-    notes = [("", f"Values are {', '.join(kinds)}; differences are second minus first.")]
+    notes = [("", f"{values_note(tests)}; differences are second minus first.")]
     notes += signs_note(tests, columns)
     notes += correction_note(tests) if "p_adjusted" in columns else []
     missing = [
@@ -51,7 +56,5 @@ def planned(results, plan, analysis, table):
     ]
     notes += [("", f"Rows without both values: {', '.join(missing)}.")] if missing else []
     notes += equivalence_notes(results, variables)
-    printed.footnotes = marks.footnotes() + notes + fault_notes(tests, variables)
-    if table.get("footnote"):
-        printed.footnotes.append(("", table["footnote"]))
-    return printed
+    notes = marks.footnotes() + notes + fault_notes(tests, variables)
+    return printed.noted(notes, table)

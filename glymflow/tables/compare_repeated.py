@@ -2,16 +2,16 @@
 
 from glymflow.tables.cells import (
     CORRECTIONS,
-    DASH,
-    MISSING,
-    TESTS,
     Marks,
     correction_note,
+    count_percent,
+    count_text,
     fault_notes,
     format_p,
     label_of,
-    percent,
+    p_or_dash,
     there,
+    values_note,
 )
 from glymflow.tables.compare_groups import plain_decimals, signs_note, summary_cell, test_cell
 from glymflow.tables.render import Table
@@ -28,12 +28,9 @@ def planned(results, plan, analysis, table):
     for _, rows in results.groupby(_sets(results), sort=False):
         printed.rows += _set_rows(rows, variables, marks, adjusted)
     tests = results[results["row"] == "test"]
-    printed.footnotes = marks.footnotes() + [("", note) for note in _notes(results)]
-    printed.footnotes += signs_note(results[results["row"] == "post_hoc"], ["estimate"])
-    printed.footnotes += correction_note(tests) + fault_notes(tests, variables)
-    if table.get("footnote"):
-        printed.footnotes.append(("", table["footnote"]))
-    return printed
+    notes = marks.footnotes() + [("", note) for note in _notes(results)]
+    notes += signs_note(results[results["row"] == "post_hoc"], ["estimate"])
+    return printed.noted(notes + correction_note(tests) + fault_notes(tests, variables), table)
 
 
 def _sets(results):
@@ -47,15 +44,14 @@ def _set_rows(rows, variables, marks, adjusted):
     test, summaries = rows[rows["row"] == "test"].iloc[0], rows[rows["row"] == "summary"]
     names = list(summaries["group"]) or [test["variable"]]
     label = ", ".join(label_of(name, variables) for name in names)
-    mark = marks.of(_name(test["test"])) if there(test["test"]) else ""
-    tail = [format_p(test["p_adjusted"]) if there(test["p_adjusted"]) else DASH] * adjusted
-    count = str(int(test["n"])) if there(test["n"]) else MISSING
-    printed = [(0, label, mark, [count, "", _statistic(test), format_p(test["p"]), *tail])]
+    mark = marks.of_test(test)
+    cells = [count_text(test["n"]), "", test_cell(test, "statistic", 2), format_p(test["p"])]
+    printed = [(0, label, mark, cells + [p_or_dash(test["p_adjusted"])] * adjusted)]
     blank = [""] * adjusted
     decimals = plain_decimals(variables.get(test["variable"], {}), summaries["sd"])
     for row in summaries.to_dict("records"):
         if there(row["count"]):
-            value = f"{int(row['count'])} ({percent(row['percent'])})"
+            value = count_percent(row)
         else:
             value = summary_cell(row, test["method"] == "rank", decimals)
         printed.append((1, label_of(row["group"], variables), "", ["", value, "", "", *blank]))
@@ -63,7 +59,7 @@ def _set_rows(rows, variables, marks, adjusted):
         first, second = _pair(row, names)
         text = f"{label_of(second, variables)} vs. {label_of(first, variables)}"
         p = row["p_adjusted"] if there(row["p_adjusted"]) else row["p"]
-        mark = marks.of(_name(row["test"])) if there(row["test"]) else ""
+        mark = marks.of_test(row)
         cells = ["", test_cell(row, "estimate", decimals), "", format_p(p), *blank]
         printed.append((1, text, mark, cells))
     return printed
@@ -74,23 +70,9 @@ def _pair(row, names):
     return (first, second) if first in names else (names[0], second)
 
 
-def _name(test):
-    return TESTS.get(test, test)
-
-
-def _statistic(test):
-    if not there(test["statistic"]):
-        return MISSING
-    sign = {"F": "F", "chi2": "χ²"}[test["statistic_name"]]
-    df = [f"{test[key]:.4g}" for key in ("df", "df_error") if there(test[key])]
-    return f"{sign}({', '.join(df)}) = {number(test['statistic'], 2)}"
-
-
 def _notes(results):
     tests = results[results["row"] == "test"]
-    shown = {"parametric": "mean ± SD", "rank": "median [Q1, Q3]", "categorical": "n (%)"}
-    kinds = [shown[method] for method in shown if method in set(tests["method"])]
-    notes = [f"Values are {', '.join(kinds)}; differences are first named minus second."]
+    notes = [f"{values_note(tests)}; differences are first named minus second."]
     effects = [
         f"{row['effect_name']} {number(row['effect'], 3)}"
         for row in tests[tests["effect"].notna()].to_dict("records")

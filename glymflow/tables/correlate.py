@@ -2,14 +2,15 @@
 
 from glymflow.tables.cells import (
     MISSING,
-    TESTS,
     Marks,
     correction_note,
+    count_text,
     fault_notes,
     format_p,
     interval_title,
     label_of,
     there,
+    titled,
     with_interval,
 )
 from glymflow.tables.render import Table
@@ -30,17 +31,15 @@ def planned(results, plan, analysis, table):
     for _, row in results.sort_values(["group", "other"], key=_first_seen).iterrows():
         group = str(row["group"])
         within = f" ({groups.get(group, group)})" if "within" in analysis else ""
-        title = _named(row["other"], variables) + within
+        title = titled(row["other"], variables) + within
         if title != block:
             printed.rows.append((0, title, "", [""] * len(columns)))
             block = title
-        mark = marks.of(TESTS[row["test"]]) if there(row["test"]) else ""
+        mark = marks.of_test(row)
         cells = [_cell(row, column, table.get("decimals", 3)) for column in columns]
-        printed.rows.append((1, _named(row["variable"], variables), mark, cells))
-    printed.footnotes = marks.footnotes() + _notes(results, variables, analysis, columns)
-    if table.get("footnote"):
-        printed.footnotes.append(("", table["footnote"]))
-    return printed
+        printed.rows.append((1, titled(row["variable"], variables), mark, cells))
+    notes = marks.footnotes() + _notes(results, variables, analysis, columns)
+    return printed.noted(notes, table)
 
 
 def _first_seen(column):
@@ -48,14 +47,9 @@ def _first_seen(column):
     return column.map({value: place for place, value in enumerate(column.unique())})
 
 
-def _named(name, variables):
-    unit = variables.get(name, {}).get("unit")
-    return label_of(name, variables) + (f", {unit}" if unit else "")
-
-
 def _cell(row, column, decimals):
     if column == "n":
-        return str(int(row["n"])) if there(row["n"]) else MISSING
+        return count_text(row["n"])
     if column in ("r", "r_squared"):
         value = row["estimate" if column == "r" else "effect"]
         return number(value, decimals) if there(value) else MISSING

@@ -1,6 +1,6 @@
 """The table of a description: median [Q1, Q3], mean ± SD or range, one cell per variable."""
 
-from glymflow.tables.cells import MISSING, common_decimals, fault_notes, label_of, there
+from glymflow.tables.cells import MISSING, common_decimals, fault_notes, label_of, there, titled
 from glymflow.tables.render import Table
 from glymflow.text import number
 
@@ -24,13 +24,10 @@ def planned(results, plan, analysis, table):
     found = {str(row["variable"]): row for _, row in results.iterrows()}
     for row in rows:
         cells = [_cell(found[name], variables[name], summary) for name in row["variables"]]
-        label = row.get("label", _titled(row["variables"][0], variables))
+        label = row.get("label", titled(row["variables"][0], variables))
         printed.rows.append((0, label, "", cells + [""] * (wide - len(cells))))
-    printed.footnotes = [("", f"Values are {SUMMARIES[summary]}{_sizes(results, variables)}.")]
-    printed.footnotes += fault_notes(results, variables)
-    if table.get("footnote"):
-        printed.footnotes.append(("", table["footnote"]))
-    return printed
+    notes = [("", f"Values are {SUMMARIES[summary]}{_sizes(results, variables)}.")]
+    return printed.noted(notes + fault_notes(results, variables), table)
 
 
 def _cell(row, variable, summary):
@@ -43,11 +40,6 @@ def _cell(row, variable, summary):
     if summary == "median":
         return f"{first} [{more[0]}, {more[1]}]"
     return f"{first} {'±' if summary == 'mean' else 'to'} {more[0]}"
-
-
-def _titled(name, variables):
-    unit = variables.get(name, {}).get("unit")
-    return label_of(name, variables) + (f", {unit}" if unit else "")
 
 
 def _sizes(results, variables):

@@ -1,14 +1,17 @@
 """The table of an analysis of variance with several factors: a row per term, then the cells."""
 
 from glymflow.tables.cells import (
-    DASH,
     MISSING,
     common_decimals,
     correction_note,
+    count_text,
+    df_text,
     format_p,
     interval_title,
     label_of,
+    p_or_dash,
     there,
+    titled,
     with_interval,
 )
 from glymflow.tables.render import Table
@@ -26,11 +29,8 @@ def planned(results, plan, analysis, table):
     for name in results["variable"].unique():
         rows = results[results["variable"] == name]
         tests = rows[rows["row"].isin(["test", "covariate"])]
-        label = label_of(name, variables)
-        unit = variables.get(name, {}).get("unit")
-        count = tests["n"].iloc[0]
-        cells = [str(int(count)) if there(count) else MISSING, *[""] * (len(header) - 2)]
-        printed.rows.append((0, f"{label}, {unit}" if unit else label, "", cells))
+        cells = [count_text(tests["n"].iloc[0]), *[""] * (len(header) - 2)]
+        printed.rows.append((0, titled(name, variables), "", cells))
         for row in tests.to_dict("records"):
             printed.rows.append((1, _term(row["term"], variables), "", _test_cells(row, adjusted)))
         cells = rows[rows["row"] == "summary"]
@@ -41,11 +41,8 @@ def planned(results, plan, analysis, table):
             blank = [""] * (len(header) - 3)
             label = _cell_label(row["level"], factors, variables)
             printed.rows.append((1, label, "", [str(int(row["n"])), text, *blank]))
-    printed.footnotes = [("", note) for note in _notes(results, analysis, variables)]
-    printed.footnotes += correction_note(results[results["row"] == "test"])
-    if table.get("footnote"):
-        printed.footnotes.append(("", table["footnote"]))
-    return printed
+    notes = [("", note) for note in _notes(results, analysis, variables)]
+    return printed.noted(notes + correction_note(results[results["row"] == "test"]), table)
 
 
 def _term(term, variables):
@@ -61,15 +58,9 @@ def _cell_label(level, factors, variables):
 
 
 def _test_cells(row, adjusted):
-    made = there(row["p"])
-    f = (
-        f"F({row['df']:g}, {row['df_error']:g}) = {number(row['statistic'], 2)}"
-        if made
-        else MISSING
-    )
+    f = f"F{df_text(row)} = {number(row['statistic'], 2)}" if there(row["p"]) else MISSING
     cells = ["", "", f, format_p(row["p"])]
-    if adjusted:
-        cells.append(format_p(row["p_adjusted"]) if there(row["p_adjusted"]) else DASH)
+    cells += [p_or_dash(row["p_adjusted"])] if adjusted else []
     return [*cells, with_interval(row, "effect", 3)]
 
 

@@ -1,6 +1,14 @@
 """The agreement of grades: kappa and the share of the same grade."""
 
-from glymflow.tables.cells import MISSING, format_p, interval_title, label_of, there, with_interval
+from glymflow.tables.cells import (
+    count_text,
+    fault_notes,
+    format_p,
+    interval_title,
+    label_of,
+    there,
+    with_interval,
+)
 from glymflow.tables.render import Table
 
 
@@ -21,8 +29,7 @@ def kappa_table(results, variables, table):
     header.append(interval_title(results, "Same grade, %"))
     printed = Table(table.get("title", table["id"]), header)
     for label, test, share in _pairs(results, variables):
-        count = str(int(test["n"])) if there(test["n"]) else MISSING
-        cells = [count, with_interval(test, "estimate", 3), format_p(test["p"])]
+        cells = [count_text(test["n"]), with_interval(test, "estimate", 3), format_p(test["p"])]
         printed.rows.append((0, label, "", [*cells, with_interval(share, "estimate", 1)]))
     kinds = [str(name) for name in dict.fromkeys(tests["test"].dropna())]
     notes = [f"{'; '.join(kinds)[:1].upper()}{'; '.join(kinds)[1:]}; CI: confidence interval."]
@@ -32,14 +39,7 @@ def kappa_table(results, variables, table):
             names = str(row["occasions"]).split(", ")
             listed = ", ".join(label_of(name, variables) for name in names)
             notes.append(f"{label}: {listed}; {int(row['missing'])} incomplete.")
-    faults = [
-        f"{label_of(row['variable'], variables)}: {row['note']}."
-        for row in tests[tests["note"].notna()].to_dict("records")
-    ]
-    printed.footnotes = [("", note) for note in dict.fromkeys([*notes, *faults])]
-    if table.get("footnote"):
-        printed.footnotes.append(("", table["footnote"]))
-    return printed
+    return printed.noted([("", note) for note in notes] + fault_notes(tests, variables), table)
 
 
 def kappa_note(results, variables):

@@ -1,6 +1,6 @@
 """The table of a mediation: paths, indirect effects, proportion mediated."""
 
-from glymflow.tables.cells import DASH, MISSING, format_p, label_of, there
+from glymflow.tables.cells import DASH, MISSING, format_p, label_of, p_or_dash, there
 from glymflow.tables.regression import (
     correction_note,
     noted,
@@ -52,7 +52,7 @@ def path_table(results, *, variables, title="", footnote=""):
         cells.append(DASH if percent else number(row["effect"], 3))
         cells.append(DASH if percent else format_p(row["p"]))
         if adjusted:
-            cells.append(format_p(row["p_adjusted"]) if there(row["p_adjusted"]) else DASH)
+            cells.append(p_or_dash(row["p_adjusted"]))
         table.rows.append((0, _path_label(row, x, y, variables), "", cells))
     table.footnotes = _notes(results, variables, x)
     if footnote:

@@ -1,6 +1,6 @@
 """Rows of paired comparisons of levels: n (%) of both occasions, McNemar's or Bowker's test."""
 
-from glymflow.tables.cells import MISSING, TESTS, label_of, percent, there
+from glymflow.tables.cells import MISSING, count_percent, count_text, label_of, there
 from glymflow.tables.compare_groups import test_cell
 from glymflow.text import level_text
 
@@ -22,13 +22,13 @@ def level_rows(test, rows, variables, columns, marks):
     """
     first, second = test["reference"], test["variable"]
     label = f"{label_of(first, variables)} vs. {label_of(second, variables)}"
-    mark = marks.of(TESTS.get(test["test"], test["test"])) if there(test["test"]) else ""
+    mark = marks.of_test(test)
     tail = [test_cell(test, column, 1) for column in columns]
-    count = str(int(test["n"])) if there(test["n"]) else MISSING
+    count = count_text(test["n"])
     summaries = rows[rows["row"] == "summary"]
     names = variables.get(first, {}).get("labels", {})
     cells = {
-        level: [_count(part, name) for name in (first, second)]
+        level: [count_percent(part[part["group"] == name].iloc[0]) for name in (first, second)]
         for level, part in summaries.groupby(summaries["level"].map(level_text), sort=False)
     }
     event = level_text(test["level"])
@@ -38,8 +38,3 @@ def level_rows(test, rows, variables, columns, marks):
     blank = [""] * len(columns)
     levels = [(1, names.get(level, level), "", ["", *cells[level], *blank]) for level in cells]
     return [(0, label, mark, [count, "", "", *tail]), *levels]
-
-
-def _count(part, name):
-    row = part[part["group"] == name].iloc[0]
-    return f"{int(row['count'])} ({percent(row['percent'])})"

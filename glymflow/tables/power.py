@@ -26,10 +26,7 @@ def planned(results, plan, analysis, table):
         notes.append(text + ("." if "effect" in analysis else ", as observed."))
     notes = [("", note) for note in notes if note]
     faults = results.assign(variable="; ".join(names) or "Power")
-    printed.footnotes = notes + fault_notes(faults, {})
-    if table.get("footnote"):
-        printed.footnotes.append(("", table["footnote"]))
-    return printed
+    return printed.noted(notes + fault_notes(faults, {}), table)
 
 
 def _cells(row):

@@ -27,6 +27,11 @@ class Table:
     rows: list = field(default_factory=list)
     footnotes: list = field(default_factory=list)
 
+    def noted(self, footnotes, table):
+        """Set the footnotes, the one of the plan's table last; return the table itself."""
+        self.footnotes = [*footnotes, *([("", table["footnote"])] if table.get("footnote") else [])]
+        return self
+
 
 _FORMULA = re.compile(r"[=@\r]|[+-](?![\d.∞ ]|$)")  # -0.3 and a lone minus are none
 

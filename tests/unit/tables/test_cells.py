@@ -8,12 +8,18 @@ from glymflow.tables.cells import (
     Marks,
     common_decimals,
     correction_note,
+    count_percent,
+    count_text,
+    df_text,
     fault_notes,
     format_p,
     interval_title,
     number,
+    p_or_dash,
     percent,
     statistic_text,
+    titled,
+    values_note,
     with_interval,
 )
 
@@ -84,3 +90,26 @@ def test_marks_are_letters_in_order():
     marks = Marks()
     assert [marks.of(text) for text in ("t test", "chi-square", "t test")] == ["a", "b", "a"]
     assert marks.footnotes() == [("a", "t test."), ("b", "chi-square.")]
+
+
+def test_cells_of_counts_and_of_what_is_missing():
+    assert [count_text(12.0), count_text(np.nan)] == ["12", "n/a"]
+    assert count_percent({"count": 3, "percent": 18.75}) == "3 (18.8%)"
+    assert count_percent(None) == count_percent({"count": None}) == "n/a"
+    assert [p_or_dash(0.5), p_or_dash(np.nan)] == ["0.500", "–"]
+
+
+def test_degrees_of_freedom_of_large_cohorts_are_whole_numbers():
+    found = [{"df": 2, "df_error": 12345.0}, {"df": 58.1694}, {"df": np.nan}]
+    assert [df_text(row) for row in found] == ["(2, 12345)", "(58.17)", ""]
+
+
+def test_names_and_marks():
+    assert titled("age", {"age": {"label": "Age", "unit": "years"}}) == "Age, years"
+    assert titled("sex", {}) == "sex"
+    marks = Marks()
+    assert [marks.of_test({"test": name}) for name in ("paired t", None, "Dunn", "paired t")] == [
+        *("a", "", "b", "a")
+    ]
+    tests = pd.DataFrame({"method": ["categorical", "parametric"]})
+    assert values_note(tests) == "Values are mean ± SD, n (%)"

@@ -103,3 +103,11 @@ def test_footnotes_are_lines():
     assert note_lines(table) == [[("a", "One."), ("b", "Two.")], [("", "Three.")], [("", "Four.")]]
     notes = to_html(table).split('class="notes">')[1].split("</p>")[0]
     assert notes.split("<br/>\n") == ["<sup>a</sup>One. <sup>b</sup>Two.", "Three.", "Four."]
+
+
+def test_the_footnote_of_the_plan_is_last():
+    notes = [("a", "A test.")]
+    table = Table("t", ["a"])
+    assert table.noted(notes, {"footnote": "Of the plan."}) is table
+    assert table.footnotes == [*notes, ("", "Of the plan.")]
+    assert table.noted(notes, {}).footnotes == notes
