@@ -6,8 +6,9 @@ import zipfile
 from datetime import datetime
 
 EPOCH = (1980, 1, 1, 0, 0, 0)  # of every part of the file: the same table gives the same bytes
-LETTER, PADDING = 0.21, 0.5  # cm: a letter of 10 points, and the margins of a cell
-POINTS, SMALLER = 10, (9, 8, 7)  # of the letters; smaller where words would be broken
+LETTER, PADDING = 0.21, 0.46  # cm: a letter of 10 points, and the margins of a cell
+POINTS, SMALLER = 10, (9, 8)  # of the letters; smaller where cells would take several lines
+SMALLEST = 7  # where words would be broken else
 SHORT = 2.2  # cm: p values and counts are kept in one line
 WIDE = 5  # columns from which the page is turned
 
@@ -40,6 +41,7 @@ def to_docx(table):
         section.orientation = WD_ORIENT.LANDSCAPE
         section.page_width, section.page_height = section.page_height, section.page_width
     section.left_margin = section.right_margin = Cm(2)
+    section.top_margin = section.bottom_margin = Cm(2)
     room = section.page_width.cm - 4
     points = letter_size(table, room)
     style.font.size = Pt(points)
@@ -55,17 +57,17 @@ def to_docx(table):
             note.add_run(mark).font.superscript = True
         note.add_run(text)
         for run in note.runs:
-            run.font.size = Pt(8.5)
+            run.font.size = Pt(min(8.5, points))
     buffer = io.BytesIO()
     document.save(buffer)
     return _dated(buffer.getvalue())
 
 
 def column_widths(table, room, points=POINTS):
-    """Return the width of each column: what its longest cell needs, the first one above all.
+    """Return the width of each column: what its longest cell needs.
 
-    Where the page has no room for that, words go to the next line; no word is broken as long as
-    its column can have its width.
+    Where the page has no room for that, labels go on in the next line, and only then cells; no word
+    is broken as long as its column can have its width.
 
     Parameters
     ----------
@@ -85,6 +87,8 @@ def column_widths(table, room, points=POINTS):
     least = [word for _, word in columns]
     if sum(needed) <= room:
         return needed
+    if _in_one_line(columns, room):
+        return [room - sum(needed[1:]), *needed[1:]]
     if sum(least) > room:
         return [width * room / sum(least) for width in least]
     share = (room - sum(least)) / (sum(needed) - sum(least))
@@ -108,14 +112,24 @@ def _column(table, place, letter):
 
 
 def letter_size(table, room):
-    """Return the largest size of letters, points, with which no word has to be broken."""
-    for points in (POINTS, *SMALLER):
-        widths = [
-            _column(table, place, LETTER * points / 10) for place in range(len(table.columns))
-        ]
-        if sum(word for _, word in widths) <= room:
-            break
-    return points
+    """Return the largest size of letters, points, with which each cell is in one line.
+
+    A label may take three. Where this cannot be had, the largest with which no word is broken.
+    """
+    sizes = (POINTS, *SMALLER, SMALLEST)
+    columns = {
+        points: [_column(table, place, LETTER * points / 10) for place in range(len(table.columns))]
+        for points in sizes
+    }
+    fitting = [points for points in sizes[:-1] if _in_one_line(columns[points], room)]
+    fitting += [size for size in sizes if sum(word for _, word in columns[size]) <= room]
+    return fitting[0] if fitting else SMALLEST
+
+
+def _in_one_line(columns, room):
+    """Whether all columns but the first have what they need, and that one for three lines."""
+    (whole, word), *others = columns
+    return max(word, whole / 3) + sum(needed for needed, _ in others) <= room
 
 
 def _kept(title):
@@ -139,13 +153,17 @@ def _grid(document, table, widths):
         first = row.cells[0].paragraphs[0]
         first.paragraph_format.left_indent = Cm(0.5 * indent)
         first.add_run(label)
+        if not any(cells):  # the title of a block is not the last row of a page
+            first.paragraph_format.keep_with_next = True
         if mark:
             first.add_run(mark).font.superscript = True
         for cell, text in zip(row.cells[1:], cells, strict=True):
             cell.paragraphs[0].add_run(text)
     _rule(grid.rows[0], top=12, bottom=6)
     _rule(grid.rows[-1], bottom=12, **({"top": 12} if len(grid.rows) == 1 else {}))
-    _repeat(grid.rows[0])
+    _set(grid.rows[0], "tblHeader")  # printed again on each page
+    for row in grid.rows:
+        _set(row, "cantSplit")  # a row stays on one page
 
 
 def _rule(row, **sizes):
@@ -164,11 +182,10 @@ def _rule(row, **sizes):
         cell._tc.get_or_add_tcPr().append(borders)
 
 
-def _repeat(row):
-    """Print the header again on each page."""
+def _set(row, name):
     from docx.oxml import OxmlElement
 
-    row._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
+    row._tr.get_or_add_trPr().append(OxmlElement(f"w:{name}"))
 
 
 def _dated(content):

@@ -89,3 +89,20 @@ def test_no_word_of_a_header_is_broken_where_smaller_letters_help():
 
 def test_letters_that_fit_stay():
     assert letter_size(example(), 17.0) == 10
+
+
+def test_cells_stay_in_one_line_and_rows_on_one_page():
+    """Labels wrap before cells of numbers do, in smaller letters if need be."""
+    columns = ["Marker", *["AUC (95% CI)"] * 4]
+    cells = ["−0.259 (−0.353, −0.164)"] * 4
+    table = Table("Pairs", columns, [(0, "Group", "", [""] * 4), (1, "A − B " * 9, "", cells)], [])
+    room = 27.94 - 4
+    assert letter_size(table, room) == 9
+    widths = column_widths(table, room, 9)
+    assert sum(widths) <= room + 1e-9
+    assert min(widths[1:]) >= 0.21 * 0.9 * len(cells[0])
+    grid = Document(io.BytesIO(to_docx(table))).tables[0]
+    assert all("w:cantSplit" in row._tr.xml for row in grid.rows)
+    assert [row.cells[0].paragraphs[0].paragraph_format.keep_with_next for row in grid.rows] == [
+        *(None, True, None)
+    ]
