@@ -97,11 +97,27 @@ def told_to_stop(work, slurm):
     return "the jobs are cancelled, no process is left; the same command goes on"
 
 
+def accounted(work, slurm):
+    """A cluster with accounting, whose jobs are asked after with sacct; one is cancelled."""
+    redo(work)
+    process = start(work, slurm, "--slurm-status-command", "sacct")
+    wait_for_step(process, "measure_alps")
+    cancelled = slurm.jobs()
+    slurm.ask("scancel", *cancelled)
+    finish(process, slurm)
+    told = slurm.ask("sacct", "-X", "--noheader", "--parsable2", "--format=JobID,State")
+    states = dict(line.split("|") for line in told.splitlines())
+    expect(all(states[job].startswith("CANCELLED") for job in cancelled), told)
+    expect("COMPLETED" in states.values(), told)
+    return "the job is sent again"
+
+
 CASES = {
     "Slurm: time limit": time_limit,
     "Slurm: job cancelled": cancelled,
     "Slurm: job preempted and requeued": preempted,
     "Slurm: SIGTERM to the run": told_to_stop,
+    "Slurm with accounting (sacct): job cancelled": accounted,
 }
 
 
@@ -185,14 +201,22 @@ MANY = {
 
 def run_slurm(folder, reference, wanted):
     """Yield (case, what happened, files that differ) of the cases that are wanted."""
-    if cluster.missing_programs():
-        return
+    for accounting in (False, True):
+        needed = cluster.PROGRAMS + (cluster.ACCOUNTING if accounting else ())
+        names = [name for name in (*CASES, *MANY) if name in wanted]
+        names = [name for name in names if (CASES.get(name) is accounted) == accounting]
+        if names and not cluster.missing_programs(needed):
+            yield from _on_cluster(folder, reference, names, accounting=accounting)
+
+
+def _on_cluster(folder, reference, names, *, accounting):
+    """Yield what `run_slurm` yields, of cases on one cluster."""
     home = folder / "cluster"
     shutil.rmtree(home, ignore_errors=True)
-    slurm = cluster.Cluster(home)
+    slurm = cluster.Cluster(home, accounting=accounting)
     try:
         slurm.start()
-        for name in (name for name in (*CASES, *MANY) if name in wanted):
+        for name in names:
             work = (folder / "slurm").resolve()
             shutil.rmtree(work, ignore_errors=True)
             try:

@@ -1,8 +1,8 @@
 """A Slurm cluster on this machine, for as long as a test: its own key, ports and folders.
 
 munged, slurmctld and two slurmd ("nodes" with two cores each) run as the current user in one
-folder; no accounting, so jobs are asked after with squeue. Whatever was started is ended, also the
-jobs' own processes.
+folder. Jobs are asked after with squeue, or with sacct where the cluster has accounting (slurmdbd on
+a private MariaDB). Whatever was started is ended, also the jobs' own processes.
 """
 
 import contextlib
@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sinfo", "scontrol")
+ACCOUNTING = ("sacct", "slurmdbd", "mariadbd", "mariadb-install-db")
 NODES = ("n1", "n2")
 
 CONFIG = """\
@@ -39,7 +40,7 @@ SwitchType=switch/none
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
-AccountingStorageType=accounting_storage/none
+{accounting}
 SelectType=select/cons_tres
 SelectTypeParameters=CR_CPU_Memory
 ReturnToService=2
@@ -51,11 +52,27 @@ KillWait=2
 PartitionName=test Nodes=ALL Default=YES LLN=YES MaxTime=INFINITE State=UP
 """
 
+DATABASE_CONFIG = """\
+AuthType=auth/munge
+AuthInfo=socket={folder}/munge.socket
+DbdHost=localhost
+DbdAddr=127.0.0.1
+DbdPort={port}
+SlurmUser={user}
+LogFile={folder}/slurmdbd.log
+PidFile={folder}/slurmdbd.pid
+StorageType=accounting_storage/mysql
+StorageHost=localhost
+StorageUser={user}
+StorageLoc=slurm_acct_db
+"""
 
-def missing_programs():
-    """Name the programs of Slurm and munge that are not installed; they may be in /usr/sbin."""
-    os.environ["PATH"] += f"{os.pathsep}/usr/sbin"
-    return [program for program in PROGRAMS if shutil.which(program) is None]
+
+def missing_programs(programs=PROGRAMS):
+    """Name the programs that are not installed; they may be in /usr/sbin."""
+    if "/usr/sbin" not in os.environ["PATH"].split(os.pathsep):
+        os.environ["PATH"] += f"{os.pathsep}/usr/sbin"
+    return [program for program in programs if shutil.which(program) is None]
 
 
 def free_ports(number):
@@ -85,8 +102,9 @@ def descendants(pid):
 class Cluster:
     """The daemons: `start`, `stop`, and `kill_node` for one that dies with all its jobs."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, *, accounting=False):
         self.folder = Path(folder)
+        self.accounting = accounting
         self.processes = {}
 
     @property
@@ -102,16 +120,26 @@ class Cluster:
         key = self.folder / "munge.key"
         key.write_bytes(secrets.token_bytes(128))
         key.chmod(0o600)
-        ports = free_ports(1 + len(NODES))
+        ports = free_ports(2 + len(NODES))
+        accounting = "AccountingStorageType=accounting_storage/none"
+        if self.accounting:
+            accounting = (
+                "AccountingStorageType=accounting_storage/slurmdbd\n"
+                f"AccountingStorageHost=127.0.0.1\nAccountingStoragePort={ports[-1]}\n"
+                f"AccountingStoragePass={self.folder}/munge.socket"
+            )
         memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
         nodes = "\n".join(
             f"NodeName={node} NodeHostname=localhost NodeAddr=127.0.0.1 Port={port} CPUs=2 "
             f"RealMemory={memory * 9 // 10} State=UNKNOWN"
-            for node, port in zip(NODES, ports[1:], strict=True)
+            for node, port in zip(NODES, ports[1:-1], strict=True)
         )
         (self.folder / "slurm.conf").write_text(
-            CONFIG.format(user=getpass.getuser(), folder=self.folder, ports=ports, nodes=nodes)
-        )
+            CONFIG.format(
+                user=getpass.getuser(), folder=self.folder, ports=ports, nodes=nodes,
+                accounting=accounting,
+            )
+        )  # fmt: skip
         # the plugin takes SLURM_CONF away from the srun inside a job: this one has it again
         srun = self.folder / "bin" / "srun"
         srun.write_text(
@@ -124,10 +152,30 @@ class Cluster:
             f"--socket={self.folder}/munge.socket",
         )  # fmt: skip
         self._wait((self.folder / "munge.socket").exists, "munged does not start")
+        if self.accounting:
+            self._start_accounting(ports[-1])
         self._run("slurmctld", "-D")
         for node in NODES:
             self.start_node(node)
         self._wait(lambda: self.idle() == set(NODES), "the nodes do not come up")
+
+    def _start_accounting(self, port):
+        """Start a database that listens on a socket in the folder only, and slurmdbd on it."""
+        data, socket_file = self.folder / "database", self.folder / "database.socket"
+        user = getpass.getuser()
+        options = ["--no-defaults", f"--datadir={data}", f"--user={user}"]
+        subprocess.run(
+            ["mariadb-install-db", *options, "--auth-root-authentication-method=socket",
+             f"--auth-root-socket-user={user}", "--skip-test-db"],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        self._run("mariadbd", *options, f"--socket={socket_file}", "--skip-networking")
+        self._wait(socket_file.exists, "mariadbd does not start")
+        config = self.folder / "slurmdbd.conf"
+        config.write_text(DATABASE_CONFIG.format(user=user, folder=self.folder, port=port))
+        config.chmod(0o600)
+        self._run("slurmdbd", "-D", environment={"MYSQL_UNIX_PORT": str(socket_file)})
+        self._wait(lambda: "Cluster" in self.ask("sacctmgr", "show", "cluster"), "no slurmdbd")
 
     def start_node(self, node):
         """Start the slurmd of a node."""
@@ -188,13 +236,13 @@ class Cluster:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
 
-    def _run(self, program, *options, name=None, cwd=None):
+    def _run(self, program, *options, name=None, cwd=None, environment=None):
         """Start a daemon in the foreground."""
         name = name or program
         with open(self.folder / f"{name}.said", "a") as said:
             self.processes[name] = subprocess.Popen(
                 [program, *options],
-                env=self.environment,
+                env=self.environment | (environment or {}),
                 cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=said,

@@ -6,6 +6,7 @@ benchmarks/faults.py tries more: time limits, preemption, a group of ten, forty 
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import time
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from workflow_runs import CHECKOUT, SnakemakeProcess, differences, dry_run
+from workflow_runs import CHECKOUT, DEMO_PLAN, SnakemakeProcess, differences, dry_run
 
 # as a user gives it; only the waiting is shortened, and both series are one job
 OPTIONS = (
@@ -159,6 +160,26 @@ def test_nothing_runs_from_a_name(on_slurm):
     assert set(HOSTILE) <= set(excluded.participant_id)
     assert excluded.participant_id.isin(HOSTILE).sum() == len(HOSTILE)
     assert excluded.reason[excluded.participant_id == "sub-01"].str.contains("touch X").sum() == 3
+
+
+@pytest.mark.parametrize("place", ["roi_sets", "roi_set", "study"])
+def test_a_name_of_the_config_that_a_shell_would_run_is_refused(slurm, small_run, tmp_path, place):
+    (tmp_path / "bids").symlink_to(small_run.work / "bids")
+    plan = tmp_path / "plan.yaml"
+    text = DEMO_PLAN.read_text(encoding="utf-8")
+    plan.write_text(re.sub(r"\bid: \w+", 'id: "$(touch X)"', text, count=1), encoding="utf-8")
+    config = {
+        "roi_sets": {"roi_sets": {"$(touch X)": {"radius_mm": 3}}},
+        "roi_set": {"roi_set": "$(touch X)"},
+        "study": {"study": "plan.yaml"},
+    }[place]
+    config = {"bids_dir": "bids", **config}
+    process = SnakemakeProcess(tmp_path, *OPTIONS, config=config, env=slurm.environment)
+    assert process.wait(120) != 0
+    assert "$(touch X)" in process.said()
+    assert "Traceback" not in process.said()
+    assert not slurm.ask("squeue", "--noheader")
+    assert not list(tmp_path.rglob("X"))
 
 
 def test_only_what_was_cut_off_ran_again(on_slurm):
