@@ -1,8 +1,8 @@
 """A Slurm cluster on this machine, for as long as a test: its own key, ports and folders.
 
 munged, slurmctld and two slurmd ("nodes" with two cores each) run as the current user in one
-folder. Jobs are asked after with squeue, or with sacct where the cluster has accounting (slurmdbd on
-a private MariaDB). Whatever was started is ended, also the jobs' own processes.
+folder. Jobs are asked after with squeue, or with sacct where the cluster has accounting (slurmdbd
+on a private MariaDB). Whatever was started is ended, also the jobs' own processes.
 """
 
 import contextlib
