@@ -52,7 +52,8 @@ To add a kind
 - ``run(table, plan, analysis)`` gets the rows that the plan and the analysis let in. Defaults
   stand in the signature of the function without a plan, equal to those of the schema (a test
   compares them). Values come from `glymflow.study.selection.variable_values`, groups from
-  `column_levels`.
+  `column_levels`. `common.planned` hands on what the analysis says under the names of parameters.
+- Rows are put together from `common.row_of_test`, `interval` and `summary_rows`.
 - `glymflow.io.InputFault` is raised only if nothing at all can be computed.
 - The table of the kind computes nothing: each printed number is a rounding of one of the results.
 

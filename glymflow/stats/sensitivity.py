@@ -56,10 +56,9 @@ def cohort_tables(cohort: pd.DataFrame, alps: pd.DataFrame, *, combine: str) -> 
         cohort.tsv.
     """
     about = cohort.drop(columns=[c for c in [*alps, "n_series"] if c in cohort and c not in KEYS])
-    pairs = list(alps[["roi_set", "frame"]].drop_duplicates().itertuples(index=False, name=None))
-    primary = cohort[["roi_set", "frame"]].dropna().drop_duplicates()
-    primary = list(primary.itertuples(index=False, name=None))[:1]
-    pairs = [*primary, *(pair for pair in pairs if pair not in primary)]
+    names = ["roi_set", "frame"]
+    found = pd.concat([cohort[names].dropna().head(1), alps[names]]).drop_duplicates()
+    pairs = list(found.itertuples(index=False, name=None))
     return {
         (roi_set, frame): merge_cohort(
             {"alps": alps}, about, roi_set=roi_set, frame=frame, combine=combine
@@ -147,18 +146,16 @@ def sensitivity(
             planned = "plan" in rule.split("+") and pair == next(iter(specifications))
             for how in harmonise or [own]:
                 rows += _one(table, plan, sets, how, about, variables, planned and how == own)
+        if not rows:
+            raise InputFault("no such specification, or none of these variables in it")
     except InputFault as fault:
         return tidy([{"row": "summary", "of": of, "note": f"no analysis: {fault}"}], COLUMNS)
-    if not rows:
-        note = "no analysis: no such specification, or none of these variables in it"
-        return tidy([{"row": "summary", "of": of, "note": note}], COLUMNS)
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    order = frame[CHOICES].apply(tuple, axis=1)
     for name, part in frame.groupby("variable"):  # a fit that failed does not say its event
         known = part["event"].dropna().unique()
         if len(known) == 1:
             frame.loc[frame["variable"] == name, "event"] = known[0]
-    frame["specification"] = pd.factorize(order)[0] + 1
+    frame["specification"] = frame.groupby(CHOICES, sort=False, dropna=False).ngroup() + 1
     return tidy([*frame.to_dict("records"), *_summaries(frame, of)], COLUMNS)
 
 
@@ -213,14 +210,11 @@ def _covariate_sets(plan, analysis, variables, covariates):
     found = {tuple(name for name in own if name not in stay): analysis}
     for names in covariates:
         kept = tuple(name for name in names if name not in stay)
-        found.setdefault(
-            kept, {**analysis, key: [*stay, *kept]} if stay or kept else _bare(analysis)
-        )
+        changed = {name: value for name, value in analysis.items() if name != key}
+        if stay or kept:
+            changed[key] = [*stay, *kept]
+        found.setdefault(kept, changed)
     return [(_words(names, plan), changed) for names, changed in found.items()]
-
-
-def _bare(analysis):
-    return {key: value for key, value in analysis.items() if key != "covariates"}
 
 
 def _words(names, plan):
@@ -249,13 +243,10 @@ def _one(table, plan, sets, how, about, variables, planned):
             rows += [{**own, "variable": name, "note": f"no test: {fault}"} for name in names]
             continue
         results, _ = run_analysis(table, plan, analysis)
-        tests = results[results["row"] == "test"]
+        tests = results[results["row"] == "test"].filter(COLUMNS)
         if variables:
             tests = tests[tests["variable"].isin(variables)]
-        rows += [
-            {**{key: row[key] for key in COLUMNS if key in row}, **own}
-            for row in tests.to_dict("records")
-        ]
+        rows += [row | own for row in tests.to_dict("records")]
     return rows
 
 
