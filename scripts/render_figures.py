@@ -19,7 +19,8 @@ from glymflow.figures.panels import plot_panels
 from glymflow.figures.splines import plot_splines
 from glymflow.figures.study import plot_forest, plot_mediation, plot_roc, plot_scatter
 from glymflow.io import InputFault, read_tsv, whole
-from glymflow.stats.fitted import linear_residuals, logistic_risks, occasions_of
+from glymflow.stats.agreement import occasions_of
+from glymflow.stats.fitted import linear_residuals, logistic_risks
 from glymflow.stats.harmonise import harmonise_plan
 from glymflow.study.cohort_table import read_cohort
 from glymflow.study.plan import FLOW, LEVELS, groups_of, load_plan, paths_by_id

@@ -143,22 +143,21 @@ def chi2_row(test: str, chi2: float, df: int) -> dict:
 
 
 def likelihood_ratios(
-    loglik: float, without: Callable[[list[int]], float], name: str = "likelihood ratio test"
+    ratio: Callable[[list[int]], float], name: str = "likelihood ratio test"
 ) -> Callable[[list[int], str], dict]:
     """Return `Model.joint` by likelihood ratios.
 
     Parameters
     ----------
-    loglik : float
-    without : callable
-        Log-likelihood of the model without some columns.
+    ratio : callable
+        Chi-square of some columns: twice what the log-likelihood loses without them.
     name : str
     """
     words = {"levels": ", all levels", "spline": ", spline", "bends": ", bends of the spline"}
 
     def joint(columns, what):
-        chi2 = 2 * (loglik - without(list(columns)))
-        return chi2_row(name + words.get(what, " of the model"), chi2, len(columns))
+        test = name + words.get(what, " of the model")
+        return chi2_row(test, ratio(list(columns)), len(columns))
 
     return joint
 

@@ -12,7 +12,7 @@ from scipy import stats
 
 from glymflow.io import NoResult
 from glymflow.stats.coefficients import Model, likelihood_ratios
-from glymflow.stats.common import no_result_if, note_repeated
+from glymflow.stats.common import no_result_if
 from glymflow.stats.regression import RATIO_COLUMNS, Setup, planned_regression, ratio_regression
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ ALPHA = 0.05
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned regression."""
-    return note_repeated(planned_regression(count_regression, table, plan, analysis), table)
+    return planned_regression(count_regression, table, plan, analysis)
 
 
 def count_regression(
@@ -152,7 +152,7 @@ def _fit(x, y, offset, wanted):
     # from standardised columns to those that came
     back = np.diag(np.append(1.0, 1 / sd))
     back[0, 1:] = -mean / sd
-    joint = likelihood_ratios(best, without)
+    joint = likelihood_ratios(lambda columns: 2 * (best - without(columns)))
     head = joint(range(x.shape[1]), "model")
     head["dispersion"] = float((fit.resid_pearson**2).sum() / fit.df_resid)
     return Model(

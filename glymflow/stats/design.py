@@ -19,11 +19,15 @@ VIF_HIGH = 10.0
 
 @dataclass(frozen=True)
 class Term:
-    """A column of the design: a continuous variable, or one level against the reference."""
+    """A column of the design: a continuous variable, or one level against the reference.
+
+    Of a product `parts` are the columns that it is the product of.
+    """
 
     variable: str
     level: str | None = None
     reference: str | None = None
+    parts: tuple[int, ...] = ()
 
     def __str__(self):
         return self.variable if self.level is None else f"{self.variable} = {self.level}"
@@ -42,12 +46,15 @@ class Design:
         What was done to a variable, by its name.
     base : Design, optional
         Without products and bends of splines (`glymflow.stats.interactions.model_design`).
+    knots : dict
+        Of the splines, by variable.
     """
 
     x: np.ndarray
     terms: list
     notes: dict = field(default_factory=dict)
     base: Design | None = None
+    knots: dict = field(default_factory=dict)
 
     def columns_of(self, name: str) -> list[int]:
         """Return the numbers of the columns of a variable."""
@@ -228,16 +235,7 @@ def variance_inflation(x: np.ndarray) -> np.ndarray:
     ----------
     Marquardt DW. Technometrics 1970;12:591-612.
     """
-    z = standardised(x)[0]
-    factors = np.ones(z.shape[1])
-    for i in range(z.shape[1]):
-        others = np.delete(z, i, axis=1)
-        if others.shape[1]:
-            with no_result_if(np.linalg.LinAlgError):
-                fitted = others @ np.linalg.lstsq(others, z[:, i], rcond=None)[0]
-            left = ((z[:, i] - fitted) ** 2).sum() / (z[:, i] ** 2).sum()
-            factors[i] = 1 / left if left > 1e-15 else np.inf
-    return factors
+    return np.array([generalised_vif(x, [i]) for i in range(x.shape[1])])
 
 
 def generalised_vif(x: np.ndarray, columns: Sequence[int]) -> float:
@@ -247,13 +245,16 @@ def generalised_vif(x: np.ndarray, columns: Sequence[int]) -> float:
     ----------
     Fox J, Monette G. Generalized collinearity diagnostics. J Am Stat Assoc 1992;87:178-183.
     """
-    correlation = np.corrcoef(x, rowvar=False).reshape(x.shape[1], -1)
     rest = [i for i in range(x.shape[1]) if i not in columns]
-    if not rest:
-        return 1.0
-    one = np.linalg.det(correlation[np.ix_(columns, columns)])
-    other = np.linalg.det(correlation[np.ix_(rest, rest)])
-    return float(one * other / np.linalg.det(correlation))
+    with no_result_if(np.linalg.LinAlgError):
+        sizes = [
+            np.linalg.svd(standardised(x[:, part])[0], compute_uv=False)
+            for part in (list(columns), rest, [*columns, *rest])
+        ]
+    # determinants of the correlations, by their logarithms
+    one, other, both = (2 * np.log(np.maximum(size, 1e-300)).sum() for size in sizes)
+    factor = float(np.exp(one + other - both))
+    return factor if factor < 1e15 else np.inf
 
 
 def outcome_event(variables: dict, outcome: str, event: str | None = None) -> tuple[str, str]:

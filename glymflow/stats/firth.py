@@ -175,8 +175,15 @@ def penalised_tests(
     return limits, chi2
 
 
-def penalised_ratio(x: np.ndarray, y: np.ndarray, columns: Sequence[int] | range) -> float:
-    """Penalised likelihood ratio chi-square of a set of columns together."""
+def likelihood_ratio(
+    x: np.ndarray, y: np.ndarray, columns: Sequence[int] | range, *, penalised: bool
+) -> float:
+    """Likelihood ratio chi-square of a set of columns together, penalised or not."""
+    if not penalised:
+        rest, share = np.delete(x, list(columns), axis=1), y.mean()
+        null = len(y) * (special.xlogy(share, share) + special.xlogy(1 - share, 1 - share))
+        without = fit_logistic(rest, y, penalised=False).loglik if rest.size else null
+        return 2 * (fit_logistic(x, y, penalised=False).loglik - without)
     z = _scaled(x)[0]
     model = _estimated(z, y, True)
     design, beta = np.column_stack([z, np.ones(len(y))]), np.append(model.coef_, model.intercept_)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
-
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
 from glymflow.io import InputFault, NoResult, naming
 from glymflow.stats import firth
-from glymflow.stats.agreement import occasions_of
 from glymflow.stats.linear_regression import linear_setup
 from glymflow.stats.logistic_regression import METHODS, logistic_setup
-from glymflow.stats.regression import Setup, fit_model
-
-__all__ = ["linear_residuals", "logistic_risks", "occasions_of"]
+from glymflow.stats.regression import fit_model, terms_of
 
 
 def linear_residuals(
@@ -42,7 +37,8 @@ def linear_residuals(
     InputFault
         If the model has no result.
     """
-    setup = linear_setup(table, **_settings(plan, analysis, "outcome_se"))
+    named, terms = (plan["variables"], analysis["outcome"]), _terms(analysis)
+    setup = linear_setup(table, *named, terms=terms, outcome_se=analysis.get("outcome_se"))
     rows, fit = _refitted(table, analysis, results, setup)
     left = fit.wresid / np.sqrt(fit.mse_resid)
     return pd.DataFrame({"fitted": fit.fittedvalues, "residual": left}, index=rows)
@@ -70,8 +66,8 @@ def logistic_risks(
     InputFault
         If the model has no result.
     """
-    settings = _settings(plan, analysis, "event")
-    setups = {fit: logistic_setup(fit, **settings) for fit in METHODS}
+    named = (plan["variables"], analysis["outcome"], analysis.get("event"))
+    setups = {fit: logistic_setup(*named, fit, terms=_terms(analysis)) for fit in METHODS}
     try:
         if "ml" not in analysis.get("fits", METHODS):
             raise NoResult("Firth's fit is wanted")
@@ -83,10 +79,8 @@ def logistic_risks(
     return pd.DataFrame({"risk": expit(linear), "event": y, "method": method}, index=rows)
 
 
-def _settings(plan, analysis, *more):
-    """Return those keys of an analysis that tell how its model is fitted."""
-    keys = {*inspect.signature(Setup).parameters, *more} - {"imputation"}
-    return {"variables": plan["variables"], **{k: v for k, v in analysis.items() if k in keys}}
+def _terms(analysis):
+    return {**terms_of(analysis), "imputation": None}
 
 
 def _refitted(table, analysis, results, setup):

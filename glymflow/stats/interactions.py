@@ -6,6 +6,7 @@ with them.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,11 +18,11 @@ from glymflow.stats.design import (
     Design,
     Term,
     build_design,
-    check_named,
     generalised_vif,
+    standardised,
     variance_inflation,
 )
-from glymflow.stats.splines import add_splines, quartile_contrast, spline_basis, spline_knots
+from glymflow.stats.splines import add_splines, quartile_contrast, spline_basis
 
 SIGN = ":"  # between the names of the two variables
 POINTS = 41  # of the curve of a spline
@@ -62,18 +63,6 @@ def step_of(name: str, increments: dict) -> float:
     (1.0, 1.0)
     """
     return float(np.prod([increments.get(part, 1.0) for part in name.split(SIGN)]))
-
-
-def check_terms(interactions: Sequence, splines: dict | None, predictors: Sequence[str]) -> None:
-    """Refuse products and splines of variables that are no predictors.
-
-    Raises
-    ------
-    ConfigFault
-    """
-    named = dict.fromkeys(name for pair in interactions for name in pair)
-    check_named(named, predictors, "interaction")
-    check_named(splines, predictors, "spline")
 
 
 def model_design(
@@ -149,71 +138,62 @@ def add_products(design: Design, pairs: Sequence[Sequence[str]]) -> Design:
     NoResult
         If a product is empty (no participant has both levels) or there are too few rows.
     """
-    columns, terms = [design.x], list(design.terms)
+    x, terms = design.x, list(design.terms)
     for pair in pairs:
-        for i in design.columns_of(pair[0]):
-            for j in design.columns_of(pair[1]):
-                product = design.x[:, i] * design.x[:, j]
-                if not np.ptp(product):
-                    raise NoResult(
-                        f"nobody has both {design.terms[i]} and {design.terms[j]}: their"
-                        " interaction cannot be estimated"
-                    )
-                columns.append(product[:, None])
-                both = [term for term in (design.terms[i], design.terms[j]) if term.level]
-                level = ", ".join(str(term.level) for term in both) or None
-                reference = ", ".join(str(term.reference) for term in both) or None
-                terms.append(Term(product_name(pair), level, reference))
-    x = np.hstack(columns)
+        for i, j in itertools.product(*map(design.columns_of, pair)):
+            both = [design.terms[i], design.terms[j]]
+            product = (x[:, i] * x[:, j])[:, None]
+            if not np.ptp(product):
+                raise NoResult(
+                    f"nobody has both {both[0]} and {both[1]}: their interaction"
+                    " cannot be estimated"
+                )
+            named = [term for term in both if term.level]
+            level = ", ".join(str(term.level) for term in named) or None
+            reference = ", ".join(str(term.reference) for term in named) or None
+            x = np.hstack([x, product])
+            terms.append(Term(product_name(pair), level, reference, (i, j)))
     if len(x) <= x.shape[1] + 1:
         raise NoResult(f"{len(x)} complete rows are too few for {x.shape[1] + 1} coefficients")
-    if (
-        np.linalg.matrix_rank(np.column_stack([np.ones(len(x)), (x - x.mean(0)) / x.std(0)]))
-        <= (x.shape[1])
-    ):
+    if np.linalg.matrix_rank(standardised(x)[0]) < x.shape[1]:
         raise NoResult("an interaction is collinear with the other predictors")
     return replace(design, x=x, terms=terms)
 
 
 def simple_effects(
-    design: Design,
-    pairs: Sequence[Sequence[str]],
-    values: pd.DataFrame,
-    variables: dict,
-    splines: dict | None = None,
+    design: Design, pairs: Sequence[Sequence[str]], values: pd.DataFrame, variables: dict
 ) -> list[SimpleEffect]:
     """Return the effects of the first of each pair at values of the second, and those of splines.
 
-    A modifier with levels is held at each of them, a number at its mean and one SD below and above.
+    A modifier with levels is held at each of them, a number at its mean and one SD below and above;
+    a spline's effect is that from the first to the third quartile.
 
     Parameters
     ----------
     design : Design
-        From `add_products`.
+        From `model_design`.
     pairs : list of (str, str)
     values : DataFrame
         The complete rows that the design was made of.
     variables : dict
         The plan's variables.
-    splines : dict, optional
-        Number of knots by variable: the effect from the first to the third quartile.
     """
     effects = []
-    for name, count in (splines or {}).items():
-        if design.columns_of(name):
-            label, contrast = quartile_contrast(design, name, values[name], count)
-            effects.append(SimpleEffect(name, label, None, None, contrast))
+    for name in design.knots:
+        label, contrast = quartile_contrast(design, name, values[name])
+        effects.append(SimpleEffect(name, label, None, None, contrast))
+    products = {term.parts: column for column, term in enumerate(design.terms) if term.parts}
     for first, second in pairs:
-        if not design.columns_of(product_name((first, second))):
+        name = product_name((first, second))
+        if not design.columns_of(name):
             continue
         for at, held in _held(design, second, values[second], variables[second]):
             for i in design.columns_of(first):
                 contrast = np.zeros(len(design.terms))
                 contrast[i] = 1
                 for j, value in held.items():
-                    contrast[_product_column(design, (first, second), i, j)] = value
+                    contrast[products[i, j]] = value
                 term = design.terms[i]
-                name = product_name((first, second))
                 effects.append(SimpleEffect(name, at, term.level, term.reference, contrast))
     return effects
 
@@ -235,15 +215,8 @@ def _held(design, name, values, variable):
         yield f"{value:.4g} ({words})", {columns[0]: value}
 
 
-def _product_column(design, pair, i, j):
-    """Return the column of the product of two columns; they come in the order of `add_products`."""
-    ours, theirs = design.columns_of(pair[0]), design.columns_of(pair[1])
-    products = design.columns_of(product_name(pair))
-    return products[ours.index(i) * len(theirs) + theirs.index(j)]
-
-
 def curve_contrasts(
-    design: Design, values: pd.DataFrame, name: str, splines: dict, *, relative: bool
+    design: Design, values: pd.DataFrame, name: str, *, relative: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return values of a variable with a spline, and the design's columns there.
 
@@ -254,8 +227,6 @@ def curve_contrasts(
     design, values
         As for `simple_effects`.
     name : str
-    splines : dict
-        Number of knots by variable.
     relative : bool
         Take off the columns at the variable's median.
 
@@ -265,21 +236,17 @@ def curve_contrasts(
         From the least to the largest value.
     lines : (41, k) array
     """
-    held = np.array([
-        0.0 if term.level else np.prod([values[part].mean() for part in term.variable.split(SIGN)])
-        for term in design.terms
-    ])  # fmt: skip
-    bases = {}
-    for other, count in splines.items():
-        if design.columns_of(other):
-            knots = spline_knots(other, values[other], count)
-            bases[other] = lambda x, knots=knots: spline_basis(np.atleast_1d(x), knots)
-            held[design.columns_of(other)] = bases[other](float(values[other].mean()))[0]
+    held = np.zeros(len(design.terms))
+    for i, term in enumerate(design.terms):
+        if term.level is None:
+            held[i] = np.prod(held[list(term.parts)]) if term.parts else design.x[:, i].mean()
+    for other, knots in design.knots.items():
+        held[design.columns_of(other)] = spline_basis(values[[other]].mean().to_numpy(), knots)[0]
+    own, knots = design.columns_of(name), design.knots[name]
     grid = np.linspace(values[name].min(), values[name].max(), POINTS)
     lines = np.tile(held, (POINTS, 1))
-    lines[:, design.columns_of(name)] = bases[name](grid)
+    lines[:, own] = spline_basis(grid, knots)
     if relative:
-        lines[:] -= held
-        middle = bases[name](float(values[name].median()))[0]
-        lines[:, design.columns_of(name)] = bases[name](grid) - middle
+        held[own] = spline_basis(values[[name]].median().to_numpy(), knots)[0]
+        lines -= held
     return grid, lines

@@ -13,7 +13,7 @@ from scipy import stats
 from glymflow.io import ConfigFault, NoResult
 from glymflow.stats import effects
 from glymflow.stats.coefficients import Model, f_row
-from glymflow.stats.common import interval, joined, no_result_if, note_repeated
+from glymflow.stats.common import interval, joined, no_result_if
 from glymflow.stats.regression import (
     SCREENED,
     Setup,
@@ -35,7 +35,7 @@ COLUMNS = [
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned regression."""
-    return note_repeated(planned_regression(linear_regression, table, plan, analysis), table)
+    return planned_regression(linear_regression, table, plan, analysis)
 
 
 def linear_regression(
@@ -96,7 +96,7 @@ def linear_regression(
     Knapp G, Hartung J. Stat Med 2003;22:2693. MacKinnon JG, White H. J Econom 1985;29:305-325.
     """
     setup = linear_setup(
-        table, variables=variables, outcome=outcome, robust=robust, outcome_se=outcome_se, **terms
+        table, variables, outcome, terms=terms, robust=robust, outcome_se=outcome_se
     )
     setup.check([*predictors, *candidates])
     if setup.imputation is not None and (candidates or outcome_se):
@@ -124,12 +124,12 @@ def linear_regression(
 
 def linear_setup(
     table: pd.DataFrame,
-    *,
     variables: dict,
     outcome: str,
+    *,
+    terms: dict,
     robust: str = "none",
     outcome_se: str | None = None,
-    **terms: Any,
 ) -> Setup:
     """Return how a linear regression is fitted; parameters as of `linear_regression`."""
     errors = partial(_standard_errors, table, outcome_se)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from glymflow.io import ConfigFault, NoResult
 from glymflow.stats import firth
 from glymflow.stats.calibration import calibration_rows
 from glymflow.stats.coefficients import Model, chi2_row, likelihood_ratios, nagelkerke
-from glymflow.stats.common import joined, no_result_if, note_repeated
+from glymflow.stats.common import joined
 from glymflow.stats.compare_groups import compare_groups
 from glymflow.stats.design import adjust_rows, outcome_event, read_variables
 from glymflow.stats.regression import (
@@ -42,7 +42,7 @@ FEW_EVENTS = 10  # per coefficient
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned regression."""
-    return note_repeated(planned_regression(logistic_regression, table, plan, analysis), table)
+    return planned_regression(logistic_regression, table, plan, analysis)
 
 
 def logistic_regression(
@@ -111,14 +111,10 @@ def logistic_regression(
     Hosmer DW, Lemeshow S, Sturdivant RX. Applied logistic regression. 3rd ed. Wiley 2013.
     Nagelkerke NJD. Biometrika 1991;78:691-692. `glymflow.stats.firth` for Firth's.
     """
-    calibration = {"groups": calibration_groups, "n_bootstrap": n_bootstrap}
-    calibration["seed"] = terms.get("seed", 1)
-    setups = {
-        fit: logistic_setup(fit, variables=variables, outcome=outcome, event=event, **terms)
-        for fit in METHODS
-    }
-    setups["ml"].check([*predictors, *candidates])
-    if setups["ml"].imputation is not None:
+    setup = partial(logistic_setup, variables, outcome, event, terms=terms)
+    single = setup("ml")
+    single.check([*predictors, *candidates])
+    if single.imputation is not None:
         fits = ("ml",)
         if candidates:
             raise ConfigFault("imputation cannot be combined with candidates")
@@ -127,18 +123,19 @@ def logistic_regression(
     def p_of(name, rows):
         p, used, fault = rows[0].get("p"), "likelihood ratio", ""
         if p is None:  # separated: no odds ratio, but a clear difference
-            p, used = model_rows(table, [name], setups["firth"])[0].get("p"), f"{used}, Firth's"
+            p, used = model_rows(table, [name], setup("firth"))[0].get("p"), f"{used}, Firth's"
         if screening_test == "groups":
             p, used, fault = _group_test(table, variables, name, outcome, event)
         return p, joined(fault, f"screened by: {used}, p = {p:.3g}" if p else "")
 
     rows, chosen = single_rows(
-        table, setups["ml"], predictors, candidates, every=univariable, limit=screening, p_of=p_of
+        table, single, predictors, candidates, every=univariable, limit=screening, p_of=p_of
     )
     rows, names = [{"method": METHODS["ml"], **row} for row in rows], [*predictors, *chosen]
+    calibration = {"groups": calibration_groups, "n_bootstrap": n_bootstrap, "seed": single.seed}
     for fit in fits if names else ():
-        setup = replace(setups[fit], fit=_with_calibration(setups[fit], calibration))
-        model = [{"method": METHODS[fit], **row} for row in model_rows(table, names, setup)]
+        model = model_rows(table, names, setup(fit, calibration=calibration))
+        model = [{"method": METHODS[fit], **row} for row in model]
         if fit != fits[0]:  # a family of tests counts each variable once
             model = [{**r, "row": "alternative" if r["row"] == "test" else r["row"]} for r in model]
         if chosen:
@@ -155,9 +152,18 @@ def logistic_regression(
 
 
 def logistic_setup(
-    method: str, *, variables: dict, outcome: str, event: str | None = None, **terms: Any
+    variables: dict,
+    outcome: str,
+    event: str | None,
+    method: str,
+    *,
+    terms: dict,
+    calibration: dict | None = None,
 ) -> Setup:
-    """Return how a logistic regression is fitted; parameters as of `logistic_regression`."""
+    """Return how a logistic regression is fitted; parameters as of `logistic_regression`.
+
+    `method` is one of `METHODS`, `calibration` the options of `calibration_rows`.
+    """
 
     def prepare(rows):
         of, _ = outcome_event(variables, outcome, event)
@@ -167,25 +173,15 @@ def logistic_setup(
         return rows
 
     def fit(design, rows):
-        of, other = outcome_event(variables, outcome, event)
-        y = (rows[outcome] == of).to_numpy(float)
-        return _fit(design, y, of, other, method, setup)
+        levels = outcome_event(variables, outcome, event)
+        y = (rows[outcome] == levels[0]).to_numpy(float)
+        model = _fit(design, y, levels, method == "firth", setup)
+        if calibration and setup.imputation is None:
+            model.after = calibration_rows(design.x, *model.fit, calibration)
+        return model
 
     setup = Setup(variables, outcome, fit, prepare=prepare, **terms)
     return setup
-
-
-def _with_calibration(setup, options):
-    """Return the fit with the rows of calibration."""
-
-    def fit(design, rows):
-        model = setup.fit(design, rows)
-        if setup.imputation is None:
-            y, found, penalised = model.fit
-            model.after = calibration_rows(design.x, y, found, penalised, options)
-        return model
-
-    return fit
 
 
 def _group_test(table, variables, name, outcome, event):
@@ -208,85 +204,53 @@ def _group_test(table, variables, name, outcome, event):
 # --- One model -----------------------------------------------------------------------------------
 
 
-def _fit(design, y, event, other, method, setup):
-    k, fewer = len(design.terms), int(min(y.sum(), len(y) - y.sum()))
+def _fit(design, y, levels, penalised, setup):
+    x, k, fewer = design.x, len(design.terms), int(min(y.sum(), len(y) - y.sum()))
     if fewer < k:
         what = "events" if y.sum() == fewer else "non-events"
         raise NoResult(f"too few events: {fewer} {what} for {k} coefficients")
-    culprits = ", ".join(str(design.terms[i]) for i in firth.separated(design.x, y))
-    if culprits and method == "ml":
+    culprits = ", ".join(str(design.terms[i]) for i in firth.separated(x, y))
+    if culprits and not penalised:
         where = "" if setup.imputation is None else " in a completed table"
         raise NoResult(
-            f"{culprits} separates '{event}' from '{other}'{where}: the maximum likelihood estimate"
-            " does not exist (Firth's does)"
+            f"{culprits} separates '{levels[0]}' from '{levels[1]}'{where}: the maximum likelihood"
+            " estimate does not exist (Firth's does)"
         )
-    model = (_ml if method == "ml" else _firth)(design, y, setup.confidence)
-    model.common = {"event": event, "count": int(y.sum())}
-    model.extras = [{"row": "constant", "estimate_name": "odds"}]
-    model.curve = ("probability", expit)
+    fit = firth.fit_logistic(x, y, penalised=penalised)
+    ratio = partial(firth.likelihood_ratio, x, y, penalised=penalised)
+    chi2, name = ratio(range(k)), "likelihood ratio test"
+    name, own = (
+        (f"penalised {name}", f"penalised {name}, Firth's")
+        if penalised
+        else (name, f"{name}, maximum likelihood")
+    )
+    head = chi2_row(f"{name} of the model", chi2, k)
+    if not penalised:
+        share = nagelkerke(fit.loglik, fit.loglik - chi2 / 2, len(y))
+        head |= {"effect_name": "Nagelkerke R squared", "effect": share}
     few = fewer / k < FEW_EVENTS
-    model.head["recommended"] = (method == "firth") == (few or bool(culprits))
+    head["recommended"] = penalised == (few or bool(culprits))
+    notes = [f"{culprits} separates the outcome"] if culprits else []
     if few and setup.imputation is None:
-        model.notes.append(
-            f"{fewer / k:.1f} events per coefficient (fewer than {FEW_EVENTS}): Firth's penalised"
-            " likelihood is recommended"
-        )
-    if culprits:
-        model.notes.append(f"{culprits} separates the outcome")
-    return model
-
-
-def _ml(design, y, confidence):
-    """Fit by maximum likelihood; each coefficient with Wald's z."""
-    import statsmodels.api as sm
-
-    fit = _newton(y, sm.add_constant(design.x, has_constant="add"), warn_convergence=False)
-    if not fit.mle_retvals["converged"] or not np.isfinite(fit.bse).all():
-        raise NoResult("the fit of the logistic regression does not converge")
-
-    def without(columns):
-        rest = np.delete(design.x, columns, axis=1)
-        rest = sm.add_constant(rest, has_constant="add") if rest.size else np.ones((len(y), 1))
-        return _newton(y, rest).llf
-
-    joint = likelihood_ratios(fit.llf, without, "likelihood ratio test, maximum likelihood")
-    head = chi2_row("likelihood ratio test of the model", fit.llr, int(fit.df_model))
-    share = nagelkerke(fit.llf, fit.llnull, len(y))
-    head |= {"effect_name": "Nagelkerke R squared", "effect": share}
-    mapped = firth.LogisticFit(fit.params, fit.bse, fit.llf, fit.model.exog @ fit.params)
+        text = f"{fewer / k:.1f} events per coefficient (fewer than {FEW_EVENTS})"
+        notes = [f"{text}: Firth's penalised likelihood is recommended", *notes]
     return Model(
-        fit.params, fit.cov_params(), joint, head,
+        fit.coefficients, fit.covariance(x), likelihood_ratios(ratio, own), head,
         ("Wald test, maximum likelihood", "Wald test of the effect"), ratio="odds ratio",
-        df=float(fit.df_resid), fit=(y, mapped, False),
+        columns=_profiles(x, y, fit, own, setup.confidence) if penalised else None,
+        common={"event": levels[0], "count": int(y.sum())}, curve=("probability", expit),
+        extras=[{"row": "constant", "estimate_name": "odds"}], df=float(len(y) - k - 1),
+        notes=notes, fit=(y, fit, penalised),
     )  # fmt: skip
 
 
-def _newton(y, exog, **options):
-    import statsmodels.api as sm
-    from statsmodels.tools.sm_exceptions import PerfectSeparationError
-
-    model = sm.Logit(y, exog)
-    with no_result_if(np.linalg.LinAlgError, PerfectSeparationError):
-        return model.fit(method="newton", maxiter=100, tol=1e-12, disp=0, **options)
-
-
-def _firth(design, y, confidence):
-    """Fit by Firth's likelihood; each coefficient with its profile."""
-    fit = firth.fit_logistic(design.x, y, penalised=True)
-    limits, chi2 = firth.penalised_tests(design.x, y, confidence=confidence)
-    name, k = "penalised likelihood ratio test, Firth's", len(design.terms)
+def _profiles(x, y, fit, name, confidence):
+    """Return the function that gives likelihood ratio test and profile limits of a coefficient."""
+    limits, chi2 = firth.penalised_tests(x, y, confidence=confidence)
 
     def column(j):
         note = "" if np.isfinite(limits[j]).all() else "a limit of the profile was not found"
         row = {"coefficient": fit.coefficients[j], "se": fit.se[j], "limits": limits[j]}
         return {**chi2_row(name, chi2[j], 1), **row, "note": note}
 
-    def without(columns):  # twice the loss
-        return -firth.penalised_ratio(design.x, y, columns) / 2
-
-    whole = firth.penalised_ratio(design.x, y, range(k))
-    return Model(
-        fit.coefficients, fit.covariance(design.x), likelihood_ratios(0.0, without, name),
-        chi2_row("penalised likelihood ratio test of the model", whole, k),
-        (name, "Wald test of the effect"), ratio="odds ratio", columns=column, fit=(y, fit, True),
-    )  # fmt: skip
+    return column

@@ -11,7 +11,7 @@ import pandas as pd
 from glymflow.io import InputFault, NoResult
 from glymflow.stats.coefficients import Model, f_row
 from glymflow.stats.design import check_named
-from glymflow.stats.regression import Setup, model_rows, planned_regression, regression_results
+from glymflow.stats.regression import Setup, model_rows, regression_results, terms_of
 from glymflow.stats.reml import fit_reml
 from glymflow.study.selection import column_levels
 
@@ -28,7 +28,9 @@ FEW_SITES = 5
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned model."""
     site = {"site": column_levels(table, plan, analysis["site"])} if "site" in analysis else {}
-    return planned_regression(mixed_model, table, plan, analysis, **site)
+    keys = ("outcome", "predictors", "slope", "correction")
+    options = {key: analysis[key] for key in keys if key in analysis} | terms_of(analysis)
+    return mixed_model(table, variables=plan["variables"], **options, **site)
 
 
 def mixed_model(

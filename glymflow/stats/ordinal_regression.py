@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy import stats
+from scipy.special import expit
 
 from glymflow.io import NoResult
 from glymflow.stats import firth
 from glymflow.stats.coefficients import Model, chi2_row, likelihood_ratios, nagelkerke
-from glymflow.stats.common import interval, no_result_if, note_repeated
+from glymflow.stats.common import interval, no_result_if
 from glymflow.stats.regression import RATIO_COLUMNS, Setup, planned_regression, ratio_regression
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ ALPHA = 0.05
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make a planned regression."""
-    return note_repeated(planned_regression(ordinal_regression, table, plan, analysis), table)
+    return planned_regression(ordinal_regression, table, plan, analysis)
 
 
 def ordinal_regression(
@@ -128,7 +129,7 @@ def _fit(design, levels, variable, odds_of, setup):
     missing = [level for level in order if not counts[level]]
     notes += [f"levels nobody has: {', '.join(missing)}"] if missing else []
     checks, more, note = _proportional_odds(design, y, cuts, setup)
-    joint = likelihood_ratios(float(model.llf), without)
+    joint = likelihood_ratios(lambda columns: 2 * (float(model.llf) - without(columns)))
     head = {"effect_name": "Nagelkerke R squared", "effect": nagelkerke(model.llf, null, len(y))}
     return Model(
         beta, model.cov_params()[:k, :k] / np.outer(sd, sd), joint,
@@ -234,33 +235,23 @@ def cut_point_fits(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray
     ----------
     Brant R. Biometrics 1990;46:1171-1178.
     """
-    import statsmodels.api as sm
-    from statsmodels.tools.sm_exceptions import PerfectSeparationError
-
-    mean, sd = x.mean(axis=0), x.std(axis=0)
-    exog = sm.add_constant((x - mean) / sd, has_constant="add")
+    exog = np.column_stack([np.ones(len(x)), x])
     coefficients, risks, inverses = [], [], []
     for j in range(y.max()):
         above = (y > j).astype(float)
         if firth.separated(x, above):
             raise NoResult(f"a predictor separates the levels at cut-point {j + 1}")
-        with no_result_if(np.linalg.LinAlgError, PerfectSeparationError):
-            fit = sm.Logit(above, exog).fit(method="newton", maxiter=100, tol=1e-12, disp=0)
-        risk = fit.predict()
-        coefficients.append(fit.params[1:] / sd)
-        risks.append(risk)
-        inverses.append(np.linalg.inv(exog.T @ (exog * (risk * (1 - risk))[:, None])))
-    blocks = [
-        [
-            inverses[j]
-            @ (exog.T @ (exog * (risks[max(j, m)] - risks[j] * risks[m])[:, None]))
-            @ inverses[m]
-            for m in range(len(risks))
-        ]
-        for j in range(len(risks))
-    ]
-    scale = np.outer(sd, sd)
-    return np.array(coefficients), np.block([[b[1:, 1:] / scale for b in row] for row in blocks])
+        fit = firth.fit_logistic(x, above, penalised=False)
+        coefficients.append(fit.coefficients[1:])
+        risks.append(expit(fit.linear))
+        inverses.append(fit.covariance(x))
+    cuts = range(len(risks))
+
+    def block(j, m):
+        weights = risks[max(j, m)] - risks[j] * risks[m]
+        return (inverses[j] @ (exog.T @ (exog * weights[:, None])) @ inverses[m])[1:, 1:]
+
+    return np.array(coefficients), np.block([[block(j, m) for m in cuts] for j in cuts])
 
 
 def brant_test(

@@ -5,10 +5,8 @@ A kind gives `model_rows` a function that fits a design, and gets the rows of it
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +14,7 @@ from scipy import stats
 
 from glymflow.io import NoResult
 from glymflow.stats.coefficients import Model, f_row
-from glymflow.stats.common import interval, joined, tidy
+from glymflow.stats.common import interval, joined, planned, tidy
 from glymflow.stats.design import (
     VIF_HIGH,
     Design,
@@ -29,7 +27,6 @@ from glymflow.stats.imputation import impute, pool
 from glymflow.stats.interactions import (
     SIGN,
     SimpleEffect,
-    check_terms,
     curve_contrasts,
     inflation,
     joint_inflation,
@@ -41,6 +38,7 @@ from glymflow.stats.interactions import (
 from glymflow.stats.splines import LINEAR
 from glymflow.text import counted
 
+TERMS = ("references", "increments", "interactions", "splines", "imputation", "confidence")
 IMPUTATION = {"sets": 20, "iterations": 10}
 SCREENED = "chosen by p < {} in the same data: intervals and p of the model do not account for it"
 
@@ -108,7 +106,10 @@ class Setup:
         """Refuse settings of variables that are no predictors (ConfigFault)."""
         check_named(self.references, predictors, "reference")
         check_named(self.increments, predictors, "increment")
-        check_terms(self.interactions, self.splines, predictors)
+        check_named(
+            dict.fromkeys(n for p in self.interactions for n in p), predictors, "interaction"
+        )
+        check_named(self.splines, predictors, "spline")
 
 
 @dataclass
@@ -124,13 +125,16 @@ class Fitted:
 
 
 def planned_regression(
-    function: Callable, table: pd.DataFrame, plan: dict, analysis: dict, **more: Any
+    function: Callable, table: pd.DataFrame, plan: dict, analysis: dict
 ) -> pd.DataFrame:
-    """Call a kind's function with those keys of the analysis that it or a `Setup` has."""
-    known = {*inspect.signature(function).parameters, *inspect.signature(Setup).parameters}
-    options = {key: value for key, value in analysis.items() if key in known}
-    options |= {"seed": plan.get("seed", 1), **more}
-    return function(table, variables=plan["variables"], **options)
+    """Call a kind's function with what an analysis says about its parameters and the terms."""
+    given = {"variables": plan["variables"], "seed": plan.get("seed", 1)}
+    return planned(function, table, analysis, **given, **terms_of(analysis))
+
+
+def terms_of(analysis: dict) -> dict:
+    """Return those keys of an analysis that a `Setup` has as they stand."""
+    return {key: analysis[key] for key in TERMS if key in analysis}
 
 
 def regression_results(
@@ -291,7 +295,7 @@ def _rows(fitted, setup):
             note = joined(said if row["row"] == "test" else "", row.get("note"))
             rows.append({**row, **count, "note": note})
     for effect in _averaged(
-        simple_effects(one, setup.interactions, table, setup.variables, setup.splines)
+        simple_effects(one, setup.interactions, table, setup.variables)
         for one, table in zip(fitted.designs, fitted.tables, strict=True)
     ):
         name, _, second = effect.variable.partition(SIGN)
@@ -360,11 +364,9 @@ def _averaged(every) -> list[SimpleEffect]:
 def _curves(fitted, setup):
     """Return the rows "curve" of splines: the outcome over the predictor."""
     model, rows = fitted.model, []
-    for name in setup.splines or {} if model.curve else ():
-        if not fitted.designs[0].columns_of(name):
-            continue
+    for name in fitted.designs[0].knots if model.curve else ():
         every = [
-            curve_contrasts(design, table, name, setup.splines, relative=not model.extras)
+            curve_contrasts(design, table, name, relative=not model.extras)
             for design, table in zip(fitted.designs, fitted.tables, strict=True)
         ]
         grid, lines = every[0][0], np.mean([line for _, line in every], axis=0)

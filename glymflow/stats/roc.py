@@ -10,7 +10,8 @@ from scipy import stats
 
 from glymflow.io import NoResult
 from glymflow.stats import firth
-from glymflow.stats.common import guarded, interval, joined, note_repeated, tidy
+from glymflow.stats.coefficients import chi2_row
+from glymflow.stats.common import guarded, interval, joined, planned, tidy
 from glymflow.stats.delong import auc_interval, delong_test
 from glymflow.stats.design import about, adjust_rows, build_design, check_named, read_variables
 from glymflow.text import level_text
@@ -27,18 +28,7 @@ COLUMNS = [
 
 def run(table: pd.DataFrame, plan: dict, analysis: dict) -> pd.DataFrame:
     """Make planned ROC curves."""
-    keys = (
-        *("event", "markers", "models", "directions", "references", "folds", "repeats"),
-        *("correction", "confidence"),
-    )
-    results = roc(
-        table,
-        variables=plan["variables"],
-        outcome=analysis["outcome"],
-        seed=plan["seed"],
-        **{key: analysis[key] for key in keys if key in analysis},
-    )
-    return note_repeated(results, table)
+    return planned(roc, table, analysis, variables=plan["variables"], seed=plan["seed"])
 
 
 def roc(
@@ -201,7 +191,7 @@ def _combined(table, variables, model, y, settings, scores):
     if penalised:
         note = joined(note, "the outcome is separated: Firth's penalised likelihood")
     rows[0] |= {"missing": int(len(y) - len(score)), "note": note}
-    rows[0] |= _model_test(design.x, event, linear[0], penalised)
+    rows[0] |= _model_test(design.x, event, penalised)
     count = {"n": len(event), "count": int(event.sum())}
     rows.append({**count, **_cross_validated(design.x, event, settings)})
     return [{**shared, "direction": "higher", **row} for row in rows]
@@ -214,20 +204,11 @@ def _fit(x, y):
     return (fit, lambda new: fit.coefficients[0] + new @ fit.coefficients[1:]), penalised
 
 
-def _model_test(x, y, fit, penalised):
+def _model_test(x, y, penalised):
     """Likelihood ratio test of the model; the area's own p would ignore that it was fitted."""
-    chi2, name = firth.penalised_ratio(x, y, range(x.shape[1])), "penalised likelihood ratio"
-    if not penalised:
-        share = y.mean()
-        null = len(y) * (share * np.log(share) + (1 - share) * np.log(1 - share))
-        chi2, name = 2 * (fit.loglik - null), "likelihood ratio"
-    return {
-        "test": f"{name} test of the model; DeLong's interval",
-        "statistic_name": "chi2",
-        "statistic": chi2,
-        "df": x.shape[1],
-        "p": stats.chi2.sf(chi2, x.shape[1]),
-    }
+    chi2 = firth.likelihood_ratio(x, y, range(x.shape[1]), penalised=penalised)
+    name = "penalised likelihood ratio" if penalised else "likelihood ratio"
+    return chi2_row(f"{name} test of the model; DeLong's interval", chi2, x.shape[1])
 
 
 def _check_curve(found, y, constant=True):

@@ -76,21 +76,21 @@ def add_splines(design: Design, values: pd.DataFrame, splines: dict) -> Design:
     splines : dict
         Number of knots by variable.
     """
-    columns, terms = [], []
+    columns, terms, knots = [], [], {}
     for i, term in enumerate(design.terms):
-        count = splines.get(term.variable)
-        if count is None:
-            columns.append(design.x[:, [i]])
+        name, column = term.variable, design.x[:, i]
+        if name not in splines:
+            columns.append(column)
             terms.append(term)
             continue
-        knots = spline_knots(term.variable, values[term.variable], count)
-        columns.append(spline_basis(design.x[:, i], knots))
-        names = [LINEAR, *(BEND.format(j + 1) for j in range(count - 2))]
-        terms += [Term(term.variable, name) for name in names]
-    return replace(design, x=np.hstack(columns), terms=terms)
+        knots[name] = spline_knots(name, values[name], splines[name])
+        columns.append(spline_basis(column, knots[name]))
+        levels = [LINEAR, *(BEND.format(j + 1) for j in range(splines[name] - 2))]
+        terms += [Term(name, level) for level in levels]
+    return replace(design, x=np.column_stack(columns), terms=terms, knots=knots)
 
 
-def quartile_contrast(design: Design, name: str, values: pd.Series, count: int):
+def quartile_contrast(design: Design, name: str, values: pd.Series) -> tuple[str, np.ndarray]:
     """Return the label and the contrast of a spline's effect from the first to the third quartile.
 
     Returns
@@ -100,7 +100,7 @@ def quartile_contrast(design: Design, name: str, values: pd.Series, count: int):
         Over the columns of the design.
     """
     ends = np.quantile(values.to_numpy(float), [0.25, 0.75])
-    low, high = spline_basis(ends, spline_knots(name, values, count))
+    low, high = spline_basis(ends, design.knots[name])
     contrast = np.zeros(len(design.terms))
     contrast[design.columns_of(name)] = high - low
     return f"{ends[0]:.4g} to {ends[1]:.4g} (Q1 to Q3)", contrast

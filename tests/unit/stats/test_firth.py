@@ -25,7 +25,9 @@ class TestFit:
         assert limits == pytest.approx(np.array(expected), rel=R)
         # summary: Chisq 8.1980136, 6.7984572, 0.7468285, 17.7593175; of the model 43.65582, 3 df
         assert chi2 == pytest.approx([8.1980136, 6.7984572, 0.7468285, 17.7593175], rel=R)
-        assert firth.penalised_ratio(*endometrial, [0, 1, 2]) == pytest.approx(43.65582, rel=R)
+        assert firth.likelihood_ratio(*endometrial, [0, 1, 2], penalised=True) == pytest.approx(
+            43.65582, rel=R
+        )
 
     def test_brglm2(self, endometrial):
         fit = firth.fit_logistic(*endometrial, penalised=True)

@@ -4,11 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glymflow.io import ConfigFault, NoResult
+from glymflow.io import NoResult
 from glymflow.stats.design import build_design, generalised_vif, variance_inflation
 from glymflow.stats.interactions import (
     add_products,
-    check_terms,
     inflation,
     joint_inflation,
     model_design,
@@ -79,7 +78,3 @@ def test_what_cannot_be_modelled(cohort, cohort_variables):
         model_design(cohort, cohort_variables, ["sex"], None, [], {"sex": 3})
     with pytest.raises(NoResult, match="'age' has a spline: it cannot be in an interaction"):
         model_design(cohort, cohort_variables, ["age", "sex"], None, [["sex", "age"]], {"age": 3})
-    with pytest.raises(ConfigFault, match="interaction of 'age'"):
-        check_terms([["age", "sex"]], None, ["sex"])
-    with pytest.raises(ConfigFault, match="spline of 'age'"):
-        check_terms([], {"age": 3}, ["sex"])

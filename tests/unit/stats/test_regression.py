@@ -54,7 +54,7 @@ CURVES = {
 
 def fit(design, rows):
     k = design.x.shape[1]
-    joint = likelihood_ratios(-10.0, lambda columns: -10.0 - len(columns))
+    joint = likelihood_ratios(lambda columns: 2.0 * len(columns))
     return Model(
         np.full(k, 0.5), 0.04 * np.eye(k), joint, joint(range(k), "model"), ("z", "z"),
         ratio="a ratio", extras=[],
@@ -117,6 +117,10 @@ class TestRows:
     def test_settings_of_other_variables_are_refused(self, model):
         with pytest.raises(ConfigFault, match="reference of 'sex'"):
             model(["age"], references={"sex": "F"})
+        with pytest.raises(ConfigFault, match="interaction of 'age'"):
+            model(["sex"], interactions=[["age", "sex"]])
+        with pytest.raises(ConfigFault, match="spline of 'age'"):
+            model(["sex"], splines={"age": 3})
 
 
 @pytest.fixture

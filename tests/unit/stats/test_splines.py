@@ -37,6 +37,6 @@ def test_in_a_design(cohort, cohort_variables):
     made = add_splines(base, cohort, {"age": 5})
     assert [term.level for term in made.terms] == ["F", "linear", "bend 1", "bend 2", "bend 3"]
     assert np.array_equal(made.x[:, :2], base.x)
-    label, contrast = quartile_contrast(made, "age", cohort["age"], 5)
+    label, contrast = quartile_contrast(made, "age", cohort["age"])
     assert label == "57 to 73 (Q1 to Q3)"
     assert contrast[:2] == pytest.approx([0, 16])
