@@ -11,7 +11,7 @@ import numpy as np
 
 from glymflow.epvs.white_matter import core, tissue_mask, white_matter
 from glymflow.image import grid, registration
-from glymflow.image.brain import CLASSES, largest
+from glymflow.image.brain import CLASSES, TISSUE, largest
 from glymflow.image.region_map import (
     CSO_ABOVE_Z_MM,
     CSO_MIN_X_MM,
@@ -23,6 +23,9 @@ from glymflow.image.region_map import (
 
 BG, CSO = (1 + EPVS_REGIONS.index(name) for name in ("basal_ganglia", "centrum_semiovale"))
 MIDPLANE_MM = 1e-3
+# the substance below the front part of the basal ganglia, beside the hypothalamus: their largest
+# EPVS come up through it, round the lenticulostriate arteries
+BELOW_MM, BESIDE_MM, BEHIND_MM = 4.0, 8.0, 5.0
 BEYOND = 12  # voxels round the centrum semiovale that its rule looks at
 ROOF_MM = 1.5  # columns of white matter that begin at most this far above the roof make its plane
 ROUNDS = 50  # of 2-means, and of the plane; a few are enough
@@ -189,4 +192,23 @@ def _in_tissue(region, across, image, classes, affine):
         deep[box] = core(white, affine, CSO_RIM_MM, CSO_OPENING_MM)
         deep &= place
         inside |= (largest(deep & left) | largest(deep & ~left)) & deep
-    return np.where(inside & (region > 0), 2 * region - left, 0).astype(np.uint8)
+    found = inside & (region > 0)
+    perforated = _below_ganglia(found & (region == BG), across, grid.spacing_of(affine))
+    perforated &= (region == 0) & np.isin(classes, TISSUE)
+    place = np.where(perforated, BG, np.where(found, region, 0))
+    return np.where(place > 0, 2 * place - left, 0).astype(np.uint8)
+
+
+def _below_ganglia(ganglia, across, size):
+    """Return what lies up to `BELOW_MM` below the basal ganglia, to the sides.
+
+    In front of their middle, and up to `BEHIND_MM` behind it: further back is the ambient cistern.
+    """
+    below = np.zeros(ganglia.shape, dtype=bool)
+    if ganglia.any():
+        middle = np.argwhere(ganglia.any(axis=(0, 2))).mean()
+        front = np.arange(ganglia.shape[1]) >= middle - BEHIND_MM / size[1]
+        front = ganglia & front[:, None]
+        for step in range(1, round(BELOW_MM / size[2]) + 1):
+            below[:, :, :-step] |= front[:, :, step:]
+    return below & (abs(across) >= BESIDE_MM) & ~ganglia

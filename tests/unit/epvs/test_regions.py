@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from glymflow.epvs import objects as epvs_objects
@@ -48,7 +49,8 @@ def on_template():
 
 
 @pytest.mark.slow
-def test_atlas_regions_on_the_template_are_its_own_and_symmetric(no_warp, on_template):
+def test_atlas_regions_on_the_template_are_its_own_and_symmetric(no_warp, on_template, monkeypatch):
+    monkeypatch.setattr(epvs_regions, "BELOW_MM", 0)
     image, classes, affine = on_template
     found = epvs_regions.atlas_regions(image, classes, affine, no_warp)
     x = affine[0, 0] * np.arange(found.shape[0]) + affine[0, 3]
@@ -128,10 +130,36 @@ def test_network_regions_are_split_between_the_ganglia(turn):
             assert 2 * (both & true).sum() / (both.sum() + true.sum()) > 0.93
             assert radius[both].max() < 48
         else:
-            np.testing.assert_array_equal(both, classes == NUMBER[name])
+            inside = classes == NUMBER[name]
+            if name == "basal_ganglia":  # and what is just below
+                below = ndimage.shift(inside, (0, 0, -1), order=0)
+                below |= ndimage.shift(inside, (0, 0, -2), order=0)
+                assert not (both & ~inside & ~below).any()
+                both &= inside
+            np.testing.assert_array_equal(both, inside)
         sure = both & (abs(own[..., 0]) > 1e-3)
         right = found[sure] == 2 * index + 2
         assert np.mean(right == (own[..., 0][sure] > 0)) > 0.97, name
+
+
+def test_the_basal_ganglia_reach_below_their_front_part_in_tissue_beside_the_middle():
+    image, classes, affine, own = head((0, 0, 0))
+    ganglia = classes == NUMBER["basal_ganglia"]
+    x, y, z = np.moveaxis(own, -1, 0)
+    middle = np.argwhere(ganglia.any(axis=(0, 2))).mean() * 2 - 60
+    classes[(x > 24) & (z < -8) & ~ganglia] = NUMBER["csf"]
+    found = epvs_regions.network_regions(image, classes, affine)
+    new = (found > 0) & (found < 3) & ~ganglia
+    assert new.sum() * 8 > 500  # mm^3
+    assert np.all(classes[new] == NUMBER["tissue"])
+    assert np.all(abs(x[new]) >= epvs_regions.BESIDE_MM - 1)
+    assert y[new].min() >= middle - epvs_regions.BEHIND_MM - 2
+    # each lies within 4 mm below a voxel of the ganglia
+    reach = ndimage.shift(ganglia, (0, 0, -1), order=0) | ndimage.shift(
+        ganglia, (0, 0, -2), order=0
+    )
+    assert not (new & ~reach).any()
+    np.testing.assert_array_equal(found[new] == 2, x[new] > 0)
 
 
 def test_the_larger_half_does_not_move_the_plane_far():
