@@ -27,6 +27,7 @@ from glymflow.pages.parts import (
     is_known,
     percent,
     render,
+    sentences,
     with_interval,
     words,
     worst_status,
@@ -114,7 +115,8 @@ def series_part(section, *, roi_set, frame):
         contour_color=slices.CONTOUR_COLOR,
     )  # fmt: skip
     name = section["name"]
-    return Part(name, name, section["status"], html, name, section.get("compared", ()))
+    reasons = sentences(section.get("reasons", ()))
+    return Part(name, name, section["status"], html, name, section.get("compared", ()), reasons)
 
 
 def cohort_values(table, config):
@@ -341,12 +343,8 @@ def explain_row(row, reasons, limits):
 def with_words(alps, limits):
     """Return ``alps.tsv`` with a column `qc_words`: the reasons of each row in words."""
     rows = (explain_row(row, DOMAIN.reasons, limits) for row in alps.to_dict("records"))
-    texts = [" ".join(_sentence(r["words"], r["found"]) for r in reasons) for reasons in rows]
+    texts = [" ".join(sentences(reasons)) for reasons in rows]
     return alps.assign(qc_words=texts)
-
-
-def _sentence(words, found):
-    return f"{words.rstrip('.')}: {found}." if found else words
 
 
 def count_reasons(alps, limits):

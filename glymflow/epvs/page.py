@@ -25,6 +25,7 @@ from glymflow.pages.parts import (
     embed_picture,
     explain,
     render,
+    sentences,
     words,
     worst_status,
 )
@@ -120,8 +121,9 @@ def session_part(section, place=1):
         "" if section["session"] == MISSING else f", {section['session']}"
     )
     return Part(
-        "perivascular spaces", anchor, section["status"], html, scan, section.get("compared", ())
-    )
+        "perivascular spaces", anchor, section["status"], html, scan, section.get("compared", ()),
+        sentences(section.get("reasons", ())),
+    )  # fmt: skip
 
 
 def cohort_part(table, *, subjects, has_alps, config, picture=None):

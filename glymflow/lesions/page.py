@@ -18,6 +18,7 @@ from glymflow.pages.parts import (
     embed_picture,
     explain,
     render,
+    sentences,
     words,
     worst_status,
 )
@@ -43,7 +44,7 @@ CHECKS = (  # of the heat map; the limits that are no setting are those of `glym
     Check("in the brain", ("lesion_outside_brain", "lesion_not_in_brain"), ("share_in_brain",), 2,
           below=True, limit="warn below 0.8, fail below 0.5"),
     Check("side", ("side_disagrees",), ("side",)),
-    Check("location", ("location_disagrees",), ("location",)),
+    Check("location", ("location_disagrees",)),
 )  # fmt: skip
 COMPARED = {  # between scans: column, name and decimals
     "volume_lesion_ml": ("lesion (mL)", 1),
@@ -90,7 +91,8 @@ def lesion_part(section, place=1):
         TEMPLATES, "lesion.html.j2", lesion=section, anchor=anchor,
         lesion_colors=slices.LESION_COLORS,
     )  # fmt: skip
-    return Part("lesion", anchor, section["status"], html)
+    reasons = sentences(section["reasons"])
+    return Part("lesion", anchor, section["status"], html, reasons=reasons)
 
 
 def cohort_part(table, *, subjects, has_alps, config, picture=None):

@@ -115,6 +115,20 @@ def explain(codes, reasons, found=None):
     ]
 
 
+def sentences(reasons):
+    """Return reasons from `explain` as sentences, each with what was found.
+
+    Examples
+    --------
+    >>> sentences([{"words": "FA is low.", "found": "left 0.1 < 0.2"}])
+    ('FA is low: left 0.1 < 0.2.',)
+    """
+    return tuple(
+        f"{one['words'].rstrip('.')}: {one['found']}." if one["found"] else one["words"]
+        for one in reasons
+    )
+
+
 def worst_status(statuses):
     """Return the worst of some QC statuses; a series that was not measured counts least."""
     present = {status if status in STATUSES else "none" for status in statuses}
@@ -136,6 +150,8 @@ class Part:
         What `compared` is of.
     compared : tuple of (str, int, float)
         Name, decimals and value of what is compared between the scans of a subject.
+    reasons : tuple of str
+        What the status is for, in words (`sentences`): the head of the page has them.
     """
 
     title: str
@@ -144,6 +160,7 @@ class Part:
     html: Any
     scan: str = ""
     compared: tuple = ()
+    reasons: tuple = ()
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def test_page(cohort, tmp_path):
     html = make_page(cohort, tmp_path / "report" / "sub-01.html")
     assert_good_page(html)
     assert html.count("<b>1.46</b>") == 2
-    assert html.count("The head moved much between volumes.") == 2
+    assert html.count("The head moved much between volumes.") == 2 + 2  # head of the page, sections
     assert html.count('src="data:image/png;base64,') == 2 * 12
     assert html.count('src="data:image/webp;base64,') == 2 * (4 + 2)
     raw = html.index("Raw data: is the scan sound?")

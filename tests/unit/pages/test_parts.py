@@ -113,3 +113,24 @@ def test_webp_is_embedded_with_its_size():
     picture = embed_picture(file.getvalue())
     assert (picture["width"], picture["height"]) == (110, 70)
     assert picture["source"].startswith("data:image/webp;base64,")
+
+
+def test_the_head_of_a_page_has_the_reasons_of_its_parts_worst_first():
+    from markupsafe import Markup
+
+    from glymflow.pages import parts
+    from glymflow.pages.report import subject_page
+
+    reasons = parts.sentences(
+        [{"words": "FA is low.", "found": "left 0.1 < 0.2"}, {"words": "It moved.", "found": ""}]
+    )
+    shown = [
+        parts.Part("first", "a", "warn", Markup(""), reasons=("Dark.",)),
+        parts.Part("second", "b", "fail", Markup(""), reasons=reasons),
+        parts.Part("third", "c", "pass", Markup(""), reasons=("A remark.",)),
+    ]
+    html = subject_page("sub-1", shown)
+    head = ' first"><a href="#b">second</a>: FA is low: left 0.1 &lt; 0.2. It moved.</div>'
+    assert html.index(head) < html.index(' first"><a href="#a">first</a>: Dark.</div>')
+    assert "A remark." not in html
+    assert 'note fail first"' not in subject_page("sub-1", shown[1:2])  # its section says it
