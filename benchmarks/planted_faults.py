@@ -61,7 +61,7 @@ def main(out, cores):
         for name, plant in {"roioff": move_roi, "slip": slip, "leak": leak, "cut": cut}.items():
             plant(f"{run}/results/derivatives/sub-{name}/dwi/sub-{name}")
         done.touch()
-    measure(bids, run, cores, "--", "--rerun-triggers", "mtime")
+    measure(bids, run, cores)
     report = run / "results" / "report"
     screens = out / "screens"
     screens.mkdir(exist_ok=True)
@@ -88,9 +88,10 @@ def write_scans(bids):
               bids / "participants.tsv")  # fmt: skip
 
 
-def measure(bids, run, cores, *more):
+def measure(bids, run, cores):
     words = [sys.executable, "-m", "glymflow", "run", bids, run, "participant", "--cores", cores]
-    subprocess.run([*map(str, words), *more], check=True, stdout=sys.stderr)
+    words = [*map(str, words), "--", "--rerun-triggers", "mtime"]  # what was planted stays
+    subprocess.run(words, check=True, stdout=sys.stderr)
 
 
 def write_lesion(bids, run):
