@@ -128,9 +128,8 @@ def _corrected(x, y, penalised, apparent, options):
                 warnings.simplefilter("ignore")
                 fit = firth.fit_logistic(x[rows], y[rows], penalised=penalised)
                 own = firth.intercept_corrected(fit, y[rows]) if penalised else fit.linear
-                constant = np.median(own - x[rows] @ fit.coefficients[1:])
-                all_rows = constant + x @ fit.coefficients[1:]
-                inside, outside = _measures(own, y[rows]), _measures(all_rows, y)
+                every = fit.predict(x) + np.median(own - fit.linear)
+                inside, outside = _measures(own, y[rows]), _measures(every, y)
         except NoResult:
             continue
         optimism.append([inside[name] - outside[name] for name in apparent])

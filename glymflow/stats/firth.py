@@ -47,6 +47,10 @@ class LogisticFit:
     loglik: float
     linear: np.ndarray
 
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return the linear predictor of other rows."""
+        return self.coefficients[0] + x @ self.coefficients[1:]
+
     def covariance(self, x: np.ndarray) -> np.ndarray:
         """Return the covariance of the coefficients: the inverse information at the columns x."""
         z, mean, scale = _scaled(x)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy import stats
 from glymflow.io import NoResult
 from glymflow.stats import firth
 from glymflow.stats.coefficients import chi2_row
-from glymflow.stats.common import guarded, interval, joined, planned, tidy
+from glymflow.stats.common import guarded, interval, joined, planned, row_of_test, tidy
 from glymflow.stats.delong import auc_interval, delong_test
 from glymflow.stats.design import about, adjust_rows, build_design, check_named, read_variables
 from glymflow.text import level_text
@@ -180,11 +181,11 @@ def _combined(table, variables, model, y, settings, scores):
         event = y[complete.index].to_numpy()
         _check_curve(complete.iloc[:, 0], y, constant=False)
         design = build_design(complete, variables, names, settings["references"])
-        linear, penalised = _fit(design.x, event)
+        fit, penalised = _fit(design.x, event)
     except NoResult as fault:
         note = f"no curve: {fault}"
         return [{**shared, "row": "test", "note": note}]
-    score = scores[name] = pd.Series(linear[1](design.x), index=complete.index)
+    score = scores[name] = pd.Series(fit.predict(design.x), index=complete.index)
     rows = _curve_rows(score, y, settings["confidence"], 1)
     note = joined(*about(notes, *names), *about(design.notes, *names), rows[0].get("note"))
     note = joined(note, "area in the data of the fit: optimistic")
@@ -198,10 +199,9 @@ def _combined(table, variables, model, y, settings, scores):
 
 
 def _fit(x, y):
-    """Fit by maximum likelihood, or Firth's under separation; also a function to predict."""
+    """Fit by maximum likelihood, or Firth's under separation; whether it is Firth's."""
     penalised = bool(firth.separated(x, y))
-    fit = firth.fit_logistic(x, y, penalised=penalised)
-    return (fit, lambda new: fit.coefficients[0] + new @ fit.coefficients[1:]), penalised
+    return firth.fit_logistic(x, y, penalised=penalised), penalised
 
 
 def _model_test(x, y, penalised):
@@ -221,16 +221,15 @@ def _check_curve(found, y, constant=True):
 
 def _curve_rows(score, y, confidence, sign):
     """Rows "test", "cutoff" and "curve" of a score that is higher for the event."""
+    from statsmodels.stats.proportion import proportion_confint
+
     events, others = (score[y[score.index] == value].to_numpy() for value in (1, 0))
     area = auc_interval(events, others, confidence=confidence)
     test = stats.mannwhitneyu(events, others, method="asymptotic")
     shared = {"n": len(score), "count": len(events), "confidence": confidence}
     first = {
         "row": "test",
-        "test": "Mann-Whitney U test; DeLong's interval",
-        "statistic_name": "U",
-        "statistic": test.statistic,
-        "p": test.pvalue,
+        **row_of_test("Mann-Whitney U test; DeLong's interval", "U", *test),
         **interval("estimate", "area under the curve", area[:3]),
         "se": area[3],
         **interval("effect", "rank-biserial r", [2 * value - 1 for value in area[:3]]),
@@ -249,7 +248,7 @@ def _curve_rows(score, y, confidence, sign):
         ("sensitivity", sensitivity[best], len(events)),
         ("specificity", specificity[best], len(others)),
     ):
-        low, high = _wilson(round(share * size), size, confidence)
+        low, high = proportion_confint(round(share * size), size, 1 - confidence, "wilson")
         cutoff |= {f"{part}_low": low, f"{part}_high": high}
     return [{**shared, **row} for row in (first, cutoff)] + curve
 
@@ -276,12 +275,6 @@ def curve_points(
     return thresholds, sensitivity, specificity
 
 
-def _wilson(count, size, confidence):
-    from statsmodels.stats.proportion import proportion_confint
-
-    return proportion_confint(count, size, alpha=1 - confidence, method="wilson")
-
-
 # --- Cross-validation and comparisons ------------------------------------------------------------
 
 
@@ -300,9 +293,9 @@ def _cross_validated(x, y, settings):
             split = StratifiedKFold(folds, shuffle=True, random_state=seed + repeat)
             scores, parts = [], []
             for train, test in split.split(x, y):
-                (_, predict), penalised = _fit(x[train], y[train])
+                fit, penalised = _fit(x[train], y[train])
                 separated += penalised
-                score = predict(x[test])
+                score = fit.predict(x[test])
                 scores.append(auc_interval(score[y[test] == 1], score[y[test] == 0])[0])
                 parts.append(_influence(score, y[test], y.mean()))
             areas.append(np.mean(scores))
@@ -344,31 +337,27 @@ def _comparisons(scores, y, confidence, models):
     Demler OV, Pencina MJ, D'Agostino RB. Misuse of DeLong test to compare AUCs for nested models.
     Stat Med 2012;31:2577-2587.
     """
-    rows, names = [], list(scores)
-    for i, first in enumerate(names):
-        for second in names[i + 1 :]:
-            both = scores[first].index.intersection(scores[second].index)
-            event = y[both].to_numpy()
-            pair = np.array([scores[name][both].to_numpy() for name in (first, second)])
-            row = {"row": "comparison", "variable": first, "contrast": f"{first} - {second}"}
-            row |= {"n": len(both), "count": int(event.sum()), "missing": len(y) - len(both)}
-            if min(event.sum(), len(event) - event.sum()) < 2:
-                rows.append({**row, "note": "no test: too few people have both"})
-                continue
-            row |= guarded(_delong, pair, event, confidence, confidence=confidence)
-            parts = [set(models.get(name, [name])) for name in (first, second)]
-            if {first, second} & set(models) and (parts[0] <= parts[1] or parts[1] <= parts[0]):
-                row["note"] = joined(row.get("note"), NESTED)
-            rows.append(row)
+    rows = []
+    for names in itertools.combinations(scores, 2):
+        both = scores[names[0]].index.intersection(scores[names[1]].index)
+        event, row = y[both].to_numpy(), {"row": "comparison", "variable": names[0]}
+        row |= {"contrast": " - ".join(names), "missing": len(y) - len(both)}
+        row |= {"n": len(both), "count": int(event.sum())}
+        rows.append(row)
+        if min(event.sum(), len(event) - event.sum()) < 2:
+            row["note"] = "no test: too few people have both"
+            continue
+        pair = np.array([scores[name][both].to_numpy() for name in names])
+        row |= guarded(_delong, pair, event, confidence, confidence=confidence)
+        one, other = (set(models.get(name, [name])) for name in names)
+        if set(names) & set(models) and (one <= other or other <= one):
+            row["note"] = joined(row.get("note"), NESTED)
     return rows
 
 
 def _delong(pair, event, confidence):
     result = delong_test(pair[:, event == 1], pair[:, event == 0], confidence=confidence)
     return {
-        "test": "DeLong's test of paired curves",
-        "statistic_name": "z",
-        "statistic": result[3],
-        "p": result[4],
+        **row_of_test("DeLong's test of paired curves", "z", *result[3:]),
         **interval("estimate", "difference of areas", result[:3]),
     }
