@@ -24,7 +24,7 @@ Modules
 - `white_matter`: the core of the subject's own white matter, in which the centrum semiovale lies.
 - `frangi`: vesselness and the segmentation by it. (The network is run by
   `glymflow.image.networks`.)
-- `objects`: objects of a mask, counts, volumes, grades, codes.
+- `objects`: objects of a mask, counts, volumes, codes.
 - `soft_volume`: the volume of each object from the images, whatever its outline.
 - `page`, `pictures`: the EPVS section of the report.
 - `domain`: the record by which the workflow, the study and the report find this domain: columns

@@ -14,7 +14,7 @@ COLUMNS = [
     *(f"{value}_{region}" for region in REGIONS for value in VALUES),
     *(f"{value}_{region}_{side}" for region, side in LABELS.values() for value in VALUES),
     *(f"{value}{ending}" for ending in ("", *(f"_{name}" for name in REGIONS)) for value in SOFT),
-    *("brain_volume_ml", *(f"grade_{region}" for region in REGIONS), "lacunes", "lesion_like"),
+    *("brain_volume_ml", "lacunes", "lesion_like"),
     *("flair_bright", "qc_status", "qc_reasons"),
 ]
 # code: (status, sentence); a code with "pass" is a remark
@@ -42,10 +42,7 @@ CODES = {
     "epvs_engines_disagree": ("pass", "The two engines found very different volumes."),
 }
 # names in epvs.tsv that do not say EPVS, and get it in cohort.tsv
-PLAIN = (
-    *("engine", "contrasts", "lacunes", "lesion_like", "flair_bright"),
-    *(f"grade_{name}" for name in REGIONS),
-)
+PLAIN = (*("engine", "contrasts", "lacunes", "lesion_like", "flair_bright"),)
 REGION_LABELS = {
     "": "all regions",
     "bg": "basal ganglia",
@@ -80,8 +77,6 @@ def _measures():
                 ),
             }
     found["brain_volume_ml"] = Measure("Volume of the brain", "mL")
-    for name in REGIONS:
-        found[f"epvs_grade_{name}"] = Measure(f"Grade of EPVS: {REGION_LABELS[name]}")
     return found | {
         "epvs_lacunes": Measure("Round objects that may be lacunes, not counted"),
         "epvs_lesion_like": Measure("Objects that look like lesions, not counted"),
@@ -98,7 +93,6 @@ EPVS = Domain(
     measures=_measures(),
     judged_columns=(
         *(name for name in COLUMNS if name.startswith("epvs_")),
-        *(f"epvs_grade_{region}" for region in REGIONS),
         *("brain_volume_ml", "epvs_lacunes", "epvs_lesion_like", "epvs_flair_bright"),
     ),
     codes=CODES,

@@ -1,4 +1,4 @@
-"""Enlarged perivascular spaces (EPVS) measured: objects of a mask, counts, volumes, grades, codes.
+"""Enlarged perivascular spaces (EPVS) measured: objects of a mask, counts, volumes, codes.
 
 Masks and regions lie on one grid of about 1 mm whose axes point to the right, front and top. What
 is found outside the three regions is not counted: the regions localise EPVS, as in the
@@ -26,7 +26,6 @@ OBJECT_COLUMNS = [
     *("soft_volume_mm3", "soft_se_mm3", "contrast"),
 ]
 LIMITS = ("min_length_mm", "lacune_min_mm")  # of objects; keys of the config
-GRADES = (0, 10, 20, 40)  # most EPVS of grades 0 to 3 (Potter 2015)
 ROUND = 2.0  # an object longer than so many widths is a tube
 LESION_SHARE = 0.5  # of an object's voxels that are bright in the FLAIR, or dark in the T1w
 LESION_WIDTH_MM = 3.5  # wider objects have a lesion's shape; EPVS are below 3 mm (STRIVE-2)
@@ -78,9 +77,9 @@ def filter_objects(
     kept : (X, Y, Z) bool array
         The objects that count: in a region, no lacune, no lesion.
     objects : DataFrame
-        `OBJECT_COLUMNS` without `engine`, and `first` and `last`, their axial slices. `x`, `y` and
-        `z` are those of the centre (mm, RAS+); `region` and `side` hold most of the voxels, and are
-        missing where most lie outside. The columns of `glymflow.epvs.soft_volume` are empty.
+        `OBJECT_COLUMNS` without `engine`. `x`, `y` and `z` are those of the centre (mm, RAS+);
+        `region` and `side` hold most of the voxels, and are missing where most lie outside. The
+        columns of `glymflow.epvs.soft_volume` are empty.
 
     References
     ----------
@@ -109,12 +108,12 @@ def filter_objects(
             kept[tuple(voxels.T)] = True
         centre = dict(zip("xyz", points.mean(axis=0).round(2), strict=True))
         rows.append(row | {"index": len(rows) + 1} | centre)
-    found = pd.DataFrame(rows, columns=[*OBJECT_COLUMNS[1:], "first", "last"])
+    found = pd.DataFrame(rows, columns=OBJECT_COLUMNS[1:])
     return kept, found.assign(**{name: found[name].astype(float).round(3) for name in _SIZES})
 
 
 def _describe(voxels, regions, volumes):
-    """Return where an object lies, its slices, and the means in it of volumes that may be None."""
+    """Return where an object lies, and the means in it of volumes that may be None."""
     index = tuple(voxels.T)
     region, side = LABELS.get(_most_common(regions[index]), (None, None))
     means = {
@@ -124,7 +123,6 @@ def _describe(voxels, regions, volumes):
     return {
         "region": region, "side": side, "mean_probability": means["probability"],
         "flair_bright": means["bright"], "dark": means["dark"],
-        "first": voxels[:, 2].min(), "last": voxels[:, 2].max(),
     }  # fmt: skip
 
 
@@ -184,7 +182,7 @@ def measure(objects, brain_volume_ml, missing=()):
     dict
         Columns of ``epvs.tsv``: counts, volumes (mm^3), fractions of the brain's volume and per
         mille, in all, by region, and by region and side; soft volumes and their standard errors
-        (mm^3) in all and by region; `grade_<region>`; `lacunes` and
+        (mm^3) in all and by region; `lacunes` and
         `lesion_like`, the objects that are not counted for that; `flair_bright`, the share of the
         counted volume that is bright in the FLAIR.
     """
@@ -196,7 +194,6 @@ def measure(objects, brain_volume_ml, missing=()):
         found |= _values(own, f"_{region}", brain_volume_ml) | _soft(own, f"_{region}")
         for side in SIDES:
             found |= _values(own[own.side == side], f"_{region}_{side}", brain_volume_ml)
-        found[f"grade_{region}"] = grade(own, region)
     weights = counted.volume_mm3
     known = len(counted) and counted.flair_bright.notna().all()
     bright = np.average(counted.flair_bright, weights=weights) if known else np.nan
@@ -206,7 +203,6 @@ def measure(objects, brain_volume_ml, missing=()):
     lost = {ending for label in missing for ending in _endings(*LABELS[label])}
     names = [f"{value}{ending}" for value in VALUES for ending in lost]
     names += [name for value in SOFT for name in (f"{value}{end}" for end in lost) if name in found]
-    names += [f"grade{ending}" for ending in lost if f"grade{ending}" in found]
     names += ["flair_bright", "lacunes", "lesion_like"] if lost else []
     return found | dict.fromkeys(names, np.nan)
 
@@ -240,28 +236,6 @@ def _values(objects, ending, brain_volume_ml):
 def significant(value, digits=6):
     """Round a number to so many significant digits: what stands behind them is arithmetic."""
     return float(f"{value:.{digits}g}")
-
-
-def grade(objects, region):
-    """Return the visual grade of a region's objects: of the axial slice and side with the most.
-
-    Grade 0: none, 1: up to 10, 2: up to 20, 3: up to 40, 4: more; midbrain 0 or 1. Raters count on
-    slices of several mm, this on one slice of the grid (1 mm): it finds fewer.
-
-    References
-    ----------
-    Potter GM. et al. Cerebral perivascular spaces visible on magnetic resonance imaging:
-    development of a qualitative rating scale and its observer reliability. Cerebrovascular Diseases
-    39, 224-231 (2015).
-    """
-    if region == "midbrain":
-        return int(len(objects) > 0)
-    most = 0
-    for _, own in objects.groupby("side"):
-        slices = np.concatenate([np.arange(a, b + 1) for a, b in zip(own["first"], own["last"],
-                                                                     strict=True)])  # fmt: skip
-        most = max(most, np.unique(slices, return_counts=True)[1].max())
-    return int(np.searchsorted(GRADES, most))
 
 
 def engines_disagree(one, other, max_ratio):

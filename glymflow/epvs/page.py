@@ -273,7 +273,6 @@ def _region(name, own, others):
         "sides": " / ".join(sides) if name else "",
         "volume": number(own.get(f"epvs_volume_mm3{end}"), 0),
         "permille": number(own.get(f"epvs_permille{end}"), 3),
-        "grade": number(own.get(f"grade_{name}"), 0) if name else "",
         "others": [
             {
                 "count": number(other.get(f"epvs_count{end}"), 0),

@@ -67,7 +67,7 @@ def test_epvs_of_the_primary_engine(merge, tmp_path):
         "primary": ["true", "false", "true"],
         "epvs_count": [7, 9, 8],
         "brain_volume_ml": 1200.0,
-        "grade_bg": 1,
+        "lacunes": 1,
         "qc_status": ["warn", "pass", "pass"],
         "qc_reasons": ["epvs_t1_only", None, None],
     }
@@ -76,7 +76,7 @@ def test_epvs_of_the_primary_engine(merge, tmp_path):
     assert cohort.participant_id.tolist() == ["sub-01", "sub-02", "sub-03"]
     assert cohort.epvs_count.fillna(-1).tolist() == [7, -1, 8]
     assert cohort.epvs_engine.tolist()[0] == "vbnet"
-    assert cohort.epvs_grade_bg.tolist()[0] == 1
+    assert cohort.epvs_lacunes.tolist()[0] == 1
     assert cohort.epvs_qc_status.tolist()[0] == "warn"
     assert cohort.qc_status.fillna("-").tolist() == ["pass", "pass", "-"]
     assert "primary" not in cohort

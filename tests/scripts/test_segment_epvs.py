@@ -100,9 +100,9 @@ def test_a_region_that_is_not_there_is_missing_and_not_zero(segment, capsys):
     row = segment().loc["vbnet"]
     assert (row.qc_status, row.qc_reasons) == ("fail", "epvs_region_missing")
     assert row[["epvs_count", "epvs_count_midbrain", "epvs_count_midbrain_right"]].isna().all()
-    assert row[["epvs_permille", "grade_midbrain", "lacunes"]].isna().all()
+    assert row[["epvs_permille", "epvs_soft_volume_mm3", "lacunes"]].isna().all()
     assert row.epvs_count_bg == 2
-    assert row.epvs_count_cso == row.epvs_count_midbrain_left == row.grade_cso == 0
+    assert row.epvs_count_cso == row.epvs_count_midbrain_left == 0
     assert "vbnet: a region was not found" in capsys.readouterr().out
 
 

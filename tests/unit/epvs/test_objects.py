@@ -1,4 +1,4 @@
-"""Objects of a mask against analytic bodies; counts, fractions, grades and codes by hand."""
+"""Objects of a mask against analytic bodies; counts, fractions and codes by hand."""
 
 import re
 from pathlib import Path
@@ -149,8 +149,8 @@ def test_mean_probability():
 
 
 def table(*rows):
-    """Objects of (region, side, volume, lacune, first slice, last slice)."""
-    columns = ["region", "side", "volume_mm3", "lacune", "first", "last"]
+    """Objects of (region, side, volume, lacune)."""
+    columns = ["region", "side", "volume_mm3", "lacune"]
     return pd.DataFrame(rows, columns=columns).assign(
         lesion=0, flair_bright=np.nan, soft_volume_mm3=2.0, soft_se_mm3=0.3, contrast=0.7
     )
@@ -158,9 +158,9 @@ def table(*rows):
 
 def test_counts_volumes_and_fractions_have_one_denominator():
     found = epvs_objects.measure(
-        table(("bg", "left", 10.0, 0, 3, 5), ("bg", "right", 20.0, 0, 3, 5),
-              ("cso", "left", 30.0, 0, 9, 9), ("cso", "left", 99.0, 1, 9, 9),
-              (None, None, 50.0, 0, 1, 2), (None, None, 50.0, 1, 1, 2)),
+        table(("bg", "left", 10.0, 0), ("bg", "right", 20.0, 0),
+              ("cso", "left", 30.0, 0), ("cso", "left", 99.0, 1),
+              (None, None, 50.0, 0), (None, None, 50.0, 1)),
         1200.0,
     )  # fmt: skip
     assert found["epvs_count"] == 3
@@ -179,40 +179,22 @@ def test_counts_volumes_and_fractions_have_one_denominator():
     assert (found["epvs_count_midbrain"], found["epvs_fraction_midbrain_left"]) == (0, 0)
     assert found["lacunes"] == 1  # in a region
     assert np.isnan(found["flair_bright"])  # nobody looked
-    named = ("epvs_", "grade_", "lacunes", "lesion", "flair")
+    named = ("epvs_", "lacunes", "lesion", "flair")
     values = [name for name in COLUMNS if name.startswith(named)]
     assert set(values) == set(found)
 
 
 def test_the_share_that_is_bright_in_the_flair_is_of_the_volume_that_counts():
-    objects = table(("bg", "left", 10.0, 0, 3, 5), ("cso", "left", 30.0, 0, 9, 9),
-                    ("cso", "left", 99.0, 1, 9, 9), (None, None, 50.0, 0, 1, 2))  # fmt: skip
+    objects = table(("bg", "left", 10.0, 0), ("cso", "left", 30.0, 0),
+                    ("cso", "left", 99.0, 1), (None, None, 50.0, 0))  # fmt: skip
     objects = objects.assign(flair_bright=[1.0, 0.2, 1.0, 1.0])
     assert epvs_objects.measure(objects, 1200.0)["flair_bright"] == pytest.approx(16 / 40)
 
 
 def test_without_the_volume_of_the_brain_there_is_no_fraction():
-    found = epvs_objects.measure(table(("bg", "left", 10.0, 0, 3, 5)), float("nan"))
+    found = epvs_objects.measure(table(("bg", "left", 10.0, 0)), float("nan"))
     assert np.isnan(found["epvs_permille_bg"])
     assert found["epvs_volume_mm3_bg"] == 10
-
-
-@pytest.mark.parametrize(
-    ("count", "grade"), [(0, 0), (1, 1), (10, 1), (11, 2), (20, 2), (21, 3), (40, 3), (41, 4)]
-)
-def test_grades(count, grade):
-    objects = table(*[("bg", "left", 5.0, 0, 3, 4)] * count)
-    assert epvs_objects.grade(objects, "bg") == grade
-    assert epvs_objects.grade(objects, "midbrain") == min(grade, 1)
-
-
-def test_the_grade_is_that_of_the_worst_slice_of_one_side():
-    spread = [("cso", side, 5.0, 0, z, z) for side in ("left", "right") for z in range(8)]
-    assert epvs_objects.grade(table(*spread), "cso") == 1  # 16 objects, one per slice and side
-    left = [("cso", "left", 5.0, 0, 2, 9)] * 7 + [("cso", "left", 5.0, 0, 9, 12)] * 7
-    assert epvs_objects.grade(table(*left), "cso") == 2  # 14 touch slice 9
-    both = [("cso", side, 5.0, 0, 9, 9) for side in ("left", "right") for _ in range(7)]
-    assert epvs_objects.grade(table(*both), "cso") == 1
 
 
 def test_codes_and_their_status():
@@ -316,11 +298,11 @@ def test_faults_of_masks_are_one_line(tmp_path):
 def test_cohort_columns_are_those_of_the_primary_engine():
     rows = pd.DataFrame(
         {"participant_id": ["sub-1"] * 2, "engine": ["vbnet", "frangi"], "primary": [False, True],
-         "epvs_count": [4, 5], "grade_bg": [1, 2], "brain_volume_ml": 1100.0, "qc_status": "pass"}
+         "epvs_count": [4, 5], "lacunes": [1, 2], "brain_volume_ml": 1100.0, "qc_status": "pass"}
     )  # fmt: skip
     found = epvs_objects.cohort_columns(rows)
     assert found.to_dict("records") == [
-        {"participant_id": "sub-1", "epvs_engine": "frangi", "epvs_count": 5, "epvs_grade_bg": 2,
+        {"participant_id": "sub-1", "epvs_engine": "frangi", "epvs_count": 5, "epvs_lacunes": 2,
          "brain_volume_ml": 1100.0, "qc_status": "pass"}
     ]  # fmt: skip
 

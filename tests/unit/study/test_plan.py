@@ -21,7 +21,7 @@ from glymflow.text import level_text
 UNKNOWN = (
     "md_projection_left",
     "volume_rater3_haematoma_ml",
-    "grade_bg",
+    "lacunes",
     "primary",
     "alps_qc_status",
 )
@@ -240,10 +240,10 @@ class TestPlanFaults:
             "components_lesion",
             "lesions_qc_status",
             "epvs_qc_reasons",
-            "epvs_grade_bg",
+            "epvs_lacunes",
             "md_projection_left",
             "volume_rater3_haematoma_ml",
-            "grade_bg",
+            "lacunes",
             "primary",
             "alps_qc_status",
         ],
