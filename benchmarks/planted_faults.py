@@ -90,6 +90,11 @@ def write_scans(bids):
 
 def measure(bids, run, cores):
     words = [sys.executable, "-m", "glymflow", "run", bids, run, "participant", "--cores", cores]
+    lesions = bids / "derivatives" / "lesions"
+    if lesions.is_dir():
+        config = bids.parent / "config.yaml"
+        config.write_text(f"derivatives_dir: {lesions}\n")
+        words += ["--config", config]
     words = [*map(str, words), "--", "--rerun-triggers", "mtime"]  # what was planted stays
     subprocess.run(words, check=True, stdout=sys.stderr)
 

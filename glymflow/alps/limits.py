@@ -76,15 +76,15 @@ LIMITS = {
         Limit(_of_sides("shift_{}_mm", "shift, mm"), False, "max_shift_mm", digits=1),
     ),
     "head_pose_unclear": (
-        Limit((("pose_difference", "degrees"),), False, "max_pose_difference_deg", digits=1),
+        Limit((("pose_difference", "difference, degrees"),), False, "max_pose_difference_deg", digits=1),
     ),
     "registration_poor": (
         Limit((("registration_similarity", "similarity"),), True, "min_registration_similarity"),
     ),
     "gradients_turned": (
-        Limit((("gradient_turn", "degrees"),), False, "max_gradient_turn_deg", digits=1),
+        Limit((("gradient_turn", "turn, degrees"),), False, "max_gradient_turn_deg", digits=1),
     ),
-    "motion_high": (Limit((("motion_worst_mm", "mm"),), False, "max_motion_mm"),),
+    "motion_high": (Limit((("motion_worst_mm", "worst volumes, mm"),), False, "max_motion_mm"),),
     "snr_low": (Limit((("snr_b0", "SNR of b0"),), True, "min_snr_b0", digits=1),),
     "mask_concave": (Limit((("mask_concavity", "concavity"),), False, "max_mask_concavity"),),
     "mask_incomplete": (
@@ -93,8 +93,8 @@ LIMITS = {
     ),
     "mask_leaks": (Limit((("mask_outside", "share outside"),), False, "max_mask_outside"),),
     "mask_volume": (
-        Limit((("mask_volume_ml", "mL"),), True, "mask_volume_ml", 0, digits=0),
-        Limit((("mask_volume_ml", "mL"),), False, "mask_volume_ml", 1, digits=0),
+        Limit((("mask_volume_ml", "volume, mL"),), True, "mask_volume_ml", 0, digits=0),
+        Limit((("mask_volume_ml", "volume, mL"),), False, "mask_volume_ml", 1, digits=0),
     ),
     "head_turned": (
         Limit(

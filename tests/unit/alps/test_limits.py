@@ -28,7 +28,7 @@ def test_every_limit_is_of_a_code_a_column_and_a_key_that_exist():
          "right association 0.798 < 0.8"),
         ("roi_few_voxels", {"voxels_projection_left": 2, "voxels_projection_right": 1},
          "left projection 2 < 5, right projection 1 < 5"),
-        ("mask_volume", {"mask_volume_ml": 2501.2}, "mL 2501 > 2200"),
+        ("mask_volume", {"mask_volume_ml": 2501.2}, "volume, mL 2501 > 2200"),
         ("head_turned", {"roll": -31.07}, "roll, degrees 31.1 > 20"),
         ("alps_implausible", {"alps_left": 0.4, "alps_right": 1.2}, "left ALPS 0.40 < 0.8"),
         ("gradient_table_suspect", {"gradient_margin": -1}, ""),
