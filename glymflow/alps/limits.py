@@ -76,7 +76,10 @@ LIMITS = {
         Limit(_of_sides("shift_{}_mm", "shift, mm"), False, "max_shift_mm", digits=1),
     ),
     "head_pose_unclear": (
-        Limit((("pose_difference", "difference, degrees"),), False, "max_pose_difference_deg", digits=1),
+        Limit(
+            (("pose_difference", "difference, degrees"),),
+            False, "max_pose_difference_deg", digits=1,
+        ),
     ),
     "registration_poor": (
         Limit((("registration_similarity", "similarity"),), True, "min_registration_similarity"),
