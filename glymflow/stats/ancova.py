@@ -10,6 +10,7 @@ import numpy as np
 
 from glymflow.io import NoResult
 from glymflow.stats import effects
+from glymflow.stats.coefficients import f_row, least_squares
 from glymflow.stats.common import interval, joined, no_result_if
 from glymflow.stats.design import build_design, standardised
 from glymflow.stats.post_hoc import adjust_pairs, critical_t, studentised_range_p
@@ -100,21 +101,13 @@ def ancova(
     return test, means, rows
 
 
-def _ols(x, y, robust):
-    import statsmodels.api as sm
-
-    how = {"cov_type": robust, "use_t": True} if robust != "none" else {}
-    with no_result_if(np.linalg.LinAlgError):
-        return sm.OLS(y, x).fit(**how)
-
-
 def _fit(x, y, groups, robust):
     if _rank(x) < x.shape[1]:
         raise NoResult(
             "the model cannot be fitted: a covariate is constant within groups or is a combination"
             " of others"
         )
-    fit = _ols(x, y, robust)
+    fit = least_squares(x, y, robust)
     if fit.df_resid < 1:
         raise NoResult(f"{len(y)} complete rows are too few for {x.shape[1]} coefficients")
     within = sum(((y[column > 0] - y[column > 0].mean()) ** 2).sum() for column in x.T[:groups])
@@ -131,19 +124,13 @@ def _rank(columns):
 
 def _f_test(fit, contrasts, confidence):
     """Test contrasts of the columns together."""
-    found, plain = fit.f_test(contrasts), fit.cov_type == "nonrobust"
-    statistic, df = float(found.fvalue), len(contrasts)
-    effect = effects.eta_squared(statistic, df, fit.df_resid, confidence=confidence)
-    return {
-        "test": "ANCOVA" if plain else f"ANCOVA ({fit.cov_type})",
-        "statistic_name": "F",
-        "statistic": statistic,
-        "df": df,
-        "df_error": fit.df_resid,
-        "p": float(found.pvalue),
-        **(interval("effect", "partial eta squared", effect) if plain else {}),
-        "confidence": confidence,
-    }
+    found, df, plain = fit.f_test(contrasts), len(contrasts), fit.cov_type == "nonrobust"
+    test = "ANCOVA" if plain else f"ANCOVA ({fit.cov_type})"
+    row = f_row(test, found.fvalue, df, fit.df_resid, found.pvalue) | {"confidence": confidence}
+    if not plain:  # the effect size and its limits need equal variances
+        return row
+    effect = effects.eta_squared(row["statistic"], df, fit.df_resid, confidence=confidence)
+    return row | interval("effect", "partial eta squared", effect)
 
 
 def _slopes_note(fit, groups):
@@ -154,7 +141,7 @@ def _slopes_note(fit, groups):
     if _rank(full) < full.shape[1] or len(y) <= full.shape[1]:
         return "equal slopes could not be tested"
     robust = fit.cov_type.replace("nonrobust", "none")
-    p = float(_ols(full, y, robust).f_test(np.eye(full.shape[1])[x.shape[1] :]).pvalue)
+    p = float(least_squares(full, y, robust).f_test(np.eye(full.shape[1])[x.shape[1] :]).pvalue)
     return f"slopes of the covariates differ between groups, p = {p:.3g}" if p < 0.05 else ""
 
 

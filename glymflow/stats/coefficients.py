@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from glymflow.stats.common import interval
+from glymflow.stats.common import interval, no_result_if
 
 
 @dataclass
@@ -140,6 +140,15 @@ def chi2_row(test: str, chi2: float, df: int) -> dict:
     """Return what a row of a chi-square test has."""
     return {"test": test, "statistic_name": "chi2", "statistic": float(chi2), "df": df,
             "p": float(stats.chi2.sf(chi2, df))}  # fmt: skip
+
+
+def least_squares(x: np.ndarray, y: np.ndarray, robust: str = "none") -> Any:
+    """Fit by ordinary least squares, with HC3 standard errors if asked for; statsmodels' result."""
+    import statsmodels.api as sm
+
+    how = {"cov_type": robust, "use_t": True} if robust != "none" else {}
+    with no_result_if(np.linalg.LinAlgError):
+        return sm.OLS(y, x).fit(**how)
 
 
 def likelihood_ratios(

@@ -12,7 +12,7 @@ from scipy import stats
 
 from glymflow.io import ConfigFault, NoResult
 from glymflow.stats import effects
-from glymflow.stats.coefficients import Model, f_row
+from glymflow.stats.coefficients import Model, f_row, least_squares
 from glymflow.stats.common import interval, joined, no_result_if
 from glymflow.stats.regression import (
     SCREENED,
@@ -206,9 +206,7 @@ def _fit(design, y, robust, weights, confidence):
     import statsmodels.api as sm
 
     exog = sm.add_constant(design.x, has_constant="add")
-    how = {"cov_type": robust, "use_t": True} if robust != "none" else {}
-    with no_result_if(np.linalg.LinAlgError):
-        fit = sm.OLS(y, exog).fit(**how)
+    fit = least_squares(exog, y, robust)
     if fit.rsquared > 1 - 1e-12:
         raise NoResult("the predictors determine the outcome: nothing is left to test")
     name, notes, tau2, k = "ordinary least squares", [], None, len(design.terms)

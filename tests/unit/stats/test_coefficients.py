@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from glymflow.stats.coefficients import Model, chi2_row, f_row, likelihood_ratios, nagelkerke
+from glymflow.stats.coefficients import (
+    Model,
+    chi2_row,
+    f_row,
+    least_squares,
+    likelihood_ratios,
+    nagelkerke,
+)
 
 
 def model(**options):
@@ -76,3 +83,14 @@ def test_joint_tests():
 def test_nagelkerke():
     # (1 - exp(2 * (null - fit) / n)) / (1 - exp(2 * null / n)) of glm(GRADE ~ GPA + TUCE + PSI)
     assert nagelkerke(-12.88963391, -20.59172936, 32) == pytest.approx(0.5277964599, rel=1e-7)
+
+
+def test_least_squares():
+    x, y = np.column_stack([np.ones(4), [0, 1, 2, 3]]), np.array([1.0, 2, 2, 4])
+    plain, robust = least_squares(x, y), least_squares(x, y, "HC3")
+    assert plain.params == pytest.approx([0.9, 0.9])
+    # residuals over 1 - leverage, squared, between (X'X)^-1 X'
+    h = np.array([0.7, 0.3, 0.3, 0.7])
+    bread = np.linalg.inv(x.T @ x) @ x.T
+    expected = bread @ np.diag(((y - x @ [0.9, 0.9]) / (1 - h)) ** 2) @ bread.T
+    assert robust.cov_params() == pytest.approx(expected)
