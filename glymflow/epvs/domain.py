@@ -34,6 +34,7 @@ CODES = {
     "epvs_brain_implausible": ("fail", "The volume of the brain is implausible."),
     "epvs_registration_poor": ("fail", "The registration to the template is poor."),
     "epvs_region_missing": ("fail", "A region was not found in the brain."),
+    "epvs_region_implausible": ("warn", "A region is implausibly small or large."),
     "epvs_mask_resampled": ("pass", "The mask was brought to the grid of 1 mm."),
     "epvs_mask_values": ("warn", "The mask has values other than 0 and 1: half was the limit."),
     "epvs_empty": ("warn", "No EPVS was found."),

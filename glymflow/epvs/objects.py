@@ -34,6 +34,8 @@ LEAST_APART_MM3 = 100  # engines that differ by less agree
 COMMON_SE = 0.10  # of a soft volume: what the errors of its objects share (docs/epvs.md#volume)
 MIN_IN_REGIONS = 0.05  # share of a user's mask; with less it is of another head or space
 MIN_REGION_ML = 0.5  # on a side; a crumb is no region (a midbrain has some 3 mL)
+# of both sides together; five heads had 60 to 74, 40 to 56 and 6 to 9 mL
+REGION_ML = {"bg": (30.0, 110.0), "cso": (15.0, 100.0), "midbrain": (3.0, 18.0)}
 _SIZES = ("volume_mm3", "length_mm", "width_mm")
 _STEP_MM = 0.34  # between the points that stand for a mask on another grid
 
@@ -163,6 +165,18 @@ def missing_regions(regions, affine):
     counts = np.bincount(regions.ravel(), minlength=max(LABELS) + 1)
     least = 1000 * MIN_REGION_ML / voxel_volume(affine)
     return {label for label in LABELS if counts[label] < least}
+
+
+def implausible_regions(regions, affine):
+    """Return the names of the regions that are there and beyond `REGION_ML`."""
+    counts = np.bincount(regions.ravel(), minlength=max(LABELS) + 1)
+    volumes = dict.fromkeys(REGIONS, 0.0)
+    for label, (region, _) in LABELS.items():
+        volumes[region] += float(counts[label] * voxel_volume(affine) / 1000)
+    return {
+        name for name, (low, high) in REGION_ML.items()
+        if volumes[name] >= MIN_REGION_ML and not low <= volumes[name] <= high
+    }  # fmt: skip
 
 
 def measure(objects, brain_volume_ml, missing=()):

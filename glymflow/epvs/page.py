@@ -55,7 +55,7 @@ CHECKS = (  # of the heat map; the limits that are no setting are those of `glym
     Check("brain (mL)", ("epvs_brain_implausible",), ("brain_volume_ml",),
           limit="fail below 600 or above 2000"),
     Check("registration", ("epvs_registration_poor",), always=True),
-    Check("regions", ("epvs_region_missing",), always=True),
+    Check("regions", ("epvs_region_missing", "epvs_region_implausible"), always=True),
     Check("EPVS", ("epvs_empty", "epvs_many"), ("epvs_count",),
           limit="warn without any or above {max_count}"),
     Check("bright in FLAIR", ("epvs_bright_on_flair",), ("flair_bright",), 2,

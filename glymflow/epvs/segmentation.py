@@ -82,7 +82,9 @@ def measure_engine(segment, images, tissue, place, affine, facts, settings, brig
     row = {"contrasts": facts["contrasts"], "brain_volume_ml": volume}
     missing = epvs_objects.missing_regions(place, affine)
     row |= epvs_objects.measure(table, facts["brain_volume_ml"], missing)
+    odd = epvs_objects.implausible_regions(place, affine)
     codes = codes | ({"epvs_region_missing"} if missing else set())
+    codes |= {"epvs_region_implausible"} if odd else set()
     return (
         kept,
         table,

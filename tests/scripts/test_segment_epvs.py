@@ -6,6 +6,7 @@ import yaml
 from workflow_runs import CHECKOUT as ROOT
 
 from glymflow.epvs import frangi
+from glymflow.epvs import objects as epvs_objects
 from glymflow.epvs.domain import COLUMNS
 from glymflow.epvs.objects import OBJECT_COLUMNS
 from glymflow.epvs.segmentation import segment_frangi
@@ -48,6 +49,7 @@ def segment(load_main, tmp_path, monkeypatch):
         return np.where(truth, np.float32(0.9), np.float32(0.1))
 
     monkeypatch.setattr("glymflow.image.networks.epvs_probability", probability)
+    monkeypatch.setattr(epvs_objects, "REGION_ML", {})
     monkeypatch.setattr("glymflow.epvs.regions.network_regions", lambda *_: place)
     monkeypatch.setattr("glymflow.epvs.regions.atlas_regions", lambda *_: place)
 
@@ -104,6 +106,14 @@ def test_a_region_that_is_not_there_is_missing_and_not_zero(segment, capsys):
     assert row.epvs_count_bg == 2
     assert row.epvs_count_cso == row.epvs_count_midbrain_left == 0
     assert "vbnet: a region was not found" in capsys.readouterr().out
+
+
+def test_a_region_of_an_odd_size_is_told(segment, monkeypatch):
+    monkeypatch.setattr(epvs_objects, "REGION_ML", {"bg": (30.0, 110.0)})
+    rows = segment()
+    assert rows.loc["vbnet", "qc_reasons"] == "epvs_region_implausible"
+    assert rows.loc["vbnet", "qc_status"] == "warn"
+    assert rows.loc["vbnet", "epvs_count"] == 2
 
 
 def mask_of(segment, engine):

@@ -156,6 +156,17 @@ def table(*rows):
     )
 
 
+def test_regions_beyond_plausible_volumes():
+    regions = np.zeros((60, 60, 60), dtype=np.uint8)
+    regions[:, :, :20] = 1 + (np.arange(60) >= 30)[:, None, None]  # 72 mL
+    regions[:, :, 20:50] = 3  # 108 mL: cortex is in it
+    regions[:, :4, 50:] = 6  # 2.4 mL
+    assert epvs_objects.implausible_regions(regions, np.eye(4)) == {"cso", "midbrain"}
+    regions[:, :, 45:50] = 0
+    regions[:, :, 50:] = 0  # missing is not implausible
+    assert epvs_objects.implausible_regions(regions, np.eye(4)) == set()
+
+
 def test_counts_volumes_and_fractions_have_one_denominator():
     found = epvs_objects.measure(
         table(("bg", "left", 10.0, 0), ("bg", "right", 20.0, 0),
