@@ -28,7 +28,7 @@ from glymflow.figures.slices import ROIS
 from glymflow.image.grid import map_points, spacing_of
 from glymflow.image.registration import map_points as to_subject
 from glymflow.image.registration import map_points_to_template
-from glymflow.io import image_data, load_image, save_image, write_json, write_tsv
+from glymflow.io import checksum, image_data, load_image, save_image, write_json, write_tsv
 from glymflow.phantoms.scan import simulate_subject
 
 XFM = "_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-"
@@ -60,6 +60,7 @@ def main(out, cores):
     if not done.is_file():
         for name, plant in {"roioff": move_roi, "slip": slip, "leak": leak, "cut": cut}.items():
             plant(f"{run}/results/derivatives/sub-{name}/dwi/sub-{name}")
+            sign(run, f"sub-{name}")
         done.touch()
     measure(bids, run, cores)
     report = run / "results" / "report"
@@ -121,6 +122,18 @@ def roi_in_template(stem):
     voxels = np.argwhere(image_data(image, dtype="uint8") == ROIS[ROI])
     centre = map_points(image.affine, voxels.mean(axis=0))[None]
     return map_points_to_template(centre, transforms_of(stem) | {"inverse_warp": stem + INVERSE})
+
+
+def sign(run, subject):
+    """Write what was planted into the records of the jobs: a run mends what no job wrote."""
+    for record in (run / "results" / "logs").glob(f"*/{subject}/*.sha256.tsv"):
+        lines = []
+        for line in record.read_text().splitlines():
+            cells = line.split("\t")
+            if len(cells) == 3 and (path := run / cells[2]).is_file():
+                cells[:2] = checksum(path), str(path.stat().st_size)
+            lines.append("\t".join(cells))
+        record.write_text("\n".join(lines) + "\n")
 
 
 def move_roi(stem):

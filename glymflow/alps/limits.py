@@ -115,6 +115,9 @@ LIMITS = {
 }  # fmt: skip
 
 
+OF_LESION = ("roi_lesion", "roi_in_lesion")  # their limit is of the config's `lesions`
+
+
 def is_beyond(code, row, thresholds):
     """Say whether a row is beyond a limit of a code."""
     return any(limit.broken(row, thresholds) for limit in LIMITS[code])
@@ -135,8 +138,10 @@ def evidence(code, row, thresholds):
     Returns
     -------
     str
-        Empty for a code that no single number decides.
+        Empty for a code that no number decides.
     """
+    if code in OF_LESION:
+        return _in_lesion(row)
     found = []
     for limit in LIMITS.get(code, ()):
         bound, sign = limit.of(thresholds), "<" if limit.below else ">"
@@ -144,6 +149,19 @@ def evidence(code, row, thresholds):
             shown, allowed = distinct(value, bound, limit.digits)
             found.append(f"{name} {shown} {sign} {allowed}")
     return ", ".join(found)
+
+
+def _in_lesion(row):
+    """Say how much of which ROI lies in haematoma or oedema, else the largest share."""
+    found = []
+    for role in ROLES:
+        parts = [row.get(f"{part}_share_{role}") for part in ("haematoma", "oedema")]
+        share = sum(float(part) for part in parts if isinstance(part, float) and np.isfinite(part))
+        if share > 0:
+            found.append(f"{' '.join(reversed(role.split('_')))} {share:.2f}")
+    share = row.get("lesion_share", np.nan)
+    largest = f"largest share of a ROI {share:.2f}" if np.isfinite(share) else ""
+    return ", ".join(found) or largest
 
 
 def places(code, row, thresholds):

@@ -31,6 +31,12 @@ def test_every_limit_is_of_a_code_a_column_and_a_key_that_exist():
         ("mask_volume", {"mask_volume_ml": 2501.2}, "volume, mL 2501 > 2200"),
         ("head_turned", {"roll": -31.07}, "roll, degrees 31.1 > 20"),
         ("alps_implausible", {"alps_left": 0.4, "alps_right": 1.2}, "left ALPS 0.40 < 0.8"),
+        ("roi_lesion", {"haematoma_share_association_left": 0.25, "lesion_share": 0.5,
+                        "oedema_share_association_left": 0.25,
+                        "oedema_share_projection_right": 0.0},
+         "left association 0.50"),
+        ("roi_in_lesion", {"lesion_share": 0.6}, "largest share of a ROI 0.60"),
+        ("roi_lesion", {}, ""),
         ("gradient_table_suspect", {"gradient_margin": -1}, ""),
     ],
 )  # fmt: skip
