@@ -24,17 +24,26 @@ import numpy as np
 import pandas as pd
 from scipy import io, ndimage
 
+from glymflow.dwi import mask as masks
 from glymflow.figures.slices import ROIS
-from glymflow.image.grid import map_points, spacing_of
+from glymflow.image.grid import map_points, spacing_of, volume_ml
 from glymflow.image.registration import map_points as to_subject
 from glymflow.image.registration import map_points_to_template
-from glymflow.io import checksum, image_data, load_image, save_image, write_json, write_tsv
+from glymflow.io import (
+    checksum,
+    image_data,
+    load_image,
+    read_tsv,
+    save_image,
+    write_json,
+    write_tsv,
+)
 from glymflow.phantoms.scan import simulate_subject
 
 XFM = "_from-dwi_to-MNI152NLin2009aSym_mode-image_desc-"
 INVERSE = "_from-MNI152NLin2009aSym_to-dwi_mode-image_desc-warp_xfm.nii.gz"
 ROI = "association_left"
-SLIP_MM, OFF_MM, SCALP_MM = (0, 0, 12.0), (-9.0, 0, 0), 12
+SLIP_MM, OFF_MM, SCALP_MM = (0, 0, 12.0), (-20.0, 0, 0), 20
 FAULTS = {  # subject: what is wrong
     "sound": "nothing",
     "flip": "wrong gradient table (a flip)",
@@ -145,7 +154,7 @@ def move_roi(stem):
     grid = np.stack(np.indices(warp.shape[:3]), axis=-1)
     away = np.linalg.norm(map_points(image.affine, grid) - centre, axis=-1)
     push = np.array(OFF_MM) * (-1, -1, 1)  # the warp is in LPS
-    warp += (np.exp(-0.5 * (away / 8) ** 2)[..., None] * push).reshape(warp.shape)
+    warp += (np.exp(-0.5 * (away / 16) ** 2)[..., None] * push).reshape(warp.shape)
     nib.save(nib.Nifti1Image(warp, None, image.header), path)
 
 
@@ -173,7 +182,17 @@ def leak(stem):
     points = map_points(image.affine, np.stack(np.indices(mask.shape), axis=-1))
     middle = map_points(image.affine, np.argwhere(mask).mean(axis=0))
     there = np.all(points[..., [0, 2]] > middle[[0, 2]], axis=-1)
-    save_image((mask | ((away < SCALP_MM) & there)).astype(np.uint8), image.affine, path)
+    save_mask(stem, mask | ((away < SCALP_MM) & there), image.affine)
+
+
+def save_mask(stem, mask, affine):
+    """Write a mask, and what the step that makes it tells of it."""
+    save_image(mask.astype(np.uint8), affine, f"{stem}_desc-brain_mask.nii.gz")
+    told = read_tsv(f"{stem}_desc-quality_dwi.tsv")
+    told["mask_volume_ml"] = mask.sum() * volume_ml(affine)
+    told["mask_concavity"] = masks.concavity(mask, affine)
+    told["mask_holes_ml"] = masks.holes_ml(mask, affine)
+    write_tsv(told, f"{stem}_desc-quality_dwi.tsv")
 
 
 def cut(stem):
@@ -186,7 +205,7 @@ def cut(stem):
     gone = np.zeros_like(mask)
     for centre, axes in (((0, -18, 8), (20, 16, 12)), ((0, -25, -30), (16, 16, 30))):
         gone |= (((points - to_subject(np.array([centre]), ways)) / axes) ** 2).sum(axis=-1) < 1
-    save_image((mask & ~gone).astype(np.uint8), image.affine, path)
+    save_mask(stem, mask & ~gone, image.affine)
 
 
 # ---------------------------------------------------------------- what is seen
