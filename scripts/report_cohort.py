@@ -127,13 +127,16 @@ def describe_run(config, plan, measured, methods):
             "cohort table": config["table"],
             "study plan": config["study"],
         }
+    of_dwi = {
+        "tensor fit": config["tensor"]["fit"],
+        "series of a session": config["combine_series"],
+    }
     return {
         "roi_set": config["roi_set"],
         "frame": config["frame"],
         "title": plan.get("title", f"{titles[measured[0]]} of the cohort"),
         "group_labels": groups.get("labels"),
-        "tensor fit": config["tensor"]["fit"],
-        "series of a session": config["combine_series"],
+        **(of_dwi if "alps" in measured else {}),
         "study plan": config["study"],
         "methods": methods,
     }

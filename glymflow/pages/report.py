@@ -187,7 +187,7 @@ def cohort_page(
         has_group=bool(groups),
         methods=methods,
         references=as_link(bibtex(methods)),
-        facts=_facts(config),
+        facts=_facts(config, apart=() if has_alps else ("roi_set", "frame")),
         version=glymflow.__version__,
         **more,
     )
@@ -305,8 +305,9 @@ def _excluded(excluded):
     return {"columns": names, "rows": rows}
 
 
-def _facts(config):
-    apart = ("title", "methods", "versions", "group_labels", "group_order")
+def _facts(config, *, apart=()):
+    """Return the choices of the config that are listed, without the keys that are named."""
+    apart = (*apart, "title", "methods", "versions", "group_labels", "group_order")
     known = {key: value for key, value in config.items() if key not in apart}
     facts = {key: value for key, value in known.items() if value is not None or key == "study plan"}
     facts |= config.get("versions") or {}

@@ -146,7 +146,9 @@ def test_page_of_epvs_alone(files, tmp_path):
     del files["alps"]
     html = make_page(files, tmp_path / "page.html")
     assert_good_page(html)
-    assert "ALPS left" not in html
+    for of_alps in ("ALPS left", "tensor fit", "<dt>roi set", "<dt>frame"):
+        assert of_alps not in html
+    assert "<dt>study plan" in html
     assert html.count("<svg") == 1
     assert held(html)["domains"][0]["levels"] == [[0, 1] * 4]
     assert html.count('data-status="pass"') == 8 + 8 + 8  # subjects, EPVS, heat map
