@@ -8,7 +8,7 @@ if os.path.isdir(os.path.join(workflow.basedir, "glymflow")):
     os.environ.update(PYTHONPATH=workflow.basedir)
     # the logger plugin may have imported another one
     other = sys.modules.get("glymflow")
-    if other and not other.__file__.startswith(workflow.basedir):
+    if other and os.path.dirname(other.__file__) != os.path.join(workflow.basedir, "glymflow"):
         for name in [name for name in sys.modules if name.split(".")[0] == "glymflow"]:
             del sys.modules[name]
 os.environ.update(GLYMFLOW_JOB="1")

@@ -34,7 +34,7 @@ CONTRASTS = np.linspace(0.3, 1.05, 31)  # all alike before the images are looked
 BLUR, POWER = 0.95, 3.9
 SHARE_SD, LEAST_SD = 0.15, 0.05  # of that share, at 1 mm, and of the height
 CORRELATED = 2.0  # voxels of 1 mm that share their noise
-SCALE = 1.3  # of the standard error: tubes put into six scans were off by so much more
+SCALE = 1.3  # of the standard error: tubes put into five scans were off by so much more
 _TOUCH = np.ones((3, 3, 3), dtype=bool)
 
 

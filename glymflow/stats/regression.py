@@ -286,12 +286,12 @@ def fit_model(table: pd.DataFrame, names: Sequence[str], setup: Setup) -> Fitted
 def _rows(fitted, setup):
     model, design = fitted.model, fitted.designs[-1]
     confidence, increments = setup.confidence, setup.increments or {}
-    first = len(model.extras)
-    rows = [*model.before, _head(fitted, setup)]
+    first, factors = len(model.extras), inflation(design)
+    rows = [*model.before, _head(fitted, setup, factors)]
     for name in dict.fromkeys(term.variable for term in design.terms):
         count = {"missing": int(fitted.gaps[name])} if name in fitted.gaps else {}
         said = joined(fitted.notes.get(name), design.notes.get(name))
-        for row in _variable_rows(model, design, name, setup):
+        for row in _variable_rows(model, design, name, setup, factors):
             note = joined(said if row["row"] == "test" else "", row.get("note"))
             rows.append({**row, **count, "note": note})
     for effect in _averaged(
@@ -312,11 +312,11 @@ def _rows(fitted, setup):
     ]
 
 
-def _head(fitted, setup):
+def _head(fitted, setup, factors):
     model, design = fitted.model, fitted.designs[-1]
     tested = [row["p"] for row in model.checks if "p" in row]
-    factors = zip(design.terms, inflation(design), strict=True) if model.inflated else ()
-    high = [str(term) for term, factor in factors if factor > VIF_HIGH]
+    of_terms = zip(design.terms, factors, strict=True) if model.inflated else ()
+    high = [str(term) for term, factor in of_terms if factor > VIF_HIGH]
     note = joined(
         model.warning(tested[0]) if model.warning and tested else "",
         *model.notes,
@@ -327,9 +327,9 @@ def _head(fitted, setup):
     return {"row": "model", **model.head, "missing": missing, "note": note}
 
 
-def _variable_rows(model, design, name, setup):
+def _variable_rows(model, design, name, setup, factors):
     """One row "test"; of a variable of several columns rows "level" after it."""
-    columns, factors, rows = design.columns_of(name), inflation(design), []
+    columns, rows = design.columns_of(name), []
     for column in columns:
         term = design.terms[column]
         number = term.level is None or SIGN in name  # a product is scaled with its number
