@@ -135,28 +135,38 @@ def simulate_subject(
         "mask": store(mask),
         "tensor_truth": store(tensors),
         "head": head,
-        "truth": {
-            "alps_left": alps_left,
-            "alps_right": alps_right,
-            "alps_mean": (alps_left + alps_right) / 2,
-            "pitch": pitch,
-            "roll": roll,
-            "yaw": yaw,
-            "orientation": orientation,
-            **dict(zip(("oblique_x", "oblique_y", "oblique_z"), oblique, strict=True)),
-            "snr": snr,
-            "deformation_mm": deformation_mm,
-            **dict(zip(("scale_x", "scale_y", "scale_z"), head.scale.tolist(), strict=True)),
-            "alps": true_alps(head, lesion),
-            "rois": roi_centres(head),
-        },
-    }
+        "truth": _describe_truth(
+            head, lesion, alps=(alps_left, alps_right), pose=(pitch, roll, yaw), oblique=oblique,
+            orientation=orientation, snr=snr, deformation_mm=deformation_mm,
+        ),
+    }  # fmt: skip
     if lesion is not None:
         # a stream of its own: without a lesion nothing else changes
         rng = np.random.default_rng([seed, 6])
         scan |= scan_lesion(head, lesion, tilt, sigma, rng)
         scan["truth"]["lesion"] = true_lesion(head, lesion)
     return scan
+
+
+def _describe_truth(head, lesion, *, alps, pose, oblique, orientation, snr, deformation_mm):
+    """Return what was chosen for a scan, with the true ALPS and the centres of the ROIs."""
+
+    def axes(name, values):
+        return {f"{name}_{axis}": value for axis, value in zip("xyz", values, strict=True)}
+
+    return {
+        "alps_left": alps[0],
+        "alps_right": alps[1],
+        "alps_mean": (alps[0] + alps[1]) / 2,
+        **dict(zip(("pitch", "roll", "yaw"), pose, strict=True)),
+        "orientation": orientation,
+        **axes("oblique", oblique),
+        "snr": snr,
+        "deformation_mm": deformation_mm,
+        **axes("scale", head.scale.tolist()),
+        "alps": true_alps(head, lesion),
+        "rois": roi_centres(head),
+    }
 
 
 def _draw_head(streams, alps_left, alps_right, pose, deformation_mm):
