@@ -3,12 +3,13 @@ import sys
 
 # A checkout uses its own package, also where another one is installed; the wheel's Snakefile lies
 # inside the package.
-if os.path.isdir(os.path.join(workflow.basedir, "glymflow")):
+OWN_PACKAGE = os.path.join(workflow.basedir, "glymflow")
+if os.path.isdir(OWN_PACKAGE):
     sys.path.insert(0, workflow.basedir)
     os.environ.update(PYTHONPATH=workflow.basedir)
     # the logger plugin may have imported another one
     other = sys.modules.get("glymflow")
-    if other and os.path.dirname(other.__file__) != os.path.join(workflow.basedir, "glymflow"):
+    if other and os.path.dirname(other.__file__) != OWN_PACKAGE:
         for name in [name for name in sys.modules if name.split(".")[0] == "glymflow"]:
             del sys.modules[name]
 os.environ.update(GLYMFLOW_JOB="1")
