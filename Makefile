@@ -14,7 +14,7 @@ export OMP_NUM_THREADS = 1
 export OPENBLAS_NUM_THREADS = 1
 export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS = 1
 
-.PHONY: help env demo paper test coverage test-quick test-container lint lock container clean
+.PHONY: help env demo paper test coverage test-quick test-container compare-container lint lock container clean
 
 help:
 	@sed -n 's/^# //p' $(MAKEFILE_LIST) | head -5
@@ -66,6 +66,9 @@ container:
 
 test-container: env
 	ARCHIVE=no envs/container.sh container
+	@$(MAKE) --no-print-directory compare-container
+
+compare-container: env
 	$(BIN)/python benchmarks/container.py container
 
 # UPGRADE= keeps all versions that still fit
