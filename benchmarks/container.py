@@ -51,7 +51,7 @@ def main():
     print(pd.concat(largest).to_string())
     bad = largest["alps"].max() > BAR or largest["epvs"]["epvs_count"] > 0
     print(f"{'FAILED' if bad else 'passed'}: ALPS within {BAR}, the same number of EPVS")
-    sys.exit(bad)
+    sys.exit(int(bad))
 
 
 def measure(work, name):
