@@ -26,7 +26,27 @@ TUBES = {
     "midbrain": ((4.5, 0.3), (1.8, 0.2)),
     "other": ((6.5, 0.4), (1.6, 0.22)),
 }
-WIDTHS, LONGEST = (1.1, 3.0), 22.0  # mm
+LONGEST = 22.0  # mm
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Ranges of the tubes' sizes.
+
+    Attributes
+    ----------
+    widths : least and largest width (mm)
+    shortest : least length of the centreline (mm); the tube is longer by its width
+    spread : factor on the spreads in `TUBES`
+    slender : least length of the centreline in widths
+    round_mm : tubes up to this width may be rounder (wider round ones would be lacunes)
+    """
+
+    widths: tuple = (1.1, 3.0)
+    shortest: float = 3.0
+    spread: float = 1.0
+    slender: float = 2.2
+    round_mm: float = 0.0
 
 
 @dataclass
@@ -35,7 +55,7 @@ class Canvas:
 
     Attributes
     ----------
-    fluid : share of the voxel that is an EPVS's or a lacune's fluid
+    fluid : share of the voxel that is an EPVS's or a lacune's fluid, times its contrast
     blood : share that is a vessel
     labels : (X, Y, Z) uint16, the EPVS: 1, 2, ...
     distractors : (X, Y, Z) uint8, `WMH`, `LACUNE`, `VESSEL`
@@ -111,7 +131,7 @@ def tube_share(rng, points, width, shape, spacing):
     at = np.linspace(-1, 1, count)
     radius = width / 2 * (1 - rng.uniform(0.05, 0.5) * np.abs(at - rng.uniform(-0.5, 0.5)) ** 2)
     beads = rng.uniform(0, 0.12) * np.sin(at * rng.uniform(2, 8) + rng.uniform(0, 6))
-    radius = np.maximum(radius * (1 + beads), 0.4)
+    radius = np.maximum(radius * (1 + beads), 0.3)
 
     def distance(at_points):
         out = np.empty(len(at_points))
@@ -170,11 +190,24 @@ def tissue_for(head, kind):
     return np.flatnonzero(room)
 
 
-def draw_tubes(canvas, head, rng, kind, count, *, vessel=False):
+def draw_sizes(rng, kind, count, sizes, *, vessel=False):
+    """Return the lengths of the centrelines and the widths (mm) of so many tubes of a kind."""
+    (length, spread), (width, width_spread) = TUBES[kind]
+    if vessel:
+        length, width = 1.6 * length, 0.8 * width
+    spread, width_spread = sizes.spread * spread, sizes.spread * width_spread
+    lengths = length * np.exp(spread * rng.standard_normal(count))
+    lengths = np.clip(lengths, sizes.shortest, LONGEST)
+    widths = np.clip(width * np.exp(width_spread * rng.standard_normal(count)), *sizes.widths)
+    return lengths, np.minimum(widths, np.maximum(lengths / sizes.slender, sizes.round_mm))
+
+
+def draw_tubes(canvas, head, rng, kind, count, setting, *, vessel=False):
     """Draw up to `count` EPVS (or vessels) of a kind; return how many were drawn.
 
     A tube ends where it would leave white matter and nuclei; one that would come within `GAP`
-    voxels of another object is not drawn.
+    voxels of another object is not drawn. `setting` (`glymflow.phantoms.epvs_scan.Setting`) has
+    the ranges of sizes and contrasts.
     """
     rooms = tissue_for(head, kind)
     if not len(rooms) or not count:
@@ -182,27 +215,25 @@ def draw_tubes(canvas, head, rng, kind, count, *, vessel=False):
     shape = head.regions.shape
     seeds = np.stack(np.unravel_index(rng.choice(rooms, 3 * count), shape), axis=1)
     ways = directions_at(rng, head, kind, seeds)
-    (length, spread), (width, width_spread) = TUBES[kind]
     if vessel:
-        length, width = 1.6 * length, 0.8 * width
         ways += 0.5 * rng.standard_normal(ways.shape)
-    lengths = np.clip(length * np.exp(spread * rng.standard_normal(3 * count)), 3.0, LONGEST)
-    widths = np.clip(width * np.exp(width_spread * rng.standard_normal(3 * count)), *WIDTHS)
-    widths = np.minimum(widths, lengths / 2.2)
+    lengths, widths = draw_sizes(rng, kind, 3 * count, setting.sizes, vessel=vessel)
     drawn = 0
     for seed, way, long, wide in zip(seeds, ways, lengths, widths, strict=True):
         seed = seed + rng.uniform(-0.5, 0.5, 3)
         points, at = centreline(rng, seed, way, long, head.spacing, rng.choice([0.3, 1.0, 2.0]))
         points = _within_tissue(head, points, at)
-        if len(points) * STEP < max(2.4, 1.4 * wide):
+        if len(points) * STEP < 0.8 * min(long, setting.sizes.slender * wide):
             continue
         box, share = tube_share(rng, points, wide, shape, head.spacing)
-        if not _put(canvas, head, box, share, points, vessel):
+        contrast = rng.uniform(*setting.fluid)
+        if not _put(canvas, box, share, points, contrast, vessel):
             continue
         drawn += 1
         if not vessel:
             long = (len(points) - 1) * STEP
             facts = {"kind": kind, "length_mm": long, "width_mm": float(wide)}
+            facts |= {"contrast": float(contrast)}
             canvas.objects.append(facts | {"volume_mm3": float(share.sum()) * head.spacing**3})
         if drawn == count:
             break
@@ -221,7 +252,7 @@ def _within_tissue(head, points, at):
     return points[runs == runs[at]] if held[at] else points[:0]
 
 
-def _put(canvas, head, box, share, points, vessel):
+def _put(canvas, box, share, points, contrast, vessel):
     body = share >= 0.5
     # the voxels of the centreline keep a thin tube in one piece
     low = np.array([part.start for part in box])
@@ -229,13 +260,13 @@ def _put(canvas, head, box, share, points, vessel):
     index = index[np.all((index >= 0) & (index < share.shape), axis=1)]
     body[tuple(index.T)] |= share[tuple(index.T)] > 0.2
     body = largest_piece(body, corners=True)
-    if body.sum() < 3 or np.linalg.norm(np.ptp(np.argwhere(body), axis=0)) < 2:
+    if body.sum() < 2 or np.linalg.norm(np.ptp(np.argwhere(body), axis=0)) < 1:
         return False
     if not _free(canvas, box, body):
         return False
     canvas.taken[box] |= body
-    part = canvas.blood if vessel else canvas.fluid
-    part[box] = np.maximum(part[box], share)
+    part, amount = (canvas.blood, 1) if vessel else (canvas.fluid, contrast)
+    part[box] = np.maximum(part[box], amount * share)
     if vessel:
         canvas.distractors[box][body] = VESSEL
     else:
@@ -243,7 +274,7 @@ def _put(canvas, head, box, share, points, vessel):
     return True
 
 
-def draw_lacunes(canvas, head, rng, count, sizes):
+def draw_lacunes(canvas, head, rng, count, sizes, fluid):
     """Draw ovoid cavities of `sizes` (least and largest diameter, mm); return how many."""
     rooms = np.concatenate([tissue_for(head, kind) for kind in ("bg", "cso", "other")])
     drawn = 0
@@ -267,7 +298,7 @@ def draw_lacunes(canvas, head, rng, count, sizes):
         if not len(wet) or wet.mean() > 0.05 or not _free(canvas, box, body):
             continue
         canvas.taken[box] |= body
-        canvas.fluid[box] = np.maximum(canvas.fluid[box], share)
+        canvas.fluid[box] = np.maximum(canvas.fluid[box], share * rng.uniform(*fluid))
         canvas.distractors[box][body] = LACUNE
         drawn += 1
         if drawn == count:

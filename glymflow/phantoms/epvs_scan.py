@@ -10,6 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from glymflow.phantoms.epvs_anatomy import rotation, smooth_field
+from glymflow.phantoms.epvs_objects import Sizes
 
 # the window of contrasts that is kept for the test: T1 of grey matter and CSF relative to white
 # matter; T2 of white matter relative to CSF, and how far grey matter lies from one to the other
@@ -20,6 +21,7 @@ HELD_OUT = (
         "t2_grey": (0.18, 0.30),
     },
 )
+GREY_OVER_CSF = 0.15  # on T1, relative to white matter, at least
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Setting:
     ----------
     contrast : of grey matter and CSF on T1 and T2, see `HELD_OUT`
     held_out : whether the contrasts of the test are left out, kept to, or neither matters
-    fluid : intensity of EPVS and lacunes, from that of the tissue (0) to that of CSF (1)
+    fluid : intensity of each EPVS and lacune, from that of the tissue (0) to that of CSF (1)
+    sizes : of the EPVS and vessels
     noise : SD relative to white matter on T1, to CSF on T2
     thick : chance of thick slices per contrast, and their range (mm)
     fine_mm : voxel sizes of a contrast without thick slices
@@ -41,7 +44,10 @@ class Setting:
 
     contrast: dict
     held_out: str = "out"
-    fluid: tuple = (0.65, 1.05)
+    fluid: tuple = (0.35, 1.05)
+    sizes: Sizes = Sizes()
+    vessel_t1: float = 1.7  # the brightest vessel on T1
+    wmh: tuple = (1.3, 0.65)  # the strongest white matter hyperintensity on T1 and T2
     noise: tuple = (0.008, 0.06)
     thick: tuple = (0.35, 0.55)
     thick_mm: tuple = (2.0, 6.0)
@@ -76,10 +82,14 @@ _STILL = _POSE | {"turn": 8, "bend_mm": 3.0, "folds": 0, "sharp": (1, 1), "ventr
 _TRAIN = Setting(
     {
         "t1_grey": (0.5, 0.88),
-        "t1_csf": (0.06, 0.42),
+        "t1_csf": (0.06, 0.6),
         "t2_white": (0.18, 0.52),
         "t2_grey": (0.06, 0.45),
     },
+    thick=(0.45, 0.6),
+    sizes=Sizes(widths=(0.7, 4.0), shortest=1.2, spread=1.5, slender=1.0, round_mm=2.2),
+    vessel_t1=2.4,
+    wmh=(1.5, 0.8),
     pose=_POSE,
 )
 _TEST = replace(
@@ -87,6 +97,9 @@ _TEST = replace(
     contrast=HELD_OUT[0] | HELD_OUT[1],
     held_out="in",
     fluid=(0.75, 1.0),
+    sizes=Sizes(),
+    vessel_t1=1.7,
+    wmh=(1.3, 0.65),
     noise=(0.01, 0.035),
     thick=(0.0, 0.0),
     fine_mm=(0.9, 1.1),
@@ -137,6 +150,8 @@ def draw_contrast(rng, setting):
     """Return the four numbers of the contrast (see `HELD_OUT`)."""
     while True:
         drawn = {name: rng.uniform(*limits) for name, limits in setting.contrast.items()}
+        if drawn["t1_grey"] < drawn["t1_csf"] + GREY_OVER_CSF:
+            continue
         if setting.held_out != "out":
             return drawn
         kept = [
@@ -167,8 +182,8 @@ def paint(head, canvas, wmh, rng, contrast, setting):
     deep2 = white2 + (grey2 - white2) * np.clip((1 - nuclei[1]) * spots, -0.5, 1.3)
     t1 = maps[..., 1] + cortex * grey1 + deep * deep1 + maps[..., 2] * csf1
     t2 = maps[..., 1] * white2 + cortex * grey2 + deep * deep2 + maps[..., 2]
-    t1 -= wmh * maps[..., 1] * (1 - grey1) * rng.uniform(0.2, 1.3)
-    t2 += wmh * (1 - white2) * rng.uniform(0.2, 0.65) * (maps[..., 1] + 0.5 * deep)
+    t1 -= wmh * maps[..., 1] * (1 - grey1) * rng.uniform(0.2, setting.wmh[0])
+    t2 += wmh * (1 - white2) * rng.uniform(0.2, setting.wmh[1]) * (maps[..., 1] + 0.5 * deep)
     _mineralise(head, rng, t1, t2)
     if rng.random() < setting.specks:
         specks = _specks(head, rng)
@@ -180,10 +195,10 @@ def paint(head, canvas, wmh, rng, contrast, setting):
             image *= 1 + amount * smooth_field(rng, shape, knots / head.spacing)[..., 0]
     _rind(head, rng, t1, t2)
     if canvas is not None:
-        water = canvas.fluid * rng.uniform(*setting.fluid)
-        bright = rng.choice([rng.uniform(1.15, 1.7), rng.uniform(0.9, 1.1)])
-        t1 += water * (csf1 - t1) + canvas.blood * (bright - t1)
-        t2 += water * (1 - t2) + canvas.blood * (rng.uniform(0.02, 0.5) * white2 - t2)
+        water = [canvas.fluid * rng.uniform(0.9, 1.0) for _ in range(2)]
+        bright = rng.choice([rng.uniform(1.15, setting.vessel_t1), rng.uniform(0.9, 1.1)])
+        t1 += water[0] * (csf1 - t1) + canvas.blood * (bright - t1)
+        t2 += water[1] * (1 - t2) + canvas.blood * (rng.uniform(0.02, 0.5) * white2 - t2)
     return t1.astype(np.float32), t2.astype(np.float32)
 
 

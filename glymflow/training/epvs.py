@@ -30,7 +30,7 @@ EMPTY = 0.12  # share of the phantoms without EPVS
 ANATOMIES = (phantom_epvs.template_anatomy, phantom_epvs.colin27_anatomy)  # in turn
 NORM_BATCHES = 200  # by which the means and variances of BatchNorm are set in the end
 CALIBRATED = 6  # whole heads by which the volume is set right in the end
-ALONE = 0.15  # share of the crops with T1 only, and of those with T2 only
+ALONE = 0.18  # share of the crops with T1 only, and of those with T2 only
 
 
 def slabs(seed):
