@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from glymflow.phantoms import epvs as phantom_epvs
-from glymflow.phantoms.epvs_objects import LACUNE, VESSEL, tube_share
+from glymflow.phantoms.epvs_objects import LACUNE, VESSEL, draw_sizes, tube_share
 from glymflow.phantoms.epvs_scan import SETTINGS
 
 TOUCH = np.ones((3, 3, 3))
@@ -20,7 +20,7 @@ SLICES = (84, 104)
 def phantom():
     """The middle of a head with many EPVS, lacunes and vessels."""
     setting = replace(
-        SETTINGS["test"], density=(250, 250), lacunes=(12, 12), vessels=(60, 60), noise=(0.01, 0.01)
+        SETTINGS["test"], density=(250, 250), lacunes=(16, 16), vessels=(60, 60), noise=(0.01, 0.01)
     )
     return phantom_epvs.make_phantom(5, setting=setting, slices=SLICES)
 
@@ -73,6 +73,15 @@ def test_lacunes_look_alike_and_vessels_do_not(phantom):
     assert phantom.t2[lacunes].mean() > phantom.t2[truth].mean() - 0.3
     assert phantom.t2[vessels].mean() < phantom.t2[truth].mean() - 0.5
     assert not (truth & (phantom.distractors > 0)).any()
+
+
+def test_only_narrow_tubes_are_as_wide_as_long():
+    sizes = SETTINGS["train"].sizes
+    lengths, widths = draw_sizes(np.random.default_rng(0), "bg", 4000, sizes)
+    assert lengths.min() == sizes.shortest
+    assert (widths.min(), widths.max()) == pytest.approx(sizes.widths)
+    assert (widths > lengths).any()
+    assert widths[widths > lengths / sizes.slender].max() <= sizes.round_mm
 
 
 def test_a_tube_has_its_volume():
