@@ -206,8 +206,8 @@ def compare(found, phantom, probability=None):
 
 @cache
 def network(weights):
-    """Return the session of a network, None for the package's."""
-    return weights and networks.open_session(weights)
+    """Return the sessions of a network, none for the package's."""
+    return [networks.open_session(weights)] if weights else []
 
 
 def look(phantom, shown, threshold, weights):
@@ -215,7 +215,7 @@ def look(phantom, shown, threshold, weights):
     t1 = phantom.t1 if shown in ("both", "t1") else None
     t2 = phantom.t2 if shown in ("both", "t2") else None
     fine = phantom.facts["t1_thickness_mm"] <= anat.THICK_MM
-    probability = networks.epvs_probability(t1, t2, t1_fine=fine, session=network(weights))
+    probability = networks.epvs_probability(t1, t2, t1_fine=fine, sessions=network(weights))
     rows = {"vbnet": compare(probability > threshold, phantom, probability)}
     inside = ndimage.binary_closing(phantom.regions > 0, iterations=2) & phantom.mask
     rows["frangi"] = compare(frangi.segment(t1, t2, inside), phantom)

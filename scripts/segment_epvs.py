@@ -63,7 +63,7 @@ def main(
         bright = image_data(load_image(flair)) > anat.FLAIR_SD
     images = {"T1w": t1, "T2w": t2}
     engines = {
-        "vbnet": lambda: segmentation.segment_vbnet(t1, t2, facts, settings),
+        "vbnet": lambda: segmentation.segment_vbnet(t1, t2, place, facts, settings),
         "frangi": lambda: segmentation.segment_frangi(t1, t2, place, tissue, affine, settings),
     }
     if external or session["mask_fault"]:

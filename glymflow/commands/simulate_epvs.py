@@ -74,7 +74,7 @@ def measure(t1, t2):
     main = images["T2w"] if t1 is None else images["T1w"]
     place = epvs_regions.network_regions(main, images["classes"], affine)
     found, probability, _ = segmentation.segment_vbnet(
-        images["T1w"], images["T2w"], facts, SETTINGS
+        images["T1w"], images["T2w"], place, facts, SETTINGS
     )
     kept, _ = epvs_objects.filter_objects(
         found, place, affine, probability=probability, min_mm3=segmentation.voxel_mm3(facts),

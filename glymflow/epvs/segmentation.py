@@ -121,12 +121,14 @@ def dark_t1(t1, tissue):
     return t1 < np.median(t1[inside]) if t1 is not None and inside.any() else None
 
 
-def segment_vbnet(t1, t2, facts, settings):
-    """Return mask, probability and codes of the network.
+def segment_vbnet(t1, t2, place, facts, settings):
+    """Return mask, probability and codes of the networks, in and near the regions.
 
     Parameters
     ----------
     t1, t2 : (X, Y, Z) array or None
+    place : (X, Y, Z) array
+        The regions.
     facts : dict
         The sidecar of `preprocess_anat`: `slice_mm` and `fluid`.
     settings : dict
@@ -134,7 +136,7 @@ def segment_vbnet(t1, t2, facts, settings):
     """
     fine = facts["slice_mm"].get("T1w", np.inf) <= anat.THICK_MM
     poor = poor_t1(facts["fluid"])
-    probability = networks.epvs_probability(t1, t2, t1_fine=fine, t1_poor=poor)
+    probability = networks.epvs_probability(t1, t2, t1_fine=fine, t1_poor=poor, place=place)
     codes = {"epvs_t1_poor"} if poor and t1 is not None and t2 is not None else set()
     return probability >= settings["threshold"], probability, codes
 

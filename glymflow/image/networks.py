@@ -1,11 +1,13 @@
 """The trained networks (VB-Net as ONNX), run with onnxruntime on one thread.
 
-``head.onnx`` segments a whole head of any contrast at 2 mm; ``epvs.onnx`` finds enlarged
-perivascular spaces in axial slices at 1 mm. Both were trained on synthetic data (docs/epvs.md).
+``head.onnx`` segments a whole head of any contrast at 2 mm; ``epvs.onnx`` and ``epvs_wide.onnx``
+find enlarged perivascular spaces in axial slices at 1 mm. All were trained on synthetic data
+(docs/epvs.md).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -24,7 +26,9 @@ HEAD_MM = 2.0
 HEAD_SHAPE = (96, 112, 96)  # the smallest input; that of the training
 HEAD_MARGIN = 4  # voxels round what is not air
 NECK_FROM_MM = 190.0  # what lies further below the top of the head is not looked at
+EPVS_NETWORKS = ("epvs", "epvs_wide")  # the mean of their answers counts
 NEIGHBOURS = 2  # slices above and below that the EPVS network sees
+BEYOND = 16  # slices above and below the regions that are looked at
 BATCH = 8  # slices at once: more memory, no more speed
 
 
@@ -139,13 +143,14 @@ def epvs_probability(
     *,
     t1_fine: bool = False,
     t1_poor: bool = False,
-    session: Any = None,
+    place: np.ndarray | None = None,
+    sessions: Sequence[Any] = (),
 ) -> np.ndarray:
     """Return the probability of an enlarged perivascular space in each voxel.
 
-    The T2 shows EPVS best, but never lies exactly on the T1, whose space the result is in. Where
-    the T1 has thin slices, the mean of what both show and of what the T1 shows alone has the
-    better outline (docs/notes/epvs-training.md).
+    It is the mean over the networks. The T2 shows EPVS best, but never lies exactly on the T1,
+    whose space the result is in. Where the T1 has thin slices, the mean of what both show and of
+    what the T1 shows alone has the better outline (docs/notes/epvs-training.md).
 
     Parameters
     ----------
@@ -155,34 +160,42 @@ def epvs_probability(
     t1_fine : bool
         Whether that mean is taken.
     t1_poor : bool
-        Whether the T1 lies beyond the contrasts of the training: then the larger one of this answer
-        and of that to the T2 alone is taken, so that such a T1 hides nothing that the T2 shows.
-    session : onnxruntime.InferenceSession, optional
-        Of another network than the package's.
+        Whether the T1 hides what it should show: then the larger one of this answer and of that to
+        the T2 alone is taken.
+    place : (X, Y, Z) array, optional
+        Not 0 in the regions; axial slices farther than `BEYOND` from them are left out.
+    sessions : sequence of onnxruntime.InferenceSession
+        Of other networks than the package's.
 
     Returns
     -------
     (X, Y, Z) float32 array
         0 in slices without any brain.
     """
-    session = session or network("epvs")
-    found = _epvs_pass(t1, t2, session)
+    sessions = sessions or [network(name) for name in EPVS_NETWORKS]
+    answers = [_answer(t1, t2, t1_fine, t1_poor, place, session) for session in sessions]
+    return np.mean(answers, axis=0, dtype=np.float32)
+
+
+def _answer(t1, t2, t1_fine, t1_poor, place, session):
+    """Return what one network says of a session's images."""
+    found = _epvs_pass(t1, t2, place, session)
     if t1_fine and t1 is not None and t2 is not None:
-        found = (found + _epvs_pass(t1, None, session)) / 2
+        found = (found + _epvs_pass(t1, None, place, session)) / 2
     if t1_poor and t1 is not None and t2 is not None:
-        found = np.maximum(found, _epvs_pass(None, t2, session))
+        found = np.maximum(found, _epvs_pass(None, t2, place, session))
     return found
 
 
 def shift_key(t1: object, t2: object) -> str:
-    """Return the name, in the metadata of ``epvs.onnx``, of the shift for the images given."""
+    """Return the name, in the metadata of the weights, of the shift for the images given."""
     return "shift_t1" if t2 is None else "shift_t2" if t1 is None else "shift_both"
 
 
-def _epvs_pass(t1, t2, session):
-    """Return what the network says of the images given.
+def _epvs_pass(t1, t2, place, session):
+    """Return what a network says of the images given; the logits are shifted if its file says so.
 
-    The logits are shifted as the file says, so that the volume above 0.5 was right on phantoms.
+    A shift makes the volume above 0.5 right on phantoms (docs/notes/epvs-training.md).
     """
     shift = session.get_modelmeta().custom_metadata_map.get(shift_key(t1, t2))
     given = [image for image in (t1, t2) if image is not None]
@@ -195,7 +208,8 @@ def _epvs_pass(t1, t2, session):
         for image in (t1, t2)
     ]  # fmt: skip
     found = np.zeros((x, y, depth), dtype=np.float32)
-    brain = np.flatnonzero(np.any([(image > -1).any(axis=(0, 1)) for image in given], axis=0))
+    there = np.any([(image > -1).any(axis=(0, 1)) for image in given], axis=0)
+    brain = np.flatnonzero(there if place is None else there & _slices_near(place))
     for at in np.array_split(brain, -(-len(brain) // BATCH)) if len(brain) else ():
         channels = [
             volume[:, :, z : z + 2 * NEIGHBOURS + 1].transpose(2, 0, 1)
@@ -205,6 +219,15 @@ def _epvs_pass(t1, t2, session):
         answer = session.run(None, {"image": np.ascontiguousarray(stack)})[0]
         found[:, :, at] = answer[:, 1, :x, :y].transpose(1, 2, 0)
     return shifted(found, float(shift)) if shift else found
+
+
+def _slices_near(place):
+    """Return which axial slices lie within `BEYOND` of what is not 0."""
+    held = np.flatnonzero((place != 0).any(axis=(0, 1)))
+    near = np.zeros(place.shape[2], dtype=bool)
+    if len(held):
+        near[max(held[0] - BEYOND, 0) : held[-1] + BEYOND + 1] = True
+    return near
 
 
 def shifted(probability: np.ndarray, shift: float) -> np.ndarray:

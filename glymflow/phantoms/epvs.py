@@ -86,8 +86,8 @@ def make_phantom(seed, *, anatomy=None, setting="train", slices=None, head=None)
         (the same with T2 slices of 3 to 6 mm), "out_of_range" (contrasts beyond the training's,
         1.5 times the noise of "test", slices of 3 mm on both), and each of the three alone
         ("new_contrast", "noisy", "thick"), "none" ("test" without EPVS);
-        "train_none" is "train" without EPVS; "crisp" is "test" in the contrasts and heads of the
-        training; "train_still", "still" and "crisp_still" have the T2 exactly on the T1.
+        "train_none" is "train" without EPVS; "train_still" and "still" have the T2 exactly on
+        the T1.
     slices : (int, int), optional
         Only these axial slices of the whole head (`SHAPE`).
     head : (Head, Head), optional
@@ -150,7 +150,9 @@ def _populate(canvas, head, rng, setting, share):
     vessels = int(rng.integers(*_span(setting.vessels)))
     # the regions lie in the middle third or so of the slices
     part = 1.0 if share == 1 else 2 * share
-    epvs_objects.draw_lacunes(canvas, head, rng, rng.poisson(lacunes * part), setting.lacune_mm, setting.fluid)
+    epvs_objects.draw_lacunes(
+        canvas, head, rng, rng.poisson(lacunes * part), setting.lacune_mm, setting.fluid
+    )
     for kind, weight in SHARES.items():
         mix = weight * rng.uniform(0.5, 1.5)
         epvs_objects.draw_tubes(canvas, head, rng, kind, rng.poisson(count * mix * part), setting)

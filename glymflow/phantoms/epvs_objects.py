@@ -274,14 +274,14 @@ def _put(canvas, box, share, points, contrast, vessel):
     return True
 
 
-def draw_lacunes(canvas, head, rng, count, sizes, fluid):
-    """Draw ovoid cavities of `sizes` (least and largest diameter, mm); return how many."""
+def draw_lacunes(canvas, head, rng, count, setting):
+    """Draw up to so many ovoid cavities; return how many."""
     rooms = np.concatenate([tissue_for(head, kind) for kind in ("bg", "cso", "other")])
     drawn = 0
     shape = head.regions.shape
     for _ in range(3 * count if len(rooms) else 0):
         centre = np.array(np.unravel_index(rng.choice(rooms), shape)) + rng.uniform(-0.5, 0.5, 3)
-        size = np.exp(rng.uniform(*np.log(sizes)))
+        size = np.exp(rng.uniform(*np.log(setting.lacune_mm)))
         radii = size / 2 * np.array([1, rng.uniform(0.75, 1), rng.uniform(0.7, 1)])
         axes = np.linalg.qr(rng.standard_normal((3, 3)))[0] / radii * head.spacing
         wobble, phase = rng.uniform(0, 0.12), rng.uniform(0, 6, 3)
@@ -298,7 +298,7 @@ def draw_lacunes(canvas, head, rng, count, sizes, fluid):
         if not len(wet) or wet.mean() > 0.05 or not _free(canvas, box, body):
             continue
         canvas.taken[box] |= body
-        canvas.fluid[box] = np.maximum(canvas.fluid[box], share * rng.uniform(*fluid))
+        canvas.fluid[box] = np.maximum(canvas.fluid[box], share * rng.uniform(*setting.fluid))
         canvas.distractors[box][body] = LACUNE
         drawn += 1
         if drawn == count:

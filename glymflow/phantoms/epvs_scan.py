@@ -45,7 +45,7 @@ class Setting:
     contrast: dict
     held_out: str = "out"
     fluid: tuple = (0.35, 1.05)
-    sizes: Sizes = Sizes()
+    sizes: Sizes = field(default_factory=Sizes)
     vessel_t1: float = 1.7  # the brightest vessel on T1
     wmh: tuple = (1.3, 0.65)  # the strongest white matter hyperintensity on T1 and T2
     noise: tuple = (0.008, 0.06)
@@ -128,13 +128,10 @@ _BEYOND = replace(
     thick=(1.0, 1.0),
     thick_mm=(3.0, 3.0),
 )
-_CRISP = replace(_TEST, contrast=_TRAIN.contrast, held_out="out", pose=_POSE)
 SETTINGS = {
     "train": _TRAIN,
     "train_still": replace(_TRAIN, moved=(0.0, 0.0)),
     "train_none": replace(_TRAIN, density=(0, 0)),
-    "crisp": _CRISP,
-    "crisp_still": replace(_CRISP, moved=(0.0, 0.0)),
     "test": _TEST,
     "still": replace(_TEST, moved=(0.0, 0.0)),
     "thick_t2": replace(_TEST, thick=(0.0, 1.0), thick_mm=(3.0, 6.0)),

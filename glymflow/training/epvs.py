@@ -29,7 +29,6 @@ DICE, ENTROPY = 0.2, 20.0  # weights in the loss; with much of the Dice loss, ob
 EMPTY = 0.12  # share of the phantoms without EPVS
 ANATOMIES = (phantom_epvs.template_anatomy, phantom_epvs.colin27_anatomy)  # in turn
 NORM_BATCHES = 200  # by which the means and variances of BatchNorm are set in the end
-CALIBRATED = 6  # whole heads by which the volume is set right in the end
 ALONE = 0.18  # share of the crops with T1 only, and of those with T2 only
 
 
@@ -179,7 +178,6 @@ def train(folder, *, seed=SEED, steps=STEPS, workers=0, base=BASE, tell=print, s
         if (step + 1) % save_every == 0 or step + 1 == steps:
             about = {"seed": seed, "steps": step + 1, "of_steps": steps, "base": base}
             save(network, folder, about, {"hours": round(hours, 2), "device": device})
-    calibrate(folder, seed)
 
 
 def settle(network, kept, rng, device):
@@ -220,63 +218,6 @@ def save(network, folder, about, circumstances):
     example = torch.zeros(1, 2 * (2 * NEIGHBOURS + 1), 32, 32)
     export(plain, example, Path(folder) / "epvs.onnx", about)
     (Path(folder) / "epvs.json").write_text(json.dumps(about | circumstances, indent=2) + "\n")
-
-
-def whole_heads(seed, heads):
-    """Yield pairs of whole phantoms of one head each, in the training's contrasts and anatomies.
-
-    The training did not see them. In the second one the T2 lies exactly on the T1.
-    """
-    for k in range(heads):
-        head = phantom_epvs.draw_heads(
-            100_000 * seed + 99_000 + k, ANATOMIES[k % len(ANATOMIES)](), "crisp"
-        )
-        yield tuple(
-            phantom_epvs.make_phantom(100_000 * seed + 99_000 + k, setting=setting, head=head)
-            for setting in ("crisp", "crisp_still")
-        )
-
-
-def calibrate(folder, seed, *, heads=CALIBRATED):
-    """Say how to shift the network's answers so that those above 0.5 hold the true volume of EPVS.
-
-    The shifts are the logits at which, over new whole heads in the training's contrasts with voxels
-    of about 1 mm, as many voxels of the regions are found as are true: given both images, the T1
-    alone, and the T2 alone (where it lies exactly on the truth, which is that of the T1).
-    `glymflow.image.networks` finds them in the metadata of ``epvs.onnx``; ``epvs.json`` has them
-    too.
-    """
-    import onnx
-
-    from glymflow.image import networks
-
-    path = Path(folder) / "epvs.onnx"
-    session = networks.open_session(path)
-    found, true = {}, {}
-    for moved, still in whole_heads(seed, heads):
-        for phantom, pair in (
-            (moved, (moved.t1, moved.t2)),
-            (moved, (moved.t1, None)),
-            (still, (None, still.t2)),
-        ):
-            key, counted = networks.shift_key(*pair), phantom.regions > 0
-            probability = networks.epvs_probability(*pair, session=session)
-            found.setdefault(key, []).append(probability[counted & (probability > 0.01)])
-            true[key] = true.get(key, 0) + int((phantom.labels[counted] > 0).sum())
-    shifts = {key: round(_logit_of_rank(found[key], true[key]), 3) for key in found}
-    model = onnx.load(str(path))
-    for key, value in shifts.items():
-        model.metadata_props.add(key=key, value=str(value))
-    onnx.save(model, str(path))
-    about = json.loads(path.with_suffix(".json").read_text()) | shifts
-    path.with_suffix(".json").write_text(json.dumps(about, indent=2) + "\n")
-
-
-def _logit_of_rank(probabilities, rank):
-    """Return the logit of the probability that so many others exceed."""
-    found = np.sort(np.concatenate(probabilities))[::-1]
-    least = float(np.clip(found[min(rank, len(found) - 1)], 1e-4, 1 - 1e-4))
-    return float(np.log(least / (1 - least)))
 
 
 def add_arguments(parser):

@@ -39,7 +39,7 @@ def found(request):
     bright = None
     if (FOLDER / f"{name}_desc-bright_mask.nii.gz").is_file():
         bright = read(f"{name}_desc-bright_mask", np.uint8)[0] > 0
-    mask, probability, _ = segmentation.segment_vbnet(t1, t2, about, settings)
+    mask, probability, _ = segmentation.segment_vbnet(t1, t2, place, about, settings)
     kept, _ = epvs_objects.filter_objects(
         mask, place, affine, probability=probability, bright=bright,
         min_mm3=segmentation.voxel_mm3(about),

@@ -38,6 +38,7 @@ def epvs_network(tmp_path, monkeypatch):
     weights[1, :, 0, 0] = 2.0 ** np.arange(10)
     node = helper.make_node("Conv", ["image", "w"], ["probability"])
     save(tmp_path / "epvs.onnx", [node], 10, 2, [numpy_helper.from_array(weights, "w")])
+    monkeypatch.setattr(networks, "EPVS_NETWORKS", ("epvs",))
     monkeypatch.setattr(
         networks, "network", lambda n: networks.open_session(tmp_path / f"{n}.onnx")
     )
@@ -186,9 +187,34 @@ def test_each_set_of_images_has_its_own_shift(tmp_path, given, shift):
     onnx.save(model, tmp_path / "epvs.onnx")
     session = networks.open_session(tmp_path / "epvs.onnx")
     image = np.zeros((16, 16, 3), np.float32)
-    found = networks.epvs_probability(*(image if one else None for one in given), session=session)
+    found = networks.epvs_probability(
+        *(image if one else None for one in given), sessions=[session]
+    )
     logit = np.log(found / (1 - found))
     np.testing.assert_allclose(logit, np.log(0.3 / 0.7) - shift, atol=1e-5)
+
+
+def test_the_answers_of_several_networks_are_averaged():
+    image = np.random.default_rng(2).uniform(-0.9, 1, (32, 32, 5)).astype(np.float32)
+    sessions = [networks.network(name) for name in networks.EPVS_NETWORKS]
+    alone = [networks.epvs_probability(image, image, sessions=[one]) for one in sessions]
+    assert not np.array_equal(*alone)
+    np.testing.assert_allclose(
+        networks.epvs_probability(image, image), np.mean(alone, axis=0), atol=1e-6
+    )
+
+
+def test_slices_far_from_the_regions_are_left_out(epvs_network, monkeypatch):
+    monkeypatch.setattr(networks, "BEYOND", 2)
+    image = np.random.default_rng(3).uniform(-0.9, 1, (16, 16, 20)).astype(np.float32)
+    place = np.zeros(image.shape, dtype=np.uint8)
+    place[4, 4, 9:11] = 3
+    whole, near = networks.epvs_probability(image, None), None
+    near = networks.epvs_probability(image, None, place=place)
+    np.testing.assert_array_equal(near[:, :, 7:13], whole[:, :, 7:13])
+    assert not near[:, :, :7].any()
+    assert not near[:, :, 13:].any()
+    assert not networks.epvs_probability(image, None, place=0 * place).any()
 
 
 def test_slices_without_brain_are_zero(epvs_network):
