@@ -150,9 +150,7 @@ def _populate(canvas, head, rng, setting, share):
     vessels = int(rng.integers(*_span(setting.vessels)))
     # the regions lie in the middle third or so of the slices
     part = 1.0 if share == 1 else 2 * share
-    epvs_objects.draw_lacunes(
-        canvas, head, rng, rng.poisson(lacunes * part), setting.lacune_mm, setting.fluid
-    )
+    epvs_objects.draw_lacunes(canvas, head, rng, rng.poisson(lacunes * part), setting)
     for kind, weight in SHARES.items():
         mix = weight * rng.uniform(0.5, 1.5)
         epvs_objects.draw_tubes(canvas, head, rng, kind, rng.poisson(count * mix * part), setting)
