@@ -68,11 +68,15 @@ def moved_tube(tube, way):
     return replace(tube, centre=centre, direction=way[:3, :3] @ tube.direction)
 
 
-def measure(t1, t2):
-    """Return what the network counts, soft volumes, the regions, their grid, and the facts."""
+def prepare(t1, t2):
+    """Return a session's images at 1 mm, the regions, their grid, and the facts."""
     images, affine, facts = anat.preprocess(t1, t2)
     main = images["T2w"] if t1 is None else images["T1w"]
-    place = epvs_regions.network_regions(main, images["classes"], affine)
+    return images, epvs_regions.network_regions(main, images["classes"], affine), affine, facts
+
+
+def find(images, place, affine, facts):
+    """Return what the networks count in a prepared session, and the soft volumes."""
     found, probability, _ = segmentation.segment_vbnet(
         images["T1w"], images["T2w"], place, facts, SETTINGS
     )
@@ -81,8 +85,13 @@ def measure(t1, t2):
         dark=segmentation.dark_t1(images["T1w"], images["classes"]),
     )  # fmt: skip
     scans = {name: images[name] for name in ("T1w", "T2w")}
-    soft = soft_volumes(kept, found, scans, images["classes"], affine, facts["slice_mm"])
-    return kept, soft, place, affine, facts
+    return kept, soft_volumes(kept, found, scans, images["classes"], affine, facts["slice_mm"])
+
+
+def measure(t1, t2):
+    """Return what the networks count, soft volumes, the regions, their grid, and the facts."""
+    images, place, affine, facts = prepare(t1, t2)
+    return *find(images, place, affine, facts), place, affine, facts
 
 
 def simulate(t1, t2, wanted, seed):

@@ -12,7 +12,7 @@ from glymflow.image import brain, networks
 from glymflow.io import InputFault, read_json, require
 
 # most that fluid has of white matter in a T1w, and white matter of fluid in a T2w, in the training
-# (`glymflow.phantoms.epvs_scan`)
+# of both networks (docs/notes/epvs-training.md)
 T1_FLUID, T2_WHITE = 0.42, 0.52
 ROUND_REGIONS = 2  # voxels round the regions where the engine frangi looks too
 

@@ -1,0 +1,94 @@
+"""What each of the EPVS networks finds alone, and their mean: marks, tubes, volumes.
+
+    python benchmarks/epvs_networks.py T1W [T2W] [--marks sub-forrest]
+
+T1W, T2W  a session's raw scans.
+--marks   a name in tests/data/epvs/marks.tsv: the reader's marks in this scan.
+
+The tubes are those of `glymflow simulate-epvs`, seeds 0 and 1, placed where the mean finds nothing.
+Printed for each network: sure marks found and share of objects that are marked; tubes found at
+contrast 0.7 and more, by width; volume found/true of tubes from 1.5 mm on; new false objects per
+seed; number and volume without tubes. Some three minutes on one core.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy import ndimage
+
+from glymflow.commands import epvs_yardstick, simulate_epvs
+from glymflow.epvs import anat
+from glymflow.image import networks
+from glymflow.io import image_data, load_image
+
+TRUTH = Path(__file__).resolve().parents[1] / "tests" / "data" / "epvs"
+SEEDS = (0, 1)
+CHOICES = {"first": ("epvs",), "second": ("epvs_wide",), "mean": networks.EPVS_NETWORKS}
+
+
+def with_networks(names, prepared):
+    """Return what some of the networks find in a prepared session."""
+    networks.EPVS_NETWORKS = names
+    return simulate_epvs.find(*prepared)
+
+
+def marks_found(name, kept, place, affine):
+    """Return the share of sure marks that is found, and that of objects that are marked."""
+    about = json.loads((TRUTH / "images.json").read_text())[name]
+    marks = epvs_yardstick.read_marks(TRUTH / "marks.tsv")
+    counts = epvs_yardstick.compare_marks(
+        marks[marks.participant_id == name], np.array(about["affine"]), kept, place, affine
+    )
+    return counts["sure_found"] / counts["sure"], counts["right"] / counts["objects"]
+
+
+def describe(kept, tables, false, affine):
+    """Return the numbers of one choice of networks as words."""
+    table = pd.concat(tables)
+    wide, clear = table[table.width_mm >= 1.5], table[table.contrast >= 0.7]
+    shares = clear.groupby("width_mm").found.mean()
+    volumes = wide[["found_mm3", "soft_mm3"]].sum() / wide.volume_mm3.sum()
+    return [
+        f"{ndimage.label(kept, np.ones((3, 3, 3)))[1]} objects",
+        f"{kept.sum() * abs(np.linalg.det(affine[:3, :3])):.0f} mm3",
+        "tubes " + ", ".join(f"{width}: {found:.2f}" for width, found in shares.items()),
+        f"volume {volumes.found_mm3:.2f}, soft {volumes.soft_mm3:.2f}",
+        f"new false {false / len(tables):.1f}",
+    ]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("t1w")
+    parser.add_argument("t2w", nargs="?")
+    parser.add_argument("--marks")
+    args = parser.parse_args()
+    scans = [
+        anat.find_brain(image_data(image, dtype=np.float32), image.affine) if image else None
+        for image in (load_image(path) if path else None for path in (args.t1w, args.t2w))
+    ]
+    plain = simulate_epvs.prepare(*scans)
+    sizes = (simulate_epvs.WIDTHS_MM, simulate_epvs.LENGTHS_MM, simulate_epvs.CONTRASTS)
+    sets = []
+    for seed in SEEDS:
+        made, tubes, _ = simulate_epvs.simulate(*scans, simulate_epvs.kinds(*sizes), seed)
+        sets.append((tubes, simulate_epvs.prepare(made["T1w"], made["T2w"])))
+    for name, chosen in CHOICES.items():
+        kept, _ = with_networks(chosen, plain)
+        tables, false = [], 0
+        for tubes, prepared in sets:
+            after, soft = with_networks(chosen, prepared)
+            table, new = epvs_yardstick.compare_tubes(tubes, after, kept, prepared[2], soft)
+            tables.append(table)
+            false += new
+        words = describe(kept, tables, false, plain[2])
+        if args.marks:
+            words.append("marks {:.2f}, {:.2f}".format(*marks_found(args.marks, kept, *plain[1:3])))
+        print(f"{name}: {'; '.join(words)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
