@@ -215,7 +215,11 @@ def look(phantom, shown, threshold, weights):
     t1 = phantom.t1 if shown in ("both", "t1") else None
     t2 = phantom.t2 if shown in ("both", "t2") else None
     fine = phantom.facts["t1_thickness_mm"] <= anat.THICK_MM
-    probability = networks.epvs_probability(t1, t2, t1_fine=fine, sessions=network(weights))
+    shown_mm = [phantom.facts[f"{name}_thickness_mm"] for name, image in (("t1", t1), ("t2", t2))
+                if image is not None]  # fmt: skip
+    probability = networks.epvs_probability(
+        t1, t2, t1_fine=fine, thick=min(shown_mm) > anat.THICK_MM, sessions=network(weights)
+    )
     rows = {"vbnet": compare(probability > threshold, phantom, probability)}
     inside = ndimage.binary_closing(phantom.regions > 0, iterations=2) & phantom.mask
     rows["frangi"] = compare(frangi.segment(t1, t2, inside), phantom)
@@ -312,7 +316,8 @@ filter gets the regions and searches only there, without the workflow's rule on 
 - With both images and a T1 of thin slices the network's answer is the mean of that to both and that
   to the T1 alone, as in the workflow; "out of range" has thick slices and the answer to both.
 - "out of range" has contrasts beyond the training's, 1.5 times the noise and slices of 3 mm in both
-  images; the three rows below it have one of the three, in the same heads.
+  images; the three rows below it have one of the three, in the same heads. Where all slices are
+  thick, both networks are asked.
 - A lacune or hyperintensity is called EPVS if a tenth of its voxels are.
 
 ```

@@ -136,7 +136,10 @@ def segment_vbnet(t1, t2, place, facts, settings):
     """
     fine = facts["slice_mm"].get("T1w", np.inf) <= anat.THICK_MM
     poor = poor_t1(facts["fluid"])
-    probability = networks.epvs_probability(t1, t2, t1_fine=fine, t1_poor=poor, place=place)
+    thick = min(facts["slice_mm"].values()) > anat.THICK_MM
+    probability = networks.epvs_probability(
+        t1, t2, t1_fine=fine, t1_poor=poor, thick=thick, place=place
+    )
     codes = {"epvs_t1_poor"} if poor and t1 is not None and t2 is not None else set()
     return probability >= settings["threshold"], probability, codes
 

@@ -26,7 +26,7 @@ HEAD_MM = 2.0
 HEAD_SHAPE = (96, 112, 96)  # the smallest input; that of the training
 HEAD_MARGIN = 4  # voxels round what is not air
 NECK_FROM_MM = 190.0  # what lies further below the top of the head is not looked at
-EPVS_NETWORKS = ("epvs", "epvs_wide")  # the mean of their answers counts
+EPVS_NETWORKS = ("epvs", "epvs_wide")  # for thin slices; trained for thick ones too
 NEIGHBOURS = 2  # slices above and below that the EPVS network sees
 BEYOND = 16  # slices above and below the regions that are looked at
 BATCH = 8  # slices at once: more memory, no more speed
@@ -143,12 +143,14 @@ def epvs_probability(
     *,
     t1_fine: bool = False,
     t1_poor: bool = False,
+    thick: bool = False,
     place: np.ndarray | None = None,
     sessions: Sequence[Any] = (),
 ) -> np.ndarray:
     """Return the probability of an enlarged perivascular space in each voxel.
 
-    It is the mean over the networks. The T2 shows EPVS best, but never lies exactly on the T1,
+    Of images that the first network was trained for it is that one's answer, of others the mean of
+    both networks'. The T2 shows EPVS best, but never lies exactly on the T1,
     whose space the result is in. Where the T1 has thin slices, the mean of what both show and of
     what the T1 shows alone has the better outline (docs/notes/epvs-training.md).
 
@@ -160,8 +162,10 @@ def epvs_probability(
     t1_fine : bool
         Whether that mean is taken.
     t1_poor : bool
-        Whether the T1 hides what it should show: then the larger one of this answer and of that to
-        the T2 alone is taken.
+        Whether the T1 lies beyond the contrasts of the first network's training: then the larger
+        one of this answer and of that to the T2 alone is taken, of both networks.
+    thick : bool
+        Whether all images have thick slices: then both networks are asked.
     place : (X, Y, Z) array, optional
         Not 0 in the regions; axial slices farther than `BEYOND` from them are left out.
     sessions : sequence of onnxruntime.InferenceSession
@@ -172,7 +176,8 @@ def epvs_probability(
     (X, Y, Z) float32 array
         0 in slices without any brain.
     """
-    sessions = sessions or [network(name) for name in EPVS_NETWORKS]
+    names = EPVS_NETWORKS if thick or t1_poor else EPVS_NETWORKS[:1]
+    sessions = sessions or [network(name) for name in names]
     answers = [_answer(t1, t2, t1_fine, t1_poor, place, session) for session in sessions]
     return np.mean(answers, axis=0, dtype=np.float32)
 

@@ -53,7 +53,7 @@ def test_sure_marks_are_found_and_objects_are_marked(found):
     own = MARKS[MARKS.participant_id == name]
     counts = epvs_yardstick.compare_marks(own, np.array(ABOUT[name]["affine"]), kept, place, affine)
     # of the crops; whole heads: docs/epvs.md#real-scans
-    least = {"sub-forrest": (0.65, 0.80), "sub-ms03": (0.50, 0.75)}[name]
+    least = {"sub-forrest": (0.65, 0.80), "sub-ms03": (0.55, 0.75)}[name]
     assert counts["sure_found"] / counts["sure"] >= least[0], counts
     assert counts["right"] / counts["objects"] >= least[1], counts
 

@@ -43,9 +43,9 @@ def segment(load_main, tmp_path, monkeypatch):
     save_image(np.ones(SHAPE, np.uint8), AFFINE, tmp_path / "mask.nii.gz")
     save_image(np.ones(SHAPE, np.uint8), AFFINE, tmp_path / "classes.nii.gz")
 
-    def probability(t1, t2, *, t1_fine, t1_poor):
+    def probability(t1, t2, *, t1_fine, t1_poor, thick, place):
         assert (t1 is None) == ("T1w" not in run.contrasts)
-        run.t1_fine, run.t1_poor = t1_fine, t1_poor
+        run.t1_fine, run.t1_poor, run.thick = t1_fine, t1_poor, thick
         return np.where(truth, np.float32(0.9), np.float32(0.1))
 
     monkeypatch.setattr("glymflow.image.networks.epvs_probability", probability)

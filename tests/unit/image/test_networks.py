@@ -194,14 +194,16 @@ def test_each_set_of_images_has_its_own_shift(tmp_path, given, shift):
     np.testing.assert_allclose(logit, np.log(0.3 / 0.7) - shift, atol=1e-5)
 
 
-def test_the_answers_of_several_networks_are_averaged():
+def test_thick_slices_and_a_poor_t1_are_shown_to_both_networks():
     image = np.random.default_rng(2).uniform(-0.9, 1, (32, 32, 5)).astype(np.float32)
     sessions = [networks.network(name) for name in networks.EPVS_NETWORKS]
     alone = [networks.epvs_probability(image, image, sessions=[one]) for one in sessions]
     assert not np.array_equal(*alone)
-    np.testing.assert_allclose(
-        networks.epvs_probability(image, image), np.mean(alone, axis=0), atol=1e-6
-    )
+    np.testing.assert_array_equal(networks.epvs_probability(image, image), alone[0])
+    both = networks.epvs_probability(image, image, thick=True)
+    np.testing.assert_allclose(both, np.mean(alone, axis=0), atol=1e-6)
+    poor = networks.epvs_probability(image, image, t1_poor=True)
+    assert np.all(poor >= np.float32(0.999) * both)
 
 
 def test_slices_far_from_the_regions_are_left_out(epvs_network, monkeypatch):
