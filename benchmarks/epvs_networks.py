@@ -14,6 +14,7 @@ seed; number and volume without tubes. Some three minutes on one core.
 
 import argparse
 import json
+import os
 from functools import partial
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from glymflow.commands import epvs_yardstick, simulate_epvs
 from glymflow.epvs import anat
 from glymflow.image import networks
 from glymflow.io import image_data, load_image
+from glymflow.workflow.kernels import pin
 
 TRUTH = Path(__file__).resolve().parents[1] / "tests" / "data" / "epvs"
 SEEDS = (0, 1)
@@ -74,6 +76,7 @@ def main():
     parser.add_argument("t2w", nargs="?")
     parser.add_argument("--marks")
     args = parser.parse_args()
+    pin(os.environ)  # one thread: the registration of the T2w is the same again
     scans = [
         anat.find_brain(image_data(image, dtype=np.float32), image.affine) if image else None
         for image in (load_image(path) if path else None for path in (args.t1w, args.t2w))

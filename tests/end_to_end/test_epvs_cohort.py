@@ -156,7 +156,6 @@ SHORT_OF_IT = pytest.mark.xfail(
     [
         ("vbnet", "epvs_count"),
         ("vbnet", "epvs_volume_mm3"),
-        ("vbnet", "epvs_soft_volume_mm3"),
         ("frangi", "epvs_count"),
         pytest.param("frangi", "epvs_volume_mm3", marks=SHORT_OF_IT),
     ],

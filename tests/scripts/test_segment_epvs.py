@@ -152,6 +152,7 @@ def test_rows_masks_and_objects_of_both_engines(segment):
 def test_a_t1_of_thin_slices_helps_with_the_outline(segment, slice_mm, fine):
     segment(slice_mm=slice_mm)
     assert segment.t1_fine == fine
+    assert segment.thick != fine
     segment(slice_mm=slice_mm, contrasts="T2w")
     assert not segment.t1_fine
 
