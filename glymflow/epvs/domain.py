@@ -28,7 +28,7 @@ CODES = {
     "epvs_brain_incomplete": ("fail", "Much of the brain lies outside the image."),
     "epvs_t1_poor": (
         "warn",
-        "Fluid is bright in the T1w: the network does not know such a contrast.",
+        "Fluid is bright in the T1w, as after a spin echo: it shows few EPVS.",
     ),
     "epvs_contrast_enhanced": ("warn", "The T1w seems to be contrast-enhanced."),
     "epvs_brain_implausible": ("fail", "The volume of the brain is implausible."),

@@ -35,7 +35,7 @@ from glymflow.text import number
 DATA_FILES = ("templates",)
 TEMPLATES = Path(__file__).parent / "templates"
 ENGINE_LABELS = {
-    "vbnet": "VB-Net (a network trained on synthetic data)",
+    "vbnet": "VB-Net (networks trained on synthetic data)",
     "frangi": "Frangi filter",
     "external": "your mask",
 }
