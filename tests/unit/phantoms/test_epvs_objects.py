@@ -20,7 +20,7 @@ SLICES = (84, 104)
 def phantom():
     """The middle of a head with many EPVS, lacunes and vessels."""
     setting = replace(
-        SETTINGS["test"], density=(250, 250), lacunes=(16, 16), vessels=(60, 60), noise=(0.01, 0.01)
+        SETTINGS["test"], density=(250, 250), lacunes=(30, 30), vessels=(90, 90), noise=(0.01, 0.01)
     )
     return phantom_epvs.make_phantom(5, setting=setting, slices=SLICES)
 
