@@ -179,7 +179,7 @@ def epvs_probability(
     names = EPVS_NETWORKS if thick or t1_poor else EPVS_NETWORKS[:1]
     sessions = sessions or [network(name) for name in names]
     answers = [_answer(t1, t2, t1_fine, t1_poor, place, session) for session in sessions]
-    return np.mean(answers, axis=0, dtype=np.float32)
+    return np.asarray(np.mean(answers, axis=0, dtype=np.float32))
 
 
 def _answer(t1, t2, t1_fine, t1_poor, place, session):
