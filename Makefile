@@ -68,8 +68,9 @@ test-container: env
 	ARCHIVE=no envs/container.sh container
 	@$(MAKE) --no-print-directory compare-container
 
+IMAGE ?= container
 compare-container: env
-	$(BIN)/python benchmarks/container.py container
+	$(BIN)/python benchmarks/container.py $(IMAGE)
 
 # UPGRADE= keeps all versions that still fit
 UPGRADE ?= --upgrade

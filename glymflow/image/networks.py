@@ -150,9 +150,9 @@ def epvs_probability(
     """Return the probability of an enlarged perivascular space in each voxel.
 
     Of images that the first network was trained for it is that one's answer, of others the mean of
-    both networks'. The T2 shows EPVS best, but never lies exactly on the T1,
-    whose space the result is in. Where the T1 has thin slices, the mean of what both show and of
-    what the T1 shows alone has the better outline (docs/notes/epvs-training.md).
+    both networks'. The T2 shows EPVS best, but never lies exactly on the T1, whose space the
+    result is in. Where the T1 has thin slices, the mean of what both show and of what the T1 shows
+    alone has the better outline (docs/notes/epvs-training.md).
 
     Parameters
     ----------

@@ -211,7 +211,7 @@ def test_slices_far_from_the_regions_are_left_out(epvs_network, monkeypatch):
     image = np.random.default_rng(3).uniform(-0.9, 1, (16, 16, 20)).astype(np.float32)
     place = np.zeros(image.shape, dtype=np.uint8)
     place[4, 4, 9:11] = 3
-    whole, near = networks.epvs_probability(image, None), None
+    whole = networks.epvs_probability(image, None)
     near = networks.epvs_probability(image, None, place=place)
     np.testing.assert_array_equal(near[:, :, 7:13], whole[:, :, 7:13])
     assert not near[:, :, :7].any()
