@@ -23,8 +23,9 @@ from scipy import optimize, special, stats
 from glymflow.io import NoResult
 from glymflow.stats.common import find_root, no_result_if
 
-# of the score and of a step, tried in turn: the library stops where rounding hides a gain
-TOLERANCES = ((1e-7, 1e-8), (1e-6, 1e-7), (1e-5, 1e-6))
+SCORE, STEP = 1e-7, 1e-8  # wanted of the library's fit
+STEPS = (200, 2000)  # the second where the outcome is separated and steps swing
+STEP_LEFT = 1e-6  # of the largest coefficient: enough where rounding hides what a step gains
 FARTHEST = 200.0  # a coefficient or limit beyond this many standardised units is none
 
 
@@ -229,21 +230,35 @@ def _estimated(z, y, penalised):
     """Return the library's fit; its coefficients end with the constant."""
     from firthmodels import FirthLogisticRegression
 
-    for score, step in TOLERANCES:
+    for steps in STEPS:
         model = FirthLogisticRegression(
             backend="numpy",
-            max_iter=200,
-            gtol=score,
-            xtol=step,
+            max_iter=steps,
+            gtol=SCORE,
+            xtol=STEP,
             penalty_weight=0.5 if penalised else 0.0,
         )
         with no_result_if(np.linalg.LinAlgError, ValueError):
             _quietly(model.fit, z, y)
-        if not np.isfinite(model.bse_).all() or np.abs(model.coef_).max() > FARTHEST:
+        largest = np.abs(model.coef_).max()
+        if not np.isfinite(model.bse_).all() or largest > FARTHEST:
             break
-        if model.converged_:
+        if model.converged_ or _step_left(z, y, model, penalised) < STEP_LEFT * max(largest, 1.0):
             return model
     raise NoResult("the fit of the logistic regression does not converge")
+
+
+def _step_left(z, y, model, penalised):
+    """Return the largest part of the step that is left: it says whether a stopped fit is done."""
+    design = np.column_stack([z, np.ones(len(y))])
+    beta = np.append(model.coef_, model.intercept_)
+    if penalised:
+        score = -_penalised(design, y, beta)[1]
+    else:
+        score = design.T @ (y - special.expit(design @ beta))
+    weight = special.expit(design @ beta) * special.expit(-design @ beta)
+    with no_result_if(np.linalg.LinAlgError):
+        return np.abs(np.linalg.solve(design.T @ (design * weight[:, None]), score)).max()
 
 
 # --- Profiles of the penalised likelihood --------------------------------------------------------

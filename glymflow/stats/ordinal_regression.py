@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 COLUMNS = RATIO_COLUMNS
 METHOD = "ordinal logistic regression (proportional odds)"
 FEW_PER_LEVEL = 5
+NEWTON_STEPS, LAST_STEP = 20, 1e-9
 ALPHA = 0.05
 
 
@@ -106,13 +108,13 @@ def _fit(design, levels, variable, odds_of, setup):
     z = (design.x - mean) / sd
     model = _maximum(y, z)
     k = design.x.shape[1]
-    beta = model.params[:k] / sd
-    thresholds = model.model.transform_threshold_params(model.params)[1:-1] + beta @ mean
+    beta = model.beta / sd
+    thresholds = model.thresholds + beta @ mean
     null = float((np.bincount(y) * np.log(np.bincount(y) / len(y))).sum())
 
     def without(columns):
         rest = np.delete(z, columns, axis=1)
-        return float(_maximum(y, rest).llf) if rest.size else null
+        return _maximum(y, rest).llf if rest.size else null
 
     summary = [
         {"row": "summary", "level": level, "count": counts[level],
@@ -129,29 +131,91 @@ def _fit(design, levels, variable, odds_of, setup):
     missing = [level for level in order if not counts[level]]
     notes += [f"levels nobody has: {', '.join(missing)}"] if missing else []
     checks, more, note = _proportional_odds(design, y, cuts, setup)
-    joint = likelihood_ratios(lambda columns: 2 * (float(model.llf) - without(columns)))
+    joint = likelihood_ratios(lambda columns: 2 * (model.llf - without(columns)))
     head = {"effect_name": "Nagelkerke R squared", "effect": nagelkerke(model.llf, null, len(y))}
     return Model(
-        beta, model.cov_params()[:k, :k] / np.outer(sd, sd), joint,
+        beta, model.covariance[:k, :k] / np.outer(sd, sd), joint,
         {**joint(range(k), "model"), **head}, ("Wald test", "Wald test"),
         ratio="common odds ratio" + (" (lower levels)" if odds_of == "lower" else ""),
-        df=float(len(y) - len(model.params)), curve=("common odds ratio", np.exp), extras=[],
+        df=float(len(y) - k - len(thresholds)), curve=("common odds ratio", np.exp), extras=[],
         before=summary, checks=[*rows, *checks], after=more, common={"method": METHOD},
         warning=_not_proportional, notes=[*notes, note] if note else notes,
     )  # fmt: skip
 
 
+@dataclass
+class _Fit:
+    """Log odds (k,), thresholds (J,), covariance (k + J, k + J) and log likelihood."""
+
+    beta: np.ndarray
+    thresholds: np.ndarray
+    covariance: np.ndarray
+    llf: float
+
+
 def _maximum(y, z):
+    """Return statsmodels' fit, ended by Newton's steps.
+
+    Its derivatives are differences of the likelihood: standard errors have six digits at best, the
+    last of which differ between machines.
+    """
     from statsmodels.miscmodels.ordinal_model import OrderedModel
 
     with warnings.catch_warnings(), no_result_if(np.linalg.LinAlgError, ValueError):
         warnings.simplefilter("ignore")
         fit = OrderedModel(y, z, distr="logit").fit(
-            method="bfgs", disp=0, gtol=1e-8, maxiter=1000, skip_hessian=False
+            method="bfgs", disp=0, gtol=1e-6, maxiter=1000, skip_hessian=True
         )
-    if np.abs(fit.mle_retvals["gopt"]).max() > 1e-5 or not np.isfinite(fit.bse).all():
-        raise NoResult("the fit of the ordinal regression does not converge")
-    return fit
+        k = z.shape[1]
+        thresholds = fit.model.transform_threshold_params(fit.params)[1:-1]
+        params = np.append(fit.params[:k], thresholds)
+        for _ in range(NEWTON_STEPS):
+            llf, score, information = log_odds_likelihood(y, z, params)
+            step = np.linalg.solve(information, score)
+            if np.abs(step).max() < LAST_STEP:
+                covariance = np.linalg.inv(information)
+                return _Fit(params[:k], params[k:], covariance, llf)
+            params = params + step
+    raise NoResult("the fit of the ordinal regression does not converge")
+
+
+def log_odds_likelihood(
+    y: np.ndarray, x: np.ndarray, params: np.ndarray
+) -> tuple[float, np.ndarray, np.ndarray]:
+    """Return the log likelihood of cumulative odds, its gradient and the observed information.
+
+    Parameters
+    ----------
+    y : (n,) array of int
+        Levels 0, 1, ..., J, each of which occurs.
+    x : (n, k) array
+        Without constant.
+    params : (k + J,) array
+        Log odds of a higher level, then the J thresholds, which increase.
+
+    Returns
+    -------
+    llf : float
+    score : (k + J,) array
+    information : (k + J, k + J) array
+
+    References
+    ----------
+    McCullagh P. J R Stat Soc B 1980;42:109-142.
+    """
+    k, cuts = x.shape[1], len(params) - x.shape[1]
+    ends = np.concatenate([[-np.inf], params[k:], [np.inf]])
+    linear, own = x @ params[:k], np.eye(cuts + 2)[:, 1:-1]
+    below, above = expit(ends[y] - linear), expit(ends[y + 1] - linear)
+    p = above - below
+    slopes, parts, information = [], [], 0.0
+    for sign, f, level in ((-1, below, y), (1, above, y + 1)):
+        density = f * (1 - f)
+        slopes.append(sign * density / p)
+        parts.append(np.hstack([-x, own[level]]))
+        information -= parts[-1].T @ (parts[-1] * (slopes[-1] * (1 - 2 * f))[:, None])
+    score = parts[0] * slopes[0][:, None] + parts[1] * slopes[1][:, None]
+    return float(np.log(p).sum()), score.sum(axis=0), information + score.T @ score
 
 
 def _refuse_separation(design, y, levels):

@@ -4,8 +4,13 @@ import inspect
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
-from glymflow.stats.ordinal_regression import COLUMNS, ordinal_regression
+from glymflow.stats.ordinal_regression import (
+    COLUMNS,
+    log_odds_likelihood,
+    ordinal_regression,
+)
 from glymflow.study.plan import plan_schema
 
 R = 1e-6
@@ -148,3 +153,18 @@ def test_interaction(model):
     assert only(results, "test", variable="age:sex")["estimate"] == pytest.approx(
         np.exp(10 * row["coefficient"])
     )
+
+
+def test_likelihood_of_cumulative_odds():
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(60, 2)), rng.permutation(np.arange(60) % 4)
+    params = np.array([0.4, -0.7, -1.0, 0.2, 1.5])
+    # of each level from the definition: P(y > j) = expit(x beta - theta_j)
+    exceeds = expit((x @ params[:2])[:, None] - params[2:])
+    levels = -np.diff(np.column_stack([np.ones(60), exceeds, np.zeros(60)]), axis=1)
+    llf, score, information = log_odds_likelihood(y, x, params)
+    assert llf == pytest.approx(np.log(levels[np.arange(60), y]).sum())
+    for i, step in enumerate(1e-5 * np.eye(5)):
+        up, down = (log_odds_likelihood(y, x, params + s) for s in (step, -step))
+        assert score[i] == pytest.approx((up[0] - down[0]) / 2e-5, abs=1e-6)
+        assert information[i] == pytest.approx((down[1] - up[1]) / 2e-5, abs=1e-6)
