@@ -134,7 +134,10 @@ rule segment_epvs:
             for key in ("participant_id", "session_id", "mask_fault")
         },
         settings=EPVS,
-        min_similarity=config["qc"]["min_registration_similarity"],
+        qc={
+            key: config["qc"][key]
+            for key in ("min_registration_similarity", "max_registration_moved")
+        },
         code=code_hash("segment_epvs"),
     message:
         "Segment EPVS of {wildcards.session}"

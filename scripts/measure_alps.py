@@ -125,6 +125,7 @@ def _facts(found, fitted):
     return {
         **{name: found[name] for name in ("pitch", "roll", "yaw")},
         "registration_similarity": found["similarity"],
+        "registration_moved": _number(found["similarity_moved"]),
         **{name: _number(fitted[name]) for name in (*MOTION, *MASK)},
         **{
             f"resolution_{axis}_mm": size

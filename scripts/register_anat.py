@@ -34,7 +34,9 @@ def main(*, t1w, t2w, mask, resolution_mm, seed, affine, warp, inverse_warp, sid
     kept = {"affine": affine, "warp": warp, "inverse_warp": inverse_warp}
     warped = registration.keep(found, kept, template, target, brain.shape, coarse)
     similarity = registration.similarity(brain, warped, near)
-    write_json(registration.describe([used, mask], head, score, similarity), sidecar)
+    moved = registration.moved_similarity(brain, warped, near, coarse)
+    facts = registration.describe([used, mask], head, score, similarity, moved)
+    write_json(facts | {"contrast": "T2w" if t1 is None else "T1w"}, sidecar)
 
 
 def _read(t1w, t2w):

@@ -47,7 +47,8 @@ def main(
     write_sidecar(warped_wm, [wm, affine, inverse_warp], text, Manual=False)
     compared = inside if lesion is None else inside & ~lesion
     similarity = registration.similarity(white, warped, compared)
-    facts = registration.describe([fa, wm, *lesions], head, score, similarity)
+    moved = registration.moved_similarity(white, warped, compared, image.affine)
+    facts = registration.describe([fa, wm, *lesions], head, score, similarity, moved)
     if lesion is not None:
         facts["lesion_margin_mm"] = registration.LESION_MARGIN_MM
         facts["lesion_left_out_ml"] = (lesion & inside).sum() * grid.volume_ml(image.affine)

@@ -19,7 +19,7 @@ from glymflow.io import (
 
 def main(
     *, t1w, t2w, flair, mask, classes, sidecar, transforms, registration, external, session,
-    settings, min_similarity, regions, masks, objects, measures,
+    settings, qc, regions, masks, objects, measures,
 ):  # fmt: skip
     """Write regions, one mask per engine, the table of objects and the rows of ``epvs.tsv``.
 
@@ -37,8 +37,8 @@ def main(
         `participant_id`, `session_id`, `mask_fault` (why there is no `external`, or None).
     settings : dict
         The config's `epvs`.
-    min_similarity : float
-        The config's `qc.min_registration_similarity`.
+    qc : dict
+        The config's `qc`.
     regions, objects, measures : path-like
         Written, `regions` with its sidecar and labels. An engine that cannot be used has a row in
         `measures` with its `fault`.
@@ -52,7 +52,7 @@ def main(
     t1, t2 = (image_data(load_image(path)) if name in given else None
               for name, path in (("T1w", t1w), ("T2w", t2w)))  # fmt: skip
     place, codes = segmentation.place_regions(
-        t2 if t1 is None else t1, tissue, affine, transforms, registration, settings, min_similarity
+        t2 if t1 is None else t1, tissue, affine, transforms, registration, settings, qc
     )
     save_image(place, affine, regions)
     text = "Regions in which EPVS are counted"
@@ -113,7 +113,7 @@ if __name__ == "__main__":
             external=snakemake.input.external or None,
             session=snakemake.params.session,
             settings=snakemake.params.settings,
-            min_similarity=snakemake.params.min_similarity,
+            qc=snakemake.params.qc,
             regions=snakemake.output.regions,
             masks={name: snakemake.output[name] for name in ENGINES},
             objects=snakemake.output.objects,

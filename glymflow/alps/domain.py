@@ -30,7 +30,7 @@ COLUMNS = [
         for value in ("fa", "alignment", "coverage", "voxels")
         for role in ROLES
     ),
-    *("pitch", "roll", "yaw", "registration_similarity"),
+    *("pitch", "roll", "yaw", "registration_similarity", "registration_moved"),
     *("fibre_pitch", "fibre_roll", "fibre_yaw", "pose_difference", "fibre_similarity"),
     *("border_left_mm", "border_right_mm", "level_left_mm", "level_right_mm"),
     *("shift_left_mm", "shift_right_mm"),
@@ -138,6 +138,7 @@ _OF_A_SERIES = {
     "roll": Measure("Roll of the head", "degrees"),
     "yaw": Measure("Yaw of the head", "degrees"),
     "registration_similarity": Measure("Correlation with the template after registration"),
+    "registration_moved": Measure("The same with the template moved by 4 mm, as a share of it"),
     "steps": Measure("Steps that were applied before ALPS was read", kind="text"),
     "fibre_pitch": Measure("Pitch of the head by its fibres", "degrees"),
     "fibre_roll": Measure("Roll of the head by its fibres", "degrees"),

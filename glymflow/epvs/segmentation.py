@@ -14,10 +14,13 @@ from glymflow.io import InputFault, read_json, require
 # most that fluid has of white matter in a T1w, and white matter of fluid in a T2w, in the training
 # of both networks (docs/notes/epvs-training.md)
 T1_FLUID, T2_WHITE = 0.42, 0.52
+# of the least similarity to the template: fluid outweighs grey and white matter in a T2w, so that
+# sound ones have 0.58 to 0.66, sound T1w 0.74 to 0.79 (docs/notes/epvs.md)
+T2_SHARE = 0.7
 ROUND_REGIONS = 2  # voxels round the regions where the engine frangi looks too
 
 
-def place_regions(image, tissue, affine, transforms, registration, settings, min_similarity):
+def place_regions(image, tissue, affine, transforms, registration, settings, qc):
     """Return the regions by the engine of the config, and codes.
 
     Parameters
@@ -34,8 +37,8 @@ def place_regions(image, tissue, affine, transforms, registration, settings, min
         Its sidecar.
     settings : dict
         The config's `epvs`.
-    min_similarity : float
-        The config's `qc.min_registration_similarity`.
+    qc : dict
+        The config's `qc`.
 
     Returns
     -------
@@ -46,9 +49,24 @@ def place_regions(image, tissue, affine, transforms, registration, settings, min
     if settings["regions"] == "vbnet":
         return epvs_regions.network_regions(image, tissue, affine), set()
     found = {name: require(path) for name, path in transforms.items()}
-    poor = read_json(registration)["similarity"] < min_similarity
+    poor = poor_registration(read_json(registration), qc)
     codes = {"epvs_registration_poor"} if poor else set()
     return epvs_regions.atlas_regions(image, tissue, affine, found), codes
+
+
+def poor_registration(facts, qc):
+    """Say whether a registration fits too little, or fits as well 4 mm away.
+
+    Parameters
+    ----------
+    facts : dict
+        The sidecar of `register_anat`: ``contrast``, ``similarity`` and ``similarity_moved``.
+    qc : dict
+        The config's `qc`; of a T2w alone, `T2_SHARE` of its least similarity is enough.
+    """
+    share = T2_SHARE if facts["contrast"] == "T2w" else 1
+    little = facts["similarity"] < share * qc["min_registration_similarity"]
+    return little or (facts["similarity_moved"] or 0) > qc["max_registration_moved"]
 
 
 def measure_engine(segment, images, tissue, place, affine, facts, settings, bright=None):

@@ -34,6 +34,7 @@ TISSUE_MD = (0.2e-3, 1.6e-3)  # mm^2/s
 LESION_MARGIN_MM = 3.0
 FILL_MM = 8.0  # SD of the neighbourhood whose mean stands in for a lesion
 OVERLAP = 0.05  # least share of the head that lies in the target before the registration
+MOVED_MM = 4.0  # a fit that is off by half of it or more is as good there
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # RAS+ world to ANTs' and back
 _LPS = LPS[:3, :3]
 
@@ -268,7 +269,9 @@ def keep(
     return warped
 
 
-def describe(sources: Sequence[FilePath], pose: np.ndarray, score: float, match: float) -> dict:
+def describe(
+    sources: Sequence[FilePath], pose: np.ndarray, score: float, match: float, moved: float
+) -> dict:
     """Return a registration's sidecar, and print how well it fits.
 
     Parameters
@@ -278,16 +281,17 @@ def describe(sources: Sequence[FilePath], pose: np.ndarray, score: float, match:
     pose : (4, 4) array
         Template world to subject world, with its `score`, from `glymflow.image.pose.find_pose`.
     score : float
-    match : float
-        What `similarity` returned.
+    match, moved : float
+        What `similarity` and `moved_similarity` returned.
 
     Returns
     -------
     dict
-        Sources, Template, pose, pose_score, similarity, and pitch, roll, yaw in degrees.
+        Sources, Template, pose, pose_score, similarity, similarity_moved, and pitch, roll, yaw in
+        degrees.
     """
     pitch, roll, yaw = head_angles(pose)
-    print(f"pose {score:.2f}, similarity {match:.2f}, "
+    print(f"pose {score:.2f}, similarity {match:.2f} (moved {moved:.2f} of it), "
           f"pitch {pitch:.0f}, roll {roll:.0f}, yaw {yaw:.0f} degrees")  # fmt: skip
     return {
         "Sources": [str(source) for source in sources],
@@ -295,6 +299,7 @@ def describe(sources: Sequence[FilePath], pose: np.ndarray, score: float, match:
         "pose": pose,
         "pose_score": score,
         "similarity": match,
+        "similarity_moved": moved,
         "pitch": pitch,
         "roll": roll,
         "yaw": yaw,
@@ -370,6 +375,34 @@ def similarity(fa: np.ndarray, warped_wm: np.ndarray, mask: np.ndarray) -> float
     if inside.sum() < 2 or np.std(warped_wm[inside]) == 0 or np.std(fa[inside]) == 0:
         return 0.0
     return float(np.corrcoef(fa[inside], warped_wm[inside])[0, 1])
+
+
+def moved_similarity(
+    image: np.ndarray, warped: np.ndarray, mask: np.ndarray, affine: np.ndarray
+) -> float:
+    """Return the largest `similarity` with the template moved along one axis, over that in place.
+
+    Where the registration fits it is well below 1, whatever the contrast of the image; where it is
+    off by half of `MOVED_MM` or more it is not.
+
+    Parameters
+    ----------
+    image, warped, mask : (X, Y, Z) array
+        As for `similarity`.
+    affine : (4, 4) array
+        Only its voxel sizes count.
+
+    Returns
+    -------
+    float
+        NaN if the similarity in place is not positive.
+    """
+    own = similarity(image, warped, mask)
+    if own <= 0:
+        return float("nan")
+    steps = np.maximum(np.rint(MOVED_MM / grid.spacing_of(affine)), 1).astype(int)
+    ways = [(sign * step, axis) for axis, step in enumerate(steps) for sign in (1, -1)]
+    return max(similarity(image, np.roll(warped, *way), mask) for way in ways) / own
 
 
 def _ants_affine(matrix):

@@ -78,6 +78,7 @@ def test_values_of_the_series_are_in_every_row(table, walk):
     for name, value in {
         **{name: registration[name] for name in ("pitch", "roll", "yaw")},
         "registration_similarity": registration["similarity"],
+        "registration_moved": registration["similarity_moved"],
         "motion_mm": fit["motion_mm"],
         "motion_worst_mm": fit["motion_worst_mm"],
         "gradient_margin": fit["gradient_margin"],

@@ -53,6 +53,8 @@ def test_points_reach_the_subject(session, register, contrast):
     assert facts["Sources"] == [used, paths["mask"]]
     assert facts["Template"] == "MNI152NLin2009aSym"
     assert facts["similarity"] > 0.8
+    assert facts["similarity_moved"] < 0.95
+    assert facts["contrast"] == contrast
     assert facts["pose_score"] > 0.9
     found = [facts[name] for name in ("pitch", "roll", "yaw")]
     np.testing.assert_allclose(found, TURN, atol=2.5)

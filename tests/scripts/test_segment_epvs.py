@@ -54,7 +54,7 @@ def segment(load_main, tmp_path, monkeypatch):
     monkeypatch.setattr("glymflow.epvs.regions.atlas_regions", lambda *_: place)
 
     def run(*, contrasts="T1w+T2w", codes=(), external=None, mask_fault=None, similarity=0.9,
-            flair=None, slice_mm=1.0, fluid=(0.2, 0.4), **changed):  # fmt: skip
+            moved=0.7, flair=None, slice_mm=1.0, fluid=(0.2, 0.4), **changed):  # fmt: skip
         run.contrasts = contrasts
         for name in {"T1w": "t1", "T2w": "t2"}.items():
             if name[0] not in contrasts:
@@ -69,7 +69,9 @@ def segment(load_main, tmp_path, monkeypatch):
             save_image(flair, AFFINE, tmp_path / "flair.nii.gz")
             facts["bright_ml"] = 1.0
         write_json(facts, tmp_path / "about.json")
-        write_json({"similarity": similarity}, tmp_path / "registration.json")
+        fit = {"similarity": similarity, "similarity_moved": moved}
+        fit["contrast"] = "T1w" if "T1w" in contrasts else "T2w"
+        write_json(fit, tmp_path / "registration.json")
         if external is not None:
             save_image(external, AFFINE, tmp_path / "drawn.nii.gz")
         for name in ("affine", "warp", "inverse_warp"):
@@ -86,7 +88,7 @@ def segment(load_main, tmp_path, monkeypatch):
             external=tmp_path / "drawn.nii.gz" if external is not None else None,
             session={"participant_id": "sub-1", "session_id": None, "mask_fault": mask_fault},
             settings=SETTINGS | changed,
-            min_similarity=0.5,
+            qc={"min_registration_similarity": 0.5, "max_registration_moved": 0.95},
             masks={name: tmp_path / f"{name}.nii.gz" for name in ENGINES},
             **{name: tmp_path / f"out_{name}" for name in FILES},
             regions=tmp_path / "regions.nii.gz",
@@ -225,16 +227,22 @@ def test_missing_weights_leave_the_other_engine(segment, monkeypatch):
 
 
 def test_codes(segment, monkeypatch):
-    rows = segment(similarity=0.3, max_count=1)
+    rows = segment(similarity=0.3, moved=0.6, max_count=1)
     assert rows.loc["vbnet", "qc_reasons"] == "epvs_registration_poor;epvs_many"
     assert rows.loc["vbnet", "qc_status"] == "fail"
     assert "registration" not in segment(similarity=0.3, regions="vbnet").to_string()
+    # 4 mm away it fits as well
+    assert "epvs_registration_poor" in segment(moved=0.96).loc["vbnet", "qc_reasons"]
+    assert "registration" not in segment(moved=0.95).to_string()
     full = np.zeros(SHAPE, np.float32)
     full[3:18, 4:36, 3:27] = 1
     monkeypatch.setattr("glymflow.image.networks.epvs_probability", lambda *_, **how: full)
     rows = segment(max_ratio=3, lacune_min_mm=100, contrasts="T2w")
     assert rows.qc_reasons.tolist() == ["epvs_engines_disagree"] * 2
     assert rows.loc["vbnet", "epvs_count"] == 1
+    # fluid outweighs grey and white matter in a T2w alone
+    assert "registration" not in segment(similarity=0.4, moved=0.6, contrasts="T2w").to_string()
+    assert "registration" in segment(similarity=0.3, moved=0.6, contrasts="T2w").to_string()
     monkeypatch.setattr("glymflow.image.networks.epvs_probability", lambda *_, **how: 0 * full)
     assert segment(contrasts="T2w").loc["vbnet", "qc_reasons"] == "epvs_empty"
 

@@ -37,6 +37,7 @@ GOOD = {
     "roll": 3.0,
     "yaw": 2.0,
     "registration_similarity": 0.7,
+    "registration_moved": 0.8,
     "brain_in_image": 1.0,
     "motion_worst_mm": 0.3,
     "gradient_margin": 0.02,
@@ -61,6 +62,7 @@ def test_values_at_the_thresholds_pass():
         "alps_left": THRESHOLDS["alps_range_warn"][0],
         "alps_right": THRESHOLDS["alps_range_warn"][1],
         "registration_similarity": THRESHOLDS["min_registration_similarity"],
+        "registration_moved": THRESHOLDS["max_registration_moved"],
         "motion_worst_mm": THRESHOLDS["max_motion_mm"],
         "snr_b0": THRESHOLDS["min_snr_b0"],
         "gradient_margin": -qc.GRADIENT_MARGIN,
@@ -107,6 +109,10 @@ def test_region_partly_outside_the_image_fails(role):
         (
             "registration_poor", "fail", "registration_similarity",
             THRESHOLDS["min_registration_similarity"] - SMALL,
+        ),
+        (
+            "registration_poor", "fail", "registration_moved",
+            THRESHOLDS["max_registration_moved"] + SMALL,
         ),
         ("gradient_table_suspect", "warn", "gradient_margin", -qc.GRADIENT_MARGIN - SMALL),
         ("motion_high", "warn", "motion_worst_mm", THRESHOLDS["max_motion_mm"] + SMALL),

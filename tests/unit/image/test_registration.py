@@ -7,6 +7,7 @@ from itertools import permutations, product
 import ants
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from glymflow.image import registration
@@ -145,6 +146,20 @@ def test_similarity_is_the_correlation_inside():
     assert registration.similarity(fa, -wm, mask) == pytest.approx(-1)
     wm[np.argwhere(mask)[0][0]] = np.nan
     assert registration.similarity(fa, wm, mask) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("turned", [1, -1])
+def test_a_registration_that_is_off_fits_as_well_one_step_away(turned):
+    smooth = ndimage.gaussian_filter(np.random.default_rng(1).normal(size=(30, 34, 32)), 2)
+    mask = np.zeros(smooth.shape, dtype=bool)
+    mask[5:-5, 5:-5, 5:-5] = True
+    wm = np.where(mask, smooth, np.nan)
+    for axis in range(3):
+        for off in (0, 1, turned * 2):
+            there = np.roll(wm, turned * off, axis)
+            share = registration.moved_similarity(smooth, there, mask, np.diag([2, 2, 2, 1]))
+            assert share < 0.9 if off == 0 else share > 0.95, (axis, off)
+    assert np.isnan(registration.moved_similarity(smooth, -wm, mask, np.eye(4)))
 
 
 @pytest.mark.parametrize("case", ["flat template", "flat fa", "no mask"])
@@ -422,11 +437,11 @@ def test_images_that_cannot_be_registered_are_the_datas_fault(change, match):
 def test_a_registration_in_words_and_numbers(capsys):
     pose = np.eye(4)
     pose[:3, :3] = Rotation.from_euler("xyz", (10, -4, 6), degrees=True).as_matrix() * 1.05
-    facts = registration.describe(["fa.nii.gz", "wm.nii.gz"], pose, 0.8, 0.7)
+    facts = registration.describe(["fa.nii.gz", "wm.nii.gz"], pose, 0.8, 0.7, 0.75)
     assert list(facts)[:5] == ["Sources", "Template", "pose", "pose_score", "similarity"]
     np.testing.assert_allclose([facts[name] for name in ("pitch", "roll", "yaw")], (10, -4, 6))
     printed = capsys.readouterr().out
-    assert printed == "pose 0.80, similarity 0.70, pitch 10, roll -4, yaw 6 degrees\n"
+    assert printed == "pose 0.80, similarity 0.70 (moved 0.75 of it), pitch 10, roll -4, yaw 6 degrees\n"
 
 
 def test_files_are_kept_and_the_folder_goes_even_after_a_fault(tmp_path, monkeypatch):
