@@ -213,10 +213,11 @@ def test_short_jobs_are_sent_together(on_slurm):
     assert len([line for line in sent if "group_pages" in line]) == 1
 
 
-def test_a_run_that_is_told_to_stop_ends_with_its_jobs(on_slurm, slurm, tmp_path):
+def test_a_run_that_is_told_to_stop_ends_with_its_jobs(small_run, slurm, tmp_path):
     """SIGTERM: no job in the queue, no process that goes on writing, nothing lost."""
-    first, config, *_ = on_slurm
-    work = shutil.copytree(first, (tmp_path / "à Slurm").resolve())
+    # not of `on_slurm`: the tests' second worker would wait for the first one's run
+    run = small_run.copy((tmp_path / "à Slurm").resolve())
+    work, config = run.work, run.config
     dwi = work / "results" / "derivatives" / "sub-02" / "dwi"
     for path in (*dwi.glob("*_xfm*"), *dwi.glob("*_alps.tsv")):
         path.unlink()
