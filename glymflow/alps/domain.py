@@ -138,7 +138,7 @@ _OF_A_SERIES = {
     "roll": Measure("Roll of the head", "degrees"),
     "yaw": Measure("Yaw of the head", "degrees"),
     "registration_similarity": Measure("Correlation with the template after registration"),
-    "registration_moved": Measure("The same with the template moved by 4 mm, as a share of it"),
+    "registration_moved": Measure("The same with the template moved by 6 mm, as a share of it"),
     "steps": Measure("Steps that were applied before ALPS was read", kind="text"),
     "fibre_pitch": Measure("Pitch of the head by its fibres", "degrees"),
     "fibre_roll": Measure("Roll of the head by its fibres", "degrees"),

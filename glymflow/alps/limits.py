@@ -83,7 +83,7 @@ LIMITS = {
     ),
     "registration_poor": (
         Limit((("registration_similarity", "similarity"),), True, "min_registration_similarity"),
-        Limit((("registration_moved", "share 4 mm away"),), False, "max_registration_moved"),
+        Limit((("registration_moved", "share 6 mm away"),), False, "max_registration_moved"),
     ),
     "gradients_turned": (
         Limit((("gradient_turn", "turn, degrees"),), False, "max_gradient_turn_deg", digits=1),

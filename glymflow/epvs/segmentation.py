@@ -55,7 +55,7 @@ def place_regions(image, tissue, affine, transforms, registration, settings, qc)
 
 
 def poor_registration(facts, qc):
-    """Say whether a registration fits too little, or fits as well 4 mm away.
+    """Say whether a registration fits too little, or better 6 mm away.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ TISSUE_MD = (0.2e-3, 1.6e-3)  # mm^2/s
 LESION_MARGIN_MM = 3.0
 FILL_MM = 8.0  # SD of the neighbourhood whose mean stands in for a lesion
 OVERLAP = 0.05  # least share of the head that lies in the target before the registration
-MOVED_MM = 4.0  # a fit that is off by half of it or more is as good there
+MOVED_MM = 6.0  # a fit that is off by more than half of it is better there
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # RAS+ world to ANTs' and back
 _LPS = LPS[:3, :3]
 
@@ -382,8 +382,8 @@ def moved_similarity(
 ) -> float:
     """Return the largest `similarity` with the template moved along one axis, over that in place.
 
-    Where the registration fits it is well below 1, whatever the contrast of the image; where it is
-    off by half of `MOVED_MM` or more it is not.
+    Where the registration fits it is below 1, whatever the contrast of the image; where it is off
+    by more than half of `MOVED_MM` it is above.
 
     Parameters
     ----------
@@ -397,12 +397,14 @@ def moved_similarity(
     float
         NaN if the similarity in place is not positive.
     """
+    from scipy import ndimage
+
     own = similarity(image, warped, mask)
     if own <= 0:
         return float("nan")
-    steps = np.maximum(np.rint(MOVED_MM / grid.spacing_of(affine)), 1).astype(int)
-    ways = [(sign * step, axis) for axis, step in enumerate(steps) for sign in (1, -1)]
-    return max(similarity(image, np.roll(warped, *way), mask) for way in ways) / own
+    steps = np.diag(MOVED_MM / grid.spacing_of(affine))
+    ways = (ndimage.shift(warped, step, order=1, cval=np.nan) for step in (*steps, *-steps))
+    return max(similarity(image, way, mask) for way in ways) / own
 
 
 def _ants_affine(matrix):
