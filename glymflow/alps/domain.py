@@ -169,7 +169,7 @@ _OF_A_SERIES = {
     "mask_volume_ml": Measure("Volume of the brain mask", "mL"),
     "mask_concavity": Measure("Folds of the brain mask over its volume"),
     "mask_holes_ml": Measure("Holes of the brain mask", "mL"),
-    "mask_missing": Measure("Share of the template's brain that the mask leaves out"),
+    "mask_missing": Measure("Share of the template's brain, by depth, that the mask leaves out"),
     "mask_outside": Measure("Share of the mask far outside the template's brain"),
     "brain_in_image": Measure("Share of the template's brain inside the image"),
     "gradient_margin": Measure("Margin of the gradient table over the best other one"),

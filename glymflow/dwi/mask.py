@@ -141,7 +141,8 @@ def compare_with_template(mask, affine, template, template_affine, to_subject, a
     -------
     dict
         `brain_in_image`, share of the template's brain inside the image; `mask_missing`, share of
-        what lies there deeper than 4 mm in the template's brain and is not in the mask;
+        what lies there deeper than 4 mm in the template's brain and is not in the mask, each point
+        weighted by its depth beyond 4 mm (outlines differ at the surface, a cut goes deep);
         `mask_outside`, share of the mask farther than 12 mm from the template's brain, affinely.
     """
     from scipy import ndimage
@@ -157,11 +158,11 @@ def compare_with_template(mask, affine, template, template_affine, to_subject, a
     depth = depth[tuple(voxels.T)]
     points = map_points(template_affine, voxels - room)
     inside, masked = _look_up(mask, affine, to_subject(points))
-    deep = inside & (depth > INSIDE_MM)
+    deep = np.where(inside, np.maximum(depth - INSIDE_MM, 0), 0)
     _, plainly = _look_up(mask, affine, affinely(points))
     return {
         "brain_in_image": _share(inside[depth > 0]),
-        "mask_missing": _share(~masked[deep]),
+        "mask_missing": float(deep[~masked].sum() / deep.sum()) if deep.any() else float("nan"),
         "mask_outside": _share(depth[plainly] < -OUTSIDE_MM),
     }
 
