@@ -28,11 +28,17 @@ from glymflow.dwi import mask as masks
 from glymflow.figures.slices import ROIS
 from glymflow.image.grid import map_points, spacing_of, volume_ml
 from glymflow.image.registration import map_points as to_subject
-from glymflow.image.registration import map_points_to_template
+from glymflow.image.registration import (
+    map_points_to_template,
+    moved_similarity,
+    similarity,
+    white_matter_image,
+)
 from glymflow.io import (
     checksum,
     image_data,
     load_image,
+    read_json,
     read_tsv,
     save_image,
     write_json,
@@ -159,7 +165,7 @@ def move_roi(stem):
 
 
 def slip(stem):
-    """Move what the affine brings to the subject, and the white matter drawn on the page."""
+    """Move what the affine brings to the subject, and the white matter drawn; tell of its fit."""
     ways, centre = transforms_of(stem), roi_in_template(stem)
     before = to_subject(centre, ways)
     told = io.loadmat(ways["affine"])
@@ -170,7 +176,16 @@ def slip(stem):
     path = f"{stem}_label-WM_desc-template_probseg.nii.gz"
     image = load_image(path)
     by = np.linalg.inv(image.affine[:3, :3]) @ moved
-    save_image(ndimage.shift(image_data(image), by, order=1), image.affine, path)
+    warped = ndimage.shift(image_data(image), by, order=1)
+    save_image(warped, image.affine, path)
+    fa, md = (image_data(load_image(f"{stem}_model-tensor_param-{n}_dwimap.nii.gz"))
+              for n in ("fa", "md"))  # fmt: skip
+    mask = image_data(load_image(f"{stem}_desc-brain_mask.nii.gz")) > 0
+    white = white_matter_image(fa, md, mask)
+    sidecar = f"{stem}{XFM}".removesuffix("_desc-") + "_xfm.json"
+    fit = {"similarity": similarity(white, warped, mask)}
+    fit["similarity_moved"] = moved_similarity(white, warped, mask, image.affine)
+    write_json(read_json(sidecar) | fit, sidecar)
 
 
 def leak(stem):

@@ -432,7 +432,10 @@ def _angle(name, degrees):
 def _scan_facts(row):
     return [
         {"name": "registration similarity", "text": number(row.get("registration_similarity"))},
-        {"name": "of it with the template 6 mm away", "text": number(row.get("registration_moved"))},
+        {
+            "name": "of it with the template 6 mm away",
+            "text": number(row.get("registration_moved")),
+        },
         *(
             {"name": f"{name}, left / right", "text": _both_sides(row, column, digits)}
             for name, column, digits in PLACEMENT

@@ -20,7 +20,7 @@ BELOW_ZERO = 0.01  # share of the voxels; more is a scale without a zero (z scor
 MM = 1.0  # of the grid on which everything is measured
 MARGIN_MM = 8.0  # round the brain
 MIN_FOUND_ML = 300.0  # less is no brain, not even in a slab
-THICK_MM = 2.0  # slices thicker than this hide small structures
+THICK_MM, LARGE_MM3 = 2.0, 4.0  # thicker slices and larger voxels hide small structures
 MOVED_MM, MOVED_DEG = 5.0, 5.0
 MIN_DICE = 0.85  # of the two brains after registration, where both were scanned
 MIN_COVERED = 0.9  # share of the T1's brain that the T2 has
@@ -255,10 +255,12 @@ def judge(facts, *, contrast_agent=False):
         Whether the name of the T1w says that there is one.
     """
     low, high = BRAIN_ML
+    largest = max(float(np.prod(sizes)) for sizes in facts["spacing_mm"].values())
     found = {
         "epvs_t1_only": facts["contrasts"] == "T1w",
         "epvs_t2_only": facts["contrasts"] == "T2w",
-        "epvs_thick_slices": max(facts["slice_mm"].values()) > THICK_MM + 0.01,
+        "epvs_thick_slices": max(facts["slice_mm"].values()) > THICK_MM + 0.01
+        or largest > LARGE_MM3,
         "epvs_t2_moved": _above(facts["movement_mm"], MOVED_MM)
         or _above(facts["movement_deg"], MOVED_DEG),
         "epvs_t2_misaligned": _below(facts["dice_t1_t2"], MIN_DICE),

@@ -21,7 +21,10 @@ COLUMNS = [
 CODES = {
     "epvs_t1_only": ("warn", "There is no T2w: EPVS were looked for in the T1w alone."),
     "epvs_t2_only": ("warn", "There is no T1w: EPVS were looked for in the T2w alone."),
-    "epvs_thick_slices": ("warn", "Slices thicker than 2 mm hide small EPVS."),
+    "epvs_thick_slices": (
+        "warn",
+        "Slices above 2 mm or voxels above 4 mm³ hide small EPVS.",
+    ),
     "epvs_t2_moved": ("warn", "The head moved much between T1w and T2w."),
     "epvs_t2_misaligned": ("fail", "The brains of T1w and T2w do not overlap."),
     "epvs_cropped": ("warn", "The brain is cut at the edge of the image."),

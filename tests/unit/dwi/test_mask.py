@@ -244,7 +244,10 @@ def test_mask_that_is_the_templates_brain():
 
 def test_what_is_cut_out_or_leaks_is_a_share():
     cut = compared(ball(70) & ~ball(25))["mask_missing"]
-    assert cut == pytest.approx(25**3 / 66**3, rel=0.15)
+    # weight 66 - r: from 4 mm below the surface, at 70
+    assert cut == pytest.approx((22 * 25**3 - 25**4 / 4) / (66**4 / 12), rel=0.15)
+    shell = compared(ball(70) & ball(65, (-2, 0, 0)))["mask_missing"]  # ten times the volume
+    assert shell < cut / 20
     neck = ball(40, (0, 0, -80)) & ~ball(84)
     leak = compared(ball(70) | neck)
     assert leak["mask_missing"] == 0

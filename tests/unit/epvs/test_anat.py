@@ -121,7 +121,11 @@ def test_thin_slices_have_no_code(monkeypatch):
     facts = run(head(), head("T2w"))[2]
     assert anat.judge(facts) == ["epvs_thick_slices"]
     facts["slice_mm"] = {"T1w": 1.0, "T2w": 2.0}
+    facts["spacing_mm"] = {"T1w": [1.0] * 3, "T2w": [0.9, 2.0, 2.0]}
     assert anat.judge(facts) == []
+    facts["spacing_mm"]["T1w"] = [2.0] * 3
+    assert anat.judge(facts) == ["epvs_thick_slices"]
+    facts["spacing_mm"]["T1w"] = [1.0] * 3
     facts["slice_mm"]["T2w"] = 2.1
     assert anat.judge(facts) == ["epvs_thick_slices"]
 
@@ -308,8 +312,8 @@ def test_broken_voxels_are_background():
 def test_each_fact_has_its_code(changed, code):
     sound = {
         "contrasts": "T1w+T2w", "slice_mm": {"T1w": 1.0, "T2w": 1.0}, "movement_mm": 4.9,
-        "movement_deg": 4.9, "dice_t1_t2": 0.95, "t2_covered": 1.0, "cut_mm2": 300.0,
-        "bright_share": 5e-5, "brain_volume_ml": 1200.0,
+        "spacing_mm": {"T1w": [1.0] * 3}, "movement_deg": 4.9, "dice_t1_t2": 0.95,
+        "t2_covered": 1.0, "cut_mm2": 300.0, "bright_share": 5e-5, "brain_volume_ml": 1200.0,
     }  # fmt: skip
     assert anat.judge(sound) == []
     assert anat.judge(sound | changed) == [code]

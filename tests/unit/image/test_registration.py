@@ -443,7 +443,10 @@ def test_a_registration_in_words_and_numbers(capsys):
     assert list(facts)[:5] == ["Sources", "Template", "pose", "pose_score", "similarity"]
     np.testing.assert_allclose([facts[name] for name in ("pitch", "roll", "yaw")], (10, -4, 6))
     printed = capsys.readouterr().out
-    assert printed == "pose 0.80, similarity 0.70 (moved 0.75 of it), pitch 10, roll -4, yaw 6 degrees\n"
+    assert (
+        printed
+        == "pose 0.80, similarity 0.70 (moved 0.75 of it), pitch 10, roll -4, yaw 6 degrees\n"
+    )
 
 
 def test_files_are_kept_and_the_folder_goes_even_after_a_fault(tmp_path, monkeypatch):

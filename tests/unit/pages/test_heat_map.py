@@ -70,7 +70,7 @@ def test_the_limits_in_words_are_those_that_are_used():
     told = {check.name: check.limit for check in (*epvs_page.CHECKS, *lesions_page.CHECKS)}
     low, high = anat.BRAIN_ML
     assert told["brain (mL)"] == f"fail below {low:g} or above {high:g}"
-    assert told["slices"] == f"warn above {anat.THICK_MM:g} mm"
+    assert told["slices"] == f"warn above {anat.THICK_MM:g} mm or {anat.LARGE_MM3:g} mm³"
     assert told["bright in FLAIR"] == f"warn above {objects.MOST_BRIGHT:g}"
     least = measure.LEAST_IN_BRAIN
     assert told["in the brain"] == f"warn below {measure.MIN_IN_BRAIN:g}, fail below {least:g}"
