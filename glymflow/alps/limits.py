@@ -83,7 +83,7 @@ LIMITS = {
     ),
     "registration_poor": (
         Limit((("registration_similarity", "similarity"),), True, "min_registration_similarity"),
-        Limit((("registration_moved", "share 6 mm away"),), False, "max_registration_moved"),
+        Limit((("registration_moved", "share of it 6 mm away"),), False, "max_registration_moved"),
     ),
     "gradients_turned": (
         Limit((("gradient_turn", "turn, degrees"),), False, "max_gradient_turn_deg", digits=1),
@@ -92,7 +92,7 @@ LIMITS = {
     "snr_low": (Limit((("snr_b0", "SNR of b0"),), True, "min_snr_b0", digits=1),),
     "mask_concave": (Limit((("mask_concavity", "concavity"),), False, "max_mask_concavity"),),
     "mask_incomplete": (
-        Limit((("mask_missing", "share left out"),), False, "max_mask_missing"),
+        Limit((("mask_missing", "share left out"),), False, "max_mask_missing", digits=3),
         Limit((("mask_holes_ml", "holes, mL"),), False, "max_mask_holes_ml", digits=1),
     ),
     "mask_leaks": (Limit((("mask_outside", "share outside"),), False, "max_mask_outside"),),

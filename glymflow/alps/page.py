@@ -433,7 +433,7 @@ def _scan_facts(row):
     return [
         {"name": "registration similarity", "text": number(row.get("registration_similarity"))},
         {
-            "name": "of it with the template 6 mm away",
+            "name": "similarity 6 mm away, over that in place",
             "text": number(row.get("registration_moved")),
         },
         *(
