@@ -82,6 +82,10 @@ CODES = {
         "Grey matter is too anisotropic, or too little of it is seen.",
     ),
     "registration_poor": ("fail", "The registration to the template is poor."),
+    "gradients_wrong": (
+        "fail",
+        "The gradient table is flipped, swapped or turned: tensors are wrong.",
+    ),
     "gradient_table_suspect": ("warn", "Another gradient table fits the fibres better."),
     "table_decoded": ("pass", "The gradient table was written in other units and was decoded."),
     "volume_derived": ("warn", "A trace, ADC or FA map among the b0 volumes was left out."),

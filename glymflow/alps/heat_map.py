@@ -24,7 +24,7 @@ CHECKS = (
     Check("registration", ("registration_poor",)),
     Check("pose by fibres (°)", ("head_pose_unclear",)),
     Check("head turn (°)", ("head_turned", "scanner_unknown")),
-    Check("gradient turn (°)", ("gradients_turned", "gradient_table_suspect")),
+    Check("gradient turn (°)", ("gradients_turned", "gradient_table_suspect", "gradients_wrong")),
     Check("b-values", ("shell_low", "table_decoded")),
     Check("volumes", ("volume_derived", "volume_unweighted", "volume_odd")),
     Check("calibration", ("gradient_calibration",)),

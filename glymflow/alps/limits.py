@@ -85,6 +85,9 @@ LIMITS = {
         Limit((("registration_similarity", "similarity"),), True, "min_registration_similarity"),
         Limit((("registration_moved", "share of it 6 mm away"),), False, "max_registration_moved"),
     ),
+    "gradients_wrong": (
+        Limit((("gradient_turn", "turn, degrees"),), False, "gradient_turn_fail_deg", digits=1),
+    ),
     "gradients_turned": (
         Limit((("gradient_turn", "turn, degrees"),), False, "max_gradient_turn_deg", digits=1),
     ),

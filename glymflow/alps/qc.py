@@ -53,6 +53,7 @@ def judge(row, inside_image, thresholds, *, max_overlap=None):
         "head_pose_unclear": "direction_pose" in steps and beyond["head_pose_unclear"],
         "gradient_calibration": any(step.startswith("calibrate") for step in steps)
         and suspect([row[f"gm_{axis}"] for axis in ("xx", "yy", "zz")], row["gm_points"]),
+        "gradients_wrong": beyond["gradients_wrong"] and _is_surely_turned(row),
         "gradient_table_suspect": row["gradient_margin"] < -GRADIENT_MARGIN,
         "gradients_turned": beyond["gradients_turned"] and _is_surely_turned(row),
         "steps_differ": bool(row.get("steps_differ")),
@@ -113,6 +114,8 @@ _SAYS_IT = (
     ("roi_misplaced", "roi_off_axis"),
     ("roi_in_lesion", "roi_lesion"),
     ("scanner_unknown", "alps_undefined"),
+    ("gradients_wrong", "gradient_table_suspect"),
+    ("gradients_wrong", "gradients_turned"),
     ("gradient_table_suspect", "gradients_turned"),
     ("gradients_turned", "head_pose_unclear"),
 )

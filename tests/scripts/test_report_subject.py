@@ -88,7 +88,7 @@ def test_page_with_epvs(cohort, tmp_path):
     assert html.count('src="data:image/png;base64,') == 2 * 12 + SLICES + PLANES
     assert "<b>123</b>" in html
     assert "T2w, above alone" in html
-    assert "Slices thicker than 2 mm hide small EPVS." in html
+    assert "Slices above 2 mm or voxels above 4 mm³ hide small EPVS." in html
     assert "No picture." not in html
 
 

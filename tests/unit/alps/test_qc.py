@@ -289,13 +289,19 @@ LIMIT = THRESHOLDS["max_gradient_turn_deg"]
         (turned(5 * qc.SURE, 5), ""),
         (turned(5 * qc.SURE + SMALL, 5), "gradients_turned"),
         (turned(float("nan"), float("nan")), ""),
-        # a flipped axis has a name of its own where the margin shows it
-        (turned(179, gradient_margin=-0.02), "gradient_table_suspect"),
-        (turned(179), "gradients_turned"),
+        (turned(THRESHOLDS["gradient_turn_fail_deg"]), "gradients_turned"),
+        (turned(179, 60, gradient_margin=-0.02), "gradient_table_suspect"),
     ],
 )
 def test_turned_table_is_named_where_it_is_sure(change, codes):
     assert judged(change) == ("warn" if codes else "pass", codes)
+
+
+@pytest.mark.parametrize("margin", [0.02, -0.02])
+def test_a_flipped_table_fails_where_it_is_sure(margin):
+    assert judged(turned(179, gradient_margin=margin)) == ("fail", "gradients_wrong")
+    above = turned(THRESHOLDS["gradient_turn_fail_deg"] + SMALL)
+    assert judged(above) == ("fail", "gradients_wrong")
 
 
 def test_the_pose_of_the_fibres_speaks_for_or_against_a_turned_table():
