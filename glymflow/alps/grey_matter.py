@@ -38,7 +38,7 @@ def grey_matter_points(wm, brain, affine):
     (K, 3) array
         Template world, mm; on a lattice of `SPACING_MM`, or of whole voxels nearest to it.
     """
-    size = grid.spacing_of(affine).round(6)
+    size = grid.spacing_of(affine)
     # beyond the edge of the image is no brain
     padded = np.pad(np.asarray(brain) > 0.5, 1)
     deep = ndimage.distance_transform_edt(padded, sampling=size)[1:-1, 1:-1, 1:-1] > RIM_MM

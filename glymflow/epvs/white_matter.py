@@ -65,7 +65,7 @@ def white_matter(image, classes, affine):
         Empty if the network saw no centrum semiovale; if the image tells nothing apart, what the
         network saw.
     """
-    size = grid.spacing_of(affine).round(6)
+    size = grid.spacing_of(affine)
     sure = ndimage.distance_transform_edt(classes == CSO, sampling=size) > SURE_MM
     tissue = np.isin(classes, TISSUE)
     depth = ndimage.distance_transform_edt(tissue, sampling=size)
@@ -96,7 +96,7 @@ def core(white, affine, rim_mm, opening_mm):
     affine : (4, 4) array
     rim_mm, opening_mm : float
     """
-    size = grid.spacing_of(affine).round(6)
+    size = grid.spacing_of(affine)
     deep = ndimage.distance_transform_edt(white, sampling=size) > rim_mm
     inner = ndimage.distance_transform_edt(deep, sampling=size) > opening_mm
     return deep & _near(inner, opening_mm, size)

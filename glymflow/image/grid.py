@@ -21,14 +21,14 @@ FWHM_PER_SD = 2.355  # full width at half maximum of a Gaussian, in its standard
 
 
 def spacing_of(affine: ArrayLike) -> np.ndarray:
-    """Return the voxel sizes (mm) along the three axes of a grid.
+    """Return the voxel sizes (mm, to six decimals) along the three axes of a grid.
 
-    Headers hold 32-bit numbers, and 1 mm may come as 1.0000001. Where a distance is compared with a
-    limit of some voxels, round: else a whole shell lies within it or not by chance.
+    Headers hold 32-bit numbers, and 1 mm may come as 1.0000001: where a distance is compared with a
+    limit of some voxels, a whole shell would lie within it or not by chance.
     """
     from nibabel.affines import voxel_sizes
 
-    return voxel_sizes(np.asarray(affine))
+    return voxel_sizes(np.asarray(affine)).round(6)
 
 
 def voxel_volume(affine: ArrayLike) -> float:

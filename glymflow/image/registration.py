@@ -102,7 +102,7 @@ def lesion_on_grid(
         lesion |= ndimage.affine_transform(drawn, way[:3, :3], way[:3, 3], shape, order=1) > 0.5
     if not lesion.any():
         return lesion
-    spacing = grid.spacing_of(affine).round(6)
+    spacing = grid.spacing_of(affine)
     reach = max(margin_mm, spacing.max()) if margin_mm > 0 else 0
     return ndimage.distance_transform_edt(~lesion, sampling=spacing) <= reach
 

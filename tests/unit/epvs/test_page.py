@@ -94,7 +94,7 @@ def test_page():
     html = page(describe(MEASURES, objects(), pictures=pictures()))
     for words in ("Perivascular spaces · ses-2", "<b>41</b>", "<b>586 mm³</b>", "0.422 ‰", "0.236",
                   "9 / 8", "1391 mL", "710 mm³ (SE 81 mm³)",
-                  "T1w+T2w", "z = −3 mm", "Slices thicker than 2 mm",
+                  "T1w+T2w", "z = −3 mm", "Slices above 2 mm",
                   "trained on synthetic data", COLORS["vbnet"], COLORS["frangi"]):  # fmt: skip
         assert words in html, words
     assert html.count("<img") == 3 + 3

@@ -58,6 +58,17 @@ def test_a_tube_wider_than_a_voxel_shows_width_and_contrast(width, share, contra
     assert abs(row.soft_volume_mm3 - one.volume_mm3) < 2 * row.soft_se_mm3
 
 
+@pytest.mark.parametrize("more", [3e-8, -3e-8])
+def test_the_last_bit_of_the_header_does_not_matter(more):
+    """As of 32-bit numbers: whole shells of 1 mm were in the rim or not by it."""
+    image, classes, found = block(tube(2.0, 0.8))
+    sums = [
+        soft_volume.soft_volumes(found, found, {"T1w": image}, classes, affine, {"T1w": 1.0})
+        for affine in (AFFINE, np.diag([1 + more] * 3 + [1]))
+    ]
+    pd.testing.assert_frame_equal(*sums)
+
+
 def test_the_outline_matters_little():
     image, classes, found = block(tube(2.5, 0.8))
     whole = measured(image, classes, found).soft_volume_mm3

@@ -89,6 +89,7 @@ def test_points_are_moved_as_written_by_hand():
 def test_voxels_of_an_oblique_and_mirrored_grid():
     affine = oblique((-0.5, 2, 3), (10, -5, 20))
     np.testing.assert_allclose(grid.spacing_of(affine), (0.5, 2, 3))
+    assert (grid.spacing_of(affine * (1 + 3e-8)) == (0.5, 2, 3)).all()  # 32-bit headers
     assert grid.voxel_volume(affine) == pytest.approx(3)
     assert grid.volume_ml(affine) == pytest.approx(0.003)
     assert isinstance(grid.voxel_volume(affine), float)
