@@ -12,7 +12,7 @@ from glymflow.image import brain, networks
 from glymflow.io import InputFault, read_json, require
 
 # most that fluid has of white matter in a T1w, and white matter of fluid in a T2w, in the training
-# of both networks (docs/notes/epvs-training.md)
+# of the first network (docs/notes/epvs-training.md)
 T1_FLUID, T2_WHITE = 0.42, 0.52
 # of the least similarity to the template: fluid outweighs grey and white matter in a T2w, so that
 # sound ones have 0.58 to 0.66, sound T1w 0.74 to 0.79 (docs/notes/epvs.md)

@@ -149,8 +149,8 @@ def epvs_probability(
 ) -> np.ndarray:
     """Return the probability of an enlarged perivascular space in each voxel.
 
-    Of images that the first network was trained for it is that one's answer, of others the mean of
-    both networks'. The T2 shows EPVS best, but never lies exactly on the T1, whose space the
+    Of images that the first network was trained for it is that one's answer, of others the
+    second's. The T2 shows EPVS best, but never lies exactly on the T1, whose space the
     result is in. Where the T1 has thin slices, the mean of what both show and of what the T1 shows
     alone has the better outline (docs/notes/epvs-training.md).
 
@@ -162,22 +162,21 @@ def epvs_probability(
     t1_fine : bool
         Whether that mean is taken.
     t1_poor : bool
-        Whether the T1 lies beyond the contrasts of the first network's training: then the larger
-        one of this answer and of that to the T2 alone is taken, of both networks.
+        Whether the T1 lies beyond the contrasts of the first network's training: then the second
+        is asked, and the larger one of this answer and of that to the T2 alone is taken.
     thick : bool
-        Whether all images have thick slices: then both networks are asked.
+        Whether all images have thick slices: then the second network is asked.
     place : (X, Y, Z) array, optional
         Not 0 in the regions; axial slices farther than `BEYOND` from them are left out.
     sessions : sequence of onnxruntime.InferenceSession
-        Of other networks than the package's.
+        Of other networks than the package's; of several the mean.
 
     Returns
     -------
     (X, Y, Z) float32 array
         0 in slices without any brain.
     """
-    names = EPVS_NETWORKS if thick or t1_poor else EPVS_NETWORKS[:1]
-    sessions = sessions or [network(name) for name in names]
+    sessions = sessions or [network(EPVS_NETWORKS[thick or t1_poor])]
     answers = [_answer(t1, t2, t1_fine, t1_poor, place, session) for session in sessions]
     return np.asarray(np.mean(answers, axis=0, dtype=np.float32))
 
