@@ -1,4 +1,4 @@
-"""Training of the two networks that glymflow ships (extra ``training``, needs PyTorch).
+"""Training of the networks that glymflow ships (extra ``training``, needs PyTorch).
 
 No run imports this package: `glymflow.image.networks` runs the trained networks with onnxruntime.
 Both are trained on synthetic data only, made by `glymflow.phantoms`.
