@@ -25,7 +25,7 @@ Modules
 - `directions`: mean shapes of the tensors all over the template's white matter.
 - `registration`: FA to the template's white matter (affine, SyN), points through the transforms.
 - `anat_registration`: N4, T2w to T1w, brain to template.
-- `networks`: the networks (one of the head, two of EPVS), run with onnxruntime; weights in ``weights/``.
+- `networks`: one of the head, two of EPVS, run with onnxruntime; weights in ``weights/``.
 - `brain`: mask, tissue classes and volume from the head network's answer.
 - `sidecars`: JSON sidecars and label tables of the images that are written.
 - `region_map`: territories (lobar, deep, infratentorial) and EPVS regions in the template.
