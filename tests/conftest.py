@@ -14,12 +14,16 @@ SLURM = Path(__file__).resolve().parent / "slurm"
 
 
 def pytest_collection_modifyitems(items):
-    """Mark what needs the real scans or a Slurm: `-m "not data and not slurm"` leaves it out."""
+    """Mark what needs the real scans or a Slurm: `-m "not data and not slurm"` leaves it out.
+
+    Slurm's tests come first: they mostly wait, and another worker has work meanwhile.
+    """
     for item in items:
         if "shared_data" in getattr(item, "fixturenames", ()):
             item.add_marker("data")
         if SLURM in item.path.parents:
             item.add_marker("slurm")
+    items.sort(key=lambda item: SLURM not in item.path.parents)
 
 
 @pytest.fixture(scope="session")
