@@ -188,7 +188,7 @@ def changes(stem):
 
     shown = [("longsheet", "template"), ("barisano2025", "template"), ("barisano2025", "fibre")]
     before = read(scan.triangle)
-    for angle in (5, 8, 15, 25):
+    for angle in (*ANGLES, 180):  # 180: one axis of the table has the other sign
         for axis in (*np.eye(3), *-np.eye(3)):
             turn = Rotation.from_rotvec(np.radians(angle) * axis).as_matrix()
             after = read(turn_by(scan.triangle, turn))

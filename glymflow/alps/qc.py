@@ -117,6 +117,7 @@ _SAYS_IT = (
     ("gradients_wrong", "gradient_table_suspect"),
     ("gradients_wrong", "gradients_turned"),
     ("gradient_table_suspect", "gradients_turned"),
+    ("gradients_wrong", "head_pose_unclear"),
     ("gradients_turned", "head_pose_unclear"),
 )
 _ANGLES = ("pitch", "roll", "yaw")
