@@ -26,7 +26,8 @@ OBJECT_COLUMNS = [
     *("soft_volume_mm3", "soft_se_mm3", "contrast"),
 ]
 LIMITS = ("min_length_mm", "lacune_min_mm")  # of objects; keys of the config
-ROUND = 2.0  # an object longer than so many widths is a tube
+# an object longer than so many widths of an ovoid is a tube: 1.9 times as long as wide
+ROUND = 1.7
 LESION_SHARE = 0.5  # of an object's voxels that are bright in the FLAIR, or dark in the T1w
 LESION_WIDTH_MM = 3.5  # wider objects have a lesion's shape; EPVS are below 3 mm (STRIVE-2)
 MOST_BRIGHT = 0.25  # share of the EPVS' volume that may be bright in the FLAIR
@@ -50,7 +51,7 @@ def filter_objects(
     voxels along their first principal axis, the size of a voxel included: one voxel of 1 mm is 1 mm
     long. Width is that of a cylinder of the same volume :math:`V` and length :math:`L`,
     :math:`\sqrt{4V / \pi L}`. Round and wide is an object that, as an ovoid
-    (:math:`\sqrt{6V / \pi L}`), is wider than `lacune_min_mm` and not twice as long as wide.
+    (:math:`\sqrt{6V / \pi L}`), is wider than `lacune_min_mm` and not `ROUND` times as long as wide.
     A lesion is an object of which at least `LESION_SHARE` is bright in the FLAIR; without a FLAIR,
     one that is mostly dark in the T1w and wider than `LESION_WIDTH_MM`.
 

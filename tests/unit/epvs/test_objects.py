@@ -75,6 +75,12 @@ def test_a_wide_tube_is_no_lacune_and_an_ovoid_is():
     assert only(ovoid, lacune_min_mm=8.0)[1].lacune == 0
 
 
+@pytest.mark.parametrize("direction", [(1, 0, 0), (1, 1, 0), (1, 2, 3), (-1, 2, 1), (0, 2, 3)])
+@pytest.mark.parametrize(("width", "times", "lacune"), [(4.0, 1.2, 1), (4.0, 2.1, 0), (3.4, 2.1, 0)])
+def test_a_tube_twice_as_long_as_wide_is_no_lacune(direction, width, times, lacune):
+    assert only(tube(direction, width, times * width))[1].lacune == lacune
+
+
 def test_short_objects_are_dropped_and_corners_connect():
     mask = np.zeros(SHAPE, dtype=bool)
     mask[2, 2, 2] = True  # 1 mm
