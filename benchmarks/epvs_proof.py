@@ -30,7 +30,7 @@ from scipy import ndimage
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT)]
 
-from glymflow.epvs import anat, frangi, white_matter  # noqa: E402
+from glymflow.epvs import anat, frangi, segmentation, white_matter  # noqa: E402
 from glymflow.epvs import objects as epvs_objects  # noqa: E402
 from glymflow.image import brain, grid, networks  # noqa: E402
 from glymflow.phantoms import epvs as phantom_epvs  # noqa: E402
@@ -217,10 +217,12 @@ def look(phantom, shown, threshold, weights):
     fine = phantom.facts["t1_thickness_mm"] <= anat.THICK_MM
     shown_mm = [phantom.facts[f"{name}_thickness_mm"] for name, image in (("t1", t1), ("t2", t2))
                 if image is not None]  # fmt: skip
+    thick = min(shown_mm) > anat.THICK_MM
     probability = networks.epvs_probability(
-        t1, t2, t1_fine=fine, thick=min(shown_mm) > anat.THICK_MM, sessions=network(weights)
+        t1, t2, t1_fine=fine, thick=thick, sessions=network(weights)
     )
-    rows = {"vbnet": compare(probability > threshold, phantom, probability)}
+    found = segmentation.likely(probability, threshold, rims=not thick)
+    rows = {"vbnet": compare(found, phantom, probability)}
     inside = ndimage.binary_closing(phantom.regions > 0, iterations=2) & phantom.mask
     rows["frangi"] = compare(frangi.segment(t1, t2, inside), phantom)
     return rows

@@ -17,6 +17,7 @@ T1_FLUID, T2_WHITE = 0.42, 0.52
 # of the least similarity to the template: fluid outweighs grey and white matter in a T2w, so that
 # sound ones have 0.58 to 0.66, sound T1w 0.74 to 0.79 (docs/notes/epvs.md)
 T2_SHARE = 0.7
+FAINT = 0.1  # probability from which a voxel beside one that stands alone belongs to it
 ROUND_REGIONS = 2  # voxels round the regions where the engine frangi looks too
 
 
@@ -159,7 +160,35 @@ def segment_vbnet(t1, t2, place, facts, settings):
         t1, t2, t1_fine=fine, t1_poor=poor, thick=thick, place=place
     )
     codes = {"epvs_t1_poor"} if poor and t1 is not None and t2 is not None else set()
-    return probability >= settings["threshold"], probability, codes
+    found = likely(probability, settings["threshold"], rims=not (thick or poor))
+    return found, probability, codes
+
+
+def likely(probability, threshold, *, rims):
+    """Return the voxels that are probably EPVS.
+
+    A thin tube fills no voxel, so that the network is often sure of one of its voxels only, and
+    what is a voxel long does not count.
+
+    Parameters
+    ----------
+    probability : (X, Y, Z) array
+    threshold : float
+    rims : bool
+        Whether a voxel that stands alone takes its neighbours from `FAINT` on with it. Not in thick
+        slices: there it is less than a voxel of the scan.
+
+    Returns
+    -------
+    (X, Y, Z) bool array
+    """
+    found = probability >= threshold
+    if not rims:
+        return found
+    near = ndimage.convolve(found.astype(np.uint8), np.ones((3, 3, 3), np.uint8), mode="constant")
+    alone = found & (near == 1)
+    rim = ndimage.binary_dilation(alone, np.ones((3, 3, 3)))
+    return found | (rim & (probability >= FAINT))
 
 
 def poor_t1(fluid):

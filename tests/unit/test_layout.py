@@ -12,7 +12,6 @@ ACROSS = {"test_against_r", "test_docs", "test_faces", "test_layout"}
 ELSEWHERE = {
     "domains": "a list of three records: cohort/test_domain.py looks at each",
     "alps/page": "tests/scripts/test_report_subject.py and test_report_cohort.py read its pages",
-    "epvs/segmentation": "tests/scripts/test_segment_epvs.py runs it on small heads",
     "lesions/session": "tests/scripts/test_measure_lesions.py runs it on small masks",
 }
 
