@@ -51,9 +51,9 @@ def filter_objects(
     voxels along their first principal axis, the size of a voxel included: one voxel of 1 mm is 1 mm
     long. Width is that of a cylinder of the same volume :math:`V` and length :math:`L`,
     :math:`\sqrt{4V / \pi L}`. Round and wide is an object that, as an ovoid
-    (:math:`\sqrt{6V / \pi L}`), is wider than `lacune_min_mm` and not `ROUND` times as long as wide.
-    A lesion is an object of which at least `LESION_SHARE` is bright in the FLAIR; without a FLAIR,
-    one that is mostly dark in the T1w and wider than `LESION_WIDTH_MM`.
+    (:math:`\sqrt{6V / \pi L}`), is wider than `lacune_min_mm` and less than `ROUND` times as
+    long. A lesion is an object of which at least `LESION_SHARE` is bright in the FLAIR; without a
+    FLAIR, one that is mostly dark in the T1w and wider than `LESION_WIDTH_MM`.
 
     Parameters
     ----------

@@ -76,7 +76,9 @@ def test_a_wide_tube_is_no_lacune_and_an_ovoid_is():
 
 
 @pytest.mark.parametrize("direction", [(1, 0, 0), (1, 1, 0), (1, 2, 3), (-1, 2, 1), (0, 2, 3)])
-@pytest.mark.parametrize(("width", "times", "lacune"), [(4.0, 1.2, 1), (4.0, 2.1, 0), (3.4, 2.1, 0)])
+@pytest.mark.parametrize(
+    ("width", "times", "lacune"), [(4.0, 1.2, 1), (4.0, 2.1, 0), (3.4, 2.1, 0)]
+)
 def test_a_tube_twice_as_long_as_wide_is_no_lacune(direction, width, times, lacune):
     assert only(tube(direction, width, times * width))[1].lacune == lacune
 
