@@ -44,19 +44,25 @@ def test_intensities_are_those_of_the_workflow():
     np.testing.assert_allclose(
         phantom_epvs.scaled(raw, head.mask, limits), networks.normalise(raw, head.mask), atol=1e-6
     )
-    # a slab is scaled as the whole head is, of which it shows a part; its own random textures may
-    # move the median of one head by more
-    apart = []
-    for seed in (1, 2, 3):
-        head = phantom_epvs.make_phantom(seed, setting=whole, anatomy=ball())
-        slab = phantom_epvs.make_phantom(seed, setting=whole, anatomy=ball(), slices=(78, 98))
+
+
+@pytest.mark.slow
+def test_a_slab_without_fluid_is_scaled_as_the_whole_head_is():
+    """Scaled by its own percentiles, its medians would be 0.12 to 0.69 off (0.21 in the middle)."""
+    still = replace(SETTINGS["test"], density=(0, 0), lacunes=(0, 0), mask_mm=(0.5, 0.5))
+    anatomy, slices, apart = ball(fluid_mm=14, rim_mm=36), slice(108, 116), []
+    for seed in (1, 2, 3):  # its own random textures may move the median of one head by more
+        head, slab = (
+            phantom_epvs.make_phantom(seed, setting=still, anatomy=anatomy, slices=part)
+            for part in (None, (slices.start, slices.stop))
+        )
         for name in ("t1", "t2"):
-            there = getattr(head, name)[..., 78:98][head.mask[..., 78:98]]
+            there = getattr(head, name)[..., slices][head.mask[..., slices]]
             apart.append(np.median(getattr(slab, name)[slab.mask]) - np.median(there))
-    assert np.median(np.abs(apart)) < 0.1
+    assert np.median(np.abs(apart)) < 0.12
 
 
-def ball():
+def ball(fluid_mm=6, rim_mm=39):
     """An anatomy: white ball in a grey shell, with ventricles, two sides of each region."""
     axes = np.indices((80, 80, 80)) - 39.5
     distance = np.sqrt((axes**2).sum(axis=0))
@@ -67,10 +73,10 @@ def ball():
         regions[room] = np.where(left, code, code + 1)[room]
     return anatomy_from_tissues(
         grey=(distance >= 32) & (distance < 36),
-        white=(distance < 32) & (distance > 6),
-        mask=distance < 39,
+        white=(distance < 32) & (distance > fluid_mm),
+        mask=distance < rim_mm,
         regions=regions,
-        ventricles=distance <= 6,
+        ventricles=distance <= fluid_mm,
         affine=np.diag([1.0, 1, 1, 1]),
     )
 
