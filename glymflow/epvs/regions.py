@@ -21,14 +21,11 @@ from glymflow.image.region_map import (
     load_regions,
 )
 
-BG, CSO, MIDBRAIN = (
-    1 + EPVS_REGIONS.index(name) for name in ("basal_ganglia", "centrum_semiovale", "midbrain")
-)
+BG, CSO = (1 + EPVS_REGIONS.index(name) for name in ("basal_ganglia", "centrum_semiovale"))
 MIDPLANE_MM = 1e-3
 # the substance below the front part of the basal ganglia, beside the hypothalamus: their largest
 # EPVS come up through it, round the lenticulostriate arteries
 BELOW_MM, BESIDE_MM, BEHIND_MM = 4.0, 8.0, 5.0
-AQUEDUCT_MM = 2.0  # on both sides of the midplane, in the back half of the midbrain
 BEYOND = 12  # voxels round the centrum semiovale that its rule looks at
 ROOF_MM = 1.5  # columns of white matter that begin at most this far above the roof make its plane
 ROUNDS = 50  # of 2-means, and of the plane; a few are enough
@@ -196,20 +193,10 @@ def _in_tissue(region, across, image, classes, affine):
         deep &= place
         inside |= (largest(deep & left) | largest(deep & ~left)) & deep
     found = inside & (region > 0)
-    found &= ~_aqueduct(found & (region == MIDBRAIN), across)
     perforated = _below_ganglia(found & (region == BG), across, grid.spacing_of(affine))
     perforated &= (region == 0) & np.isin(classes, TISSUE)
     place = np.where(perforated, BG, np.where(found, region, 0))
     return np.where(place > 0, 2 * place - left, 0).astype(np.uint8)
-
-
-def _aqueduct(midbrain, across):
-    """Return the part of the midbrain in which the aqueduct runs: its fluid is no EPVS."""
-    if not midbrain.any():
-        return midbrain
-    middle = np.argwhere(midbrain.any(axis=(0, 2))).mean()
-    behind = np.arange(midbrain.shape[1]) < middle
-    return midbrain & behind[:, None] & (abs(across) < AQUEDUCT_MM)
 
 
 def _below_ganglia(ganglia, across, size):
