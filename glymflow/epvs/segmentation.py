@@ -175,8 +175,8 @@ def likely(probability, threshold, *, rims):
     probability : (X, Y, Z) array
     threshold : float
     rims : bool
-        Whether a voxel that stands alone takes its neighbours from `FAINT` on with it. Not in thick
-        slices: there it is less than a voxel of the scan.
+        Whether a voxel that stands alone takes its neighbours from `FAINT` on with it. For the
+        first network only: in thick slices it is less than a voxel of the scan.
 
     Returns
     -------
