@@ -51,8 +51,9 @@ def main(
     given = facts["contrasts"].split("+")
     t1, t2 = (image_data(load_image(path)) if name in given else None
               for name, path in (("T1w", t1w), ("T2w", t2w)))  # fmt: skip
+    white = segmentation.white_image(t1, t2, facts)
     place, codes = segmentation.place_regions(
-        t2 if t1 is None else t1, tissue, affine, transforms, registration, settings, qc
+        white, tissue, affine, transforms, registration, settings, qc
     )
     save_image(place, affine, regions)
     text = "Regions in which EPVS are counted"

@@ -71,8 +71,8 @@ def moved_tube(tube, way):
 def prepare(t1, t2):
     """Return a session's images at 1 mm, the regions, their grid, and the facts."""
     images, affine, facts = anat.preprocess(t1, t2)
-    main = images["T2w"] if t1 is None else images["T1w"]
-    return images, epvs_regions.network_regions(main, images["classes"], affine), affine, facts
+    white = segmentation.white_image(images["T1w"], images["T2w"], facts)
+    return images, epvs_regions.network_regions(white, images["classes"], affine), affine, facts
 
 
 def find(images, place, affine, facts):

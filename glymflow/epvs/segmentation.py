@@ -17,6 +17,7 @@ T1_FLUID, T2_WHITE = 0.42, 0.52
 # of the least similarity to the template: fluid outweighs grey and white matter in a T2w, so that
 # sound ones have 0.58 to 0.66, sound T1w 0.74 to 0.79 (docs/notes/epvs.md)
 T2_SHARE = 0.7
+T2_WHOLE = 0.99  # share of the T1w's brain that a T2w has in whose white matter regions may lie
 FAINT = 0.1  # probability from which a voxel beside one that stands alone belongs to it
 ROUND_REGIONS = 2  # voxels round the regions where the engine frangi looks too
 
@@ -189,6 +190,21 @@ def likely(probability, threshold, *, rims):
     alone = found & (near == 1)
     rim = ndimage.binary_dilation(alone, np.ones((3, 3, 3)))
     return found | (rim & (probability >= FAINT))
+
+
+def white_image(t1, t2, facts):
+    """Return the image in which white matter is told from cortex: the T2w if the T1w is poor.
+
+    In a T1w after a spin echo much of the white matter is as dark as cortex (docs/brain.md).
+
+    Parameters
+    ----------
+    t1, t2 : (X, Y, Z) array or None
+    facts : dict
+        The sidecar of `preprocess_anat`: `fluid`, and `t2_covered` if there are both.
+    """
+    poor = t1 is None or (poor_t1(facts["fluid"]) and facts["t2_covered"] >= T2_WHOLE)
+    return t2 if poor else t1
 
 
 def poor_t1(fluid):

@@ -50,17 +50,24 @@ def segment(load_main, tmp_path, monkeypatch):
 
     monkeypatch.setattr("glymflow.image.networks.epvs_probability", probability)
     monkeypatch.setattr(epvs_objects, "REGION_ML", {})
-    monkeypatch.setattr("glymflow.epvs.regions.network_regions", lambda *_: place)
-    monkeypatch.setattr("glymflow.epvs.regions.atlas_regions", lambda *_: place)
+
+    def regions(image, *_):
+        run.white = image
+        return place
+
+    monkeypatch.setattr("glymflow.epvs.regions.network_regions", regions)
+    monkeypatch.setattr("glymflow.epvs.regions.atlas_regions", regions)
 
     def run(*, contrasts="T1w+T2w", codes=(), external=None, mask_fault=None, similarity=0.9,
-            moved=0.7, flair=None, slice_mm=1.0, fluid=(0.2, 0.4), **changed):  # fmt: skip
+            moved=0.7, flair=None, slice_mm=1.0, fluid=(0.2, 0.4), covered=1.0,
+            **changed):  # fmt: skip
         run.contrasts = contrasts
         for name in {"T1w": "t1", "T2w": "t2"}.items():
             if name[0] not in contrasts:
                 write_placeholder(tmp_path / f"{name[1]}.nii.gz", f"no {name[0]} in this session")
         facts = {"contrasts": contrasts, "codes": list(codes), "brain_volume_ml": 1000.0}
         facts["fluid"] = dict(zip(("T1w", "T2w"), fluid, strict=True))
+        facts["t2_covered"] = covered
         facts["spacing_mm"] = {name: [1.0, 1.0, slice_mm] for name in contrasts.split("+")}
         facts["slice_mm"] = dict.fromkeys(contrasts.split("+"), slice_mm)
         if flair is None:
@@ -167,6 +174,23 @@ def test_a_t1_beyond_the_training_does_not_hide_what_the_t2_shows(segment, fluid
     assert segment.t1_poor == poor
     assert ("epvs_t1_poor" in str(rows.loc["vbnet", "qc_reasons"])) == poor
     assert "epvs_t1_poor" not in str(rows.loc["frangi", "qc_reasons"])
+
+
+@pytest.mark.parametrize(
+    ("given", "which"),
+    [
+        ({}, "t1"),
+        ({"fluid": (0.48, 0.4)}, "t2"),
+        ({"fluid": (0.48, 0.4), "covered": 0.98}, "t1"),
+        ({"fluid": (0.48, 0.6)}, "t1"),
+        ({"contrasts": "T2w"}, "t2"),
+        ({"fluid": (0.48, None), "contrasts": "T1w"}, "t1"),
+    ],
+)
+def test_regions_lie_in_the_white_matter_of_the_better_image(segment, given, which):
+    segment(**given)
+    # the tubes are dark in the T1w
+    assert (segment.white[segment.truth].mean() < 0) == (which == "t1")
 
 
 def test_what_is_bright_in_the_flair_is_told(segment):
