@@ -1,11 +1,11 @@
-"""What each of the EPVS networks finds alone, and their mean: marks, tubes, volumes.
+"""What the EPVS networks find, as the workflow asks them and alone: marks, tubes, volumes.
 
-    python benchmarks/epvs_networks.py T1W [T2W] [--marks sub-forrest] [--seeds 6] [--only mean]
+    python benchmarks/epvs_networks.py T1W [T2W] [--marks sub-forrest] [--seeds 6] [--only workflow]
 
 T1W, T2W  a session's raw scans.
 --marks   a name in tests/data/epvs/marks.tsv: the reader's marks in this scan.
 --seeds   how often tubes are put in (6).
---only    first, second or mean.
+--only    workflow, first, second or mean.
 
 The tubes are those of `glymflow simulate-epvs`, seeds 0, 1, ..., placed where the workflow's choice
 finds nothing: another build of the workflow puts them elsewhere.
@@ -32,7 +32,8 @@ from glymflow.workflow.kernels import pin
 
 TRUTH = Path(__file__).resolve().parents[1] / "tests" / "data" / "epvs"
 FIRST, SECOND = networks.EPVS_NETWORKS
-CHOICES = {"first": (FIRST,), "second": (SECOND,), "mean": (FIRST, SECOND)}
+# none: the workflow's choice
+CHOICES = {"workflow": (), "first": (FIRST,), "second": (SECOND,), "mean": (FIRST, SECOND)}
 
 
 def with_networks(names, prepared):

@@ -218,10 +218,9 @@ def look(phantom, shown, threshold, weights):
     shown_mm = [phantom.facts[f"{name}_thickness_mm"] for name, image in (("t1", t1), ("t2", t2))
                 if image is not None]  # fmt: skip
     thick = min(shown_mm) > anat.THICK_MM
-    probability = networks.epvs_probability(
-        t1, t2, t1_fine=fine, thick=thick, sessions=network(weights)
+    found, probability = segmentation.outline(
+        t1, t2, threshold, t1_fine=fine, t1_poor=False, thick=thick, sessions=network(weights)
     )
-    found = segmentation.likely(probability, threshold, rims=not thick)
     rows = {"vbnet": compare(found, phantom, probability)}
     inside = ndimage.binary_closing(phantom.regions > 0, iterations=2) & phantom.mask
     rows["frangi"] = compare(frangi.segment(t1, t2, inside), phantom)

@@ -115,6 +115,31 @@ def filter_objects(
     return kept, found.assign(**{name: found[name].astype(float).round(3) for name in _SIZES})
 
 
+def wide_objects(mask, least_mm):
+    """Return the objects of a mask on a grid of 1 mm that are at least so wide (mm).
+
+    Parameters
+    ----------
+    mask : (X, Y, Z) bool array
+    least_mm : float
+
+    Returns
+    -------
+    (X, Y, Z) bool array
+    """
+    from scipy import ndimage
+
+    labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
+    wide = np.zeros(mask.shape, dtype=bool)
+    for label, box in enumerate(ndimage.find_objects(labels), start=1):
+        own = labels[box] == label
+        voxels = np.argwhere(own).astype(float)
+        length = object_length(voxels, np.eye(4))
+        if _width(len(voxels), length) >= least_mm:
+            wide[box] |= own
+    return wide
+
+
 def _describe(voxels, regions, volumes):
     """Return where an object lies, and the means in it of volumes that may be None."""
     index = tuple(voxels.T)
@@ -133,7 +158,12 @@ def _shape(volume_mm3, length_mm, lacune_min_mm):
     """Return an object's width, and whether it is round and wide."""
     ovoid = np.sqrt(6 * volume_mm3 / (np.pi * length_mm))
     lacune = ovoid > lacune_min_mm and length_mm < ROUND * ovoid
-    return {"width_mm": ovoid * np.sqrt(2 / 3), "lacune": int(lacune)}
+    return {"width_mm": _width(volume_mm3, length_mm), "lacune": int(lacune)}
+
+
+def _width(volume_mm3, length_mm):
+    """Return the width (mm) of a cylinder of this volume and length."""
+    return np.sqrt(4 * volume_mm3 / (np.pi * length_mm))
 
 
 def _is_lesion(width_mm, bright, dark):

@@ -1,5 +1,7 @@
 """EPVS of one session: the regions, the mask of each method, and the rows of ``epvs.tsv``."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 from scipy import ndimage
@@ -18,6 +20,9 @@ T1_FLUID, T2_WHITE = 0.42, 0.52
 # sound ones have 0.58 to 0.66, sound T1w 0.74 to 0.79 (docs/notes/epvs.md)
 T2_SHARE = 0.7
 T2_WHOLE = 0.99  # share of the T1w's brain that a T2w has in whose white matter regions may lie
+# width of an object from which the second network's outline counts too: the first was trained on
+# few that are wider, and draws a tube of 3 mm hollow or not at all (docs/notes/epvs.md)
+WIDE_MM = 2.3
 FAINT = 0.1  # probability from which a voxel beside one that stands alone belongs to it
 ROUND_REGIONS = 2  # voxels round the regions where the engine frangi looks too
 
@@ -157,35 +162,54 @@ def segment_vbnet(t1, t2, place, facts, settings):
     fine = facts["slice_mm"].get("T1w", np.inf) <= anat.THICK_MM
     poor = poor_t1(facts["fluid"])
     thick = min(facts["slice_mm"].values()) > anat.THICK_MM
-    probability = networks.epvs_probability(
-        t1, t2, t1_fine=fine, t1_poor=poor, thick=thick, place=place
-    )
+    how = {"t1_fine": fine, "t1_poor": poor, "thick": thick, "place": place}
     codes = {"epvs_t1_poor"} if poor and t1 is not None and t2 is not None else set()
-    found = likely(probability, settings["threshold"], rims=not (thick or poor))
-    return found, probability, codes
+    return *outline(t1, t2, settings["threshold"], **how), codes
 
 
-def likely(probability, threshold, *, rims):
-    """Return the voxels that are probably EPVS.
+def outline(t1, t2, threshold, *, t1_poor, thick, **how):
+    """Return what the networks take for EPVS, and the probability.
+
+    Parameters
+    ----------
+    t1, t2 : (X, Y, Z) array or None
+    threshold : float
+    t1_poor, thick, **how
+        As those of `glymflow.image.networks.epvs_probability`.
+
+    Returns
+    -------
+    found : (X, Y, Z) bool array
+    probability : (X, Y, Z) float32 array
+        Of the network that was asked; of the second one in wide objects that it outlines.
+    """
+    ask = partial(networks.epvs_probability, t1, t2, t1_poor=t1_poor, **how)
+    probability = ask(thick=thick)
+    if thick or t1_poor:
+        return probability >= threshold, probability
+    second = ask(thick=True)
+    wide = epvs_objects.wide_objects(second >= threshold, WIDE_MM)
+    found = likely(probability, threshold) | wide
+    return found, np.where(wide, np.maximum(probability, second), probability)
+
+
+def likely(probability, threshold):
+    """Return the voxels that are probably EPVS, by the first network.
 
     A thin tube fills no voxel, so that the network is often sure of one of its voxels only, and
-    what is a voxel long does not count.
+    what is a voxel long does not count. So a voxel that stands alone takes its neighbours from
+    `FAINT` on with it. (Not the second's: in thick slices it is less than a voxel of the scan.)
 
     Parameters
     ----------
     probability : (X, Y, Z) array
     threshold : float
-    rims : bool
-        Whether a voxel that stands alone takes its neighbours from `FAINT` on with it. For the
-        first network only: in thick slices it is less than a voxel of the scan.
 
     Returns
     -------
     (X, Y, Z) bool array
     """
     found = probability >= threshold
-    if not rims:
-        return found
     near = ndimage.convolve(found.astype(np.uint8), np.ones((3, 3, 3), np.uint8), mode="constant")
     alone = found & (near == 1)
     rim = ndimage.binary_dilation(alone, np.ones((3, 3, 3)))

@@ -45,7 +45,8 @@ def segment(load_main, tmp_path, monkeypatch):
 
     def probability(t1, t2, *, t1_fine, t1_poor, thick, place):
         assert (t1 is None) == ("T1w" not in run.contrasts)
-        run.t1_fine, run.t1_poor, run.thick = t1_fine, t1_poor, thick
+        run.t1_fine, run.t1_poor = t1_fine, t1_poor
+        run.thick.append(thick)
         return np.where(truth, np.float32(0.9), np.float32(0.1))
 
     monkeypatch.setattr("glymflow.image.networks.epvs_probability", probability)
@@ -61,7 +62,7 @@ def segment(load_main, tmp_path, monkeypatch):
     def run(*, contrasts="T1w+T2w", codes=(), external=None, mask_fault=None, similarity=0.9,
             moved=0.7, flair=None, slice_mm=1.0, fluid=(0.2, 0.4), covered=1.0,
             **changed):  # fmt: skip
-        run.contrasts = contrasts
+        run.contrasts, run.thick = contrasts, []
         for name in {"T1w": "t1", "T2w": "t2"}.items():
             if name[0] not in contrasts:
                 write_placeholder(tmp_path / f"{name[1]}.nii.gz", f"no {name[0]} in this session")
@@ -161,7 +162,8 @@ def test_rows_masks_and_objects_of_both_engines(segment):
 def test_a_t1_of_thin_slices_helps_with_the_outline(segment, slice_mm, fine):
     segment(slice_mm=slice_mm)
     assert segment.t1_fine == fine
-    assert segment.thick != fine
+    # the second network outlines what is wide
+    assert segment.thick == ([False, True] if fine else [True])
     segment(slice_mm=slice_mm, contrasts="T2w")
     assert not segment.t1_fine
 
@@ -172,6 +174,7 @@ def test_a_t1_of_thin_slices_helps_with_the_outline(segment, slice_mm, fine):
 def test_a_t1_beyond_the_training_does_not_hide_what_the_t2_shows(segment, fluid, poor):
     rows = segment(fluid=fluid)
     assert segment.t1_poor == poor
+    assert segment.thick == ([False] if poor else [False, True])
     assert ("epvs_t1_poor" in str(rows.loc["vbnet", "qc_reasons"])) == poor
     assert "epvs_t1_poor" not in str(rows.loc["frangi", "qc_reasons"])
 

@@ -346,3 +346,12 @@ def test_every_code_and_column_is_documented():
 def test_regions_of_the_labels():
     assert LABELS[1] == ("bg", "left")
     assert LABELS[6] == ("midbrain", "right")
+
+
+def test_wide_objects_are_told_from_narrow_and_long_ones():
+    wide, narrow = tube([0, 0.3, 1], 3.4, 9), np.zeros(SHAPE, bool)
+    narrow[3:5, 3:5, 3:20] = True
+    np.testing.assert_array_equal(epvs_objects.wide_objects(wide | narrow, 2.8), wide)
+    assert not epvs_objects.wide_objects(wide | narrow, 4).any()
+    np.testing.assert_array_equal(epvs_objects.wide_objects(wide | narrow, 1), wide | narrow)
+    assert not epvs_objects.wide_objects(np.zeros(SHAPE, bool), 1).any()

@@ -1,10 +1,11 @@
-"""What the network's probabilities become: a mask, with the rims of voxels that stand alone."""
+"""A mask from the networks' probabilities: rims of lone voxels, outlines of wide objects."""
 
 import numpy as np
 import pytest
 
+from glymflow.epvs import segmentation
 from glymflow.epvs.objects import filter_objects
-from glymflow.epvs.segmentation import FAINT, likely
+from glymflow.epvs.segmentation import FAINT, likely, outline
 
 SHAPE = (9, 9, 9)
 ALL = np.ones(SHAPE, dtype=np.uint8)
@@ -20,7 +21,7 @@ def picture(values):
 
 def test_a_thin_tube_of_which_one_voxel_is_sure_counts():
     tube = picture({(4, 4, 3): 0.3, (4, 4, 4): 0.9, (4, 4, 5): FAINT, (4, 4, 6): 0.05})
-    found = likely(tube, 0.5, rims=True)
+    found = likely(tube, 0.5)
     assert found.sum() == 3
     assert found[4, 4, 3:6].all()
     kept, objects = filter_objects(found, ALL, np.eye(4), probability=tube)
@@ -31,17 +32,45 @@ def test_a_thin_tube_of_which_one_voxel_is_sure_counts():
 @pytest.mark.parametrize("second", [(4, 4, 5), (5, 5, 5)])
 def test_what_is_longer_than_a_voxel_keeps_its_outline(second):
     pair = picture({(4, 4, 3): 0.4, (4, 4, 4): 0.9, second: 0.6})
-    assert likely(pair, 0.5, rims=True).sum() == 2
+    assert likely(pair, 0.5).sum() == 2
 
 
 def test_no_voxel_below_the_threshold_starts_an_object():
-    assert not likely(picture({(4, 4, 3): 0.4, (4, 4, 4): 0.49}), 0.5, rims=True).any()
-    assert likely(picture({(4, 4, 4): 0.5}), 0.5, rims=True).sum() == 1
-
-
-def test_in_thick_slices_a_voxel_stays_alone():
-    assert likely(picture({(4, 4, 3): 0.4, (4, 4, 4): 0.9}), 0.5, rims=False).sum() == 1
+    assert not likely(picture({(4, 4, 3): 0.4, (4, 4, 4): 0.49}), 0.5).any()
+    assert likely(picture({(4, 4, 4): 0.5}), 0.5).sum() == 1
 
 
 def test_a_voxel_at_the_edge_stands_alone_too():
-    assert likely(picture({(0, 0, 0): 0.8, (0, 1, 1): 0.2}), 0.5, rims=True).sum() == 2
+    assert likely(picture({(0, 0, 0): 0.8, (0, 1, 1): 0.2}), 0.5).sum() == 2
+
+
+@pytest.fixture
+def networks(monkeypatch):
+    """Two networks: the first sees little of a wide tube, the second more of a thin one."""
+    first, second = (np.zeros((20, 20, 20), np.float32) for _ in range(2))
+    first[5, 5, 8] = 0.6
+    first[5, 5, 9] = 0.3
+    first[14, 14, 4:9] = 0.9
+    second[4:7, 4:7, 3:12] = 0.8
+    second[14, 14, 4:14] = 0.7
+    monkeypatch.setattr(
+        segmentation.networks, "epvs_probability",
+        lambda t1, t2, *, thick, **how: (second if thick or how["t1_poor"] else first).copy(),
+    )  # fmt: skip
+    return first, second
+
+
+def test_the_second_network_outlines_what_is_wide(networks):
+    first, second = networks
+    found, probability = outline(None, None, 0.5, t1_fine=True, t1_poor=False, thick=False)
+    wide = second == np.float32(0.8)
+    np.testing.assert_array_equal(found, wide | (first > 0.5))
+    np.testing.assert_array_equal(probability, np.where(wide, second, first))
+
+
+@pytest.mark.parametrize("which", ["thick", "t1_poor"])
+def test_in_thick_slices_and_with_a_poor_t1_the_second_alone_is_asked(networks, which):
+    how = {"thick": False, "t1_poor": False} | {which: True}
+    found, probability = outline(None, None, 0.75, t1_fine=False, **how)
+    np.testing.assert_array_equal(found, networks[1] == np.float32(0.8))
+    np.testing.assert_array_equal(probability, networks[1])
