@@ -4,9 +4,9 @@
 
 T1W, T2W  a session's raw scans.
 
-Printed for each: the volumes (mL) of the three regions by the head network, and the brain's. With
-both, the regions lie in the white matter of the T1w, or of the T2w if the T1w is poor
-(`glymflow.epvs.segmentation.white_image`); what the T1w would give then is printed too. Some 40 s.
+Printed for each: the volumes (mL) of the three regions by the head network, and the brain's. Which
+image's white matter the centrum semiovale lies in: `glymflow.epvs.segmentation.white_image`; if the
+T1w is poor, what it would give by the rule for others is printed too. Some 40 s.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def main():
     tell(f"T1w and T2w, the T1w is {'poor' if poor else 'not poor'}", place, affine, facts)
     if poor:
         by_t1 = regions.network_regions(images["T1w"], images["classes"], affine)
-        tell("  in the white matter of the T1w", by_t1, affine, facts)
+        tell("  as if the T1w were not", by_t1, affine, facts)
     for name, given in (("T1w alone", (t1, None)), ("T2w alone", (None, t2))):
         tell(name, *simulate_epvs.prepare(*given)[1:])
 

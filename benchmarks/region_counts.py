@@ -40,9 +40,10 @@ def rows(stem):
     bright = None
     if "bright_ml" in facts:
         bright = image_data(load_image(f"{stem}_desc-preproc_FLAIR.nii.gz")) > anat.FLAIR_SD
+    white, share = segmentation.white_image(t1, t2, facts)
     places = {
         "map": image_data(load_image(f"{stem}_desc-regions_dseg.nii.gz")).astype(np.uint8),
-        "network": regions.network_regions(segmentation.white_image(t1, t2, facts), tissue, affine),
+        "network": regions.network_regions(white, tissue, affine, share),
     }
     for name, place in places.items():
         found, probability, _ = segmentation.segment_vbnet(t1, t2, place, facts, {"threshold": 0.5})

@@ -71,8 +71,9 @@ def moved_tube(tube, way):
 def prepare(t1, t2):
     """Return a session's images at 1 mm, the regions, their grid, and the facts."""
     images, affine, facts = anat.preprocess(t1, t2)
-    white = segmentation.white_image(images["T1w"], images["T2w"], facts)
-    return images, epvs_regions.network_regions(white, images["classes"], affine), affine, facts
+    white, share = segmentation.white_image(images["T1w"], images["T2w"], facts)
+    place = epvs_regions.network_regions(white, images["classes"], affine, share)
+    return images, place, affine, facts
 
 
 def find(images, place, affine, facts):

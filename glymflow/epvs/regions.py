@@ -9,7 +9,7 @@ RAS+ in mm; left is the subject's.
 
 import numpy as np
 
-from glymflow.epvs.white_matter import core, tissue_mask, white_matter
+from glymflow.epvs.white_matter import SHARE, core, tissue_mask, white_matter
 from glymflow.image import grid, registration
 from glymflow.image.brain import CLASSES, TISSUE, largest
 from glymflow.image.region_map import (
@@ -31,7 +31,7 @@ ROOF_MM = 1.5  # columns of white matter that begin at most this far above the r
 ROUNDS = 50  # of 2-means, and of the plane; a few are enough
 
 
-def atlas_regions(image, classes, affine, transforms):
+def atlas_regions(image, classes, affine, transforms, share=SHARE):
     """Bring the region map to the subject (engine "atlas").
 
     Parameters
@@ -44,6 +44,8 @@ def atlas_regions(image, classes, affine, transforms):
         Voxel to world (RAS+, mm).
     transforms : dict
         ``affine`` and ``inverse_warp``, paths as from `glymflow.image.registration.register`.
+    share : float
+        As that of `glymflow.epvs.white_matter.white_matter`.
 
     Returns
     -------
@@ -58,7 +60,8 @@ def atlas_regions(image, classes, affine, transforms):
                                      interpolator=how)
         for volume, how in ((places, "nearestNeighbor"), (across, "linear"))
     ]  # fmt: skip
-    return _in_tissue(np.rint(warped[0]).astype(np.uint8), warped[1], image, classes, affine)
+    places = np.rint(warped[0]).astype(np.uint8)
+    return _in_tissue(places, warped[1], image, classes, affine, share)
 
 
 def region_places():
@@ -78,7 +81,7 @@ def region_places():
     return places, affine
 
 
-def network_regions(image, classes, affine):
+def network_regions(image, classes, affine, share=SHARE):
     """Place the regions by the head network (engine "vbnet").
 
     The plane between the sides is the perpendicular bisector of the centres of the two basal
@@ -93,6 +96,8 @@ def network_regions(image, classes, affine):
         Of `glymflow.image.brain.CLASSES`.
     affine : (4, 4) array
         Voxel to world (RAS+, mm); the axes point to the right, front and top, or nearly so.
+    share : float
+        As that of `glymflow.epvs.white_matter.white_matter`.
 
     Returns
     -------
@@ -118,7 +123,7 @@ def network_regions(image, classes, affine):
         above = axes[2] >= roof(seen, grid.spacing_of(affine)[2])
         region[above & (abs(across) > CSO_MIN_X_MM) & (region == 0)] = CSO
         region[seen & ~above] = 0
-    return _in_tissue(region, across, image, classes, affine)
+    return _in_tissue(region, across, image, classes, affine, share)
 
 
 def roof(seen, step_mm):
@@ -174,7 +179,7 @@ def two_means(points):
     return centres
 
 
-def _in_tissue(region, across, image, classes, affine):
+def _in_tissue(region, across, image, classes, affine, share):
     """Keep regions to their tissue, numbered as in `glymflow.epvs.objects.LABELS`.
 
     Voxels in the very midplane go to the left and right in turn, so that no side gets more. Of the
@@ -187,7 +192,7 @@ def _in_tissue(region, across, image, classes, affine):
     if place.any():
         first, last = grid.bounding_box(place)
         box = tuple(slice(max(a - BEYOND, 0), b + BEYOND) for a, b in zip(first, last, strict=True))
-        white = white_matter(image[box], classes[box], affine)
+        white = white_matter(image[box], classes[box], affine, share)
         deep = np.zeros(region.shape, dtype=bool)
         deep[box] = core(white, affine, CSO_RIM_MM, CSO_OPENING_MM)
         deep &= place

@@ -27,13 +27,13 @@ FAINT = 0.1  # probability from which a voxel beside one that stands alone belon
 ROUND_REGIONS = 2  # voxels round the regions where the engine frangi looks too
 
 
-def place_regions(image, tissue, affine, transforms, registration, settings, qc):
+def place_regions(white, tissue, affine, transforms, registration, settings, qc):
     """Return the regions by the engine of the config, and codes.
 
     Parameters
     ----------
-    image : (X, Y, Z) array
-        T1w or T2w at 1 mm.
+    white : (image, share)
+        T1w or T2w at 1 mm, as `white_image` chooses.
     tissue : (X, Y, Z) uint8 array
         Classes of the head network (`glymflow.image.brain.CLASSES`).
     affine : (4, 4) array
@@ -53,12 +53,13 @@ def place_regions(image, tissue, affine, transforms, registration, settings, qc)
         Labels of `glymflow.epvs.domain.LABELS`.
     codes : set of str
     """
+    image, share = white
     if settings["regions"] == "vbnet":
-        return epvs_regions.network_regions(image, tissue, affine), set()
+        return epvs_regions.network_regions(image, tissue, affine, share), set()
     found = {name: require(path) for name, path in transforms.items()}
     poor = poor_registration(read_json(registration), qc)
     codes = {"epvs_registration_poor"} if poor else set()
-    return epvs_regions.atlas_regions(image, tissue, affine, found), codes
+    return epvs_regions.atlas_regions(image, tissue, affine, found, share), codes
 
 
 def poor_registration(facts, qc):
@@ -217,18 +218,27 @@ def likely(probability, threshold):
 
 
 def white_image(t1, t2, facts):
-    """Return the image in which white matter is told from cortex: the T2w if the T1w is poor.
+    """Return the image in which white matter is told from cortex, and up to which share of the way.
 
-    In a T1w after a spin echo much of the white matter is as dark as cortex (docs/brain.md).
+    In a T1w after a spin echo much of the white matter is as dark as cortex: the T2w shows it
+    better, and without a T2w the share is larger (docs/brain.md).
 
     Parameters
     ----------
     t1, t2 : (X, Y, Z) array or None
     facts : dict
         The sidecar of `preprocess_anat`: `fluid`, and `t2_covered` if there are both.
+
+    Returns
+    -------
+    image : (X, Y, Z) array
+    share : float
+        For `glymflow.epvs.white_matter.white_matter`.
     """
-    poor = t1 is None or (poor_t1(facts["fluid"]) and facts["t2_covered"] >= T2_WHOLE)
-    return t2 if poor else t1
+    poor = (facts["fluid"]["T1w"] or 0) > T1_FLUID
+    if t1 is None or (poor_t1(facts["fluid"]) and facts["t2_covered"] >= T2_WHOLE):
+        return t2, white_matter.SHARE
+    return t1, white_matter.SHARE_POOR if poor else white_matter.SHARE
 
 
 def poor_t1(fluid):

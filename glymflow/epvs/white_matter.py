@@ -20,6 +20,9 @@ CORTEX_MM = (1.0, 2.5)  # depth of the middle of the cortex below the outer CSF
 # way from the brightness of white matter to that of cortex, up to which a voxel is white matter:
 # the rule below then gives the region map's volume on the template (docs/brain.md)
 SHARE = 0.25
+# the same in a T1w in which fluid is bright (`glymflow.epvs.segmentation.T1_FLUID`): much of its
+# white matter is as dark as cortex; the volume is then that of the T2w alone (docs/brain.md)
+SHARE_POOR = 0.36
 SMOOTH_MM = 0.7  # SD of a blur against noise, which is a quarter of the way in some scans
 CLOSING_MM = 2.0  # tubes up to twice as wide are filled; a sulcus and its cortex are wider
 
@@ -44,7 +47,7 @@ def tissue_mask(classes, affine):
     return np.isin(classes, TISSUE) | small_pieces(classes == CSF, affine)
 
 
-def white_matter(image, classes, affine):
+def white_matter(image, classes, affine, share=SHARE):
     """Return the white matter, the deep nuclei, and what is enclosed in them.
 
     White matter is the inside of the network's centrum semiovale, and what is about as bright,
@@ -58,6 +61,8 @@ def white_matter(image, classes, affine):
         Of `glymflow.image.brain.CLASSES`.
     affine : (4, 4) array
         Voxel to world (RAS+, mm) of both.
+    share : float
+        Of the way to the brightness of cortex, up to which a voxel is white matter.
 
     Returns
     -------
@@ -78,7 +83,7 @@ def white_matter(image, classes, affine):
         return sure
     way = (image - white) / (grey - white)  # 0 is white matter, 1 cortex
     smooth, _ = blur_within(np.clip(way, -1, 1), tissue, SMOOTH_MM / size, floor=1e-6)
-    like_white = smooth < SHARE
+    like_white = smooth < share
     # a lesion that touches a ventricle is no island; the network, which knows lesions, keeps it
     found = (tissue & like_white) | sure | np.isin(classes, DEEP)
     found = _near(found, CLOSING_MM, size)

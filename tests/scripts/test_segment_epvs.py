@@ -10,6 +10,7 @@ from glymflow.epvs import objects as epvs_objects
 from glymflow.epvs.domain import COLUMNS
 from glymflow.epvs.objects import OBJECT_COLUMNS
 from glymflow.epvs.segmentation import segment_frangi
+from glymflow.epvs.white_matter import SHARE, SHARE_POOR
 from glymflow.io import (
     InputFault,
     image_data,
@@ -52,8 +53,8 @@ def segment(load_main, tmp_path, monkeypatch):
     monkeypatch.setattr("glymflow.image.networks.epvs_probability", probability)
     monkeypatch.setattr(epvs_objects, "REGION_ML", {})
 
-    def regions(image, *_):
-        run.white = image
+    def regions(image, *given):
+        run.white, run.share = image, given[-1]
         return place
 
     monkeypatch.setattr("glymflow.epvs.regions.network_regions", regions)
@@ -180,20 +181,21 @@ def test_a_t1_beyond_the_training_does_not_hide_what_the_t2_shows(segment, fluid
 
 
 @pytest.mark.parametrize(
-    ("given", "which"),
+    ("given", "which", "share"),
     [
-        ({}, "t1"),
-        ({"fluid": (0.48, 0.4)}, "t2"),
-        ({"fluid": (0.48, 0.4), "covered": 0.98}, "t1"),
-        ({"fluid": (0.48, 0.6)}, "t1"),
-        ({"contrasts": "T2w"}, "t2"),
-        ({"fluid": (0.48, None), "contrasts": "T1w"}, "t1"),
+        ({}, "t1", SHARE),
+        ({"fluid": (0.48, 0.4)}, "t2", SHARE),
+        ({"fluid": (0.48, 0.4), "covered": 0.98}, "t1", SHARE_POOR),
+        ({"fluid": (0.48, 0.6)}, "t1", SHARE_POOR),
+        ({"fluid": (None, 0.4), "contrasts": "T2w"}, "t2", SHARE),
+        ({"fluid": (0.48, None), "contrasts": "T1w"}, "t1", SHARE_POOR),
     ],
 )
-def test_regions_lie_in_the_white_matter_of_the_better_image(segment, given, which):
+def test_regions_lie_in_the_white_matter_of_the_better_image(segment, given, which, share):
     segment(**given)
     # the tubes are dark in the T1w
     assert (segment.white[segment.truth].mean() < 0) == (which == "t1")
+    assert segment.share == share
 
 
 def test_what_is_bright_in_the_flair_is_told(segment):
