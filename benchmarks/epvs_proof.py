@@ -318,7 +318,7 @@ filter gets the regions and searches only there, without the workflow's rule on 
   to the T1 alone, as in the workflow; "out of range" has thick slices and the answer to both.
 - "out of range" has contrasts beyond the training's, 1.5 times the noise and slices of 3 mm in both
   images; the three rows below it have one of the three, in the same heads. Where all slices are
-  thick, the second network is asked.
+  thick, the second network is asked; elsewhere it outlines what is 2.3 mm wide or more.
 - A lacune or hyperintensity is called EPVS if a tenth of its voxels are.
 
 ```
