@@ -44,6 +44,19 @@ def test_white_matter_is_found_in_both_contrasts(values):
     np.testing.assert_array_equal(again, found)
 
 
+def test_the_white_matter_of_gyri_in_a_poor_t1_is_found_by_the_larger_share():
+    """From 25 mm on it is 0.3 of the way to cortex, as after a spin echo."""
+    image, classes, white = ball(T1, noise=0.01)
+    image[white & (RADIUS >= 25)] = T1["white"] + 0.3 * (T1["grey"] - T1["white"])
+    found, poor = (
+        white_matter.white_matter(image, classes, np.eye(4), share)
+        for share in (white_matter.SHARE, white_matter.SHARE_POOR)
+    )
+    outer = white & (RADIUS >= 26) & (RADIUS < 27)
+    assert not found[outer].any()
+    assert poor[outer].mean() > 0.95
+
+
 def test_the_volume_does_not_grow_with_the_noise():
     """Of half the contrast; without the blur the core grows by 7 %."""
     volumes = []
