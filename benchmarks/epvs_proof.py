@@ -219,7 +219,7 @@ def look(phantom, shown, threshold, weights):
                 if image is not None]  # fmt: skip
     thick = min(shown_mm) > anat.THICK_MM
     found, probability = segmentation.outline(
-        t1, t2, threshold, t1_fine=fine, t1_poor=False, thick=thick, sessions=network(weights)
+        t1, t2, threshold, t1_fine=fine, second=thick, sessions=network(weights)
     )
     rows = {"vbnet": compare(found, phantom, probability)}
     inside = ndimage.binary_closing(phantom.regions > 0, iterations=2) & phantom.mask

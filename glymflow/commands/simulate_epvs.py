@@ -95,12 +95,14 @@ def measure(t1, t2):
     return *find(images, place, affine, facts), place, affine, facts
 
 
-def simulate(t1, t2, wanted, seed):
-    """Put tubes into a session where its engine finds nothing; return scans, tubes and results.
+def simulate(t1, t2, before, wanted, seed):
+    """Put tubes into a session where its engine finds nothing; return the scans and the tubes.
 
     Parameters
     ----------
     t1, t2 : glymflow.epvs.anat.Scan or None
+    before : tuple
+        As from `measure`, of the session as it is.
     wanted : list of (width_mm, length_mm, contrast)
     seed : int
 
@@ -109,10 +111,7 @@ def simulate(t1, t2, wanted, seed):
     scans : dict
         ``T1w`` and ``T2w``, with tubes; None for what is missing.
     tubes : list of glymflow.phantoms.epvs_insert.Tube
-    before : tuple
-        As from `measure`, of the session as it is.
     """
-    before = measure(t1, t2)
     kept, _, place, affine, facts = before
     tubes = epvs_insert.draw_tubes(place, affine, wanted, seed, kept)
     way = facts.get("t1_to_t2")
@@ -120,7 +119,7 @@ def simulate(t1, t2, wanted, seed):
         "T1w": None if t1 is None else add_tubes(t1, tubes, "T1w"),
         "T2w": None if t2 is None else add_tubes(t2, tubes, "T2w", way),
     }
-    return scans, tubes, before
+    return scans, tubes
 
 
 def placed(tubes):
@@ -167,7 +166,8 @@ def run(args):
         for image in read.values()
     )
     wanted = kinds(args.widths, args.lengths, args.contrasts)
-    scans, tubes, (kept, _, _, affine, _) = simulate(t1, t2, wanted, args.seed)
+    before = measure(t1, t2)
+    scans, tubes = simulate(t1, t2, before, wanted, args.seed)
     for name, scan in scans.items():
         if scan is not None:
             save_image(scan.data, scan.affine, args.out / f"desc-tubes_{name}.nii.gz")
@@ -175,7 +175,7 @@ def run(args):
     print(f"{len(tubes)} of {len(wanted)} tubes placed; {args.out}/tubes.tsv")
     if args.measure:
         after, soft, *_ = measure(scans["T1w"], scans["T2w"])
-        table, false = epvs_yardstick.compare_tubes(tubes, after, kept, affine, soft)
+        table, false = epvs_yardstick.compare_tubes(tubes, after, before[0], before[3], soft)
         summary = epvs_yardstick.summarise_tubes(table)
         write_tsv(table, args.out / "found.tsv")
         write_tsv(summary, args.out / "yardstick.tsv")

@@ -90,13 +90,9 @@ def filter_objects(
     Lancet Neurology 22, 602-618 (2023): EPVS are below 3 mm in width, lacunes are round or ovoid,
     3 to 15 mm.
     """
-    from scipy import ndimage
-
-    labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
     volume = round(voxel_volume(affine), 4)
     kept, rows = np.zeros(mask.shape, dtype=bool), []
-    for label, box in enumerate(ndimage.find_objects(labels), start=1):
-        voxels = np.argwhere(labels[box] == label) + [part.start for part in box]
+    for voxels in each_object(mask):
         points = map_points(affine, voxels)
         row = {"volume_mm3": round(len(voxels) * volume, 3),
                "length_mm": object_length(points, affine)}  # fmt: skip
@@ -127,17 +123,20 @@ def wide_objects(mask, least_mm):
     -------
     (X, Y, Z) bool array
     """
+    wide = np.zeros(mask.shape, dtype=bool)
+    for voxels in each_object(mask):
+        if _width(len(voxels), object_length(voxels, np.eye(4))) >= least_mm:
+            wide[tuple(voxels.T)] = True
+    return wide
+
+
+def each_object(mask):
+    """Yield the voxels (n, 3) of each object of a mask: voxels that touch, corners too."""
     from scipy import ndimage
 
     labels, _ = ndimage.label(mask, structure=np.ones((3, 3, 3)))
-    wide = np.zeros(mask.shape, dtype=bool)
     for label, box in enumerate(ndimage.find_objects(labels), start=1):
-        own = labels[box] == label
-        voxels = np.argwhere(own).astype(float)
-        length = object_length(voxels, np.eye(4))
-        if _width(len(voxels), length) >= least_mm:
-            wide[box] |= own
-    return wide
+        yield np.argwhere(labels[box] == label) + [part.start for part in box]
 
 
 def _describe(voxels, regions, volumes):

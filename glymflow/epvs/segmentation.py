@@ -19,7 +19,9 @@ T1_FLUID, T2_WHITE = 0.42, 0.52
 # of the least similarity to the template: fluid outweighs grey and white matter in a T2w, so that
 # sound ones have 0.58 to 0.66, sound T1w 0.74 to 0.79 (docs/notes/epvs.md)
 T2_SHARE = 0.7
-T2_WHOLE = 0.99  # share of the T1w's brain that a T2w has in whose white matter regions may lie
+T2_WHOLE = (
+    0.99  # least share of the T1w's brain that a T2w shows, if its white matter is to be used
+)
 # width of an object from which the second network's outline counts too: the first was trained on
 # few that are wider, and draws a tube of 3 mm hollow or not at all (docs/notes/epvs.md)
 WIDE_MM = 2.3
@@ -161,37 +163,41 @@ def segment_vbnet(t1, t2, place, facts, settings):
         The config's `epvs`.
     """
     fine = facts["slice_mm"].get("T1w", np.inf) <= anat.THICK_MM
-    poor = poor_t1(facts["fluid"])
     thick = min(facts["slice_mm"].values()) > anat.THICK_MM
-    how = {"t1_fine": fine, "t1_poor": poor, "thick": thick, "place": place}
-    codes = {"epvs_t1_poor"} if poor and t1 is not None and t2 is not None else set()
-    return *outline(t1, t2, settings["threshold"], **how), codes
+    trust_t2 = t2_is_better(facts["fluid"])
+    codes = {"epvs_t1_poor"} if poor_t1(facts["fluid"]) else set()
+    found, probability = outline(
+        t1, t2, settings["threshold"], second=thick or trust_t2, t1_fine=fine, t1_poor=trust_t2,
+        place=place,
+    )  # fmt: skip
+    return found, probability, codes
 
 
-def outline(t1, t2, threshold, *, t1_poor, thick, **how):
+def outline(t1, t2, threshold, *, second, **how):
     """Return what the networks take for EPVS, and the probability.
 
     Parameters
     ----------
     t1, t2 : (X, Y, Z) array or None
     threshold : float
-    t1_poor, thick, **how
-        As those of `glymflow.image.networks.epvs_probability`.
+    second, **how
+        As those of `glymflow.image.networks.epvs_probability`. The second network is for thick
+        slices and poor T1w; where it is not asked, it still outlines what is wide.
 
     Returns
     -------
     found : (X, Y, Z) bool array
     probability : (X, Y, Z) float32 array
-        Of the network that was asked; of the second one in wide objects that it outlines.
+        Of the network that was asked; in wide objects the larger one of both.
     """
-    ask = partial(networks.epvs_probability, t1, t2, t1_poor=t1_poor, **how)
-    probability = ask(thick=thick)
-    if thick or t1_poor:
+    ask = partial(networks.epvs_probability, t1, t2, **how)
+    probability = ask(second=second)
+    if second:
         return probability >= threshold, probability
-    second = ask(thick=True)
-    wide = epvs_objects.wide_objects(second >= threshold, WIDE_MM)
+    other = ask(second=True)
+    wide = epvs_objects.wide_objects(other >= threshold, WIDE_MM)
     found = likely(probability, threshold) | wide
-    return found, np.where(wide, np.maximum(probability, second), probability)
+    return found, np.where(wide, np.maximum(probability, other), probability)
 
 
 def likely(probability, threshold):
@@ -235,22 +241,26 @@ def white_image(t1, t2, facts):
     share : float
         For `glymflow.epvs.white_matter.white_matter`.
     """
-    poor = (facts["fluid"]["T1w"] or 0) > T1_FLUID
-    if t1 is None or (poor_t1(facts["fluid"]) and facts["t2_covered"] >= T2_WHOLE):
+    fluid = facts["fluid"]
+    if t1 is None or (t2_is_better(fluid) and facts["t2_covered"] >= T2_WHOLE):
         return t2, white_matter.SHARE
-    return t1, white_matter.SHARE_POOR if poor else white_matter.SHARE
+    return t1, white_matter.SHARE_POOR if poor_t1(fluid) else white_matter.SHARE
 
 
 def poor_t1(fluid):
-    """Say whether the T1w lies beyond the contrasts of the training, and the T2w does not.
+    """Say whether there is a T1w beyond the contrasts of the first network's training.
 
     Parameters
     ----------
     fluid : dict
         ``T1w`` and ``T2w`` to `anat.fluid_ratio`, or None.
     """
-    t1, t2 = fluid.get("T1w"), fluid.get("T2w")
-    return t1 is not None and t2 is not None and t1 > T1_FLUID and t2 <= T2_WHITE
+    return fluid["T1w"] is not None and fluid["T1w"] > T1_FLUID
+
+
+def t2_is_better(fluid):
+    """Say whether the T1w is poor and the T2w within the training; `fluid` as in `poor_t1`."""
+    return poor_t1(fluid) and fluid["T2w"] is not None and fluid["T2w"] <= T2_WHITE
 
 
 def segment_frangi(t1, t2, place, tissue, affine, settings):

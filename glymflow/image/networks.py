@@ -143,14 +143,13 @@ def epvs_probability(
     *,
     t1_fine: bool = False,
     t1_poor: bool = False,
-    thick: bool = False,
+    second: bool = False,
     place: np.ndarray | None = None,
     sessions: Sequence[Any] = (),
 ) -> np.ndarray:
     """Return the probability of an enlarged perivascular space in each voxel.
 
-    Of images that the first network was trained for it is that one's answer, of others the
-    second's. The T2 shows EPVS best, but never lies exactly on the T1, whose space the
+    The T2 shows EPVS best, but never lies exactly on the T1, whose space the
     result is in. Where the T1 has thin slices, the mean of what both show and of what the T1 shows
     alone has the better outline (docs/notes/epvs-training.md).
 
@@ -162,10 +161,10 @@ def epvs_probability(
     t1_fine : bool
         Whether that mean is taken.
     t1_poor : bool
-        Whether the T1 lies beyond the contrasts of the first network's training: then the second
-        is asked, and the larger one of this answer and of that to the T2 alone is taken.
-    thick : bool
-        Whether all images have thick slices: then the second network is asked.
+        Whether the T1 may hide what the T2 shows: then the larger one of this answer and of that
+        to the T2 alone is taken.
+    second : bool
+        Whether the second network is asked.
     place : (X, Y, Z) array, optional
         Not 0 in the regions; axial slices farther than `BEYOND` from them are left out.
     sessions : sequence of onnxruntime.InferenceSession
@@ -176,7 +175,7 @@ def epvs_probability(
     (X, Y, Z) float32 array
         0 in slices without any brain.
     """
-    sessions = sessions or [network(EPVS_NETWORKS[thick or t1_poor])]
+    sessions = sessions or [network(EPVS_NETWORKS[second])]
     answers = [_answer(t1, t2, t1_fine, t1_poor, place, session) for session in sessions]
     return np.asarray(np.mean(answers, axis=0, dtype=np.float32))
 

@@ -44,10 +44,10 @@ def segment(load_main, tmp_path, monkeypatch):
     save_image(np.ones(SHAPE, np.uint8), AFFINE, tmp_path / "mask.nii.gz")
     save_image(np.ones(SHAPE, np.uint8), AFFINE, tmp_path / "classes.nii.gz")
 
-    def probability(t1, t2, *, t1_fine, t1_poor, thick, place):
+    def probability(t1, t2, *, t1_fine, t1_poor, second, place):
         assert (t1 is None) == ("T1w" not in run.contrasts)
         run.t1_fine, run.t1_poor = t1_fine, t1_poor
-        run.thick.append(thick)
+        run.second.append(second)
         return np.where(truth, np.float32(0.9), np.float32(0.1))
 
     monkeypatch.setattr("glymflow.image.networks.epvs_probability", probability)
@@ -63,7 +63,7 @@ def segment(load_main, tmp_path, monkeypatch):
     def run(*, contrasts="T1w+T2w", codes=(), external=None, mask_fault=None, similarity=0.9,
             moved=0.7, flair=None, slice_mm=1.0, fluid=(0.2, 0.4), covered=1.0,
             **changed):  # fmt: skip
-        run.contrasts, run.thick = contrasts, []
+        run.contrasts, run.second = contrasts, []
         for name in {"T1w": "t1", "T2w": "t2"}.items():
             if name[0] not in contrasts:
                 write_placeholder(tmp_path / f"{name[1]}.nii.gz", f"no {name[0]} in this session")
@@ -164,18 +164,24 @@ def test_a_t1_of_thin_slices_helps_with_the_outline(segment, slice_mm, fine):
     segment(slice_mm=slice_mm)
     assert segment.t1_fine == fine
     # the second network outlines what is wide
-    assert segment.thick == ([False, True] if fine else [True])
+    assert segment.second == ([False, True] if fine else [True])
     segment(slice_mm=slice_mm, contrasts="T2w")
     assert not segment.t1_fine
 
 
 @pytest.mark.parametrize(
-    ("fluid", "poor"), [((0.2, 0.4), False), ((0.48, 0.4), True), ((0.48, 0.6), False)]
+    ("fluid", "poor", "better"),
+    [
+        ((0.2, 0.4), False, False),
+        ((0.48, 0.4), True, True),
+        ((0.48, 0.6), True, False),
+        ((0.48, None), True, False),
+    ],
 )
-def test_a_t1_beyond_the_training_does_not_hide_what_the_t2_shows(segment, fluid, poor):
-    rows = segment(fluid=fluid)
-    assert segment.t1_poor == poor
-    assert segment.thick == ([False] if poor else [False, True])
+def test_a_t1_beyond_the_training_does_not_hide_what_the_t2_shows(segment, fluid, poor, better):
+    rows = segment(fluid=fluid, contrasts="T1w+T2w" if fluid[1] else "T1w")
+    assert segment.t1_poor == better
+    assert segment.second == ([True] if better else [False, True])
     assert ("epvs_t1_poor" in str(rows.loc["vbnet", "qc_reasons"])) == poor
     assert "epvs_t1_poor" not in str(rows.loc["frangi", "qc_reasons"])
 

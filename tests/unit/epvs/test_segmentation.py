@@ -55,22 +55,20 @@ def networks(monkeypatch):
     second[14, 14, 4:14] = 0.7
     monkeypatch.setattr(
         segmentation.networks, "epvs_probability",
-        lambda t1, t2, *, thick, **how: (second if thick or how["t1_poor"] else first).copy(),
+        lambda *_, **how: (second if how["second"] else first).copy(),
     )  # fmt: skip
     return first, second
 
 
 def test_the_second_network_outlines_what_is_wide(networks):
     first, second = networks
-    found, probability = outline(None, None, 0.5, t1_fine=True, t1_poor=False, thick=False)
+    found, probability = outline(None, None, 0.5, second=False)
     wide = second == np.float32(0.8)
     np.testing.assert_array_equal(found, wide | (first > 0.5))
     np.testing.assert_array_equal(probability, np.where(wide, second, first))
 
 
-@pytest.mark.parametrize("which", ["thick", "t1_poor"])
-def test_in_thick_slices_and_with_a_poor_t1_the_second_alone_is_asked(networks, which):
-    how = {"thick": False, "t1_poor": False} | {which: True}
-    found, probability = outline(None, None, 0.75, t1_fine=False, **how)
+def test_where_the_second_network_is_asked_nothing_is_added(networks):
+    found, probability = outline(None, None, 0.75, second=True)
     np.testing.assert_array_equal(found, networks[1] == np.float32(0.8))
     np.testing.assert_array_equal(probability, networks[1])
