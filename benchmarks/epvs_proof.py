@@ -187,7 +187,7 @@ def compare(found, phantom, probability=None):
     numbers = phantom.labels.ravel()
     within = np.bincount(numbers, weights=phantom.regions.ravel() > 0)
     whole = np.maximum(np.bincount(numbers), 1)
-    counted = within / whole > 0.5
+    counted = within / whole >= epvs_objects.LEAST_INSIDE
     counted[0] = False
     truth = counted[phantom.labels]
     hit = np.unique(phantom.labels[kept & (phantom.labels > 0)])

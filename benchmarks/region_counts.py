@@ -47,10 +47,10 @@ def rows(stem):
     }
     for name, place in places.items():
         found, probability, _ = segmentation.segment_vbnet(t1, t2, place, facts, {"threshold": 0.5})
-        _, table = objects.filter_objects(
-            found, place, affine, probability=probability, bright=bright,
-            dark=segmentation.dark_t1(t1, tissue), min_mm3=segmentation.voxel_mm3(facts),
-        )  # fmt: skip
+        images = {"T1w": t1, "T2w": t2}
+        _, table = segmentation.objects_of(
+            found, probability, images, tissue, place, affine, facts, bright
+        )
         table = table[objects.counts(table)]
         yield (
             name,

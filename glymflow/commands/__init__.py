@@ -14,7 +14,7 @@ Modules
 - `repeatability`, `repeatability_page`: test-retest statistics of an ``alps.tsv``.
 - `validate_epvs`, `validate_epvs_masks`, `validate_epvs_page`: EPVS masks against one or two
   raters.
-- `simulate_epvs`: tubes of known size in a real scan; `epvs_yardstick`: tubes and a reader's marks
+- `simulate_epvs`: tubes of known size in a real scan; `epvs_yardstick`: tubes, a reader's marks
   against what an engine found.
 - `harmonise`: a table with the effects of sites taken off its measures.
 - `audit`, `audit_rows`, `audit_tests`: p values of a printed table recomputed from its other

@@ -1,4 +1,4 @@
-"""The yardstick of EPVS: tubes put into a scan, and marks of a reader, against an engine's objects.
+"""The yardstick of EPVS: an engine's objects against tubes, a reader's marks, another session.
 
 What an engine found are the objects that count (`glymflow.epvs.objects.filter_objects`). How the
 marks were made: docs/epvs-annotation.md.
@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import ndimage
 
 from glymflow.epvs.domain import LABELS
+from glymflow.epvs.objects import each_object
 from glymflow.image import grid
 from glymflow.io import read_tsv
 
@@ -152,6 +153,43 @@ def _read_part(marks, image_affine, regions, affine):
     part = np.zeros(regions.shape, dtype=bool)
     part[tuple(voxels[inside].T)] = True
     return part
+
+
+def objects_met(kept, affine, other, other_affine, way):
+    """Return how many objects of a mask are in that of another session too, and how many it has.
+
+    Parameters
+    ----------
+    kept, other : (X, Y, Z) bool array
+        What an engine counts in two sessions of a head.
+    affine, other_affine : (4, 4) array
+        Voxel to world (RAS+, mm) of each.
+    way : (4, 4) array
+        From the world of `kept` to that of `other`.
+
+    Returns
+    -------
+    met : int
+        Objects of which a voxel comes within `NEAR_MM` of one of the other session.
+    count : int
+    """
+    away = np.full(other.shape, np.inf)
+    if other.any():
+        away = ndimage.distance_transform_edt(~other, sampling=grid.spacing_of(other_affine))
+    nearest = []
+    for voxels in each_object(kept):
+        at = grid.to_voxels(other_affine, grid.map_points(way @ affine, voxels))
+        nearest.append(ndimage.map_coordinates(away, at.T, order=1, mode="nearest").min())
+    return int(np.count_nonzero(np.array(nearest) <= NEAR_MM)), len(nearest)
+
+
+def retest_f1(one, two):
+    """Return the F1 of the objects of two sessions, from `objects_met` of each in the other."""
+    (met, count), (met_two, count_two) = one, two
+    if not (met and met_two):
+        return 0.0
+    shares = met / count, met_two / count_two
+    return 2 * shares[0] * shares[1] / sum(shares)
 
 
 def compare_tubes(tubes, kept, before, affine, soft):

@@ -13,7 +13,6 @@ import pandas as pd
 
 from glymflow.commands import epvs_yardstick
 from glymflow.epvs import anat, segmentation
-from glymflow.epvs import objects as epvs_objects
 from glymflow.epvs import regions as epvs_regions
 from glymflow.epvs.soft_volume import soft_volumes
 from glymflow.image import brain, grid
@@ -81,12 +80,10 @@ def find(images, place, affine, facts):
     found, probability, _ = segmentation.segment_vbnet(
         images["T1w"], images["T2w"], place, facts, SETTINGS
     )
-    kept, _ = epvs_objects.filter_objects(
-        found, place, affine, probability=probability, min_mm3=segmentation.voxel_mm3(facts),
-        dark=segmentation.dark_t1(images["T1w"], images["classes"]),
-    )  # fmt: skip
+    classes = images["classes"]
+    kept, _ = segmentation.objects_of(found, probability, images, classes, place, affine, facts)
     scans = {name: images[name] for name in ("T1w", "T2w")}
-    return kept, soft_volumes(kept, found, scans, images["classes"], affine, facts["slice_mm"])
+    return kept, soft_volumes(kept, found, scans, classes, affine, facts["slice_mm"])
 
 
 def measure(t1, t2):

@@ -108,7 +108,7 @@ def find_brain(data, affine):
     else:
         outline = brain.largest(data != background)
         inside = grid.resample(outline, affine, shape, fine)
-    scanned = grid.resample(np.ones(data.shape), affine, shape, fine) > 0.5
+    scanned = grid.covered(data.shape, affine, shape, fine)
     mask = brain.largest((inside > 0.5) & scanned)
     return Scan(data, affine, probabilities, coarse, mask, fine, background is not None)
 
@@ -146,7 +146,7 @@ def preprocess(t1, t2):
         facts["fluid"][name] = None if scan is None else fluid_ratio(scan, classes, name)
     if t1 is not None and t2 is not None:
         way = align(t1, t2)
-        seen = grid.resample(np.ones(t2.data.shape), t2.affine, mask.shape, way @ affine) > 0.5
+        seen = grid.covered(t2.data.shape, t2.affine, mask.shape, way @ affine)
         covered = mask & seen
         facts |= _agreement(t1, t2, way, seen)
         if not covered.any():
@@ -216,7 +216,7 @@ def bright_flair(scan, flair, classes):
         )
     moved = grid.resample(flair.data, flair.affine, mask.shape, way @ affine, order=3)
     moved = moved / (grid.resample(flair.bias - 1, flair.grid, mask.shape, way @ affine) + 1)
-    seen = grid.resample(np.ones(flair.data.shape), flair.affine, mask.shape, way @ affine) > 0.5
+    seen = grid.covered(flair.data.shape, flair.affine, mask.shape, way @ affine)
     tissue = mask & seen & np.isin(classes, brain.TISSUE)
     median = np.median(moved[tissue])
     spread = 1.4826 * np.median(np.abs(moved[tissue] - median))
@@ -362,7 +362,7 @@ def _dice(t1, t2, way):
     """Return the Dice overlap of the two brains where both were scanned."""
     shape, affine = t1.mask.shape, t1.grid
     other = grid.resample(t2.mask, t2.grid, shape, way @ affine) > 0.5
-    seen = grid.resample(np.ones(t2.data.shape), t2.affine, shape, way @ affine) > 0.5
+    seen = grid.covered(t2.data.shape, t2.affine, shape, way @ affine)
     own = t1.mask & seen
     total = own.sum() + t2.mask.sum() * grid.volume_ml(t2.grid) / grid.volume_ml(affine)
     return float(2 * (own & other).sum() / total) if own.any() else 0.0

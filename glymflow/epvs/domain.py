@@ -14,7 +14,7 @@ COLUMNS = [
     *(f"{value}_{region}" for region in REGIONS for value in VALUES),
     *(f"{value}_{region}_{side}" for region, side in LABELS.values() for value in VALUES),
     *(f"{value}{ending}" for ending in ("", *(f"_{name}" for name in REGIONS)) for value in SOFT),
-    *("brain_volume_ml", "lacunes", "lesion_like"),
+    *("brain_volume_ml", "lacunes", "lesion_like", "t2_dark"),
     *("flair_bright", "qc_status", "qc_reasons"),
 ]
 # code: (status, sentence); a code with "pass" is a remark
@@ -46,7 +46,7 @@ CODES = {
     "epvs_engines_disagree": ("pass", "The two engines found very different volumes."),
 }
 # names in epvs.tsv that do not say EPVS, and get it in cohort.tsv
-PLAIN = (*("engine", "contrasts", "lacunes", "lesion_like", "flair_bright"),)
+PLAIN = (*("engine", "contrasts", "lacunes", "lesion_like", "t2_dark", "flair_bright"),)
 REGION_LABELS = {
     "": "all regions",
     "bg": "basal ganglia",
@@ -84,6 +84,7 @@ def _measures():
     return found | {
         "epvs_lacunes": Measure("Round objects that may be lacunes, not counted"),
         "epvs_lesion_like": Measure("Objects that look like lesions, not counted"),
+        "epvs_t2_dark": Measure("Objects that are dark in the T2w (poor T1w), not counted"),
         "epvs_flair_bright": Measure("Share of the EPVS that is bright in the FLAIR"),
         "qc_status": Measure("Quality control of the EPVS", kind="text"),
         "qc_reasons": Measure("Codes of quality control of the EPVS", kind="text"),
@@ -97,7 +98,8 @@ EPVS = Domain(
     measures=_measures(),
     judged_columns=(
         *(name for name in COLUMNS if name.startswith("epvs_")),
-        *("brain_volume_ml", "epvs_lacunes", "epvs_lesion_like", "epvs_flair_bright"),
+        *("brain_volume_ml", "epvs_lacunes", "epvs_lesion_like", "epvs_t2_dark"),
+        "epvs_flair_bright",
     ),
     codes=CODES,
     intake="glymflow.epvs.intake",

@@ -22,7 +22,7 @@ from glymflow.io import InputFault, naming
 
 OBJECT_COLUMNS = [
     *("engine", "index", "region", "side", "volume_mm3", "length_mm", "width_mm"),
-    *("mean_probability", "x", "y", "z", "lacune", "lesion", "flair_bright"),
+    *("mean_probability", "x", "y", "z", "lacune", "lesion", "flair_bright", "t2_excess"),
     *("soft_volume_mm3", "soft_se_mm3", "contrast"),
 ]
 LIMITS = ("min_length_mm", "lacune_min_mm")  # of objects; keys of the config
@@ -30,6 +30,10 @@ LIMITS = ("min_length_mm", "lacune_min_mm")  # of objects; keys of the config
 ROUND = 1.7
 LESION_SHARE = 0.5  # of an object's voxels that are bright in the FLAIR, or dark in the T1w
 LESION_WIDTH_MM = 3.5  # wider objects have a lesion's shape; EPVS are below 3 mm (STRIVE-2)
+# of an object's voxels that lie in the regions: borders differ from scan to scan, and objects that
+# cross one count on both sides of it
+LEAST_INSIDE = 0.25
+LEAST_T2 = 0.1  # of the way from tissue to fluid: what is not brighter than tissue is no fluid
 MOST_BRIGHT = 0.25  # share of the EPVS' volume that may be bright in the FLAIR
 LEAST_APART_MM3 = 100  # engines that differ by less agree
 COMMON_SE = 0.10  # of a soft volume: what the errors of its objects share (docs/epvs.md#volume)
@@ -42,8 +46,8 @@ _STEP_MM = 0.34  # between the points that stand for a mask on another grid
 
 
 def filter_objects(
-    mask, regions, affine, *, probability=None, bright=None, dark=None, min_mm3=0.0,
-    min_length_mm=2.0, lacune_min_mm=3.0,
+    mask, regions, affine, *, probability=None, bright=None, dark=None, t2_excess=None,
+    min_mm3=0.0, min_length_mm=2.0, lacune_min_mm=3.0,
 ):  # fmt: skip
     r"""Split a mask into objects, drop short and small ones, place and measure the others.
 
@@ -68,6 +72,8 @@ def filter_objects(
         Where the FLAIR is bright.
     dark : (X, Y, Z) bool array, optional
         Where the T1w is darker than tissue is on the whole; looked at without `bright`.
+    t2_excess : (X, Y, Z) array, optional
+        How far the T2w is from the tissue round a voxel, 0, to fluid, 1; NaN where it does not say.
     min_mm3 : float
         Smaller objects are dropped: a voxel of the scan.
     min_length_mm : float
@@ -78,10 +84,11 @@ def filter_objects(
     Returns
     -------
     kept : (X, Y, Z) bool array
-        The objects that count: in a region, no lacune, no lesion.
+        The objects that count (`counts`).
     objects : DataFrame
         `OBJECT_COLUMNS` without `engine`. `x`, `y` and `z` are those of the centre (mm, RAS+);
-        `region` and `side` hold most of the voxels, and are missing where most lie outside. The
+        `region` and `side` are those of most voxels inside, and missing where less than
+        `LEAST_INSIDE` of them lie in the regions. The
         columns of `glymflow.epvs.soft_volume` are empty.
 
     References
@@ -91,7 +98,7 @@ def filter_objects(
     3 to 15 mm.
     """
     volume = round(voxel_volume(affine), 4)
-    kept, rows = np.zeros(mask.shape, dtype=bool), []
+    kept, rows, everything = np.zeros(mask.shape, dtype=bool), [], []
     for voxels in each_object(mask):
         points = map_points(affine, voxels)
         row = {"volume_mm3": round(len(voxels) * volume, 3),
@@ -100,14 +107,16 @@ def filter_objects(
             continue
         row |= _shape(**row, lacune_min_mm=lacune_min_mm)
         row |= _describe(
-            voxels, regions, {"bright": bright, "dark": dark, "probability": probability}
-        )
+            voxels, regions,
+            {"bright": bright, "dark": dark, "probability": probability, "t2": t2_excess},
+        )  # fmt: skip
         row["lesion"] = _is_lesion(row["width_mm"], row["flair_bright"], row.pop("dark"))
-        if row["region"] and not row["lacune"] and not row["lesion"]:
-            kept[tuple(voxels.T)] = True
         centre = dict(zip("xyz", points.mean(axis=0).round(2), strict=True))
         rows.append(row | {"index": len(rows) + 1} | centre)
+        everything.append(voxels)
     found = pd.DataFrame(rows, columns=OBJECT_COLUMNS[1:])
+    for number in np.flatnonzero(counts(found)):
+        kept[tuple(everything[number].T)] = True
     return kept, found.assign(**{name: found[name].astype(float).round(3) for name in _SIZES})
 
 
@@ -143,14 +152,18 @@ def _describe(voxels, regions, volumes):
     """Return where an object lies, and the means in it of volumes that may be None."""
     index = tuple(voxels.T)
     region, side = LABELS.get(_most_common(regions[index]), (None, None))
-    means = {
-        name: np.nan if volume is None else round(float(volume[index].mean()), 4)
-        for name, volume in volumes.items()
-    }
+    means = {name: _mean(volume, index) for name, volume in volumes.items()}
     return {
         "region": region, "side": side, "mean_probability": means["probability"],
-        "flair_bright": means["bright"], "dark": means["dark"],
+        "flair_bright": means["bright"], "dark": means["dark"], "t2_excess": means["t2"],
     }  # fmt: skip
+
+
+def _mean(volume, index):
+    """Return the mean of a volume's known values at some voxels; NaN if there are none."""
+    values = np.array([]) if volume is None else volume[index]
+    known = values[np.isfinite(values)]
+    return round(float(known.mean()), 4) if known.size else np.nan
 
 
 def _shape(volume_mm3, length_mm, lacune_min_mm):
@@ -184,10 +197,9 @@ def object_length(points, affine):
 
 
 def _most_common(values):
-    """Return the most common label; of two, a region wins over none, then the first one."""
-    counts = np.bincount(values, minlength=max(LABELS) + 1)
-    inside = int(np.argmax(counts[1:])) + 1
-    return inside if counts[inside] >= counts[0] else 0
+    """Return the most common label of those inside, or 0; of two alike, the first one."""
+    inside = np.bincount(values, minlength=max(LABELS) + 1)[1:]
+    return int(np.argmax(inside)) + 1 if inside.sum() >= LEAST_INSIDE * len(values) else 0
 
 
 def missing_regions(regions, affine):
@@ -226,9 +238,9 @@ def measure(objects, brain_volume_ml, missing=()):
     dict
         Columns of ``epvs.tsv``: counts, volumes (mm^3), fractions of the brain's volume and per
         mille, in all, by region, and by region and side; soft volumes and their standard errors
-        (mm^3) in all and by region; `lacunes` and
-        `lesion_like`, the objects that are not counted for that; `flair_bright`, the share of the
-        counted volume that is bright in the FLAIR.
+        (mm^3) in all and by region; `lacunes`, `lesion_like` and `t2_dark`, the objects that are
+        not counted for that; `flair_bright`, the share of the counted volume that is bright in the
+        FLAIR.
     """
     inside, lesion = objects.region.notna(), objects.lesion == 1
     counted = objects[counts(objects)]
@@ -244,16 +256,27 @@ def measure(objects, brain_volume_ml, missing=()):
     found["flair_bright"] = round(float(bright), 4)
     found["lacunes"] = int((inside & (objects.lacune == 1) & ~lesion).sum())
     found["lesion_like"] = int((inside & lesion).sum())
+    dark = int((inside & ~lesion & dark_in_t2(objects)).sum())
+    found["t2_dark"] = dark if objects[inside].t2_excess.notna().any() else np.nan
     lost = {ending for label in missing for ending in _endings(*LABELS[label])}
     names = [f"{value}{ending}" for value in VALUES for ending in lost]
     names += [name for value in SOFT for name in (f"{value}{end}" for end in lost) if name in found]
-    names += ["flair_bright", "lacunes", "lesion_like"] if lost else []
+    names += ["flair_bright", "lacunes", "lesion_like", "t2_dark"] if lost else []
     return found | dict.fromkeys(names, np.nan)
 
 
 def counts(objects):
-    """Say which objects of a table (`filter_objects`) count as EPVS."""
-    return objects.region.notna() & (objects.lacune == 0) & (objects.lesion == 0)
+    """Say which objects of a table (`filter_objects`) count as EPVS.
+
+    They lie in a region, and are no lacune, no lesion and not dark in the T2w.
+    """
+    is_epvs = (objects.lacune == 0) & (objects.lesion == 0) & ~dark_in_t2(objects)
+    return objects.region.notna() & is_epvs
+
+
+def dark_in_t2(objects):
+    """Say which objects are not brighter in the T2w than the tissue round them."""
+    return objects.t2_excess.astype(float) < LEAST_T2
 
 
 def _soft(objects, ending):

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from glymflow.epvs.domain import ENGINES, REGION_LABELS
 from glymflow.epvs.domain import EPVS as DOMAIN
+from glymflow.epvs.objects import dark_in_t2
 from glymflow.epvs.pictures import (
     DPI,
     ENGINE_STYLES,
@@ -291,6 +292,7 @@ def _facts(row):
         {"name": "soft volume", "text": _with_error(row, "epvs_soft_volume")},
         {"name": "round objects, may be lacunes", "text": number(row.get("lacunes"), 0)},
         {"name": "like lesions, not counted", "text": number(row.get("lesion_like"), 0)},
+        {"name": "dark in T2w, not counted", "text": number(row.get("t2_dark"), 0)},
         {"name": "share bright in the FLAIR", "text": number(row.get("flair_bright"))},
     ]
 
@@ -327,9 +329,10 @@ def _objects(objects, engine, places):
             "centre": ", ".join(number(row[axis], 0) for axis in "xyz"),
             "lacune": bool(row["lacune"] == 1),
             "lesion": bool(row.get("lesion") == 1),
+            "dark": bool(row["dark"]),
             "at": places.get(row["index"]),
         }
-        for row in own.to_dict("records")
+        for row in own.assign(dark=dark_in_t2(own)).to_dict("records")
     ]
     return {"rows": rows, "count": count}
 

@@ -26,7 +26,8 @@ T2_WHOLE = (
 # few that are wider, and draws a tube of 3 mm hollow or not at all (docs/notes/epvs.md)
 WIDE_MM = 2.3
 FAINT = 0.1  # probability from which a voxel beside one that stands alone belongs to it
-ROUND_REGIONS = 2  # voxels round the regions where the engine frangi looks too
+# voxels round the regions where the engine frangi looks too: what lies mostly outside shows there
+ROUND_REGIONS = 4
 
 
 def place_regions(white, tissue, affine, transforms, registration, settings, qc):
@@ -100,11 +101,10 @@ def measure_engine(segment, images, tissue, place, affine, facts, settings, brig
         What is bright in the FLAIR.
     """
     found, probability, codes = segment()
-    kept, table = epvs_objects.filter_objects(
-        found, place, affine, probability=probability, bright=bright,
-        dark=dark_t1(images["T1w"], tissue), min_mm3=voxel_mm3(facts),
-        **{name: settings[name] for name in epvs_objects.LIMITS},
-    )  # fmt: skip
+    limits = {name: settings[name] for name in epvs_objects.LIMITS}
+    kept, table = objects_of(
+        found, probability, images, tissue, place, affine, facts, bright, **limits
+    )
     add_soft_volumes(table, kept, found, images, tissue, affine, facts["slice_mm"])
     volume = epvs_objects.significant(facts["brain_volume_ml"])
     row = {"contrasts": facts["contrasts"], "brain_volume_ml": volume}
@@ -118,6 +118,28 @@ def measure_engine(segment, images, tissue, place, affine, facts, settings, brig
         table,
         row | {"codes": codes | epvs_objects.found_codes(row, settings["max_count"])},
     )
+
+
+def objects_of(found, probability, images, tissue, place, affine, facts, bright=None, **limits):
+    """Return the objects that count, and the table of all (`epvs.objects.filter_objects`).
+
+    Parameters
+    ----------
+    found : (X, Y, Z) bool array
+        What an engine takes for EPVS.
+    probability : (X, Y, Z) array or None
+    images, tissue, place, affine, facts, bright
+        As in `measure_engine`.
+    **limits
+        `glymflow.epvs.objects.LIMITS`.
+    """
+    # in a sound T1w EPVS are seen that thick slices of the T2w hide
+    t2 = images["T2w"] if t2_is_better(facts["fluid"]) else None
+    return epvs_objects.filter_objects(
+        found, place, affine, probability=probability, bright=bright,
+        dark=dark_t1(images["T1w"], tissue), min_mm3=voxel_mm3(facts),
+        t2_excess=t2_excess(t2, tissue, affine, found), **limits,
+    )  # fmt: skip
 
 
 def add_soft_volumes(table, kept, found, images, tissue, affine, slice_mm):
@@ -147,6 +169,22 @@ def dark_t1(t1, tissue):
     """
     inside = np.isin(tissue, brain.TISSUE)
     return t1 < np.median(t1[inside]) if t1 is not None and inside.any() else None
+
+
+def t2_excess(t2, tissue, affine, found):
+    """Return how far a T2w is above the tissue round each voxel (`soft_volume.excess`), or None.
+
+    Parameters
+    ----------
+    t2 : (X, Y, Z) array or None
+        -1 where it does not reach.
+    tissue, affine, found
+        As in `glymflow.epvs.soft_volume.excess`.
+    """
+    if t2 is None:
+        return None
+    above, _ = soft_volume.excess(t2, tissue, affine, found, "T2w")
+    return None if above is None else np.where(t2 > -1, above, np.nan)
 
 
 def segment_vbnet(t1, t2, place, facts, settings):

@@ -24,6 +24,9 @@ from glymflow.image.pose import find_pose
 from glymflow.io import InputFault, naming
 
 N4_MM, N4_SHRINK = 2.0, 3  # the field is smooth: finer sampling finds the same one, more slowly
+# voxels that the last level of a rigid registration compares, and by which factor it shrinks; four
+# times as many find the same place within 0.1 mm and take three times as long
+RIGID_SAMPLES, RIGID_SHRINK = 25_000, (4, 2)
 
 
 def bias_field(image: np.ndarray, affine: np.ndarray, mask: np.ndarray) -> np.ndarray:
@@ -109,9 +112,9 @@ def rigid(
             initial_transform="Identity",
             outprefix=str(folder / "rigid_"),
             aff_iterations=(500, 200),
-            aff_shrink_factors=(4, 2),
+            aff_shrink_factors=RIGID_SHRINK,
             aff_smoothing_sigmas=(2, 1),
-            aff_random_sampling_rate=0.2,
+            aff_random_sampling_rate=min(1.0, RIGID_SAMPLES * RIGID_SHRINK[-1] ** 3 / fixed.size),
         )
         transform = ants.read_transform(found["fwdtransforms"][0])
     except RuntimeError as error:

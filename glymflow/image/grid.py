@@ -151,13 +151,11 @@ def resample(
     """
     from scipy import ndimage
 
-    way = np.linalg.inv(affine) @ target
+    way, whole = _way(affine, target)
     offset = way[:3, 3]
     values = np.asarray(data, dtype=np.float32)
-    if np.allclose(way[:3, :3], np.eye(3), atol=1e-5) and np.allclose(
-        offset, np.rint(offset), atol=1e-3
-    ):
-        return _cut(values, np.rint(offset).astype(int), shape, fill)
+    if whole:
+        return _cut(values, offset.astype(int), shape, fill)
     if order > 0:
         # size of a new voxel along each old axis, in old voxels
         reach = np.abs(way[:3, :3]).max(axis=1)
@@ -166,6 +164,17 @@ def resample(
     return ndimage.affine_transform(
         values, way[:3, :3], offset, tuple(shape), order=order, mode="constant", cval=fill
     )
+
+
+def _way(affine, target):
+    """Return the matrix from new to old voxels, and whether it is a shift by whole voxels."""
+    way = np.linalg.inv(affine) @ target
+    shift = np.eye(4)
+    shift[:3, 3] = np.rint(way[:3, 3])
+    whole = np.allclose(way[:3, :3], np.eye(3), atol=1e-5) and np.allclose(
+        way[:3, 3], shift[:3, 3], atol=1e-3
+    )
+    return (shift, True) if whole else (way, False)
 
 
 def _cut(values, first, shape, fill):
@@ -179,6 +188,31 @@ def _cut(values, first, shape, fill):
             source
         ]
     return cut
+
+
+def covered(
+    shape: Sequence[int], affine: np.ndarray, target_shape: Sequence[int], target: np.ndarray
+) -> np.ndarray:
+    """Return which voxels of one grid lie between the outermost voxels of another.
+
+    Parameters
+    ----------
+    shape, affine : tuple, (4, 4) array
+        The grid that covers, such as that of a scan.
+    target_shape, target : tuple, (4, 4) array
+        The grid asked about, in the same world.
+
+    Returns
+    -------
+    bool array of `target_shape`
+    """
+    way, _ = _way(affine, target)
+    x, y, z = np.ogrid[tuple(slice(side) for side in target_shape)]
+    inside = np.ones(tuple(target_shape), dtype=bool)
+    for row, side in zip(way[:3], shape, strict=True):
+        place = row[0] * x + row[1] * y + row[2] * z + row[3]
+        inside &= (place >= 0) & (place <= side - 1)
+    return inside
 
 
 def bounding_box(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -72,3 +72,25 @@ def test_tubes_found_and_new_objects():
     row, volume = found.loc[("width_mm", 2.0)], tubes[0].volume_mm3
     assert row.soft_ratio_of_found == pytest.approx(9 / volume, abs=1e-3)
     assert row.soft_ratio == pytest.approx(9 / 2 / volume, abs=1e-3)
+
+
+def test_objects_that_two_sessions_share():
+    """Of three objects one is where it was, one is 3 mm away, one is gone; the head has turned."""
+    turn = np.array([[0.0, -1, 0, 4], [1, 0, 0, -2], [0, 0, 1, 5], [0, 0, 0, 1]])
+    one = voxels(np.s_[10, 10, 10:14], np.s_[20, 20, 10], np.s_[30, 5, 5])
+    two = np.zeros((50, 50, 50), dtype=bool)
+    affine = np.diag([1.0, 1, 1, 1])
+    affine[:3, 3] = -25
+    world = turn @ AFFINE @ np.array([[10, 10, 11, 1], [20, 20, 13, 1]]).T
+    two[tuple(np.rint(np.linalg.inv(affine) @ world)[:3].astype(int))] = True
+    there = yardstick.objects_met(one, AFFINE, two, affine, turn)
+    back = yardstick.objects_met(two, affine, one, AFFINE, np.linalg.inv(turn))
+    assert (there, back) == ((1, 3), (1, 2))
+    assert yardstick.retest_f1(there, back) == pytest.approx(0.4)  # 2 * 1/3 * 1/2 / (5/6)
+
+
+def test_sessions_without_objects_share_none():
+    one, none = voxels(np.s_[10, 10, 10]), voxels()
+    assert yardstick.objects_met(one, AFFINE, none, AFFINE, np.eye(4)) == (0, 1)
+    assert yardstick.objects_met(none, AFFINE, one, AFFINE, np.eye(4)) == (0, 0)
+    assert yardstick.retest_f1((0, 1), (0, 0)) == 0

@@ -123,6 +123,19 @@ def test_without_a_flair_a_lesion_is_wide_and_dark_in_the_t1w(width, dark, lesio
     assert (row.lacune, row.lesion, kept.any()) == (0, lesion, not lesion)
 
 
+@pytest.mark.parametrize(("excess", "dark"), [(0.05, 1), (0.15, 0), (np.nan, 0)])
+def test_what_is_not_bright_in_the_t2w_is_listed_and_not_kept(excess, dark):
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[5, 5, 5:15] = True
+    image = np.full(SHAPE, excess)
+    image[5, 5, 5] = np.nan  # in a pool of fluid: the rest decides
+    kept, row = only(mask, t2_excess=image)
+    assert kept.any() == (not dark)
+    found = epvs_objects.measure(pd.DataFrame([row]), 1200.0)
+    assert found["epvs_count"] == 1 - dark
+    assert found["t2_dark"] == dark if np.isfinite(excess) else np.isnan(found["t2_dark"])
+
+
 def test_length_on_voxels_that_are_no_cubes():
     affine = np.diag([0.5, 1.0, 3.0, 1.0])
     line = np.array([[0, 0, 0], [0, 0, 1], [0, 0, 2]])
@@ -132,14 +145,14 @@ def test_length_on_voxels_that_are_no_cubes():
     )
 
 
-def test_most_voxels_decide_the_region_and_outside_is_not_kept():
+def test_most_voxels_inside_decide_the_region_and_a_quarter_is_enough():
     regions = np.zeros(SHAPE, dtype=np.uint8)
     regions[:12], regions[12:16] = 3, 4
     mask = np.zeros(SHAPE, dtype=bool)
     mask[9:14, 5, 5] = True  # 3 voxels of 5 on the left
     mask[11:15, 10, 5] = True  # 1 and 3: right
-    mask[14:18, 15, 5] = True  # half in, half out: in
-    mask[15:20, 20, 5] = True  # most outside
+    mask[15:19, 15, 5] = True  # a quarter inside
+    mask[15:20, 20, 5] = True  # a fifth
     kept, objects = epvs_objects.filter_objects(mask, regions, AFFINE, **SETTINGS)
     assert objects.region.fillna("-").tolist() == ["cso", "cso", "cso", "-"]
     assert objects.side.fillna("-").tolist() == ["left", "right", "right", "-"]
@@ -160,8 +173,9 @@ def table(*rows):
     """Objects of (region, side, volume, lacune)."""
     columns = ["region", "side", "volume_mm3", "lacune"]
     return pd.DataFrame(rows, columns=columns).assign(
-        lesion=0, flair_bright=np.nan, soft_volume_mm3=2.0, soft_se_mm3=0.3, contrast=0.7
-    )
+        lesion=0, flair_bright=np.nan, t2_excess=np.nan, soft_volume_mm3=2.0, soft_se_mm3=0.3,
+        contrast=0.7,
+    )  # fmt: skip
 
 
 def test_regions_beyond_plausible_volumes():
@@ -198,7 +212,7 @@ def test_counts_volumes_and_fractions_have_one_denominator():
     assert (found["epvs_count_midbrain"], found["epvs_fraction_midbrain_left"]) == (0, 0)
     assert found["lacunes"] == 1  # in a region
     assert np.isnan(found["flair_bright"])  # nobody looked
-    named = ("epvs_", "lacunes", "lesion", "flair")
+    named = ("epvs_", "lacunes", "lesion", "t2_dark", "flair")
     values = [name for name in COLUMNS if name.startswith(named)]
     assert set(values) == set(found)
 

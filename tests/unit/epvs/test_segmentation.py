@@ -5,7 +5,8 @@ import pytest
 
 from glymflow.epvs import segmentation
 from glymflow.epvs.objects import filter_objects
-from glymflow.epvs.segmentation import FAINT, likely, outline
+from glymflow.epvs.segmentation import FAINT, likely, outline, t2_excess
+from glymflow.image import brain
 
 SHAPE = (9, 9, 9)
 ALL = np.ones(SHAPE, dtype=np.uint8)
@@ -72,3 +73,19 @@ def test_where_the_second_network_is_asked_nothing_is_added(networks):
     found, probability = outline(None, None, 0.75, second=True)
     np.testing.assert_array_equal(found, networks[1] == np.float32(0.8))
     np.testing.assert_array_equal(probability, networks[1])
+
+
+def test_the_excess_of_a_t2w_is_unknown_where_it_does_not_reach():
+    classes = np.full((30, 30, 30), brain.CLASSES.index("tissue"), dtype=np.uint8)
+    classes[:4] = brain.CLASSES.index("csf")
+    t2 = np.where(classes == classes[0, 0, 0], 0.9, -0.3).astype(np.float32)
+    t2 += 0.01 * np.random.default_rng(0).standard_normal(t2.shape).astype(np.float32)
+    found = np.zeros(t2.shape, dtype=bool)
+    found[15, 15, 12:16] = found[20, 20, 12:16] = True
+    t2[15, 15, 12:16] = 0.3
+    t2[:, :, 25:] = -1
+    above = t2_excess(t2, classes, np.eye(4), found)
+    assert above[15, 15, 12:16] == pytest.approx(0.5, abs=0.05)
+    assert above[20, 20, 12:16] == pytest.approx(0, abs=0.05)
+    assert np.isnan(above[:, :, 25:]).all()
+    assert t2_excess(None, classes, np.eye(4), found) is None

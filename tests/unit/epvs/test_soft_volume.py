@@ -137,7 +137,9 @@ def test_rows_that_count_get_the_volume_of_their_object():
     labels, count = ndimage.label(found, np.ones((3, 3, 3)))
     assert count == 5
     kept = found & (labels != 3)
-    table = pd.DataFrame({"region": ["bg"] * 5, "lacune": [0, 0, 1, 0, 0], "lesion": 0})
+    table = pd.DataFrame(
+        {"region": ["bg"] * 5, "lacune": [0, 0, 1, 0, 0], "lesion": 0, "t2_excess": np.nan}
+    )
     images = {"T1w": image, "T2w": None}
     add_soft_volumes(table, kept, found, images, classes, AFFINE, {"T1w": 1.0})
     assert table.soft_volume_mm3.isna().tolist() == [False, False, True, False, False]

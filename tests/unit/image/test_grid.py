@@ -58,6 +58,21 @@ def test_a_window_is_copied_exactly_and_filled():
     assert np.all(grid.resample(data, affine, *grid.window(affine, (20, 0, 0), (3, 3, 3))) == 0)
 
 
+@pytest.mark.parametrize("turn", [(0, 0, 0), (10, -5, 20)])
+def test_a_grid_covers_what_a_volume_of_ones_shows(turn):
+    affine = oblique((0.7, 1, 3), turn, (-4, 3, 1))
+    target = oblique((1, 1, 1), start=(-12.5, -5.25, -3.5))
+    inside = grid.covered((20, 17, 6), affine, (30, 31, 32), target)
+    ones = grid.resample(np.ones((20, 17, 6)), affine, (30, 31, 32), target)
+    np.testing.assert_array_equal(inside, ones > 0.5)
+    assert 0.05 < inside.mean() < 0.5
+
+
+def test_rounding_takes_no_face_off_a_grid_that_covers_itself():
+    affine = oblique((1, 1, 1), (10, -5, 20), (-4, 3, 1))
+    assert grid.covered((5, 6, 7), affine, (5, 6, 7), affine * (1 + 1e-12)).all()
+
+
 def test_isotropic_grid_covers_the_same_slab():
     shape, affine = grid.isotropic_grid((11, 21, 5), oblique((2, 0.5, 4), (0, 30, 0)), 1.0)
     assert shape == (21, 11, 17)
