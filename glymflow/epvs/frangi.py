@@ -79,9 +79,14 @@ def without_borders(found, tissue, *, spacing=(1.0, 1.0, 1.0)):
     (X, Y, Z) bool array
     """
     border = ndimage.distance_transform_edt(tissue, sampling=spacing) <= BORDER_MM
+    return without_pieces(found, border)
+
+
+def without_pieces(found, area):
+    """Drop the pieces of a mask of which more than half lies in an area, (X, Y, Z) bool arrays."""
     labels, _ = ndimage.label(found, structure=np.ones((3, 3, 3)))
     size = np.bincount(labels.ravel())
-    kept = np.bincount(labels[border], minlength=len(size)) <= size / 2
+    kept = np.bincount(labels[area], minlength=len(size)) <= size / 2
     return found & kept[labels]
 
 

@@ -33,7 +33,8 @@ def sentences(table, config):
         f" {shortest:g} mm were dropped; round ones wider than {widest:g} mm may be"
         " lacunes and were not counted, nor, where the T1w was poor, was what is not brighter in"
         " the T2w than the tissue round it. Fractions are EPVS volume / volume of the whole"
-        " brain, in each region. A soft volume is the excess of an object and its rim over the tissue round"
-        " it, in units of the scan's own fluid, divided by the contrast of its brightest voxels."
+        " brain, in each region. A soft volume is the excess of an object and its rim over the"
+        " tissue round it, in units of the scan's own fluid, divided by the contrast of its"
+        " brightest voxels."
     )
     return f"{text} {DOMAIN.caveat}" if "vbnet" in set(own["engine"]) else text

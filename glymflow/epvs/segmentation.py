@@ -26,8 +26,7 @@ T2_WHOLE = (
 # few that are wider, and draws a tube of 3 mm hollow or not at all (docs/notes/epvs.md)
 WIDE_MM = 2.3
 FAINT = 0.1  # probability from which a voxel beside one that stands alone belongs to it
-# voxels round the regions where the engine frangi looks too: what lies mostly outside shows there
-ROUND_REGIONS = 4
+ROUND_REGIONS = 2  # voxels round the regions where the engine frangi looks too
 
 
 def place_regions(white, tissue, affine, transforms, registration, settings, qc):
@@ -305,11 +304,14 @@ def segment_frangi(t1, t2, place, tissue, affine, settings):
     """Return mask, no probability and codes of the filter, near the regions and in tissue only.
 
     Pools of fluid in the tissue count as tissue, as they do in the regions: they may be wide EPVS.
+    Of a cistern beside a region only the nearest part is looked at, so that half of a piece has to
+    lie inside.
     """
     near = ndimage.binary_dilation(place > 0, np.ones((3, 3, 3)), iterations=ROUND_REGIONS)
     inside = white_matter.tissue_mask(tissue, affine)
     found = frangi.segment(t1, t2, near & inside, **settings["frangi"])
-    return frangi.without_borders(found, inside), None, set()
+    found = frangi.without_borders(found, inside)
+    return frangi.without_pieces(found, place == 0), None, set()
 
 
 def read_mask(path, fault, place, affine):

@@ -125,3 +125,13 @@ def test_what_lies_along_fluid_is_dropped_and_what_leads_away_from_it_stays():
     assert frangi.without_borders(layers, tissue).any()
     assert not frangi.without_borders(layers, tissue, spacing=(0.5, 0.5, 0.5)).any()
     assert not frangi.without_borders(np.zeros_like(tissue), tissue).any()
+
+
+def test_a_piece_that_lies_mostly_in_an_area_is_dropped_whole():
+    found, area = np.zeros((2, 12, 12, 12), bool)
+    area[:6] = True
+    found[4:9, 3, 3] = True  # two of five inside
+    found[3:7, 9, 3] = True  # three of four
+    kept = frangi.without_pieces(found, area)
+    assert kept[4:9, 3, 3].all()
+    assert kept.sum() == 5
