@@ -223,7 +223,8 @@ def look(phantom, shown, threshold, weights):
     )
     rows = {"vbnet": compare(found, phantom, probability)}
     inside = ndimage.binary_closing(phantom.regions > 0, iterations=2) & phantom.mask
-    rows["frangi"] = compare(frangi.segment(t1, t2, inside), phantom)
+    tubes = frangi.without_pieces(frangi.segment(t1, t2, inside), phantom.regions == 0)
+    rows["frangi"] = compare(tubes, phantom)
     return rows
 
 

@@ -25,6 +25,7 @@ from glymflow.pages.parts import (
     Part,
     embed_picture,
     explain,
+    part_title,
     render,
     sentences,
     words,
@@ -118,11 +119,9 @@ def session_part(section, place=1):
         epvs_colors={name: color for name, (color, _) in ENGINE_STYLES.items()},
         lacune_color=LACUNE_COLOR,
     )  # fmt: skip
-    scan = "perivascular spaces" + (
-        "" if section["session"] == MISSING else f", {section['session']}"
-    )
+    title = part_title("perivascular spaces", section["session"])
     return Part(
-        "perivascular spaces", anchor, section["status"], html, scan, section.get("compared", ()),
+        title, anchor, section["status"], html, title, section.get("compared", ()),
         sentences(section.get("reasons", ())),
     )  # fmt: skip
 

@@ -17,6 +17,7 @@ from glymflow.pages.parts import (
     Part,
     embed_picture,
     explain,
+    part_title,
     render,
     sentences,
     words,
@@ -92,7 +93,8 @@ def lesion_part(section, place=1):
         lesion_colors=slices.LESION_COLORS,
     )  # fmt: skip
     reasons = sentences(section["reasons"])
-    return Part("lesion", anchor, section["status"], html, reasons=reasons)
+    title = part_title("lesion", section["session"])
+    return Part(title, anchor, section["status"], html, reasons=reasons)
 
 
 def cohort_part(table, *, subjects, has_alps, config, picture=None):

@@ -163,6 +163,11 @@ class Part:
     reasons: tuple = ()
 
 
+def part_title(name, session):
+    """Return the title of a part, with the session in words if there is one."""
+    return name if session == MISSING else f"{name}, {session}"
+
+
 @dataclass(frozen=True)
 class CohortPart:
     """What a domain beside ALPS adds to the cohort's page.

@@ -155,7 +155,7 @@ def test_the_brain_is_as_large_203_days_later(clinical):
 
 
 SHORT_OF_IT = pytest.mark.xfail(
-    reason="171 and 252 mm3: most of what the filter outlines is larger in the second scan"
+    reason="191 and 275 mm3: most of what the filter outlines is larger in the second scan"
 )
 
 

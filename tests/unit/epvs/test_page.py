@@ -105,6 +105,20 @@ def test_page():
     assert '<span class="badge warn">' in html
 
 
+def test_the_list_of_parts_tells_sessions_apart():
+    first, second = (session_part(describe() | {"session": name}) for name in ("ses-1", "ses-2"))
+    assert (first.title, second.title) == (
+        "perivascular spaces, ses-1",
+        "perivascular spaces, ses-2",
+    )
+    assert session_part(describe() | {"session": "n/a"}).title == "perivascular spaces"
+
+
+def test_an_object_that_is_dark_in_the_t2w_is_named():
+    listed = objects().assign(t2_excess=[0.4, 0.02, np.nan, np.nan, np.nan])
+    assert page(describe(MEASURES, listed)).count("dark in T2w</span>") == 1
+
+
 def test_missing_region_is_not_zero():
     section = describe()
     regions = {r["name"]: r for r in section["regions"]}

@@ -54,6 +54,11 @@ def test_page_of_a_lesion():
     assert "Nothing was measured" not in html
 
 
+def test_the_list_of_parts_tells_sessions_apart():
+    lesion = describe_lesion(ROW | {"session_id": "ses-2"}, reasons=REASONS)
+    assert lesion_part(lesion).title == "lesion, ses-2"
+
+
 def test_page_of_a_lesion_that_was_not_measured():
     html = page(describe_lesion(None, reasons=REASONS, fault="m.nii.gz: the mask is empty"))
     assert "m.nii.gz: the mask is empty" in html
