@@ -3,7 +3,7 @@
 import pandas as pd
 
 from glymflow.cohort.participants import ABSENT, EXCLUDED_COLUMNS, KEYS
-from glymflow.epvs.domain import COLUMNS, ENGINES
+from glymflow.epvs.domain import COLUMNS, COUNTS, ENGINES
 from glymflow.io import InputFault, read_tsv, write_tsv
 
 _TEXT = (*KEYS, "engine", "contrasts", "qc_status", "qc_reasons", "fault")
@@ -62,7 +62,7 @@ def main(*, tables, sessions, engine, table, excluded):
     found = found.assign(order=found.engine.map(order)).sort_values(
         [*KEYS, "order"], na_position="first", ignore_index=True
     )
-    write_tsv(found[COLUMNS], table)
+    write_tsv(found[COLUMNS].astype(dict.fromkeys(COUNTS, "Int64")), table)
     print(f"{found[KEYS].drop_duplicates().shape[0]} sessions, {len(left_out)} exclusions")
 
 

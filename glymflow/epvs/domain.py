@@ -17,6 +17,10 @@ COLUMNS = [
     *("brain_volume_ml", "lacunes", "lesion_like", "t2_dark"),
     *("flair_bright", "qc_status", "qc_reasons"),
 ]
+COUNTS = [
+    *(name for name in COLUMNS if name.startswith("epvs_count")),
+    *("lacunes", "lesion_like", "t2_dark"),
+]
 # code: (status, sentence); a code with "pass" is a remark
 CODES = {
     "epvs_t1_only": ("warn", "There is no T2w: EPVS were looked for in the T1w alone."),

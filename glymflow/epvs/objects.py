@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from glymflow.cohort.qc import judge_codes
-from glymflow.epvs.domain import CODES, LABELS, PLAIN, REGIONS, SIDES, SOFT, VALUES
+from glymflow.epvs.domain import CODES, COUNTS, LABELS, PLAIN, REGIONS, SIDES, SOFT, VALUES
 from glymflow.image.grid import (
     map_points,
     require_geometry,
@@ -393,4 +393,5 @@ def cohort_columns(table):
         ``epvs.tsv``.
     """
     rows = table[table.primary.astype(str).str.lower() == "true"].drop(columns="primary")
+    rows = rows.astype(dict.fromkeys(set(COUNTS) & set(rows), "Int64"))  # n/a makes them floats
     return rows.rename(columns={name: f"epvs_{name}" for name in PLAIN})

@@ -66,6 +66,14 @@ def test_one_row_per_engine_sorted_and_the_primary_is_marked(collect):
     assert excluded.empty
 
 
+def test_counts_stay_whole_numbers_where_one_is_missing(collect):
+    """Of a session whose regions were not found."""
+    collect({("sub-1", None): {"vbnet": 3}, ("sub-2", None): {"vbnet": None}})
+    lines = (collect.folder / "epvs.tsv").read_text().splitlines()
+    place = lines[0].split("\t").index("epvs_count")
+    assert [line.split("\t")[place] for line in lines[1:]] == ["3", "n/a"]
+
+
 def test_who_is_left_out_and_why(collect):
     table, excluded = collect(
         {

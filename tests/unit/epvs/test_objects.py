@@ -340,6 +340,11 @@ def test_cohort_columns_are_those_of_the_primary_engine():
     ]  # fmt: skip
 
 
+def test_counts_of_the_cohort_stay_whole_numbers_where_one_is_missing():
+    rows = pd.DataFrame({"engine": "vbnet", "primary": True, "epvs_count": [4.0, np.nan]})
+    assert str(epvs_objects.cohort_columns(rows).epvs_count.dtype) == "Int64"
+
+
 def test_every_code_and_column_is_documented():
     docs = Path(__file__).resolve().parents[3] / "docs"
     text = (docs / "epvs.md").read_text()
