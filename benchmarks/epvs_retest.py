@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from glymflow.commands.epvs_yardstick import objects_met, retest_f1
+from glymflow.commands.epvs_yardstick import objects_met
+from glymflow.commands.validate_epvs import f1, share_of
 from glymflow.image import anat_registration
 from glymflow.io import image_data, load_image, read_json
 
@@ -29,10 +30,11 @@ def main(derivatives):
         stems = [str(path).removesuffix("_desc-preproc_anat.json") for path in found]
         for pair in pairwise(stems):
             way = between(*pair)
+            names = " and ".join(Path(stem).name for stem in pair)
             for engine in ENGINES:
-                cells = compare(*pair, way, engine)
-                names = " and ".join(Path(stem).name for stem in pair)
-                print(f"| {names} | {engine} | {' | '.join(cells)} |", flush=True)
+                *pairs, shared = compare(*pair, way, engine)
+                cells = " | ".join(f"{one}, {two}" for one, two in pairs)
+                print(f"| {names} | {engine} | {cells} | {shared:.2f} |", flush=True)
 
 
 def between(one, two):
@@ -48,17 +50,15 @@ def between(one, two):
 
 
 def compare(one, two, way, engine):
-    """Return the cells of a row."""
+    """Return counts, volumes (voxels of 1 mm) and objects in both, of each session, and the F1."""
     masks = [load_image(f"{stem}_label-EPVS_desc-{engine}_mask.nii.gz") for stem in (one, two)]
     first, second = ((image_data(mask, dtype=None) > 0, mask.affine) for mask in masks)
     there = objects_met(*first, *second, way)
     back = objects_met(*second, *first, np.linalg.inv(way))
-    return [
-        f"{there[1]}, {back[1]}",
-        f"{first[0].sum()}, {second[0].sum()}",
-        f"{there[0]}, {back[0]}",
-        f"{retest_f1(there, back):.2f}",
-    ]
+    (met, count), (met_back, count_back) = there, back
+    volumes = np.count_nonzero(first[0]), np.count_nonzero(second[0])
+    shared = f1(share_of(*there), share_of(*back))
+    return (count, count_back), volumes, (met, met_back), shared
 
 
 if __name__ == "__main__":

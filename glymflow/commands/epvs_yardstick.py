@@ -183,15 +183,6 @@ def objects_met(kept, affine, other, other_affine, way):
     return int(np.count_nonzero(np.array(nearest) <= NEAR_MM)), len(nearest)
 
 
-def retest_f1(one, two):
-    """Return the F1 of the objects of two sessions, from `objects_met` of each in the other."""
-    (met, count), (met_two, count_two) = one, two
-    if not (met and met_two):
-        return 0.0
-    shares = met / count, met_two / count_two
-    return 2 * shares[0] * shares[1] / sum(shares)
-
-
 def compare_tubes(tubes, kept, before, affine, soft):
     """Say of each tube whether it was found, and with which volume.
 

@@ -109,28 +109,29 @@ def compare_masks(test, reference, voxel_mm3):
     both = test & reference
     shared, n_test, n_reference = (np.count_nonzero(m) for m in (both, test, reference))
     found = len(np.unique(mine[both])), len(np.unique(theirs[both]))
-    recall, precision = _share(found[1], others), _share(found[0], count)
+    recall, precision = share_of(found[1], others), share_of(found[0], count)
     volumes = n_test * voxel_mm3, n_reference * voxel_mm3
     difference = abs(volumes[0] - volumes[1])
     return {
-        "dsc": _share(2 * shared, n_test + n_reference),
-        "recall": _share(shared, n_reference),
-        "precision": _share(shared, n_test),
-        "object_f1": _f1(recall, precision),
+        "dsc": share_of(2 * shared, n_test + n_reference),
+        "recall": share_of(shared, n_reference),
+        "precision": share_of(shared, n_test),
+        "object_f1": f1(recall, precision),
         "object_recall": recall,
         "object_precision": precision,
         "volume_difference_mm3": difference,
-        "volume_difference_percent": 100 * _share(difference, volumes[1]),
+        "volume_difference_percent": 100 * share_of(difference, volumes[1]),
         **dict(zip(SIZES, (count, others, *volumes), strict=True)),
         **_copied(mine, theirs, count),
     }
 
 
-def _share(part, whole_of_it):
+def share_of(part, whole_of_it):
+    """Return a share; NaN of nothing."""
     return float(part / whole_of_it) if whole_of_it else float("nan")
 
 
-def _f1(recall, precision):
+def f1(recall, precision):
     """Harmonic mean; 0 where only one mask has objects, or none is found, NaN where none has."""
     known = [share for share in (recall, precision) if np.isfinite(share)]
     if not known:
@@ -227,7 +228,7 @@ def copied_share(table):
         if part.empty:
             continue
         checked, copied = (int(part[f"objects_{what}"].sum()) for what in ("checked", "copied"))
-        share = _share(copied, checked)
+        share = share_of(copied, checked)
         independent = share < COPIED_SHARE if checked >= COPIED_OBJECTS else None
         rows.append((name, checked, copied, share, independent))
     names = ["comparison", "objects_checked", "objects_copied", "share", "independent"]

@@ -9,18 +9,16 @@ SIDES = ("left", "right")
 LABELS = {1 + number: pair for number, pair in enumerate((r, s) for r in REGIONS for s in SIDES)}
 VALUES = ("epvs_count", "epvs_volume_mm3", "epvs_fraction", "epvs_permille")
 SOFT = ("epvs_soft_volume_mm3", "epvs_soft_volume_se")  # in all, and of each region
+# objects that are listed and not counted, for what they look like
+NOT_COUNTED = ("lacunes", "lesion_like", "t2_dark")
 COLUMNS = [
     *("participant_id", "session_id", "engine", "primary", "contrasts", *VALUES),
     *(f"{value}_{region}" for region in REGIONS for value in VALUES),
     *(f"{value}_{region}_{side}" for region, side in LABELS.values() for value in VALUES),
     *(f"{value}{ending}" for ending in ("", *(f"_{name}" for name in REGIONS)) for value in SOFT),
-    *("brain_volume_ml", "lacunes", "lesion_like", "t2_dark"),
-    *("flair_bright", "qc_status", "qc_reasons"),
+    *("brain_volume_ml", *NOT_COUNTED, "flair_bright", "qc_status", "qc_reasons"),
 ]
-COUNTS = [
-    *(name for name in COLUMNS if name.startswith("epvs_count")),
-    *("lacunes", "lesion_like", "t2_dark"),
-]
+COUNTS = [*(name for name in COLUMNS if name.startswith("epvs_count")), *NOT_COUNTED]
 # code: (status, sentence); a code with "pass" is a remark
 CODES = {
     "epvs_t1_only": ("warn", "There is no T2w: EPVS were looked for in the T1w alone."),
@@ -50,7 +48,7 @@ CODES = {
     "epvs_engines_disagree": ("pass", "The two engines found very different volumes."),
 }
 # names in epvs.tsv that do not say EPVS, and get it in cohort.tsv
-PLAIN = (*("engine", "contrasts", "lacunes", "lesion_like", "t2_dark", "flair_bright"),)
+PLAIN = ("engine", "contrasts", *NOT_COUNTED, "flair_bright")
 REGION_LABELS = {
     "": "all regions",
     "bg": "basal ganglia",
@@ -102,8 +100,7 @@ EPVS = Domain(
     measures=_measures(),
     judged_columns=(
         *(name for name in COLUMNS if name.startswith("epvs_")),
-        *("brain_volume_ml", "epvs_lacunes", "epvs_lesion_like", "epvs_t2_dark"),
-        "epvs_flair_bright",
+        *("brain_volume_ml", *(f"epvs_{name}" for name in NOT_COUNTED), "epvs_flair_bright"),
     ),
     codes=CODES,
     intake="glymflow.epvs.intake",

@@ -31,10 +31,18 @@ def sentences(table, config):
         " rigid registration of T2w to T1w, 1 mm isotropic voxels, segmentation. Objects"
         " (26 neighbours) shorter than"
         f" {shortest:g} mm were dropped; round ones wider than {widest:g} mm may be"
-        " lacunes and were not counted, nor, where the T1w was poor, was what is not brighter in"
-        " the T2w than the tissue round it. Fractions are EPVS volume / volume of the whole"
-        " brain, in each region. A soft volume is the excess of an object and its rim over the"
-        " tissue round it, in units of the scan's own fluid, divided by the contrast of its"
+        f" lacunes and were not counted{_dark(own)}. Fractions are EPVS volume / volume of the"
+        " whole brain, in each region. A soft volume is the excess of an object and its rim over"
+        " the tissue round it, in units of the scan's own fluid, divided by the contrast of its"
         " brightest voxels."
     )
     return f"{text} {DOMAIN.caveat}" if "vbnet" in set(own["engine"]) else text
+
+
+def _dark(own):
+    """Return the rule on what is dark in the T2w, where a session fell under it."""
+    if "t2_dark" not in own or own["t2_dark"].isna().all():
+        return ""
+    return (
+        ", nor, where the T1w was poor, was what is not brighter in the T2w than what surrounds it"
+    )

@@ -9,7 +9,17 @@ import numpy as np
 import pandas as pd
 
 from glymflow.cohort.qc import judge_codes
-from glymflow.epvs.domain import CODES, COUNTS, LABELS, PLAIN, REGIONS, SIDES, SOFT, VALUES
+from glymflow.epvs.domain import (
+    CODES,
+    COUNTS,
+    LABELS,
+    NOT_COUNTED,
+    PLAIN,
+    REGIONS,
+    SIDES,
+    SOFT,
+    VALUES,
+)
 from glymflow.image.grid import (
     map_points,
     require_geometry,
@@ -30,8 +40,8 @@ LIMITS = ("min_length_mm", "lacune_min_mm")  # of objects; keys of the config
 ROUND = 1.7
 LESION_SHARE = 0.5  # of an object's voxels that are bright in the FLAIR, or dark in the T1w
 LESION_WIDTH_MM = 3.5  # wider objects have a lesion's shape; EPVS are below 3 mm (STRIVE-2)
-# of an object's voxels that lie in the regions: borders differ from scan to scan, and objects that
-# cross one count on both sides of it
+# share of an object's voxels that lie in the regions: their borders differ from scan to scan, and
+# an object that crosses one counts in each of them (docs/notes/epvs.md)
 LEAST_INSIDE = 0.25
 LEAST_T2 = 0.1  # of the way from tissue to fluid: what is not brighter than tissue is no fluid
 MOST_BRIGHT = 0.25  # share of the EPVS' volume that may be bright in the FLAIR
@@ -88,8 +98,7 @@ def filter_objects(
     objects : DataFrame
         `OBJECT_COLUMNS` without `engine`. `x`, `y` and `z` are those of the centre (mm, RAS+);
         `region` and `side` are those of most voxels inside, and missing where less than
-        `LEAST_INSIDE` of them lie in the regions. The
-        columns of `glymflow.epvs.soft_volume` are empty.
+        `LEAST_INSIDE` of all lie there. The columns of `glymflow.epvs.soft_volume` are empty.
 
     References
     ----------
@@ -254,14 +263,15 @@ def measure(objects, brain_volume_ml, missing=()):
     known = len(counted) and counted.flair_bright.notna().all()
     bright = np.average(counted.flair_bright, weights=weights) if known else np.nan
     found["flair_bright"] = round(float(bright), 4)
-    found["lacunes"] = int((inside & (objects.lacune == 1) & ~lesion).sum())
+    lacune = (objects.lacune == 1) & ~lesion
+    found["lacunes"] = int((inside & lacune).sum())
     found["lesion_like"] = int((inside & lesion).sum())
-    dark = int((inside & ~lesion & dark_in_t2(objects)).sum())
+    dark = int((inside & ~lesion & ~lacune & dark_in_t2(objects)).sum())
     found["t2_dark"] = dark if objects[inside].t2_excess.notna().any() else np.nan
     lost = {ending for label in missing for ending in _endings(*LABELS[label])}
     names = [f"{value}{ending}" for value in VALUES for ending in lost]
     names += [name for value in SOFT for name in (f"{value}{end}" for end in lost) if name in found]
-    names += ["flair_bright", "lacunes", "lesion_like", "t2_dark"] if lost else []
+    names += ["flair_bright", *NOT_COUNTED] if lost else []
     return found | dict.fromkeys(names, np.nan)
 
 

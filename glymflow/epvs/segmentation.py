@@ -19,9 +19,8 @@ T1_FLUID, T2_WHITE = 0.42, 0.52
 # of the least similarity to the template: fluid outweighs grey and white matter in a T2w, so that
 # sound ones have 0.58 to 0.66, sound T1w 0.74 to 0.79 (docs/notes/epvs.md)
 T2_SHARE = 0.7
-T2_WHOLE = (
-    0.99  # least share of the T1w's brain that a T2w shows, if its white matter is to be used
-)
+# share of the T1w's brain that a T2w has to show, if its white matter is to be used
+T2_WHOLE = 0.99
 # width of an object from which the second network's outline counts too: the first was trained on
 # few that are wider, and draws a tube of 3 mm hollow or not at all (docs/notes/epvs.md)
 WIDE_MM = 2.3

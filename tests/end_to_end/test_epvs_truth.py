@@ -27,7 +27,10 @@ def read(name, dtype):
 
 @pytest.fixture(scope="module", params=["sub-forrest", "sub-ms03"])
 def found(request):
-    """What the workflow counts in a crop, and all that belongs to it."""
+    """What the networks count in a crop, and all that belongs to it.
+
+    The workflow's rule on the T2w needs the classes of the whole head.
+    """
     name, settings = request.param, with_defaults({})["epvs"]
     about = ABOUT[name]
     place, affine = read(f"{name}_desc-regions_dseg", np.uint8)

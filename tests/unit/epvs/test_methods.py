@@ -22,6 +22,11 @@ def test_primary_rows_are_counted(table):
     assert "wider than 3.5 mm" in text
 
 
+def test_the_rule_on_the_t2w_is_told_where_it_was_used(table):
+    for values, told in (([None] * 3, False), ([None, 2, None], True)):
+        assert ("brighter in the T2w" in sentences(table.assign(t2_dark=values), CONFIG)) == told
+
+
 def test_the_caveat_is_that_of_the_network(table):
     assert EPVS.caveat in sentences(table, CONFIG)
     assert EPVS.caveat not in sentences(table.assign(engine="frangi"), CONFIG)
