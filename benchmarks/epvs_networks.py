@@ -6,6 +6,7 @@ T1W, T2W  a session's raw scans.
 --marks   a name in tests/data/epvs/marks.tsv: the reader's marks in this scan.
 --seeds   how often tubes are put in (12).
 --only    workflow, first, second or mean.
+--blur    SD in mm of a Gaussian that blurs the scans, tubes and all (0).
 
 The tubes are those of `glymflow simulate-epvs`, seeds 0, 1, ..., placed where the workflow's choice
 finds nothing: another build of the workflow puts them elsewhere.
@@ -18,6 +19,7 @@ core, four with --only workflow.
 import argparse
 import json
 import os
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +29,7 @@ from scipy import ndimage
 
 from glymflow.commands import epvs_yardstick, simulate_epvs
 from glymflow.epvs import anat
-from glymflow.image import networks
+from glymflow.image import grid, networks
 from glymflow.io import image_data, load_image
 from glymflow.workflow.kernels import pin
 
@@ -77,6 +79,14 @@ def describe(kept, tables, false, affine):
     ]
 
 
+def blurred(scan, sd_mm):
+    """Return a scan (or None) with a Gaussian blur, as of a coarser acquisition or movement."""
+    if scan is None or not sd_mm:
+        return scan
+    data = ndimage.gaussian_filter(scan.data, sd_mm / grid.spacing_of(scan.affine))
+    return replace(scan, data=data)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("t1w")
@@ -84,19 +94,22 @@ def main():
     parser.add_argument("--marks")
     parser.add_argument("--seeds", type=int, default=12)
     parser.add_argument("--only", choices=CHOICES)
+    parser.add_argument("--blur", type=float, default=0.0)
     args = parser.parse_args()
     pin(os.environ)  # one thread: the registration of the T2w is the same again
     scans = [
         anat.find_brain(image_data(image, dtype=np.float32), image.affine) if image else None
         for image in (load_image(path) if path else None for path in (args.t1w, args.t2w))
     ]
-    plain = simulate_epvs.prepare(*scans)
-    before = *simulate_epvs.find(*plain), *plain[1:]
+    sharp = simulate_epvs.prepare(*scans)
+    before = *simulate_epvs.find(*sharp), *sharp[1:]
+    plain = simulate_epvs.prepare(*(blurred(scan, args.blur) for scan in scans))
     sizes = (simulate_epvs.WIDTHS_MM, simulate_epvs.LENGTHS_MM, simulate_epvs.CONTRASTS)
     sets = []
     for seed in range(args.seeds):
         made, tubes = simulate_epvs.simulate(*scans, before, simulate_epvs.kinds(*sizes), seed)
-        sets.append((tubes, simulate_epvs.prepare(made["T1w"], made["T2w"])))
+        shown = (blurred(made[name], args.blur) for name in ("T1w", "T2w"))
+        sets.append((tubes, simulate_epvs.prepare(*shown)))
     for name in [args.only] if args.only else CHOICES:
         chosen = CHOICES[name]
         kept, _ = with_networks(chosen, plain)
@@ -109,7 +122,8 @@ def main():
         words = describe(kept, tables, false, plain[2])
         if args.marks:
             words.append("marks {:.2f}, {:.2f}".format(*marks_found(args.marks, kept, *plain[1:3])))
-        print(f"{name}: {'; '.join(words)}", flush=True)
+        blurs = ", ".join(f"{blur:.2f}" for blur in plain[3]["blur_mm"].values())
+        print(f"{name}: {'; '.join(words)}; blur {blurs} mm", flush=True)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
     python benchmarks/epvs_volumes.py tubes0 tubes1 ...
 
 pools the seeds of one head. With ``--shares`` instead of folders: which share of its contrast a
-tube shows in its brightest voxels, of noise-free tubes, and the fit that
-`glymflow.epvs.soft_volume` holds.
+tube shows in its brightest voxels, of noise-free tubes, the fit that `glymflow.epvs.soft_volume`
+holds, and what a blur adds to it.
 """
 
 import sys
@@ -13,16 +13,18 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import ndimage
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
-from glymflow.epvs import soft_volume
+from glymflow.epvs import sharpness, soft_volume
 from glymflow.image import grid
 from glymflow.io import read_tsv
 from glymflow.phantoms.epvs_insert import Tube, tube_shares
 
 VOXELS_MM = ((0.68, 0.68, 0.68), (1, 1, 1), (1, 1, 2), (0.9, 0.9, 3), (0.6, 0.6, 3.3))
 WIDTHS_MM, LENGTHS_MM, DRAWS = (0.8, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0), (3, 6, 12), 6
+VOXEL_MM = 0.4  # SD of the edge of a sharp step (`glymflow.epvs.sharpness`)
 SIDE = 21  # of the grid of 1 mm
 
 
@@ -41,7 +43,7 @@ def pooled(folders):
     return cells, whole, float(np.mean(np.abs(off) < 2))
 
 
-def shares(seed=0):
+def shares(seed=0, blur_mm=0.0):
     """Return the brightest voxels (mean of three) of noise-free tubes of contrast 1 at 1 mm."""
     rng = np.random.default_rng(seed)
     rows = []
@@ -59,12 +61,13 @@ def shares(seed=0):
                 image = np.zeros(shape)
                 box, image_part = tube_shares(tube, shape, native)
                 image[box] = image_part
+                image = ndimage.gaussian_filter(image, blur_mm / np.array(sizes))
                 target = np.eye(4)
                 target[:3, 3] = -(SIDE - 1) / 2
                 seen = grid.resample(image, native, (SIDE,) * 3, target, order=3)
                 top = np.sort(seen, axis=None)[-soft_volume.TOP :].mean()
-                rows.append([max(*sizes, 1.0), width, float(top)])
-    return pd.DataFrame(rows, columns=["voxel_mm", "width_mm", "share"])
+                rows.append([max(*sizes, 1.0), width, length, float(top)])
+    return pd.DataFrame(rows, columns=["voxel_mm", "width_mm", "length_mm", "share"])
 
 
 def fitted(table):
@@ -79,12 +82,31 @@ def fitted(table):
     return *found, float(np.sqrt(np.mean((off / root) ** 2)))
 
 
+def per_blur(table, blur_mm):
+    """Return `soft_volume.PER_BLUR` by noise-free tubes that were blurred (SD, mm).
+
+    Only by those of 6 mm or more: what is as long as wide is dimmed at its ends too.
+    """
+    table = table[table.length_mm >= 6]
+    root, power = np.sqrt(table.voxel_mm), soft_volume.POWER / np.sqrt(table.voxel_mm)
+    seen = np.hypot(blur_mm, VOXEL_MM)
+    more = np.sqrt(seen**2 - sharpness.SHARP_MM**2)
+
+    def off(value):
+        blur = np.hypot(soft_volume.BLUR * root, value[0] * more)
+        return 1 / (1 + (blur / table.width_mm) ** power) - table.share
+
+    return float(least_squares(off, 2).x[0])
+
+
 def main(arguments):
     """Print the tables of the folders given, or the shares."""
     if arguments == ["--shares"]:
         table = shares()
         print(table.pivot_table(index="voxel_mm", columns="width_mm", values="share").round(2))
         print("blur {:.2f} mm, power {:.1f}, spread {:.2f}".format(*fitted(table)))
+        for blur in (0.5, 0.6, 0.8, 1.0):
+            print(f"blurred by {blur} mm: {per_blur(shares(blur_mm=blur), blur):.1f} per mm")
         return
     cells, whole, within = pooled(arguments)
     print("found/true of the tubes that were found", cells.round(2).to_string(), sep="\n")

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from glymflow.commands import epvs_yardstick
-from glymflow.epvs import anat, segmentation
+from glymflow.epvs import anat, outlines, segmentation, soft_volume
+from glymflow.epvs import objects as epvs_objects
 from glymflow.epvs import regions as epvs_regions
-from glymflow.epvs.soft_volume import soft_volumes
 from glymflow.image import brain, grid
 from glymflow.io import InputFault, image_data, load_image, save_image, write_tsv
 from glymflow.phantoms import epvs_insert
@@ -80,10 +80,11 @@ def find(images, place, affine, facts):
     found, probability, _ = segmentation.segment_vbnet(
         images["T1w"], images["T2w"], place, facts, SETTINGS
     )
-    classes = images["classes"]
-    kept, _ = segmentation.objects_of(found, probability, images, classes, place, affine, facts)
-    scans = {name: images[name] for name in ("T1w", "T2w")}
-    return kept, soft_volumes(kept, found, scans, classes, affine, facts["slice_mm"])
+    labels, table = segmentation.objects_of(
+        found, probability, images, images["classes"], place, affine, facts
+    )
+    soft = table[epvs_objects.counts(table)][list(soft_volume.COLUMNS)]
+    return labels > 0, soft.iloc[outlines.numbers_in_order(labels) - 1]
 
 
 def measure(t1, t2):

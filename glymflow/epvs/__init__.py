@@ -24,7 +24,9 @@ Modules
 - `white_matter`: the core of the subject's own white matter, in which the centrum semiovale lies.
 - `frangi`: vesselness and the segmentation by it. (The network is run by
   `glymflow.image.networks`.)
+- `sharpness`: the blur of a scan, from its edges.
 - `objects`: objects of a mask, counts, volumes, codes.
+- `outlines`: the outline of each object that counts, widened to what a sharp scan shows.
 - `soft_volume`: the volume of each object from the images, whatever its outline.
 - `page`, `pictures`: the EPVS section of the report.
 - `domain`: the record by which the workflow, the study and the report find this domain: columns

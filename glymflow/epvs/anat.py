@@ -13,6 +13,7 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
+from glymflow.epvs import sharpness
 from glymflow.image import anat_registration, brain, grid, networks
 from glymflow.io import InputFault
 
@@ -154,6 +155,10 @@ def preprocess(t1, t2):
         moved = grid.resample(t2.data, t2.affine, mask.shape, way @ affine, order=3)
         bias = grid.resample(t2.bias - 1, t2.grid, mask.shape, way @ affine) + 1
         images["T2w"] = networks.normalise(moved / bias, covered)
+    facts["blur_mm"] = {
+        name: sharpness.edge_blur(images[name], images["classes"], name)
+        for name in facts["slice_mm"]
+    }
     return images, affine, facts
 
 

@@ -16,7 +16,7 @@ COLUMNS = [
     *(f"{value}_{region}" for region in REGIONS for value in VALUES),
     *(f"{value}_{region}_{side}" for region, side in LABELS.values() for value in VALUES),
     *(f"{value}{ending}" for ending in ("", *(f"_{name}" for name in REGIONS)) for value in SOFT),
-    *("brain_volume_ml", *NOT_COUNTED, "flair_bright", "qc_status", "qc_reasons"),
+    *("brain_volume_ml", *NOT_COUNTED, "flair_bright", "blur_mm", "qc_status", "qc_reasons"),
 ]
 COUNTS = [*(name for name in COLUMNS if name.startswith("epvs_count")), *NOT_COUNTED]
 # code: (status, sentence); a code with "pass" is a remark
@@ -48,7 +48,7 @@ CODES = {
     "epvs_engines_disagree": ("pass", "The two engines found very different volumes."),
 }
 # names in epvs.tsv that do not say EPVS, and get it in cohort.tsv
-PLAIN = ("engine", "contrasts", *NOT_COUNTED, "flair_bright")
+PLAIN = ("engine", "contrasts", *NOT_COUNTED, "flair_bright", "blur_mm")
 REGION_LABELS = {
     "": "all regions",
     "bg": "basal ganglia",
@@ -88,6 +88,7 @@ def _measures():
         "epvs_lesion_like": Measure("Objects that look like lesions, not counted"),
         "epvs_t2_dark": Measure("Objects that are dark in the T2w (poor T1w), not counted"),
         "epvs_flair_bright": Measure("Share of the EPVS that is bright in the FLAIR"),
+        "epvs_blur_mm": Measure("Blur of the images in which EPVS were looked for", "mm"),
         "qc_status": Measure("Quality control of the EPVS", kind="text"),
         "qc_reasons": Measure("Codes of quality control of the EPVS", kind="text"),
     }
@@ -100,7 +101,8 @@ EPVS = Domain(
     measures=_measures(),
     judged_columns=(
         *(name for name in COLUMNS if name.startswith("epvs_")),
-        *("brain_volume_ml", *(f"epvs_{name}" for name in NOT_COUNTED), "epvs_flair_bright"),
+        *("brain_volume_ml", *(f"epvs_{name}" for name in NOT_COUNTED)),
+        *("epvs_flair_bright", "epvs_blur_mm"),
     ),
     codes=CODES,
     intake="glymflow.epvs.intake",

@@ -1,6 +1,7 @@
 """How perivascular spaces were measured, in words."""
 
 from glymflow.epvs.domain import EPVS as DOMAIN
+from glymflow.epvs.outlines import SHARP_SHARE, TOUCHING
 from glymflow.tables.methods import listed
 
 
@@ -31,12 +32,23 @@ def sentences(table, config):
         " rigid registration of T2w to T1w, 1 mm isotropic voxels, segmentation. Objects"
         " (26 neighbours) shorter than"
         f" {shortest:g} mm were dropped; round ones wider than {widest:g} mm may be"
-        f" lacunes and were not counted{_dark(own)}. Fractions are EPVS volume / volume of the"
+        f" lacunes and were not counted{_dark(own)}.{_widened(engines)} Fractions are EPVS volume / volume of the"
         " whole brain, in each region. A soft volume is the excess of an object and its rim over"
         " the tissue round it, in units of the scan's own fluid, divided by the contrast of its"
         " brightest voxels."
     )
     return f"{text} {DOMAIN.caveat}" if "vbnet" in set(own["engine"]) else text
+
+
+def _widened(engines):
+    """Return the rule on the outlines of the networks, where they were asked."""
+    if "vbnet" not in engines:
+        return ""
+    return (
+        f" Voxels of which at least {TOUCHING} neighbours lie in an object of vbnet, and that show"
+        f" at least {SHARP_SHARE:g} of its excess over the tissue round it (more in blurred scans),"
+        " were added to it."
+    )
 
 
 def _dark(own):

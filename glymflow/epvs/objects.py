@@ -51,7 +51,7 @@ MIN_IN_REGIONS = 0.05  # share of a user's mask; with less it is of another head
 MIN_REGION_ML = 0.5  # on a side; a crumb is no region (a midbrain has some 3 mL)
 # of both sides together; five heads had 60 to 74, 40 to 56 and 6 to 9 mL
 REGION_ML = {"bg": (30.0, 110.0), "cso": (15.0, 100.0), "midbrain": (3.0, 18.0)}
-_SIZES = ("volume_mm3", "length_mm", "width_mm")
+SIZES = ("volume_mm3", "length_mm", "width_mm")
 _STEP_MM = 0.34  # between the points that stand for a mask on another grid
 
 
@@ -106,15 +106,13 @@ def filter_objects(
     Lancet Neurology 22, 602-618 (2023): EPVS are below 3 mm in width, lacunes are round or ovoid,
     3 to 15 mm.
     """
-    volume = round(voxel_volume(affine), 4)
     kept, rows, everything = np.zeros(mask.shape, dtype=bool), [], []
     for voxels in each_object(mask):
         points = map_points(affine, voxels)
-        row = {"volume_mm3": round(len(voxels) * volume, 3),
-               "length_mm": object_length(points, affine)}  # fmt: skip
+        row = dict(zip(SIZES, object_sizes(points, affine), strict=True))
         if row["length_mm"] < min_length_mm - 1e-6 or row["volume_mm3"] < min_mm3 - 1e-3:
             continue
-        row |= _shape(**row, lacune_min_mm=lacune_min_mm)
+        row["lacune"] = _is_lacune(row["volume_mm3"], row["length_mm"], lacune_min_mm)
         row |= _describe(
             voxels, regions,
             {"bright": bright, "dark": dark, "probability": probability, "t2": t2_excess},
@@ -126,7 +124,7 @@ def filter_objects(
     found = pd.DataFrame(rows, columns=OBJECT_COLUMNS[1:])
     for number in np.flatnonzero(counts(found)):
         kept[tuple(everything[number].T)] = True
-    return kept, found.assign(**{name: found[name].astype(float).round(3) for name in _SIZES})
+    return kept, found.assign(**{name: found[name].astype(float).round(3) for name in SIZES})
 
 
 def wide_objects(mask, least_mm):
@@ -175,11 +173,10 @@ def _mean(volume, index):
     return round(float(known.mean()), 4) if known.size else np.nan
 
 
-def _shape(volume_mm3, length_mm, lacune_min_mm):
-    """Return an object's width, and whether it is round and wide."""
+def _is_lacune(volume_mm3, length_mm, lacune_min_mm):
+    """Say (0 or 1) whether an object is round and wide."""
     ovoid = np.sqrt(6 * volume_mm3 / (np.pi * length_mm))
-    lacune = ovoid > lacune_min_mm and length_mm < ROUND * ovoid
-    return {"width_mm": _width(volume_mm3, length_mm), "lacune": int(lacune)}
+    return int(ovoid > lacune_min_mm and length_mm < ROUND * ovoid)
 
 
 def _width(volume_mm3, length_mm):
@@ -192,6 +189,20 @@ def _is_lesion(width_mm, bright, dark):
     if np.isfinite(bright):
         return int(bright >= LESION_SHARE)
     return int(dark >= LESION_SHARE and width_mm > LESION_WIDTH_MM)
+
+
+def object_sizes(points, affine):
+    """Return volume (mm^3), length and width (mm) of an object (`SIZES`; see `filter_objects`).
+
+    Parameters
+    ----------
+    points : (n, 3) array
+        Centres of its voxels in world mm.
+    affine : (4, 4) array
+    """
+    volume = round(len(points) * round(voxel_volume(affine), 4), 3)
+    length = object_length(points, affine)
+    return volume, length, _width(volume, length)
 
 
 def object_length(points, affine):

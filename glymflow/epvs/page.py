@@ -292,6 +292,7 @@ def _facts(row):
         {"name": "round objects, may be lacunes", "text": number(row.get("lacunes"), 0)},
         {"name": "like lesions, not counted", "text": number(row.get("lesion_like"), 0)},
         {"name": "dark in T2w, not counted", "text": number(row.get("t2_dark"), 0)},
+        {"name": "blur of the images", "text": number(row.get("blur_mm"), 2, unit=" mm")},
         {"name": "share bright in the FLAIR", "text": number(row.get("flair_bright"))},
     ]
 

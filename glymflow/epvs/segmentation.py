@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage
 
-from glymflow.epvs import anat, frangi, soft_volume, white_matter
+from glymflow.epvs import anat, frangi, outlines, soft_volume, white_matter
 from glymflow.epvs import objects as epvs_objects
 from glymflow.epvs import regions as epvs_regions
 from glymflow.epvs.domain import COLUMNS
@@ -100,19 +100,19 @@ def measure_engine(segment, images, tissue, place, affine, facts, settings, brig
     """
     found, probability, codes = segment()
     limits = {name: settings[name] for name in epvs_objects.LIMITS}
-    kept, table = objects_of(
+    labels, table = objects_of(
         found, probability, images, tissue, place, affine, facts, bright, **limits
     )
-    add_soft_volumes(table, kept, found, images, tissue, affine, facts["slice_mm"])
     volume = epvs_objects.significant(facts["brain_volume_ml"])
     row = {"contrasts": facts["contrasts"], "brain_volume_ml": volume}
+    row["blur_mm"] = epvs_objects.significant(blur_of(facts) or np.nan, 3)
     missing = epvs_objects.missing_regions(place, affine)
     row |= epvs_objects.measure(table, facts["brain_volume_ml"], missing)
     odd = epvs_objects.implausible_regions(place, affine)
     codes = codes | ({"epvs_region_missing"} if missing else set())
     codes |= {"epvs_region_implausible"} if odd else set()
     return (
-        kept,
+        labels > 0,
         table,
         row | {"codes": codes | epvs_objects.found_codes(row, settings["max_count"])},
     )
@@ -121,34 +121,48 @@ def measure_engine(segment, images, tissue, place, affine, facts, settings, brig
 def objects_of(found, probability, images, tissue, place, affine, facts, bright=None, **limits):
     """Return the objects that count, and the table of all (`epvs.objects.filter_objects`).
 
+    What counts is decided by the outline that the engine gave. That of the networks is then widened
+    (`glymflow.epvs.outlines`).
+
     Parameters
     ----------
     found : (X, Y, Z) bool array
         What an engine takes for EPVS.
     probability : (X, Y, Z) array or None
+        Of the networks.
     images, tissue, place, affine, facts, bright
         As in `measure_engine`.
     **limits
         `glymflow.epvs.objects.LIMITS`.
+
+    Returns
+    -------
+    labels : (X, Y, Z) int32 array
+        The objects that count, numbered in the order of their rows.
+    table : DataFrame
     """
+    shown = soft_volume.excesses(images, tissue, affine, found)
     # in a sound T1w EPVS are seen that thick slices of the T2w hide
-    t2 = images["T2w"] if t2_is_better(facts["fluid"]) else None
-    return epvs_objects.filter_objects(
+    t2 = t2_excess(images["T2w"], shown) if t2_is_better(facts["fluid"]) else None
+    kept, table = epvs_objects.filter_objects(
         found, place, affine, probability=probability, bright=bright,
-        dark=dark_t1(images["T1w"], tissue), min_mm3=voxel_mm3(facts),
-        t2_excess=t2_excess(t2, tissue, affine, found), **limits,
+        dark=dark_t1(images["T1w"], tissue), min_mm3=voxel_mm3(facts), t2_excess=t2, **limits,
     )  # fmt: skip
-
-
-def add_soft_volumes(table, kept, found, images, tissue, affine, slice_mm):
-    """Write the soft volumes (`glymflow.epvs.soft_volume`) of what counts into its table.
-
-    The objects of the mask `kept` and the rows that count are in the same order: that of their
-    first voxels.
-    """
-    soft = soft_volume.soft_volumes(kept, found, images, tissue, affine, slice_mm)
+    soft = soft_volume.soft_volumes(kept, shown, affine, facts["slice_mm"], facts["blur_mm"])
     rows = table.index[epvs_objects.counts(table)]
     table.loc[rows, list(soft)] = soft.to_numpy()
+    share = 1.0 if probability is None else outlines.share_of_height(blur_of(facts))
+    above = outlines.mean_excess(shown, found.shape)
+    if bright is not None:
+        above = np.where(bright, np.nan, above)  # a lesion, as by the rule for whole objects
+    labels = outlines.widened(kept, found, above, share)
+    return labels, outlines.remeasured(table, labels, affine, bright)
+
+
+def blur_of(facts):
+    """Return the blur (mm) of a session's blurriest image, or None where it is not known."""
+    blurs = facts["blur_mm"].values()
+    return None if None in blurs else max(blurs)
 
 
 def voxel_mm3(facts):
@@ -169,20 +183,17 @@ def dark_t1(t1, tissue):
     return t1 < np.median(t1[inside]) if t1 is not None and inside.any() else None
 
 
-def t2_excess(t2, tissue, affine, found):
-    """Return how far a T2w is above the tissue round each voxel (`soft_volume.excess`), or None.
+def t2_excess(t2, shown):
+    """Return how far a T2w is above the tissue round each voxel, or None.
 
     Parameters
     ----------
-    t2 : (X, Y, Z) array or None
+    t2 : (X, Y, Z) array
         -1 where it does not reach.
-    tissue, affine, found
-        As in `glymflow.epvs.soft_volume.excess`.
+    shown : dict
+        From `glymflow.epvs.soft_volume.excesses`.
     """
-    if t2 is None:
-        return None
-    above, _ = soft_volume.excess(t2, tissue, affine, found, "T2w")
-    return None if above is None else np.where(t2 > -1, above, np.nan)
+    return np.where(t2 > -1, shown["T2w"][0], np.nan) if "T2w" in shown else None
 
 
 def segment_vbnet(t1, t2, place, facts, settings):

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from glymflow.epvs import white_matter
 from glymflow.epvs.objects import object_length
+from glymflow.epvs.sharpness import SHARP_MM
 from glymflow.image import brain, grid
 
 COLUMNS = ("soft_volume_mm3", "soft_se_mm3", "contrast")
@@ -32,29 +33,51 @@ CONTRASTS = np.linspace(0.3, 1.05, 31)  # all alike before the images are looked
 # share of a tube's contrast in its brightest voxels: 1 / (1 + (BLUR sqrt(h) / width) ** p) with
 # p = POWER / sqrt(h), of voxels whose longest side is h mm, or 1 mm
 BLUR, POWER = 0.95, 3.9
+PER_BLUR = 2.5  # of a scan's blur above `SHARP_MM`, added to BLUR in quadrature
 SHARE_SD, LEAST_SD = 0.15, 0.05  # of that share, at 1 mm, and of the height
 CORRELATED = 2.0  # voxels of 1 mm that share their noise
 SCALE = 1.3  # of the standard error: tubes put into five scans were off by so much more
 _TOUCH = np.ones((3, 3, 3), dtype=bool)
 
 
-def soft_volumes(kept, found, images, classes, affine, slice_mm):
+def excesses(images, classes, affine, found):
+    """Return `excess` of each image that tells fluid from tissue.
+
+    Parameters
+    ----------
+    images : dict
+        ``T1w`` and ``T2w``: (X, Y, Z) array or None, any scale.
+    classes, affine, found
+        As in `excess`.
+
+    Returns
+    -------
+    dict
+        Contrast to (above, tissue).
+    """
+    shown = {
+        name: excess(images[name], classes, affine, found, name)
+        for name in FLUID
+        if images.get(name) is not None
+    }
+    return {name: pair for name, pair in shown.items() if pair[0] is not None}
+
+
+def soft_volumes(kept, shown, affine, slice_mm, blur_mm=None):
     """Return the volume of each object from each image, and their weighted mean.
 
     Parameters
     ----------
     kept : (X, Y, Z) bool array
         The objects that count, as from `glymflow.epvs.objects.filter_objects`.
-    found : (X, Y, Z) bool array
-        All that an engine found: no tissue.
-    images : dict
-        ``T1w`` and ``T2w``: (X, Y, Z) array or None, any scale.
-    classes : (X, Y, Z) uint8 array
-        Of `glymflow.image.brain.CLASSES`.
+    shown : dict
+        From `excesses`, of all that an engine found.
     affine : (4, 4) array
         Voxel to world (RAS+, mm) of all of them.
     slice_mm : dict
         Longest side of each scan's voxels.
+    blur_mm : dict, optional
+        Of each scan, from `glymflow.epvs.sharpness.edge_blur`, or None.
 
     Returns
     -------
@@ -63,22 +86,18 @@ def soft_volumes(kept, found, images, classes, affine, slice_mm):
         tells fluid from tissue.
     """
     labels, count = ndimage.label(kept, structure=_TOUCH)
+    if not (shown and count):
+        return pd.DataFrame(np.full((count, 3), np.nan), columns=list(COLUMNS))
     volumes, errors, contrasts = [], [], []
-    for name, image in images.items():
-        if image is None or not count:
-            continue
-        above, tissue = excess(image, classes, affine, found, name)
-        if above is None:
-            continue
+    for name, (above, tissue) in shown.items():
+        point = slice_mm[name], (blur_mm or {}).get(name)
         tables = [
-            object_volume(*_cut(labels, label, box, above, tissue, affine), affine, slice_mm[name])
+            object_volume(*_cut(labels, label, box, above, tissue, affine), affine, *point)
             for label, box in enumerate(ndimage.find_objects(labels), start=1)
         ]
         for kind, values in zip((volumes, errors, contrasts), zip(*tables, strict=True),
                                 strict=True):  # fmt: skip
             kind.append(values)
-    if not volumes:
-        return pd.DataFrame(np.full((count, 3), np.nan), columns=list(COLUMNS))
     weight = 1 / np.square(errors)
     weight = weight / weight.sum(axis=0)
     # the images share the prior, so that their errors do not average out
@@ -139,7 +158,7 @@ def _cut(labels, label, box, above, tissue, affine):
     return own, (labels[near] > 0) & ~own, above[near].astype(float), tissue[near]
 
 
-def object_volume(own, others, above, tissue, affine, slice_mm):
+def object_volume(own, others, above, tissue, affine, slice_mm, blur_mm=None):
     """Return volume, standard error (mm^3) and contrast of an object.
 
     Parameters
@@ -153,6 +172,8 @@ def object_volume(own, others, above, tissue, affine, slice_mm):
         Only its voxel sizes count.
     slice_mm : float
         Longest side of the scan's voxels.
+    blur_mm : float or None
+        Of the scan (`glymflow.epvs.sharpness.edge_blur`); None is a sharp one.
     """
     size = grid.spacing_of(affine)
     volume = float(np.prod(size))
@@ -163,25 +184,25 @@ def object_volume(own, others, above, tissue, affine, slice_mm):
         free &= away <= ndimage.distance_transform_edt(~others, sampling=size)
     tissue = tissue & ~others
     base = _shell(above, tissue, away, REACH_MM)[0]
-    half = _height(above[(away <= RIM_MM) & free] - base) / 2
+    half = brightest(above[(away <= RIM_MM) & free] - base) / 2
     grown = (away <= REACH_MM) & free & (above - base > half)
     grown = ndimage.binary_propagation(own, mask=grown | own, structure=_TOUCH)
     away = ndimage.distance_transform_edt(~grown, sampling=size)
     base, spread, count = _shell(above, tissue, away, SHELL_MM[0])
     rim = (away <= RIM_MM) & free
-    height = _height(above[rim] - base)
+    height = brightest(above[rim] - base)
     summed = float((above[rim] - base).sum()) * volume
     points = np.argwhere(grown) * size
     length = object_length(points, np.diag([*size, 1.0]))
-    inverse, spread_inverse = inverse_contrast(summed, height, length, slice_mm)
+    inverse, spread_inverse = inverse_contrast(summed, height, length, slice_mm, blur_mm)
     summed = max(summed, 0.0)
     noise = spread * volume * np.sqrt(CORRELATED * (rim.sum() + rim.sum() ** 2 / count))
     error = np.hypot(summed * spread_inverse, noise * inverse)
     return summed * inverse, SCALE * float(error), 1 / inverse
 
 
-def _height(values):
-    """Return the mean of the brightest voxels."""
+def brightest(values):
+    """Return the mean of the brightest voxels of an object: its height."""
     return float(np.sort(values)[-TOP:].mean())
 
 
@@ -194,7 +215,7 @@ def _shell(above, tissue, away, start):
     return float(middle), float(1.4826 * np.median(np.abs(values - middle))), values.size
 
 
-def inverse_contrast(summed, height, length, slice_mm):
+def inverse_contrast(summed, height, length, slice_mm, blur_mm=None):
     r"""Return mean and SD of one over the contrast of a tube, given what the image shows of it.
 
     For each contrast :math:`c` the sum :math:`E = c V` gives the width :math:`w` of a tube with
@@ -212,9 +233,12 @@ def inverse_contrast(summed, height, length, slice_mm):
         mm.
     slice_mm : float
         Longest side of the scan's voxels.
+    blur_mm : float or None
+        Of the scan: what is above `SHARP_MM` adds to :math:`s`, in quadrature.
     """
     root = np.sqrt(max(slice_mm, 1.0))
     blur, power = BLUR * root, POWER / root
+    blur = np.hypot(blur, PER_BLUR * np.sqrt(max((blur_mm or 0) ** 2 - SHARP_MM**2, 0)))
     width = np.sqrt(4 * max(summed, 0.1) / (np.pi * CONTRASTS * length))
     width = width * np.sqrt(length / np.maximum(length - width / 3, 0.6 * length))
     expected = CONTRASTS / (1 + (blur / width) ** power)

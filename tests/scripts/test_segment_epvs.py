@@ -48,7 +48,7 @@ def segment(load_main, tmp_path, monkeypatch):
         assert (t1 is None) == ("T1w" not in run.contrasts)
         run.t1_fine, run.t1_poor = t1_fine, t1_poor
         run.second.append(second)
-        return np.where(truth, np.float32(0.9), np.float32(0.1))
+        return np.where(run.seen, np.float32(0.9), np.float32(0.1))
 
     monkeypatch.setattr("glymflow.image.networks.epvs_probability", probability)
     monkeypatch.setattr(epvs_objects, "REGION_ML", {})
@@ -62,7 +62,7 @@ def segment(load_main, tmp_path, monkeypatch):
 
     def run(*, contrasts="T1w+T2w", codes=(), external=None, mask_fault=None, similarity=0.9,
             moved=0.7, flair=None, slice_mm=1.0, fluid=(0.2, 0.4), covered=1.0,
-            **changed):  # fmt: skip
+            blur_mm=0.5, **changed):  # fmt: skip
         run.contrasts, run.second = contrasts, []
         for name in {"T1w": "t1", "T2w": "t2"}.items():
             if name[0] not in contrasts:
@@ -72,6 +72,7 @@ def segment(load_main, tmp_path, monkeypatch):
         facts["t2_covered"] = covered
         facts["spacing_mm"] = {name: [1.0, 1.0, slice_mm] for name in contrasts.split("+")}
         facts["slice_mm"] = dict.fromkeys(contrasts.split("+"), slice_mm)
+        facts["blur_mm"] = dict.fromkeys(contrasts.split("+"), blur_mm)
         if flair is None:
             write_placeholder(tmp_path / "flair.nii.gz", "no FLAIR in this session")
         else:
@@ -104,7 +105,7 @@ def segment(load_main, tmp_path, monkeypatch):
         )
         return read_tsv(tmp_path / "out_measures").set_index("engine")
 
-    run.folder, run.truth, run.place = tmp_path, truth, place
+    run.folder, run.truth, run.place, run.seen = tmp_path, truth, place, truth
     return run
 
 
@@ -117,6 +118,28 @@ def test_a_region_that_is_not_there_is_missing_and_not_zero(segment, capsys):
     assert row.epvs_count_bg == 2
     assert row.epvs_count_cso == row.epvs_count_midbrain_left == 0
     assert "vbnet: a region was not found" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("blur", "volume"), [(0.5, 80), (0.9, 60), (None, 60)])
+def test_a_narrow_outline_is_widened_in_a_sharp_scan(segment, blur, volume):
+    segment.seen = segment.truth & (np.arange(SHAPE[0]) != 26)[:, None, None]  # half of one tube
+    classes = np.ones(SHAPE, np.uint8)
+    classes[:, :3] = 2  # fluid
+    save_image(classes, AFFINE, segment.folder / "classes.nii.gz")
+    for name, fluid in (("t1", -0.8), ("t2", 0.8)):
+        path = segment.folder / f"{name}.nii.gz"
+        save_image(np.where(classes == 2, fluid, image_data(load_image(path))), AFFINE, path)
+    rows = segment(blur_mm=blur)
+    assert rows.loc["vbnet", ["epvs_count", "epvs_volume_mm3"]].tolist() == [2, volume]
+    assert rows.blur_mm.fillna(0).tolist() == [blur or 0] * 2
+    assert mask_of(segment, "vbnet").sum() == volume
+    objects = read_tsv(segment.folder / "out_objects")
+    assert objects[objects.engine == "vbnet"].volume_mm3.tolist() == [40, volume - 40]
+    # the frangi filter draws its own outline
+    assert rows.loc["frangi", "epvs_volume_mm3"] == mask_of(segment, "frangi").sum()
+    flair = np.zeros(SHAPE, dtype=np.float32)
+    flair[26] = 5.0  # a lesion beside the tube
+    assert segment(blur_mm=blur, flair=flair).loc["vbnet", "epvs_volume_mm3"] == 60
 
 
 def test_a_region_of_an_odd_size_is_told(segment, monkeypatch):

@@ -6,6 +6,7 @@ import pytest
 from glymflow.epvs import segmentation
 from glymflow.epvs.objects import filter_objects
 from glymflow.epvs.segmentation import FAINT, likely, outline, t2_excess
+from glymflow.epvs.soft_volume import excesses
 from glymflow.image import brain
 
 SHAPE = (9, 9, 9)
@@ -84,8 +85,8 @@ def test_the_excess_of_a_t2w_is_unknown_where_it_does_not_reach():
     found[15, 15, 12:16] = found[20, 20, 12:16] = True
     t2[15, 15, 12:16] = 0.3
     t2[:, :, 25:] = -1
-    above = t2_excess(t2, classes, np.eye(4), found)
+    above = t2_excess(t2, excesses({"T2w": t2}, classes, np.eye(4), found))
     assert above[15, 15, 12:16] == pytest.approx(0.5, abs=0.05)
     assert above[20, 20, 12:16] == pytest.approx(0, abs=0.05)
     assert np.isnan(above[:, :, 25:]).all()
-    assert t2_excess(None, classes, np.eye(4), found) is None
+    assert t2_excess(None, {}) is None

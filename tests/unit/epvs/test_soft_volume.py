@@ -6,7 +6,6 @@ import pytest
 from scipy import ndimage
 
 from glymflow.epvs import soft_volume
-from glymflow.epvs.segmentation import add_soft_volumes
 from glymflow.image import grid
 from glymflow.image.brain import CLASSES
 from glymflow.phantoms.epvs_insert import Tube, insert
@@ -38,12 +37,11 @@ def tube(width, contrast, *, length=10.0, direction=(0, 1, 2), centre=(18.2, 17.
     return Tube(np.array(centre), direction, length, width, contrast, 1)
 
 
-def measured(image, classes, found, *, contrast="T1w", slice_mm=1.0):
+def measured(image, classes, found, *, contrast="T1w", slice_mm=1.0, blur_mm=None):
     kept = found & (ndimage.label(found, np.ones((3, 3, 3)))[0] == 1)
-    images = {"T1w": None, "T2w": None} | {contrast: image}
-    return soft_volume.soft_volumes(
-        kept, found, images, classes, AFFINE, {contrast: slice_mm}
-    ).iloc[0]
+    shown = soft_volume.excesses({contrast: image}, classes, AFFINE, found)
+    blurs = {contrast: blur_mm}
+    return soft_volume.soft_volumes(kept, shown, AFFINE, {contrast: slice_mm}, blurs).iloc[0]
 
 
 @pytest.mark.parametrize("contrast", ["T1w", "T2w"])
@@ -62,10 +60,10 @@ def test_a_tube_wider_than_a_voxel_shows_width_and_contrast(width, share, contra
 def test_the_last_bit_of_the_header_does_not_matter(more):
     """As of 32-bit numbers: whole shells of 1 mm were in the rim or not by it."""
     image, classes, found = block(tube(2.0, 0.8))
-    sums = [
-        soft_volume.soft_volumes(found, found, {"T1w": image}, classes, affine, {"T1w": 1.0})
-        for affine in (AFFINE, np.diag([1 + more] * 3 + [1]))
-    ]
+    sums = []
+    for affine in (AFFINE, np.diag([1 + more] * 3 + [1])):
+        shown = soft_volume.excesses({"T1w": image}, classes, affine, found)
+        sums.append(soft_volume.soft_volumes(found, shown, affine, {"T1w": 1.0}))
     pd.testing.assert_frame_equal(*sums)
 
 
@@ -110,9 +108,8 @@ def test_both_images_are_weighed_and_neither_error_averages_out():
     image, classes, found = block(one, contrast="T1w")
     noisy = block(one, contrast="T2w", noise=0.3)[0]
     rows = [measured(image, classes, found), measured(noisy, classes, found, contrast="T2w")]
-    both = soft_volume.soft_volumes(
-        found, found, {"T1w": image, "T2w": noisy}, classes, AFFINE, {"T1w": 1.0, "T2w": 1.0}
-    ).iloc[0]
+    shown = soft_volume.excesses({"T1w": image, "T2w": noisy}, classes, AFFINE, found)
+    both = soft_volume.soft_volumes(found, shown, AFFINE, {"T1w": 1.0, "T2w": 1.0}).iloc[0]
     volumes, errors = zip(*((row.soft_volume_mm3, row.soft_se_mm3) for row in rows), strict=True)
     assert min(volumes) <= both.soft_volume_mm3 <= max(volumes)
     assert min(errors) <= both.soft_se_mm3 <= max(errors)
@@ -129,22 +126,23 @@ def test_without_fluid_that_differs_from_tissue_there_is_none(wrong):
     assert measured(image, classes, found).isna().all()
 
 
-def test_rows_that_count_get_the_volume_of_their_object():
-    places = [(10, 9, 8), (10, 26, 20), (20, 18, 27), (28, 8, 8), (28, 28, 26)]
-    tubes = [tube(1.5 + k / 3, 1.0, length=6, direction=(0, 0, 1), centre=place)
-             for k, place in enumerate(places)]  # fmt: skip
-    image, classes, found = block(*tubes)
-    labels, count = ndimage.label(found, np.ones((3, 3, 3)))
-    assert count == 5
-    kept = found & (labels != 3)
-    table = pd.DataFrame(
-        {"region": ["bg"] * 5, "lacune": [0, 0, 1, 0, 0], "lesion": 0, "t2_excess": np.nan}
+@pytest.mark.parametrize("width", [1.5, 2.0])
+def test_a_blurred_scan_needs_its_blur_to_be_known(width):
+    one = tube(width, 1.0)
+    image, classes, found = block(one, noise=0.0)
+    image = ndimage.gaussian_filter(image, 0.6)
+    sharp, known = (
+        measured(image, classes, found, blur_mm=blur).soft_volume_mm3 for blur in (None, 0.72)
     )
-    images = {"T1w": image, "T2w": None}
-    add_soft_volumes(table, kept, found, images, classes, AFFINE, {"T1w": 1.0})
-    assert table.soft_volume_mm3.isna().tolist() == [False, False, True, False, False]
-    true = np.array([one.volume_mm3 for one in tubes])[[0, 1, 3, 4]]
-    np.testing.assert_allclose(table.soft_volume_mm3.dropna(), true, rtol=0.25)
-    empty = table.iloc[:0].copy()
-    add_soft_volumes(empty, np.zeros_like(kept), found, images, classes, AFFINE, {"T1w": 1.0})
-    assert empty.empty
+    assert sharp > 1.3 * one.volume_mm3
+    rel = 0.25 if width > 1.5 else 0.35  # as in a sharp scan
+    assert known == pytest.approx(one.volume_mm3, rel=rel)
+    least = measured(image, classes, found, blur_mm=0.5).soft_volume_mm3
+    assert least == sharp  # as sharp as its voxels
+
+
+def test_only_images_that_tell_fluid_from_tissue_are_asked():
+    image, classes, found = block(tube(2.0, 1.0))
+    shown = soft_volume.excesses({"T1w": image, "T2w": image}, classes, AFFINE, found)
+    assert list(shown) == ["T1w"]
+    assert soft_volume.excesses({"T1w": None, "T2w": None}, classes, AFFINE, found) == {}
