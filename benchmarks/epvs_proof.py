@@ -221,9 +221,7 @@ def widened(kept, found, affine, images, classes):
     """Return the objects that count with outlines as the workflow widens them."""
     blurs = [sharpness.edge_blur(image, classes, name) for name, image in images.items()]
     share = outlines.share_of_height(None if None in blurs else max(blurs))
-    above = outlines.mean_excess(
-        soft_volume.excesses(images, classes, affine, found), kept.shape
-    )
+    above = outlines.mean_excess(soft_volume.excesses(images, classes, affine, found), kept.shape)
     return outlines.widened(kept, found, above, share) > 0
 
 
@@ -340,8 +338,8 @@ The network was **trained on synthetic data**, and these figures are from synthe
 phantoms whose EPVS are known, made from the anatomy of a real head and in contrasts that the
 training never saw ([epvs-training.md](epvs-training.md)). They compare the two engines; they are
 no accuracy on patients. Within basal ganglia, centrum semiovale and midbrain, after the objects
-are filtered as the workflow does, threshold {threshold}; outlines are widened by its rule, which adds little
-here, as the phantoms' scans are blurred. Both engines get the same images; Frangi's
+are filtered as the workflow does, threshold {threshold}; outlines are widened by its rule, which
+adds little here, as the phantoms' scans are blurred. Both engines get the same images; Frangi's
 filter gets the regions and searches only there, without the workflow's rule on fluid.
 
 {table}

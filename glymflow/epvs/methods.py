@@ -32,10 +32,10 @@ def sentences(table, config):
         " rigid registration of T2w to T1w, 1 mm isotropic voxels, segmentation. Objects"
         " (26 neighbours) shorter than"
         f" {shortest:g} mm were dropped; round ones wider than {widest:g} mm may be"
-        f" lacunes and were not counted{_dark(own)}.{_widened(engines)} Fractions are EPVS volume / volume of the"
-        " whole brain, in each region. A soft volume is the excess of an object and its rim over"
-        " the tissue round it, in units of the scan's own fluid, divided by the contrast of its"
-        " brightest voxels."
+        f" lacunes and were not counted{_dark(own)}.{_widened(engines)}"
+        " Fractions are EPVS volume / volume of the whole brain, in each region. A soft volume is"
+        " the excess of an object and its rim over the tissue round it, in units of the scan's own"
+        " fluid, divided by the contrast of its brightest voxels, which the blur of the scan dims."
     )
     return f"{text} {DOMAIN.caveat}" if "vbnet" in set(own["engine"]) else text
 
