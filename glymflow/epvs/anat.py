@@ -32,6 +32,7 @@ BRIGHT, BRIGHT_DEPTH_MM, BRIGHT_SHARE = 1.4, 5.0, 1e-4
 # fluid against white matter: depth of the fluid that is looked at, its percentile that is fluid
 # alone, and that of tissue that is white matter, in T1w and T2w
 FLUID_DEPTH_MM, FLUID_ALONE, WHITE = 10.0, {"T1w": 20, "T2w": 80}, {"T1w": 70, "T2w": 30}
+BLURRED_MM = 0.65  # two scans that were blurred so far lost a quarter of their EPVS
 FLAIR_SD = 3.0  # robust SDs above the tissue's median, from which a FLAIR is bright
 
 
@@ -271,6 +272,7 @@ def judge(facts, *, contrast_agent=False):
         "epvs_t2_misaligned": _below(facts["dice_t1_t2"], MIN_DICE),
         "epvs_cropped": facts["cut_mm2"] > CUT_MM2 or _below(facts["t2_covered"], MIN_COVERED),
         "epvs_brain_incomplete": facts["cut_mm2"] > CUT_MUCH_MM2,
+        "epvs_blurred": any(_above(blur, BLURRED_MM) for blur in facts["blur_mm"].values()),
         "epvs_contrast_enhanced": contrast_agent or _above(facts["bright_share"], BRIGHT_SHARE),
         "epvs_brain_implausible": not low <= facts["brain_volume_ml"] <= high,
     }
@@ -280,7 +282,7 @@ def judge(facts, *, contrast_agent=False):
 CODES = (
     *("epvs_t1_only", "epvs_t2_only", "epvs_thick_slices", "epvs_t2_moved"),
     *("epvs_t2_misaligned", "epvs_cropped", "epvs_brain_incomplete"),
-    *("epvs_contrast_enhanced", "epvs_brain_implausible"),
+    *("epvs_blurred", "epvs_contrast_enhanced", "epvs_brain_implausible"),
 )
 
 

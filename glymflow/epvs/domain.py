@@ -35,6 +35,7 @@ CODES = {
         "warn",
         "Fluid is bright in the T1w, as after a spin echo: it shows few EPVS.",
     ),
+    "epvs_blurred": ("warn", "The images are blurred: small EPVS are not seen in them."),
     "epvs_contrast_enhanced": ("warn", "The T1w seems to be contrast-enhanced."),
     "epvs_brain_implausible": ("fail", "The volume of the brain is implausible."),
     "epvs_registration_poor": ("fail", "The registration to the template is poor."),

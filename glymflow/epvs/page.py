@@ -51,6 +51,7 @@ COMPARED = {  # between scans: column, name and decimals
 CHECKS = (  # of the heat map; the limits that are no setting are those of `glymflow.epvs`
     Check("contrasts", ("epvs_t1_only", "epvs_t2_only"), ("contrasts",)),
     Check("slices", ("epvs_thick_slices",), limit="warn above 2 mm or 4 mm³", always=True),
+    Check("blur (mm)", ("epvs_blurred",), ("blur_mm",), 2, limit="warn above 0.65"),
     Check("T2w on T1w", ("epvs_t2_moved", "epvs_t2_misaligned"), always=True),
     Check("brain in image", ("epvs_cropped", "epvs_brain_incomplete"), always=True),
     Check("T1w contrast", ("epvs_t1_poor", "epvs_contrast_enhanced"), always=True),

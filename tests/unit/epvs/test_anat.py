@@ -305,6 +305,7 @@ def test_broken_voxels_are_background():
         ({"movement_mm": 5.1}, "epvs_t2_moved"),
         ({"movement_deg": 5.1}, "epvs_t2_moved"),
         ({"bright_share": 2e-4}, "epvs_contrast_enhanced"),
+        ({"blur_mm": {"T1w": 0.5, "T2w": 0.66}}, "epvs_blurred"),
         ({"brain_volume_ml": 599.0}, "epvs_brain_implausible"),
         ({"brain_volume_ml": 2001.0}, "epvs_brain_implausible"),
     ],
@@ -314,6 +315,7 @@ def test_each_fact_has_its_code(changed, code):
         "contrasts": "T1w+T2w", "slice_mm": {"T1w": 1.0, "T2w": 1.0}, "movement_mm": 4.9,
         "spacing_mm": {"T1w": [1.0] * 3}, "movement_deg": 4.9, "dice_t1_t2": 0.95,
         "t2_covered": 1.0, "cut_mm2": 300.0, "bright_share": 5e-5, "brain_volume_ml": 1200.0,
+        "blur_mm": {"T1w": 0.64, "T2w": None},
     }  # fmt: skip
     assert anat.judge(sound) == []
     assert anat.judge(sound | changed) == [code]
