@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from glymflow.epvs import anat, objects, regions, segmentation
+from glymflow.epvs import objects, regions, segmentation
 from glymflow.image.grid import volume_ml
 from glymflow.io import image_data, load_image, read_json
 
@@ -37,9 +37,9 @@ def rows(stem):
     )
     head = load_image(f"{stem}_desc-head_dseg.nii.gz")
     tissue, affine = image_data(head).astype(np.uint8), head.affine
-    bright = None
+    flair = None
     if "bright_ml" in facts:
-        bright = image_data(load_image(f"{stem}_desc-preproc_FLAIR.nii.gz")) > anat.FLAIR_SD
+        flair = image_data(load_image(f"{stem}_desc-preproc_FLAIR.nii.gz"))
     white, share = segmentation.white_image(t1, t2, facts)
     places = {
         "map": image_data(load_image(f"{stem}_desc-regions_dseg.nii.gz")).astype(np.uint8),
@@ -49,7 +49,7 @@ def rows(stem):
         found, probability, _ = segmentation.segment_vbnet(t1, t2, place, facts, {"threshold": 0.5})
         images = {"T1w": t1, "T2w": t2}
         _, table = segmentation.objects_of(
-            found, probability, images, tissue, place, affine, facts, bright
+            found, probability, images, tissue, place, affine, facts, flair
         )
         table = table[objects.counts(table)]
         yield (

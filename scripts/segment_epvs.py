@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from glymflow.epvs import anat, segmentation
+from glymflow.epvs import segmentation
 from glymflow.epvs.domain import ENGINES, LABELS
 from glymflow.epvs.objects import OBJECT_COLUMNS
 from glymflow.image.sidecars import leave_out, write_labels, write_sidecar
@@ -59,9 +59,7 @@ def main(
     text = "Regions in which EPVS are counted"
     write_sidecar(regions, [classes, *filter(None, transforms.values())], text, Manual=False)
     write_labels(regions, {n: f"{region}_{side}" for n, (region, side) in LABELS.items()})
-    bright = None
-    if "bright_ml" in facts:
-        bright = image_data(load_image(flair)) > anat.FLAIR_SD
+    seen = image_data(load_image(flair)) if "bright_ml" in facts else None
     images = {"T1w": t1, "T2w": t2}
     engines = {
         "vbnet": lambda: segmentation.segment_vbnet(t1, t2, place, facts, settings),
@@ -78,7 +76,7 @@ def main(
         ids = {key: session[key] for key in ("participant_id", "session_id")} | {"engine": engine}
         try:
             kept, table, row = segmentation.measure_engine(
-                segment, images, tissue, place, affine, facts, settings, bright
+                segment, images, tissue, place, affine, facts, settings, seen
             )
         except InputFault as fault:
             leave_out(masks[engine], fault)

@@ -32,13 +32,16 @@ from glymflow.io import InputFault, naming
 
 OBJECT_COLUMNS = [
     *("engine", "index", "region", "side", "volume_mm3", "length_mm", "width_mm"),
-    *("mean_probability", "x", "y", "z", "lacune", "lesion", "flair_bright", "t2_excess"),
-    *("soft_volume_mm3", "soft_se_mm3", "contrast"),
+    *("mean_probability", "x", "y", "z", "lacune", "lesion", "flair_bright", "flair_excess"),
+    *("t2_excess", "soft_volume_mm3", "soft_se_mm3", "contrast"),
 ]
 LIMITS = ("min_length_mm", "lacune_min_mm")  # of objects; keys of the config
 # an object longer than so many widths of an ovoid is a tube: 1.9 times as long as wide
 ROUND = 1.7
 LESION_SHARE = 0.5  # of an object's voxels that are bright in the FLAIR, or dark in the T1w
+# robust SDs by which a lesion is brighter in the FLAIR than the tissue round it: fluid is no
+# brighter there (docs/notes/epvs.md)
+LESION_FLAIR_SD = 1.5
 LESION_WIDTH_MM = 3.5  # wider objects have a lesion's shape; EPVS are below 3 mm (STRIVE-2)
 # share of an object's voxels that lie in the regions: their borders differ from scan to scan, and
 # an object that crosses one counts in each of them (docs/notes/epvs.md)
@@ -56,8 +59,8 @@ _STEP_MM = 0.34  # between the points that stand for a mask on another grid
 
 
 def filter_objects(
-    mask, regions, affine, *, probability=None, bright=None, dark=None, t2_excess=None,
-    min_mm3=0.0, min_length_mm=2.0, lacune_min_mm=3.0,
+    mask, regions, affine, *, probability=None, bright=None, flair_excess=None, dark=None,
+    t2_excess=None, min_mm3=0.0, min_length_mm=2.0, lacune_min_mm=3.0,
 ):  # fmt: skip
     r"""Split a mask into objects, drop short and small ones, place and measure the others.
 
@@ -66,8 +69,8 @@ def filter_objects(
     long. Width is that of a cylinder of the same volume :math:`V` and length :math:`L`,
     :math:`\sqrt{4V / \pi L}`. Round and wide is an object that, as an ovoid
     (:math:`\sqrt{6V / \pi L}`), is wider than `lacune_min_mm` and less than `ROUND` times as
-    long. A lesion is an object of which at least `LESION_SHARE` is bright in the FLAIR; without a
-    FLAIR, one that is mostly dark in the T1w and wider than `LESION_WIDTH_MM`.
+    long. A lesion is an object of which at least `LESION_SHARE` is bright in the FLAIR, or that is
+    on average `LESION_FLAIR_SD` brighter there than the tissue round it; without a FLAIR, one that is mostly dark in the T1w and wider than `LESION_WIDTH_MM`.
 
     Parameters
     ----------
@@ -80,6 +83,8 @@ def filter_objects(
         Of the engine.
     bright : (X, Y, Z) bool array, optional
         Where the FLAIR is bright.
+    flair_excess : (X, Y, Z) array, optional
+        How far the FLAIR is above the tissue round a voxel, robust SDs; NaN where it does not say.
     dark : (X, Y, Z) bool array, optional
         Where the T1w is darker than tissue is on the whole; looked at without `bright`.
     t2_excess : (X, Y, Z) array, optional
@@ -115,9 +120,10 @@ def filter_objects(
         row["lacune"] = _is_lacune(row["volume_mm3"], row["length_mm"], lacune_min_mm)
         row |= _describe(
             voxels, regions,
-            {"bright": bright, "dark": dark, "probability": probability, "t2": t2_excess},
+            {"bright": bright, "dark": dark, "probability": probability, "t2": t2_excess,
+             "flair": flair_excess},
         )  # fmt: skip
-        row["lesion"] = _is_lesion(row["width_mm"], row["flair_bright"], row.pop("dark"))
+        row["lesion"] = _is_lesion(row, row.pop("dark"))
         centre = dict(zip("xyz", points.mean(axis=0).round(2), strict=True))
         rows.append(row | {"index": len(rows) + 1} | centre)
         everything.append(voxels)
@@ -162,7 +168,8 @@ def _describe(voxels, regions, volumes):
     means = {name: _mean(volume, index) for name, volume in volumes.items()}
     return {
         "region": region, "side": side, "mean_probability": means["probability"],
-        "flair_bright": means["bright"], "dark": means["dark"], "t2_excess": means["t2"],
+        "flair_bright": means["bright"], "flair_excess": means["flair"], "dark": means["dark"],
+        "t2_excess": means["t2"],
     }  # fmt: skip
 
 
@@ -184,11 +191,12 @@ def _width(volume_mm3, length_mm):
     return np.sqrt(4 * volume_mm3 / (np.pi * length_mm))
 
 
-def _is_lesion(width_mm, bright, dark):
-    """Say (0 or 1) whether an object is a lesion; shares of it that are bright, or dark, or NaN."""
-    if np.isfinite(bright):
-        return int(bright >= LESION_SHARE)
-    return int(dark >= LESION_SHARE and width_mm > LESION_WIDTH_MM)
+def _is_lesion(row, dark):
+    """Say (0 or 1) whether an object is a lesion, of which a share is dark in the T1w."""
+    if np.isfinite(row["flair_bright"]):
+        bright = row["flair_bright"] >= LESION_SHARE
+        return int(bright or row["flair_excess"] >= LESION_FLAIR_SD)
+    return int(dark >= LESION_SHARE and row["width_mm"] > LESION_WIDTH_MM)
 
 
 def object_sizes(points, affine):

@@ -78,7 +78,7 @@ def poor_registration(facts, qc):
     return little or (facts["similarity_moved"] or 0) > qc["max_registration_moved"]
 
 
-def measure_engine(segment, images, tissue, place, affine, facts, settings, bright=None):
+def measure_engine(segment, images, tissue, place, affine, facts, settings, flair=None):
     """Return the mask of the EPVS that count, the table of objects, and the row with its codes.
 
     Parameters
@@ -95,13 +95,13 @@ def measure_engine(segment, images, tissue, place, affine, facts, settings, brig
         The sidecar of `preprocess_anat`.
     settings : dict
         The config's `epvs`.
-    bright : (X, Y, Z) bool array, optional
-        What is bright in the FLAIR.
+    flair : (X, Y, Z) array, optional
+        As from `glymflow.epvs.anat.bright_flair`.
     """
     found, probability, codes = segment()
     limits = {name: settings[name] for name in epvs_objects.LIMITS}
     labels, table = objects_of(
-        found, probability, images, tissue, place, affine, facts, bright, **limits
+        found, probability, images, tissue, place, affine, facts, flair, **limits
     )
     volume = epvs_objects.significant(facts["brain_volume_ml"])
     row = {"contrasts": facts["contrasts"], "brain_volume_ml": volume}
@@ -118,7 +118,7 @@ def measure_engine(segment, images, tissue, place, affine, facts, settings, brig
     )
 
 
-def objects_of(found, probability, images, tissue, place, affine, facts, bright=None, **limits):
+def objects_of(found, probability, images, tissue, place, affine, facts, flair=None, **limits):
     """Return the objects that count, and the table of all (`epvs.objects.filter_objects`).
 
     What counts is decided by the outline that the engine gave. That of the networks is then widened
@@ -130,7 +130,7 @@ def objects_of(found, probability, images, tissue, place, affine, facts, bright=
         What an engine takes for EPVS.
     probability : (X, Y, Z) array or None
         Of the networks.
-    images, tissue, place, affine, facts, bright
+    images, tissue, place, affine, facts, flair
         As in `measure_engine`.
     **limits
         `glymflow.epvs.objects.LIMITS`.
@@ -144,9 +144,11 @@ def objects_of(found, probability, images, tissue, place, affine, facts, bright=
     shown = soft_volume.excesses(images, tissue, affine, found)
     # in a sound T1w EPVS are seen that thick slices of the T2w hide
     t2 = t2_excess(images["T2w"], shown) if t2_is_better(facts["fluid"]) else None
+    bright = None if flair is None else flair > anat.FLAIR_SD
     kept, table = epvs_objects.filter_objects(
         found, place, affine, probability=probability, bright=bright,
-        dark=dark_t1(images["T1w"], tissue), min_mm3=voxel_mm3(facts), t2_excess=t2, **limits,
+        flair_excess=flair_excess(flair, tissue, affine, found), t2_excess=t2,
+        dark=dark_t1(images["T1w"], tissue), min_mm3=voxel_mm3(facts), **limits,
     )  # fmt: skip
     soft = soft_volume.soft_volumes(kept, shown, affine, facts["slice_mm"], facts["blur_mm"])
     rows = table.index[epvs_objects.counts(table)]
@@ -194,6 +196,32 @@ def t2_excess(t2, shown):
         From `glymflow.epvs.soft_volume.excesses`.
     """
     return np.where(t2 > -1, shown["T2w"][0], np.nan) if "T2w" in shown else None
+
+
+def flair_excess(flair, tissue, affine, found):
+    """Return how far a FLAIR (robust SDs) is above the tissue round each voxel, or None.
+
+    Parameters
+    ----------
+    flair : (X, Y, Z) array or None
+        As from `glymflow.epvs.anat.bright_flair`: 0 where it does not reach.
+    tissue : (X, Y, Z) uint8 array
+        Classes of the head network.
+    affine : (4, 4) array
+    found : (X, Y, Z) bool array
+        What is no tissue, nor its neighbours.
+
+    Returns
+    -------
+    (X, Y, Z) array
+        NaN where the FLAIR does not reach.
+    """
+    if flair is None:
+        return None
+    around = np.isin(tissue, brain.TISSUE) & (flair != 0)
+    around &= ~ndimage.binary_dilation(found, np.ones((3, 3, 3)))
+    local = soft_volume.local_mean(flair, around, affine)
+    return np.where(flair != 0, flair - local, np.nan)
 
 
 def segment_vbnet(t1, t2, place, facts, settings):

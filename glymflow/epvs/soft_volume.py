@@ -134,11 +134,8 @@ def excess(image, classes, affine, found, contrast):
     gap = fluid - np.median(image[tissue])
     if gap == 0 or (gap > 0) != (contrast == "T2w"):
         return None, tissue
-    sigma = AROUND_MM / grid.spacing_of(affine)
     for _ in range(2):
-        weight = ndimage.gaussian_filter(tissue.astype(np.float32), sigma)
-        summed = ndimage.gaussian_filter(np.where(tissue, image, 0).astype(np.float32), sigma)
-        local = summed / np.maximum(weight, 1e-3)
+        local = local_mean(image, tissue, affine)
         off = np.abs(image - local)
         tissue = tissue & (off < OUTLIER_SD * 1.4826 * np.median(off[tissue]) + 1e-6)
     above = (image - local) / gap / np.maximum((fluid - local) / gap, LEAST_GAP)
@@ -147,6 +144,21 @@ def excess(image, classes, affine, found, contrast):
     pool |= ~white_matter.tissue_mask(classes, affine)
     above[pool] = np.nan
     return above, tissue
+
+
+def local_mean(image, tissue, affine):
+    """Return the mean of the tissue round each voxel, by a Gaussian of SD `AROUND_MM`.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array
+    tissue : (X, Y, Z) bool array
+    affine : (4, 4) array
+    """
+    sigma = AROUND_MM / grid.spacing_of(affine)
+    weight = ndimage.gaussian_filter(tissue.astype(np.float32), sigma)
+    summed = ndimage.gaussian_filter(np.where(tissue, image, 0).astype(np.float32), sigma)
+    return summed / np.maximum(weight, 1e-3)
 
 
 def _cut(labels, label, box, above, tissue, affine):

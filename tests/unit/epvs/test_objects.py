@@ -116,6 +116,15 @@ def test_what_is_mostly_bright_in_the_flair_is_a_lesion_and_not_kept(share, lesi
     assert (found["epvs_count"], found["lesion_like"]) == (1 - lesion, lesion)
 
 
+@pytest.mark.parametrize(("above", "lesion"), [(1.4, 0), (1.6, 1), (np.nan, 0)])
+def test_what_is_brighter_in_the_flair_than_the_tissue_round_it_is_a_lesion(above, lesion):
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[5, 5, 5:15] = True
+    nowhere = np.zeros(SHAPE, dtype=bool)  # by 3 SD of the tissue's median
+    kept, row = only(mask, bright=nowhere, flair_excess=np.full(SHAPE, above))
+    assert (row.lesion, kept.any()) == (lesion, not lesion)
+
+
 @pytest.mark.parametrize(("width", "dark", "lesion"), [(3.0, 1, 0), (5.0, 1, 1), (5.0, 0, 0)])
 def test_without_a_flair_a_lesion_is_wide_and_dark_in_the_t1w(width, dark, lesion):
     mask = tube((0, 0, 1), width, 14)

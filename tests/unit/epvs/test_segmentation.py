@@ -5,7 +5,7 @@ import pytest
 
 from glymflow.epvs import segmentation
 from glymflow.epvs.objects import filter_objects
-from glymflow.epvs.segmentation import FAINT, likely, outline, t2_excess
+from glymflow.epvs.segmentation import FAINT, flair_excess, likely, outline, t2_excess
 from glymflow.epvs.soft_volume import excesses
 from glymflow.image import brain
 
@@ -90,3 +90,20 @@ def test_the_excess_of_a_t2w_is_unknown_where_it_does_not_reach():
     assert above[20, 20, 12:16] == pytest.approx(0, abs=0.05)
     assert np.isnan(above[:, :, 25:]).all()
     assert t2_excess(None, {}) is None
+
+
+def test_the_flair_is_compared_with_the_tissue_round_an_object():
+    """Not with the whole brain's: grey matter is brighter, and so is what surrounds old lesions."""
+    tissue = np.full((40, 24, 24), brain.CLASSES.index("tissue"), dtype=np.uint8)
+    flair = np.full(tissue.shape, -0.5)
+    flair[20:] = 1.5
+    found = np.zeros(tissue.shape, dtype=bool)
+    found[5, 12, 10:14] = found[33, 12, 10:14] = found[10, 12, 10:14] = True
+    flair[5, 12, 10:14] = flair[33, 12, 10:14] = 1.5
+    flair[:, :, 22:] = 0  # it does not reach there
+    above = flair_excess(flair, tissue, np.eye(4), found)
+    assert above[5, 12, 10:14] == pytest.approx(2.0, abs=0.05)
+    assert above[33, 12, 10:14] == pytest.approx(0, abs=0.05)
+    assert above[10, 12, 10:14] == pytest.approx(0, abs=0.05)
+    assert np.isnan(above[:, :, 22:]).all()
+    assert flair_excess(None, tissue, np.eye(4), found) is None
