@@ -70,7 +70,8 @@ def filter_objects(
     :math:`\sqrt{4V / \pi L}`. Round and wide is an object that, as an ovoid
     (:math:`\sqrt{6V / \pi L}`), is wider than `lacune_min_mm` and less than `ROUND` times as
     long. A lesion is an object of which at least `LESION_SHARE` is bright in the FLAIR, or that is
-    on average `LESION_FLAIR_SD` brighter there than the tissue round it; without a FLAIR, one that is mostly dark in the T1w and wider than `LESION_WIDTH_MM`.
+    on average `LESION_FLAIR_SD` brighter there than the tissue round it; without a FLAIR, one that
+    is mostly dark in the T1w and wider than `LESION_WIDTH_MM`.
 
     Parameters
     ----------
