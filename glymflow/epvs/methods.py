@@ -1,6 +1,8 @@
 """How perivascular spaces were measured, in words."""
 
+from glymflow.epvs.anat import FLAIR_SD
 from glymflow.epvs.domain import EPVS as DOMAIN
+from glymflow.epvs.objects import LESION_FLAIR_SD, LESION_SHARE
 from glymflow.epvs.outlines import SHARP_SHARE, TOUCHING
 from glymflow.tables.methods import listed
 
@@ -32,12 +34,23 @@ def sentences(table, config):
         " rigid registration of T2w to T1w, 1 mm isotropic voxels, segmentation. Objects"
         " (26 neighbours) shorter than"
         f" {shortest:g} mm were dropped; round ones wider than {widest:g} mm may be"
-        f" lacunes and were not counted{_dark(own)}.{_widened(engines)}"
+        f" lacunes and were not counted{_dark(own)}.{_lesions(own)}{_widened(engines)}"
         " Fractions are EPVS volume / volume of the whole brain, in each region. A soft volume is"
         " the excess of an object and its rim over the tissue round it, in units of the scan's own"
         " fluid, divided by the contrast of its brightest voxels, which the blur of the scan dims."
     )
     return f"{text} {DOMAIN.caveat}" if "vbnet" in set(own["engine"]) else text
+
+
+def _lesions(own):
+    """Return the rule on lesions in the FLAIR, where a session has one."""
+    if "flair_bright" not in own or own["flair_bright"].isna().all():
+        return ""
+    return (
+        f" Objects of which at least {100 * LESION_SHARE:g} % is brighter in the FLAIR than the"
+        f" median of the tissue by {FLAIR_SD:g} robust SDs, or which are {LESION_FLAIR_SD:g} SDs"
+        " brighter than the tissue round them, were taken for lesions."
+    )
 
 
 def _widened(engines):

@@ -27,6 +27,17 @@ def test_the_rule_on_the_t2w_is_told_where_it_was_used(table):
         assert ("brighter in the T2w" in sentences(table.assign(t2_dark=values), CONFIG)) == told
 
 
+def test_the_rule_on_lesions_is_told_where_there_was_a_flair(table):
+    for values, told in (([None] * 3, False), ([None, 0.0, None], True)):
+        text = sentences(table.assign(flair_bright=values), CONFIG)
+        assert ("50 % is brighter in the FLAIR" in text) == told
+
+
+def test_the_rule_on_outlines_is_that_of_the_network(table):
+    assert "at least 4 neighbours lie in an object of vbnet" in sentences(table, CONFIG)
+    assert "neighbours lie" not in sentences(table.assign(engine="frangi"), CONFIG)
+
+
 def test_the_caveat_is_that_of_the_network(table):
     assert EPVS.caveat in sentences(table, CONFIG)
     assert EPVS.caveat not in sentences(table.assign(engine="frangi"), CONFIG)
