@@ -5,6 +5,7 @@ from glymflow.epvs.domain import EPVS as DOMAIN
 from glymflow.epvs.objects import LESION_FLAIR_SD, LESION_SHARE
 from glymflow.epvs.outlines import SHARP_SHARE, TOUCHING
 from glymflow.tables.methods import listed
+from glymflow.text import counted
 
 
 def sentences(table, config):
@@ -29,8 +30,8 @@ def sentences(table, config):
     contrasts = listed([f"{count} from {name}" for name, count in used.items()])
     engines = listed(sorted(own["engine"].unique()))
     text = (
-        f"Enlarged perivascular spaces (EPVS) were measured in {len(own)} sessions ({contrasts};"
-        f" engine: {engines}): bias correction (N4, Tustison 2010), brain extraction,"
+        f"Enlarged perivascular spaces (EPVS) were measured in {counted(len(own), 'session')}"
+        f" ({contrasts}; engine: {engines}): bias correction (N4, Tustison 2010), brain extraction,"
         " rigid registration of T2w to T1w, 1 mm isotropic voxels, segmentation. Objects"
         " (26 neighbours) shorter than"
         f" {shortest:g} mm were dropped; round ones wider than {widest:g} mm may be"
