@@ -219,19 +219,20 @@ def compare(found, phantom, probability=None, shown=None):
 
 def widened(kept, found, affine, images, classes):
     """Return the objects that count with outlines as the workflow widens them."""
-    blurs = [sharpness.edge_blur(image, classes, name) for name, image in images.items()]
-    share = outlines.share_of_height(None if None in blurs else max(blurs))
+    blurs = {name: sharpness.edge_blur(image, classes, name) for name, image in images.items()}
+    share = outlines.share_of_height(segmentation.blur_of({"blur_mm": blurs}))
     above = outlines.mean_excess(soft_volume.excesses(images, classes, affine, found), kept.shape)
     return outlines.widened(kept, found, above, share) > 0
 
 
 def true_classes(head, phantom):
     """Return the classes of `glymflow.image.brain.CLASSES` of a phantom's head."""
-    classes = np.where(head.maps[..., 2] > 0.5, brain.CLASSES.index("csf"), 1).astype(np.uint8)
+    csf, tissue = brain.CLASSES.index("csf"), brain.CLASSES.index("tissue")
+    classes = np.where(head.maps[..., 2] > 0.5, csf, tissue).astype(np.uint8)
     names = {"bg": "basal_ganglia", "cso": "centrum_semiovale", "midbrain": "midbrain"}
     for label, sided in enumerate(phantom_epvs.SIDED_REGIONS, start=1):
         name = names[sided.partition("_")[0]]
-        classes[(phantom.regions == label) & (classes == 1)] = brain.CLASSES.index(name)
+        classes[(phantom.regions == label) & (classes == tissue)] = brain.CLASSES.index(name)
     return np.where(phantom.mask, classes, 0)
 
 

@@ -12,8 +12,8 @@ from glymflow.image import brain
 
 SHARP_MM = 0.55  # blur up to which a scan is as sharp as its voxels: real ones have 0.4 to 0.55
 LEVEL = {"T1w": 65, "T2w": 35}  # percentile of the tissue near the nuclei that is white matter
-FLUID = {"T1w": 20, "T2w": 80}  # of the voxels of fluid: fluid alone
-NEAR_MM = 12.0  # from the head network's basal ganglia, centrum semiovale and midbrain
+FLUID = {"T1w": 20, "T2w": 80}  # percentile of the voxels of fluid that is fluid alone
+NEAR_MM = 12.0  # from the head network's basal ganglia and centrum semiovale
 SMOOTH_MM = 1.0  # SD; the smoothed image says where edges are, and their direction
 STEEPEST = 0.12  # per mm, least slope of the smoothed edge
 MOST_EDGES, LEAST_EDGES = 20000, 200

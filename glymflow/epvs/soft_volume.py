@@ -15,11 +15,10 @@ from scipy import ndimage
 
 from glymflow.epvs import white_matter
 from glymflow.epvs.objects import object_length
-from glymflow.epvs.sharpness import SHARP_MM
+from glymflow.epvs.sharpness import FLUID, SHARP_MM
 from glymflow.image import brain, grid
 
 COLUMNS = ("soft_volume_mm3", "soft_se_mm3", "contrast")
-FLUID = {"T1w": 20, "T2w": 80}  # percentile of the voxels of fluid that is fluid alone
 AROUND_MM = 3.0  # SD of the neighbourhood that is an object's tissue
 LEAST_GAP = 0.3  # of fluid from local tissue, in that from the median tissue
 OUTLIER_SD = 3.0  # robust; tissue that is further off is none
